@@ -1,0 +1,59 @@
+// Purpose: HTTP/1.1 requests with a time limit, over TLS with pinned public keys for https.
+// Owner: the caller. Thread: the io_context's. Lifetime: one request is one coroutine; a Client keeps its
+// connection open between requests to the same origin.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/http/message.hpp"
+#include "base/result.hpp"
+
+namespace starling::http {
+
+// Whom an https or wss client believes. A pin is "sha256/" and the base64 of the SHA-256 of the certificate's
+// SubjectPublicKeyInfo (RFC 7469 section 2.4). With pins, one of them must match and names and authorities do
+// not count; without, the certificate must be valid for the host under the system's authorities.
+struct TlsTrust {
+  std::vector<std::string> pins;
+};
+
+class Client {
+ public:
+  Client(boost::asio::any_io_executor executor, Url origin, TlsTrust trust);
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  struct Call {
+    Method method = Method::get;
+    std::string target = "/";
+    Headers headers;
+    std::string body;
+    std::string content_type = "application/json";
+    Milliseconds timeout{10'000};
+    std::size_t max_response_bytes = 64u << 20;
+  };
+  // Any status is a Response. Errors: unavailable (could not connect, connection lost), timed_out,
+  // permission_denied (TLS pin or certificate), too_large. A call on a kept connection that turns out closed
+  // is sent once more if it is idempotent by its method or carries an Idempotency-Key.
+  boost::asio::awaitable<Result<Response>> call(Call call);
+
+  // GETs a text/event-stream and hands over each event until the stream ends, the sink says false or the call
+  // is cancelled.
+  struct Event {
+    std::string name, id, data;
+  };
+  boost::asio::awaitable<Result<void>> events(Call call, std::function<bool(const Event&)> sink);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace starling::http

@@ -1,0 +1,173 @@
+// Purpose: the messages of the device link, as types; docs/wire-protocol.md is their prose.
+// Owner: values. Thread: any. Lifetime: none.
+//
+// Encoding: one JSON object a message, `type` first. Decoding ignores unknown members and reports unknown
+// types as such, so that either end may be newer. Digests are hex strings, "" for none.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/crypto.hpp"
+#include "base/json.hpp"
+#include "base/result.hpp"
+#include "protocol/document.hpp"
+
+namespace starling::protocol {
+
+// Grows by one with each incompatible or capability-adding change; its history is in docs/wire-protocol.md.
+inline constexpr int protocol_version = 1;
+inline constexpr int oldest_protocol_version = 1;
+// The request header by which a client asks for this protocol; without it, it is served the flat payload.
+inline constexpr std::string_view protocol_header = "X-Starling-Protocol";
+inline constexpr std::string_view link_path = "/api/v1/link";
+
+// Persisted start counter, then connection counter: grows with every connection that a device ever makes.
+struct SessionEpoch {
+  std::int64_t start = 0;
+  std::int64_t connection = 0;
+  auto operator<=>(const SessionEpoch&) const = default;
+};
+
+// A place in a fleet's log; comparable only within one hub generation.
+struct Cursor {
+  std::string hub_generation;
+  std::int64_t revision = 0;
+  bool operator==(const Cursor&) const = default;
+};
+
+struct SectionState {
+  Section section = Section::settings;
+  Digest applied;  // of the running document
+  Digest refused;  // of the document refused last, none if the newest offer was accepted
+};
+
+// A device-side edit: the value that was seen there and the value that replaced it.
+struct PendingEdit {
+  std::string id;   // UUID; the hub settles each once
+  std::string key;
+  Json from;        // null: not set on the device before
+  Json to;          // null: back to what the hub wants
+  std::int64_t at_ms = 0;  // Unix time on the device's clock
+};
+
+struct KeyError {
+  std::string key;
+  std::string message;
+};
+
+// ---- hub → device
+
+struct Challenge {  // first message of the hub: what the handshake must sign
+  std::string nonce;
+};
+
+struct Welcome {
+  std::int64_t hub_time_ms = 0;
+  std::int64_t heartbeat_seconds = 300;
+  std::string hub_generation;
+  std::int64_t revision = 0;
+  std::string token;  // a new bearer token, when the hub rotates it or the old one was lost; else empty
+};
+
+struct ConfigUpdate {
+  Section section = Section::settings;
+  std::int64_t revision = 0;
+  std::string hub_generation;
+  Digest base;   // none: `payload` is the full section; else a merge patch on the section with this hash
+  Digest hash;   // of the result
+  Json payload;
+};
+
+struct ConfigProposed {  // answers one PendingEdit
+  std::string id;
+  bool accepted = false;
+  std::int64_t revision = 0;  // of the change, if accepted
+  Json hub_value;             // on conflict, the value that stands
+  std::string message;
+};
+
+struct Action {
+  std::string id;
+  std::string name;  // "identify", "echo"
+  JsonObject parameters;
+  std::int64_t expires_at_ms = 0;
+};
+
+struct LinkError {  // precedes a close; `retry` false: this client must not come back unchanged
+  std::string code;
+  std::string message;
+  bool retry = true;
+};
+
+// ---- device → hub
+
+struct Handshake {
+  int protocol = protocol_version;
+  std::string device_id;
+  std::string boot_id;
+  SessionEpoch epoch;
+  std::string agent_version;
+  std::string serial;                    // of the board
+  JsonObject capabilities;
+  std::map<std::string, Digest, std::less<>> components;  // declared: name → hash of the schema it validates with
+  Cursor cursor;
+  std::vector<SectionState> sections;
+  std::vector<PendingEdit> pending;
+  std::string nonce;   // as received
+  std::string proof;   // base64url Ed25519 signature of handshake_proof_text()
+};
+// What the device signs: "starling-handshake-v1\n" + nonce + "\n" + device id + "\n" + boot id + "\n" +
+// start + "." + connection.
+std::string handshake_proof_text(const Handshake& handshake);
+
+enum class Phase { staging, provisional, applied, refused, reverted };
+std::string_view to_string(Phase phase);
+
+struct ConfigStatus {
+  Section section = Section::settings;
+  Digest target;                   // the document this is about
+  std::int64_t running_revision = 0;
+  Digest running;                  // the document that is in force
+  Phase phase = Phase::applied;
+  std::vector<KeyError> errors;
+};
+
+struct ConfigPropose {
+  std::vector<PendingEdit> edits;
+};
+
+// Hashes for anti-entropy and the reported state that changed since the last one (a merge patch).
+struct Heartbeat {
+  std::vector<SectionState> sections;
+  std::int64_t pending = 0;  // unsettled device-side edits
+  JsonObject reported;       // e.g. {"modules": {...}, "drift": [...], "uptime_s": 12}
+};
+
+struct ActionResult {
+  std::string id;
+  bool ok = false;
+  JsonObject result;
+  std::string message;
+};
+
+struct Unknown {
+  std::string type;
+};
+
+using FromHub = std::variant<Unknown, Challenge, Welcome, ConfigUpdate, ConfigProposed, Action, LinkError>;
+using FromDevice =
+    std::variant<Unknown, Handshake, ConfigStatus, ConfigPropose, Heartbeat, ActionResult>;
+
+std::string encode(const FromHub& message);
+std::string encode(const FromDevice& message);
+// Errors: invalid_argument (with pointer), too_large.
+Result<FromHub> decode_from_hub(std::string_view text);
+Result<FromDevice> decode_from_device(std::string_view text);
+
+}  // namespace starling::protocol
