@@ -1,0 +1,78 @@
+// Purpose: all desired state of one fleet at one revision, indexed for the questions that the hub asks.
+// Owner: ChangeLog holds two of each fleet: the head (with changes that are being committed) and the published
+// one. Thread: the hub's. Lifetime: values inside are shared and immutable, so copying a state is cheap enough
+// for a reset of the head and for history.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "hub/state/change.hpp"
+#include "hub/state/entity.hpp"
+#include "protocol/component.hpp"
+#include "protocol/resolution.hpp"
+
+namespace starling::hub {
+
+class FleetState {
+ public:
+  explicit FleetState(std::string fleet) : fleet_(std::move(fleet)) {}
+
+  const std::string& fleet() const { return fleet_; }
+  std::int64_t revision() const { return revision_; }
+
+  // Errors: corrupted if an edit's body cannot be read (the log was damaged); the state is then unusable.
+  Result<void> apply(const Change& change);
+  // Loads an entity as a snapshot has it. `revision`: of the change that wrote it.
+  Result<void> load(EntityKind kind, const std::string& id, const Json& body, std::int64_t revision);
+  void set_revision(std::int64_t revision) { revision_ = revision; }
+
+  // The body of an entity as the log keeps it; null if absent. What an edit's `before` must be.
+  Json body(EntityKind kind, const std::string& id) const;
+  // An edit from what is to `after` (null removes).
+  Edit edit(EntityKind kind, std::string id, Json after) const;
+
+  template <typename T>
+  using ById = std::map<std::string, std::shared_ptr<const T>, std::less<>>;
+
+  const Device* device(const std::string& id) const;
+  const std::unordered_map<std::string, std::shared_ptr<const Device>>& devices() const { return devices_; }
+  const ById<Persona>& personas() const { return personas_; }
+  const ById<Group>& groups() const { return groups_; }
+  const ById<Key>& keys() const { return keys_; }
+  const ById<ActionRequest>& actions() const { return actions_; }
+  const protocol::Catalog& catalog() const { return catalog_; }
+
+  // The values written in a layer; empty if none.
+  const protocol::LayerValues& layer(const protocol::LayerId& id) const;
+  const std::map<protocol::LayerId, protocol::LayerValues>& layers() const { return layers_; }
+
+  // Groups that a device with these labels is in, lowest precedence first (priority, then name).
+  std::vector<const Group*> groups_of(const protocol::Labels& labels) const;
+  // The persona in force for a device: persona.active of the highest layer among fleet, its groups, itself and
+  // policy that has one; nullptr if none or if it does not exist.
+  const Persona* active_persona(const Device& device) const;
+
+  // The layers that apply to a device, lowest first, without empty ones. `rank` is equal for groups of equal
+  // priority: between those, resolution lets the newest write win, key by key.
+  std::vector<protocol::LayerView> stack(const Device& device) const;
+
+ private:
+  Result<void> put(EntityKind kind, const std::string& id, const Json& body, std::int64_t revision);
+  void remove(EntityKind kind, const std::string& id);
+
+  std::string fleet_;
+  std::int64_t revision_ = 0;
+  std::unordered_map<std::string, std::shared_ptr<const Device>> devices_;
+  ById<Persona> personas_;
+  ById<Group> groups_;
+  ById<Key> keys_;
+  ById<ActionRequest> actions_;
+  protocol::Catalog catalog_;
+  std::map<protocol::LayerId, protocol::LayerValues> layers_;
+};
+
+}  // namespace starling::hub
