@@ -149,6 +149,11 @@ struct Heartbeat {
   JsonObject reported;       // e.g. {"modules": {...}, "drift": [...], "uptime_s": 12}
 };
 
+// The patch's base is not what the device runs, or the patched hash differs: the hub answers with the full section.
+struct ConfigRequest {  // "config_request"
+  Section section = Section::settings;
+};
+
 struct ActionResult {
   std::string id;
   bool ok = false;
@@ -162,7 +167,7 @@ struct Unknown {
 
 using FromHub = std::variant<Unknown, Challenge, Welcome, ConfigUpdate, ConfigProposed, Action, LinkError>;
 using FromDevice =
-    std::variant<Unknown, Handshake, ConfigStatus, ConfigPropose, Heartbeat, ActionResult>;
+    std::variant<Unknown, Handshake, ConfigStatus, ConfigPropose, Heartbeat, ActionResult, ConfigRequest>;
 
 std::string encode(const FromHub& message);
 std::string encode(const FromDevice& message);

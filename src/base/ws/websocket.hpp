@@ -55,6 +55,7 @@ class Session {
   virtual void on_text(std::string_view text) = 0;  // one complete message, valid UTF-8
   // Binary messages are refused with unsupported_data unless this is overridden to return true.
   virtual bool on_binary(std::string_view) { return false; }
+  virtual void on_ping() {}  // already answered; a sign of life for the end that does not ping itself
   virtual void on_pong() {}
   virtual void on_drained() {}  // the send queue has become empty
   virtual void on_close(CloseCode code, std::string_view reason) = 0;
