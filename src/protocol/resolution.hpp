@@ -27,6 +27,9 @@ using LayerValues = std::map<std::string, LayerEntry, std::less<>>;
 struct LayerView {
   const LayerId* id = nullptr;
   const LayerValues* values = nullptr;
+  // Views come lowest rank first. Between views of equal rank (groups of equal priority) the entry with the
+  // higher revision wins, key by key.
+  int rank = 0;
 };
 
 struct EffectiveSetting {
@@ -36,7 +39,7 @@ struct EffectiveSetting {
   std::int64_t revision = 0;           // 0: default
 };
 
-// `layers` lowest first (see Stack below for groups). One entry for each setting of `components`, sorted by key.
+// `layers` lowest first. One entry for each setting of `components`, sorted by key.
 // Values that their schema no longer accepts are skipped, as if not written.
 std::vector<EffectiveSetting> resolve(std::span<const std::shared_ptr<const Component>> components,
                                       std::span<const LayerView> layers);
