@@ -35,7 +35,8 @@ struct DeviceRecord {
   protocol::Phase phase = protocol::Phase::applied;
   std::string version;      // current_version of the documents
   std::string rest_status;  // what PATCH status said last: online, offline, updating; "" if never
-  std::string facts;        // JSON text: metadata, capabilities, components, per-key errors, reported
+  std::string components;   // declared at the last handshake: names, sorted, with commas between
+  std::string facts;        // JSON text, see DeviceFacts
 };
 
 // The stored answer to a request with an idempotency id; kept for 7 days.

@@ -1,0 +1,65 @@
+// Purpose: what the hub knows of each registered device besides what it should be: tokens, session epoch, last
+// sign of life, reported state. Changes are collected and saved in batches.
+// Owner: Hub. Thread: the hub's. Lifetime: outlives the sessions.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "hub/store/store.hpp"
+
+namespace starling::hub {
+
+// The part of a record that few look at, kept as text (DeviceRecord::facts).
+struct DeviceFacts {
+  JsonObject metadata;      // of the documents: hardware, OS, ...
+  JsonObject capabilities;  // of the handshake
+  JsonObject reported;      // merged from heartbeats
+  std::vector<protocol::KeyError> errors;  // of the last refusal
+  std::int64_t pending_edits = 0;
+
+  static DeviceFacts parse(std::string_view text);  // unreadable text gives empty facts
+  std::string text() const;
+};
+
+class DeviceRecords {
+ public:
+  DeviceRecords(Store& store, const Clock& clock, Logger log);
+
+  void load(const StoredHub& stored);
+
+  const DeviceRecord* find(const std::string& device_id) const;
+  // The record to change; made if absent. It is saved with the next flush().
+  DeviceRecord& edit(const std::string& fleet, const std::string& device_id);
+  // Takes over a record that was saved with a change.
+  void put(DeviceRecord record);
+  void erase(const std::string& device_id);
+
+  // nullptr if no device owns this bearer token. The first use of a new token ends the previous one.
+  const DeviceRecord* find_by_token(std::string_view token);
+  // Gives the device a new token (returned in clear, kept hashed); the previous one stays good until its first use.
+  std::string issue_token(DeviceRecord& record);
+
+  // Saves what changed since the last call; called every second and at stop.
+  void flush();
+  std::size_t size() const { return records_.size(); }
+
+ private:
+  void index_tokens(const DeviceRecord& record);
+  void drop_tokens(const DeviceRecord& record);
+
+  Store& store_;
+  const Clock& clock_;
+  Logger log_;
+  std::unordered_map<std::string, DeviceRecord> records_;
+  std::unordered_map<Digest, std::string> by_token_;
+  std::unordered_set<std::string> dirty_;
+};
+
+}  // namespace starling::hub

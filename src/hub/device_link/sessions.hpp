@@ -1,0 +1,99 @@
+// Purpose: every connected device: who is online, what each is told, what each has answered.
+// Owner: Hub. Thread: the hub's. Lifetime: outlives the connections; stop() closes them first.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/ws/websocket.hpp"
+#include "hub/device_link/device_records.hpp"
+#include "hub/executor.hpp"
+#include "hub/settings/documents.hpp"
+#include "hub/state/change_log.hpp"
+#include "protocol/messages.hpp"
+
+namespace starling::hub {
+
+// As design section 4 names them.
+enum class SyncStatus { in_sync, pending, staging, provisional, refused, reverted, drifted, offline };
+std::string_view to_string(SyncStatus status);
+
+// Told whenever a device's presence or reported state has changed.
+class PresenceObserver {
+ public:
+  virtual ~PresenceObserver() = default;
+  virtual void on_reported(const std::string& fleet, const std::string& device_id) = 0;
+};
+
+// Who opened the link, as far as the upgrade request proved it.
+struct LinkRequest {
+  std::string fleet;
+  std::string device_id;
+  bool token_valid = false;  // else the handshake's proof must do
+  int protocol = 0;          // of X-Starling-Protocol; 0: a client written from the documents (flat payload)
+};
+
+class DeviceSession;
+
+class Sessions : public ChangeObserver {
+ public:
+  struct Options {
+    Seconds heartbeat{300};
+    Seconds ping_interval{20};
+    Seconds ping_timeout{10};
+    Seconds handshake_timeout{10};
+    std::size_t max_queued_bytes = 64 * 1024;  // beyond it a device hears nothing until its queue is empty
+    std::size_t slice = 64;                    // devices told in one turn of the loop
+    std::chrono::hours token_life{24 * 7};
+  };
+
+  Sessions(ChangeLog& log, DeviceRecords& records, Documents& documents, Executor& executor, const Clock& clock,
+           Logger logger, Options options);
+  ~Sessions() override;
+
+  // The session of an upgraded connection. It finds its device at the handshake (at once for flat clients).
+  std::unique_ptr<ws::Session> accept(LinkRequest request);
+
+  bool online(const std::string& device_id) const;
+  std::size_t online_count(std::string_view fleet) const;
+  // How the device stands towards its desired document; for devices that only use REST, presence comes from
+  // their heartbeats.
+  SyncStatus sync_status(const FleetState& state, const Device& device);
+  bool present(const Device& device) const;  // link, or a REST heartbeat within 2.5 intervals
+
+  void observe(PresenceObserver& observer);
+  void stop_observing(PresenceObserver& observer);
+
+  // Pings, timeouts, handshake deadlines; every second.
+  void tick();
+  void stop();
+
+  void on_change(const SharedChange& change, const FleetState& state) override;
+
+  const Options& options() const { return options_; }
+  struct Counters {
+    std::uint64_t handshakes = 0, refused_handshakes = 0, fenced = 0, updates_sent = 0, patches_sent = 0,
+                  statuses = 0, proposals = 0, bad_messages = 0;
+  };
+  const Counters& counters() const { return counters_; }
+
+ private:
+  friend class DeviceSession;
+
+  ChangeLog& log_;
+  DeviceRecords& records_;
+  Documents& documents_;
+  Executor& executor_;
+  const Clock& clock_;
+  Logger logger_;
+  Options options_;
+  Counters counters_;
+  // The rest is in sessions.cpp's own words; see struct Impl.
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace starling::hub
