@@ -52,6 +52,7 @@ class Log {
  private:
   const Clock& clock_;
   int descriptor_;
+  bool terminal_;
   bool json_;
   std::atomic<LogLevel> level_{LogLevel::info};
 };

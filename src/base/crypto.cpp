@@ -1,0 +1,206 @@
+#include "base/crypto.hpp"
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+
+#include <memory>
+#include <stdexcept>
+
+namespace starling {
+namespace {
+
+template <auto Free>
+struct Deleter {
+  template <typename T>
+  void operator()(T* object) const {
+    Free(object);
+  }
+};
+using MdContext = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
+using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
+
+const unsigned char* bytes_of(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+unsigned char* bytes_of(std::string& text) {
+  return reinterpret_cast<unsigned char*>(text.data());
+}
+
+void require(bool held, const char* what) {
+  if (!held) throw std::runtime_error(fmt::format("OpenSSL could not {}", what));
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+Result<std::string> public_half(const Key& key) {
+  std::string public_key(32, '\0');
+  std::size_t size = public_key.size();
+  if (EVP_PKEY_get_raw_public_key(key.get(), bytes_of(public_key), &size) != 1 || size != 32) {
+    return fail(ErrorCode::internal, "OpenSSL gave no Ed25519 public key");
+  }
+  return public_key;
+}
+
+Key ed25519_private_key(std::string_view raw) {
+  if (raw.size() != 32) return nullptr;
+  return Key(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, bytes_of(raw), raw.size()));
+}
+
+constexpr std::string_view base64url_digits =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+constexpr std::array<std::int8_t, 256> base64url_values = [] {
+  std::array<std::int8_t, 256> values{};
+  values.fill(-1);
+  for (std::size_t i = 0; i < base64url_digits.size(); ++i) {
+    values[static_cast<unsigned char>(base64url_digits[i])] = static_cast<std::int8_t>(i);
+  }
+  return values;
+}();
+
+}  // namespace
+
+std::string Digest::hex() const {
+  if (!*this) return {};
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  text.reserve(64);
+  for (const std::uint8_t byte : bytes) {
+    text += digits[byte >> 4];
+    text += digits[byte & 0x0f];
+  }
+  return text;
+}
+
+Result<Digest> Digest::from_hex(std::string_view hex) {
+  Digest digest;
+  if (hex.empty()) return digest;
+  if (hex.size() != 64) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("a SHA-256 digest has 64 hexadecimal digits, not {}", hex.size()));
+  }
+  for (std::size_t i = 0; i < 32; ++i) {
+    const int high = hex_value(hex[2 * i]);
+    const int low = hex_value(hex[2 * i + 1]);
+    if (high < 0 || low < 0) {
+      return fail(ErrorCode::invalid_argument, "a SHA-256 digest has only hexadecimal digits");
+    }
+    digest.bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
+  }
+  return digest;
+}
+
+Digest sha256(std::string_view bytes) {
+  // OpenSSL 3 looks an algorithm up by name on each use of EVP_sha256(), which costs more than hashing a
+  // short text. The fetched algorithm is shared, the context belongs to the thread.
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  thread_local const MdContext context(EVP_MD_CTX_new());
+  Digest digest;
+  require(EVP_DigestInit_ex2(context.get(), algorithm, nullptr) == 1 &&
+              EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) == 1 &&
+              EVP_DigestFinal_ex(context.get(), digest.bytes.data(), nullptr) == 1,
+          "compute SHA-256");
+  return digest;
+}
+
+std::string random_bytes(std::size_t count) {
+  std::string bytes(count, '\0');
+  require(count == 0 || RAND_bytes(bytes_of(bytes), static_cast<int>(count)) == 1, "get random bytes");
+  return bytes;
+}
+
+std::string random_token(std::size_t count) {
+  return base64url_encode(random_bytes(count));
+}
+
+std::string base64url_encode(std::string_view bytes) {
+  std::string text;
+  text.reserve((bytes.size() * 4 + 2) / 3);
+  std::uint32_t pending = 0;
+  unsigned bits = 0;
+  for (const char c : bytes) {
+    pending = (pending << 8) | static_cast<unsigned char>(c);
+    bits += 8;
+    while (bits >= 6) {
+      bits -= 6;
+      text += base64url_digits[(pending >> bits) & 63u];
+    }
+  }
+  if (bits > 0) text += base64url_digits[(pending << (6 - bits)) & 63u];
+  return text;
+}
+
+Result<std::string> base64url_decode(std::string_view text) {
+  if (text.size() % 4 == 1) {
+    return fail(ErrorCode::invalid_argument, "base64url text is cut short");
+  }
+  std::string bytes;
+  bytes.reserve(text.size() * 3 / 4);
+  std::uint32_t pending = 0;
+  unsigned bits = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int value = base64url_values[static_cast<unsigned char>(text[i])];
+    if (value < 0) {
+      return fail(ErrorCode::invalid_argument, fmt::format("byte {} is not a base64url digit", i));
+    }
+    pending = (pending << 6) | static_cast<unsigned>(value);
+    bits += 6;
+    if (bits >= 8) {
+      bits -= 8;
+      bytes += static_cast<char>((pending >> bits) & 0xff);
+    }
+  }
+  if ((pending & ((1u << bits) - 1)) != 0) {  // one text for each value: signatures cover texts
+    return fail(ErrorCode::invalid_argument, "base64url text ends in bits that must be zero");
+  }
+  return bytes;
+}
+
+bool equal_in_constant_time(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+Ed25519KeyPair make_ed25519_key_pair() {
+  Ed25519KeyPair pair = ed25519_key_pair_from(random_bytes(32)).value();
+  return pair;
+}
+
+Result<Ed25519KeyPair> ed25519_key_pair_from(std::string_view private_key) {
+  const Key key = ed25519_private_key(private_key);
+  if (!key) return fail(ErrorCode::invalid_argument, "an Ed25519 private key has 32 bytes");
+  Result<std::string> public_key = public_half(key);
+  if (!public_key) return fail(public_key);
+  return Ed25519KeyPair{std::string(private_key), std::move(*public_key)};
+}
+
+Result<std::string> ed25519_sign(std::string_view private_key, std::string_view message) {
+  const Key key = ed25519_private_key(private_key);
+  if (!key) return fail(ErrorCode::invalid_argument, "an Ed25519 private key has 32 bytes");
+  const MdContext context(EVP_MD_CTX_new());
+  std::string signature(64, '\0');
+  std::size_t size = signature.size();
+  require(
+      context && EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+          EVP_DigestSign(context.get(), bytes_of(signature), &size, bytes_of(message), message.size()) == 1,
+      "sign");
+  return signature;
+}
+
+bool ed25519_verify(std::string_view public_key, std::string_view message, std::string_view signature) {
+  if (public_key.size() != 32 || signature.size() != 64) return false;
+  const Key key(
+      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, bytes_of(public_key), public_key.size()));
+  const MdContext context(EVP_MD_CTX_new());
+  return key && context && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
+         EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(), bytes_of(message),
+                          message.size()) == 1;
+}
+
+}  // namespace starling
