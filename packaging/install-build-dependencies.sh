@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Installs the Debian 12 packages that Starling needs; quick and silent when all are there. Why each of them:
+# docs/decisions/0001-dependencies.md
+#
+#   packaging/install-build-dependencies.sh [build] [test] [fuzz] [bench]    groups; default: build
+set -euo pipefail
+
+declare -A packages=(
+  [build]="g++ cmake ninja-build ccache libboost1.81-dev libboost-json1.81-dev libssl-dev libsqlite3-dev
+           libfmt-dev prometheus-cpp-dev libvalijson-dev libcli11-dev libgtest-dev libgmock-dev libbenchmark-dev"
+  [test]="clang-format-14 clang-tidy-19 shellcheck python3"
+  [fuzz]="clang-19 libclang-rt-19-dev"
+  [bench]="nats-server mosquitto etcd-server"
+)
+
+missing_packages() {
+  local package
+  for package in "$@"; do
+    dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
+      echo "$package"
+  done
+}
+
+as_root() {
+  if [[ $EUID -eq 0 ]]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    echo "Installing packages needs root, and sudo is not there. As root, run: $*" >&2
+    return 1
+  fi
+}
+
+main() {
+  local group wanted=()
+  for group in "${@:-build}"; do
+    [[ -v packages[$group] ]] || { echo "unknown group '$group'; there are: ${!packages[*]}" >&2; exit 2; }
+    # shellcheck disable=SC2206  # one word is one package
+    wanted+=(${packages[$group]})
+  done
+  local missing
+  mapfile -t missing < <(missing_packages "${wanted[@]}")
+  [[ ${#missing[@]} -eq 0 ]] && return
+
+  command -v apt-get >/dev/null || {
+    echo "Starling builds on Debian 12; this machine has no apt-get. It needs: ${missing[*]}" >&2
+    exit 1
+  }
+  echo "Installing: ${missing[*]}"
+  # RUNLEVEL=1 keeps the packages of the bench group from starting their daemons.
+  as_root apt-get update -qq </dev/null
+  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
+}
+
+main "$@"
