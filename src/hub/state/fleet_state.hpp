@@ -7,7 +7,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
 #include "hub/state/change.hpp"
@@ -39,7 +38,7 @@ class FleetState {
   using ById = std::map<std::string, std::shared_ptr<const T>, std::less<>>;
 
   const Device* device(const std::string& id) const;
-  const std::unordered_map<std::string, std::shared_ptr<const Device>>& devices() const { return devices_; }
+  const ById<Device>& devices() const { return devices_; }  // in order of id, which is how lists are paged
   const ById<Persona>& personas() const { return personas_; }
   const ById<Group>& groups() const { return groups_; }
   const ById<Key>& keys() const { return keys_; }
@@ -66,7 +65,7 @@ class FleetState {
 
   std::string fleet_;
   std::int64_t revision_ = 0;
-  std::unordered_map<std::string, std::shared_ptr<const Device>> devices_;
+  ById<Device> devices_;
   ById<Persona> personas_;
   ById<Group> groups_;
   ById<Key> keys_;
