@@ -1,0 +1,284 @@
+#include "hub/settings/writes.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace starling::hub {
+
+using protocol::LayerId;
+using protocol::LayerKind;
+using protocol::persona_active_key;
+
+namespace {
+
+LayerKind layer_kind(Target::Kind kind, bool policy) {
+  switch (kind) {
+    case Target::Kind::fleet: return policy ? LayerKind::policy_fleet : LayerKind::fleet;
+    case Target::Kind::device: return policy ? LayerKind::policy_device : LayerKind::device;
+    case Target::Kind::selector:
+    case Target::Kind::group: return policy ? LayerKind::policy_group : LayerKind::group;
+    case Target::Kind::persona: return LayerKind::persona;
+  }
+  return LayerKind::fleet;
+}
+
+const Group* group_with(const FleetState& head, const std::string& canonical_selector) {
+  // The one that --on made comes first, then any that happens to select the same.
+  const auto named = head.groups().find(canonical_selector);
+  if (named != head.groups().end() && named->second->selector.canonical() == canonical_selector) {
+    return named->second.get();
+  }
+  for (const auto& [name, group] : head.groups()) {
+    if (group->selector.canonical() == canonical_selector) return group.get();
+  }
+  return nullptr;
+}
+
+Result<ResolvedTarget> resolve_selector(const FleetState& head, const Target& target) {
+  auto selector = protocol::Selector::parse(target.name);
+  if (!selector) return fail(selector);
+  if (selector->empty()) {
+    return fail(ErrorCode::invalid_argument,
+                "the selector is empty; to write for the whole fleet, use {\"fleet\": true}",
+                "/target/selector");
+  }
+  const LayerKind kind = layer_kind(target.kind, target.policy);
+  const std::string canonical = selector->canonical();
+  if (const Group* group = group_with(head, canonical)) {
+    return ResolvedTarget{{{kind, group->name}, group->selector}, std::nullopt};
+  }
+  if (head.groups().contains(canonical)) {
+    return fail(
+        ErrorCode::failed_precondition,
+        fmt::format("a group called '{}' exists and selects something else; write to the group by name, "
+                    "or write the selector so that it differs from that name",
+                    canonical),
+        "/target/selector");
+  }
+  Group group{canonical, *selector, 0};
+  return ResolvedTarget{{{kind, canonical}, std::move(*selector)}, std::move(group)};
+}
+
+std::string value_pointer(const std::string& key) {
+  return "/values/" + key;
+}
+
+// A value's own pointer is put behind that of the key.
+Error at_key(Error error, const std::string& key) {
+  error.field = value_pointer(key) + error.field;
+  return error;
+}
+
+const Json* find_value(const FleetState& state, const LayerId& layer, const std::string& key) {
+  const auto& values = state.layer(layer);
+  const auto found = values.find(key);
+  return found == values.end() ? nullptr : &found->second.value;
+}
+
+Result<std::string> full_key(const FleetState& head, const std::string& key_or_alias) {
+  if (key_or_alias == persona_active_key) return key_or_alias;
+  auto schema = head.catalog().require(key_or_alias);
+  if (!schema) return fail(schema);
+  return (*schema)->key;
+}
+
+Result<std::vector<WriteConflict>> find_conflicts(const FleetState& head, const LayerId& layer,
+                                                  const std::map<std::string, Json>& expected) {
+  std::vector<WriteConflict> conflicts;
+  for (const auto& [name, seen] : expected) {
+    auto key = full_key(head, name);
+    if (!key) {
+      Error error = std::move(key).error();
+      error.field = "/expected/" + name;
+      return std::unexpected(std::move(error));
+    }
+    const Json* actual = find_value(head, layer, *key);
+    if (actual == nullptr ? seen.is_null() : *actual == seen) continue;
+    conflicts.push_back({*key, seen, actual == nullptr ? Json() : *actual});
+  }
+  return conflicts;
+}
+
+}  // namespace
+
+Result<Target> Target::from_json(const JsonObject& object, const std::string& path) {
+  const JsonReader reader(object, path);
+  if (auto known = reader.only({"fleet", "device", "selector", "persona", "group", "policy"}); !known) {
+    return fail(known);
+  }
+  Target target;
+  if (auto policy = reader.optional_boolean("policy"); !policy) {
+    return fail(policy);
+  } else {
+    target.policy = policy->value_or(false);
+  }
+  const auto fleet = reader.optional_boolean("fleet");
+  if (!fleet) return fail(fleet);
+  int named = fleet->value_or(false) ? 1 : 0;
+  constexpr std::pair<const char*, Kind> kinds[] = {{"device", Kind::device},
+                                                    {"selector", Kind::selector},
+                                                    {"persona", Kind::persona},
+                                                    {"group", Kind::group}};
+  for (const auto& [name, kind] : kinds) {
+    auto value = reader.optional_string(name, 512);
+    if (!value) return fail(value);
+    if (!*value) continue;
+    target.kind = kind;
+    target.name = std::move(**value);
+    ++named;
+  }
+  // {"policy": true} alone is the policy of the fleet.
+  if (named > 1 || (named == 0 && !target.policy)) {
+    return fail(ErrorCode::invalid_argument,
+                "a target names exactly one of fleet, device, selector, persona and group", path);
+  }
+  return target;
+}
+
+Result<ResolvedTarget> resolve_target(const FleetState& head, const Target& target) {
+  const LayerKind kind = layer_kind(target.kind, target.policy);
+  switch (target.kind) {
+    case Target::Kind::fleet: return ResolvedTarget{{{kind, ""}, {}}, std::nullopt};
+    case Target::Kind::selector: return resolve_selector(head, target);
+    case Target::Kind::device: {
+      auto device = find_device(head, target.name);
+      if (!device) return fail(device);
+      return ResolvedTarget{{{kind, (*device)->id}, {}}, std::nullopt};
+    }
+    case Target::Kind::persona:
+      if (target.policy) {
+        return fail(ErrorCode::invalid_argument, "a persona has no policy layer", "/target/policy");
+      }
+      if (!head.personas().contains(target.name)) {
+        return fail(ErrorCode::not_found, fmt::format("no persona is called '{}'", target.name),
+                    "/target/persona");
+      }
+      return ResolvedTarget{{{kind, target.name}, {}}, std::nullopt};
+    case Target::Kind::group: {
+      const auto group = head.groups().find(target.name);
+      if (group == head.groups().end()) {
+        return fail(ErrorCode::not_found, fmt::format("no group is called '{}'", target.name),
+                    "/target/group");
+      }
+      return ResolvedTarget{{{kind, target.name}, group->second->selector}, std::nullopt};
+    }
+  }
+  return fail(ErrorCode::internal, "a target of unknown kind");
+}
+
+Result<CheckedValue> check_value(const FleetState& head, const LayerId& layer, const std::string& key,
+                                 const Json& value) {
+  if (key == persona_active_key) {
+    if (layer.kind == LayerKind::persona) {
+      return fail(ErrorCode::invalid_argument, "a persona cannot say which persona is active");
+    }
+    if (value.is_null()) return CheckedValue{key, Json()};
+    if (!value.is_string())
+      return fail(ErrorCode::invalid_argument, "persona.active is the name of a persona");
+    if (!head.personas().contains(std::string_view(value.get_string()))) {
+      return fail(ErrorCode::not_found,
+                  fmt::format("no persona is called '{}'", std::string_view(value.get_string())));
+    }
+    return CheckedValue{key, value};
+  }
+  auto schema = head.catalog().require(key);
+  if (!schema) return fail(schema);
+  const std::string& full = (*schema)->key;
+  if (value.is_null()) return CheckedValue{full, Json()};
+  auto checked = head.catalog().validate(full, value);
+  if (!checked) return fail(checked);
+  return CheckedValue{full, std::move(*checked)};
+}
+
+Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& write) {
+  if (write.values.empty()) {
+    return fail(ErrorCode::invalid_argument, "nothing to write: 'values' is empty", "/values");
+  }
+  auto target = resolve_target(head, write.target);
+  if (!target) return fail(target);
+  SettingsPlan plan{target->scope, {}, {}, {}};
+  const LayerId& layer = plan.scope.layer;
+
+  std::map<std::string, Json> values;
+  for (const auto& [name, value] : write.values) {
+    auto checked = check_value(head, layer, name, value);
+    if (!checked) return std::unexpected(at_key(std::move(checked).error(), name));
+    const auto* schema = head.catalog().find(checked->key);
+    if (schema != nullptr && schema->owner == protocol::SettingOwner::device && !value.is_null()) {
+      return fail(ErrorCode::failed_precondition,
+                  fmt::format("{} belongs to the device; it can only be set there", checked->key),
+                  value_pointer(name));
+    }
+    if (!values.emplace(checked->key, std::move(checked->value)).second) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("{} is named twice, once by its alias", checked->key), value_pointer(name));
+    }
+  }
+  auto conflicts = find_conflicts(head, layer, write.expected);
+  if (!conflicts) return fail(conflicts);
+  plan.conflicts = std::move(*conflicts);
+
+  for (auto& [key, value] : values) {
+    plan.keys.push_back(key);
+    const Json* current = find_value(head, layer, key);
+    if (!plan.conflicts.empty() || (current == nullptr ? value.is_null() : *current == value)) continue;
+    plan.edits.push_back(head.edit(EntityKind::setting, SettingId{layer, key}.text(), std::move(value)));
+  }
+  if (!plan.edits.empty() && target->new_group) {
+    plan.edits.insert(plan.edits.begin(),
+                      head.edit(EntityKind::group, target->new_group->name, target->new_group->to_json()));
+  }
+  return plan;
+}
+
+std::optional<EffectiveValue> effective_value(const FleetState& state, const Device& device,
+                                              const std::string& key) {
+  const auto* schema = state.catalog().find(key);
+  std::optional<EffectiveValue> best;
+  if (schema != nullptr) best = EffectiveValue{schema->default_value, {LayerKind::defaults, ""}, 0};
+  int best_rank = -1;
+  for (const auto& view : state.stack(device)) {
+    const auto found = view.values->find(key);
+    if (found == view.values->end()) continue;
+    if (best_rank == view.rank && best && best->revision > found->second.revision) continue;
+    // As resolution does: a value that its schema no longer accepts counts as not written.
+    if (schema != nullptr && !state.catalog().validate(schema->key, found->second.value)) continue;
+    best = EffectiveValue{found->second.value, *view.id, found->second.revision};
+    best_rank = view.rank;
+  }
+  return best;
+}
+
+Proposal plan_proposal(const FleetState& head, const Device& device, const protocol::PendingEdit& edit) {
+  const auto refuse = [](Json hub_value, std::string message) {
+    return Proposal{false, {}, std::move(hub_value), std::move(message)};
+  };
+  const LayerId layer{LayerKind::device, device.id};
+  auto checked = check_value(head, layer, edit.key, edit.to);
+  if (!checked) {
+    const auto* known = head.catalog().find(edit.key);
+    const auto current = effective_value(head, device, known != nullptr ? known->key : edit.key);
+    return refuse(current ? current->value : Json(), checked.error().message);
+  }
+  const std::string& key = checked->key;
+  const auto current = effective_value(head, device, key);
+  const Json hub_value = current ? current->value : Json();
+  const auto* schema = head.catalog().find(key);
+  if (schema != nullptr && schema->owner == protocol::SettingOwner::hub) {
+    return refuse(hub_value, fmt::format("{} belongs to the hub; it cannot be set on a device", key));
+  }
+  if (!checked->value.is_null() && checked->value == hub_value) return {true, {}, hub_value, ""};
+  if (!edit.from.is_null() && edit.from != hub_value) {
+    return refuse(hub_value, fmt::format("{} was changed at the hub in the meantime", key));
+  }
+  if (current && current->layer.kind >= LayerKind::policy_fleet) {
+    return refuse(hub_value, fmt::format("{} is set by policy", key));
+  }
+  Edit change = head.edit(EntityKind::setting, SettingId{layer, key}.text(), std::move(checked->value));
+  Proposal proposal{true, {}, hub_value, ""};
+  if (change.before != change.after) proposal.edits.push_back(std::move(change));
+  return proposal;
+}
+
+}  // namespace starling::hub
