@@ -47,21 +47,35 @@ class FleetState {
 
   // The values written in a layer; empty if none.
   const protocol::LayerValues& layer(const protocol::LayerId& id) const;
-  const std::map<protocol::LayerId, protocol::LayerValues>& layers() const { return layers_; }
+  struct Layer {
+    protocol::LayerValues values;
+    std::int64_t revision = 0;  // of the newest write, also when that emptied it
+  };
+  const std::map<protocol::LayerId, Layer>& layers() const { return layers_; }
+
+  // The newest revision at which one of these documents could have changed: a layer's values, a persona's fields,
+  // a component's schema. 0: never.
+  std::int64_t layer_revision(const protocol::LayerId& id) const;
+  std::int64_t persona_revision(const std::string& name) const;
+  std::int64_t catalog_revision() const { return catalog_revision_; }
 
   // Groups that a device with these labels is in, lowest precedence first (priority, then name).
   std::vector<const Group*> groups_of(const protocol::Labels& labels) const;
-  // The persona in force for a device: persona.active of the highest layer among fleet, its groups, itself and
-  // policy that has one; nullptr if none or if it does not exist.
-  const Persona* active_persona(const Device& device) const;
 
-  // The layers that apply to a device, lowest first, without empty ones. `rank` is equal for groups of equal
-  // priority: between those, resolution lets the newest write win, key by key.
-  std::vector<protocol::LayerView> stack(const Device& device) const;
+  // The layers that apply to a device, lowest first, without empty ones, and the persona in force there:
+  // persona.active of the highest of them; nullptr if none says so or if it does not exist. Groups of equal
+  // priority share a rank: between those, the newest write of a key wins.
+  struct Stack {
+    std::vector<protocol::LayerView> layers;
+    const Persona* persona = nullptr;
+  };
+  Stack stack(const Device& device) const;
 
  private:
   Result<void> put(EntityKind kind, const std::string& id, const Json& body, std::int64_t revision);
-  void remove(EntityKind kind, const std::string& id);
+  void remove(EntityKind kind, const std::string& id, std::int64_t revision);
+  void write_setting(const SettingId& id, const Json* value, std::int64_t revision);
+  void drop_old_actions(std::int64_t now_ms);
 
   std::string fleet_;
   std::int64_t revision_ = 0;
@@ -71,7 +85,9 @@ class FleetState {
   ById<Key> keys_;
   ById<ActionRequest> actions_;
   protocol::Catalog catalog_;
-  std::map<protocol::LayerId, protocol::LayerValues> layers_;
+  std::map<protocol::LayerId, Layer> layers_;
+  std::map<std::string, std::int64_t, std::less<>> persona_revisions_;
+  std::int64_t catalog_revision_ = 0;
 };
 
 }  // namespace starling::hub

@@ -1,0 +1,220 @@
+#include "hub/state/fleet_state.hpp"
+
+#include <algorithm>
+
+namespace starling::hub {
+
+namespace {
+
+using protocol::LayerId;
+using protocol::LayerKind;
+using protocol::LayerValues;
+using protocol::LayerView;
+
+template <typename T, typename Map>
+Result<void> put_entity(Map& map, const std::string& id, const Json& body) {
+  auto entity = T::from_json(id, body);
+  if (!entity) return fail(entity);
+  map.insert_or_assign(id, std::make_shared<const T>(*std::move(entity)));
+  return {};
+}
+
+template <typename Map>
+Json body_in(const Map& map, const std::string& id) {
+  const auto found = map.find(id);
+  return found == map.end() ? Json(nullptr) : found->second->to_json();
+}
+
+}  // namespace
+
+Result<void> FleetState::apply(const Change& change) {
+  for (const Edit& edit : change.edits) {
+    if (edit.after.is_null()) {
+      remove(edit.kind, edit.id, change.revision);
+    } else if (auto done = put(edit.kind, edit.id, edit.after, change.revision); !done) {
+      return fail(done, "change " + std::to_string(change.revision));
+    }
+    if (edit.kind == EntityKind::action) drop_old_actions(change.at_ms);
+  }
+  revision_ = change.revision;
+  return {};
+}
+
+Result<void> FleetState::load(EntityKind kind, const std::string& id, const Json& body,
+                              std::int64_t revision) {
+  return put(kind, id, body, revision);
+}
+
+Result<void> FleetState::put(EntityKind kind, const std::string& id, const Json& body,
+                             std::int64_t revision) {
+  switch (kind) {
+    case EntityKind::device: return put_entity<Device>(devices_, id, body);
+    case EntityKind::persona:
+      persona_revisions_[id] = revision;
+      return put_entity<Persona>(personas_, id, body);
+    case EntityKind::group: return put_entity<Group>(groups_, id, body);
+    case EntityKind::key: return put_entity<Key>(keys_, id, body);
+    case EntityKind::action: return put_entity<ActionRequest>(actions_, id, body);
+    case EntityKind::component: {
+      auto component = protocol::Component::from_json(body);
+      if (!component) return fail(component, "component '" + id + "' in the log");
+      catalog_.put(*std::move(component));
+      catalog_revision_ = std::max(catalog_revision_, revision);
+      return {};
+    }
+    case EntityKind::setting: {
+      const auto setting = SettingId::parse(id);
+      if (!setting) return fail(setting, "a setting in the log");
+      const JsonObject* object = body.if_object();
+      const Json* value = object == nullptr ? nullptr : object->if_contains("value");
+      if (value == nullptr) {
+        return fail(ErrorCode::corrupted, "setting '" + id + "' in the log has no value");
+      }
+      write_setting(*setting, value, revision);
+      return {};
+    }
+  }
+  return fail(ErrorCode::internal, "unknown kind of entity");
+}
+
+void FleetState::remove(EntityKind kind, const std::string& id, std::int64_t revision) {
+  switch (kind) {
+    case EntityKind::device: devices_.erase(id); break;
+    case EntityKind::persona:
+      persona_revisions_[id] = revision;
+      personas_.erase(id);
+      break;
+    case EntityKind::group: groups_.erase(id); break;
+    case EntityKind::key: keys_.erase(id); break;
+    case EntityKind::action: actions_.erase(id); break;
+    case EntityKind::component:
+      catalog_.remove(id);
+      catalog_revision_ = revision;
+      break;
+    case EntityKind::setting:
+      if (const auto setting = SettingId::parse(id)) write_setting(*setting, nullptr, revision);
+      break;
+  }
+}
+
+void FleetState::write_setting(const SettingId& id, const Json* value, std::int64_t revision) {
+  Layer& layer = layers_[id.layer];
+  layer.revision = std::max(layer.revision, revision);
+  if (value == nullptr) {
+    layer.values.erase(id.key);
+  } else {
+    layer.values.insert_or_assign(id.key, protocol::LayerEntry{*value, revision});
+  }
+}
+
+void FleetState::drop_old_actions(std::int64_t now_ms) {
+  constexpr std::int64_t kept_ms = 7 * 24 * 3'600'000LL;
+  std::erase_if(actions_, [&](const auto& entry) { return entry.second->expires_at_ms + kept_ms < now_ms; });
+}
+
+Json FleetState::body(EntityKind kind, const std::string& id) const {
+  switch (kind) {
+    case EntityKind::device: return body_in(devices_, id);
+    case EntityKind::persona: return body_in(personas_, id);
+    case EntityKind::group: return body_in(groups_, id);
+    case EntityKind::key: return body_in(keys_, id);
+    case EntityKind::action: return body_in(actions_, id);
+    case EntityKind::component: {
+      const protocol::Component* component = catalog_.component(id);
+      return component == nullptr ? Json(nullptr) : component->file();
+    }
+    case EntityKind::setting: {
+      const auto setting = SettingId::parse(id);
+      if (!setting) return nullptr;
+      const LayerValues& values = layer(setting->layer);
+      const auto entry = values.find(setting->key);
+      return entry == values.end() ? Json(nullptr) : Json(JsonObject{{"value", entry->second.value}});
+    }
+  }
+  return nullptr;
+}
+
+Edit FleetState::edit(EntityKind kind, std::string id, Json after) const {
+  Edit edit;
+  edit.before = body(kind, id);
+  edit.kind = kind;
+  edit.id = std::move(id);
+  edit.after = std::move(after);
+  return edit;
+}
+
+const Device* FleetState::device(const std::string& id) const {
+  const auto found = devices_.find(id);
+  return found == devices_.end() ? nullptr : found->second.get();
+}
+
+const LayerValues& FleetState::layer(const LayerId& id) const {
+  static const LayerValues empty;
+  const auto found = layers_.find(id);
+  return found == layers_.end() ? empty : found->second.values;
+}
+
+std::int64_t FleetState::layer_revision(const LayerId& id) const {
+  const auto found = layers_.find(id);
+  return found == layers_.end() ? 0 : found->second.revision;
+}
+
+std::int64_t FleetState::persona_revision(const std::string& name) const {
+  const auto found = persona_revisions_.find(name);
+  return found == persona_revisions_.end() ? 0 : found->second;
+}
+
+std::vector<const Group*> FleetState::groups_of(const protocol::Labels& labels) const {
+  std::vector<const Group*> groups;
+  for (const auto& [name, group] : groups_) {
+    if (group->selector.matches(labels)) groups.push_back(group.get());
+  }
+  std::ranges::stable_sort(groups, {}, &Group::priority);
+  return groups;
+}
+
+FleetState::Stack FleetState::stack(const Device& device) const {
+  const std::vector<const Group*> groups = groups_of(device.labels);
+  Stack stack;
+  int rank = 0;
+  const auto add = [&](const LayerId& id) {
+    const auto found = layers_.find(id);
+    if (found == layers_.end() || found->second.values.empty()) return;
+    stack.layers.push_back(LayerView{&found->first, &found->second.values, rank});
+  };
+  const auto add_groups = [&](LayerKind kind) {
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      if (i == 0 || groups[i]->priority != groups[i - 1]->priority) ++rank;
+      add({kind, groups[i]->name});
+    }
+    ++rank;
+  };
+  add({LayerKind::fleet, {}});
+  rank = 2;  // 1 is the persona's, known only when all others are
+  add_groups(LayerKind::group);
+  add({LayerKind::device, device.id});
+  ++rank;
+  add({LayerKind::policy_fleet, {}});
+  add_groups(LayerKind::policy_group);
+  add({LayerKind::policy_device, device.id});
+
+  const protocol::LayerEntry* active = nullptr;
+  int active_rank = -1;
+  for (const LayerView& view : stack.layers) {
+    const auto entry = view.values->find(protocol::persona_active_key);
+    if (entry == view.values->end()) continue;
+    if (view.rank == active_rank && entry->second.revision < active->revision) continue;
+    active = &entry->second;
+    active_rank = view.rank;
+  }
+  if (active == nullptr || !active->value.is_string()) return stack;
+  const auto persona = personas_.find(std::string_view(active->value.get_string()));
+  if (persona == personas_.end()) return stack;
+  stack.persona = persona->second.get();
+  rank = 1;
+  add({LayerKind::persona, persona->first});
+  std::ranges::stable_sort(stack.layers, {}, &LayerView::rank);
+  return stack;
+}
+
+}  // namespace starling::hub
