@@ -4,7 +4,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -27,31 +27,35 @@ using SharedSection = std::shared_ptr<const SettingsSection>;
 
 // Devices that declare the same components and are reached by the same layers.
 class DeviceClass {
- public:
-  const std::string& fleet() const { return fleet_; }
-
  private:
   friend class Documents;
-  std::string fleet_;
-  std::string components_;  // names with commas between
-  std::vector<std::pair<protocol::LayerId, int>> stack_;  // lowest first, with rank
+  std::string components_;              // names with commas between
+  std::vector<protocol::LayerId> stack_;
   std::string persona_;
   SharedSection section_;
-  std::uint64_t content_epoch_ = 0;  // of section_
+  std::int64_t checked_revision_ = -1;  // of the state that section_ was last found right for
 };
 using SharedClass = std::shared_ptr<DeviceClass>;
+
+// Whose document a change may touch.
+struct ChangeScope {
+  bool whole_fleet = false;
+  std::vector<std::string> devices;  // if not
+};
+ChangeScope scope_of(const Change& change);
 
 class Documents : public ChangeObserver {
  public:
   explicit Documents(ChangeLog& log);
   ~Documents() override;
 
-  // The class of a device at the published state. Cheap to keep: still right while membership_epoch() is the same.
+  // The class of a device at the published state. A holder keeps it until membership_epoch() has moved or a change
+  // named the device itself.
   SharedClass class_of(const FleetState& state, const Device& device, const std::string& components);
   std::uint64_t membership_epoch() const { return membership_epoch_; }
 
   // The document of a class at the published state; resolved at most once for each state of its layers.
-  SharedSection section(DeviceClass& device_class, const FleetState& state);
+  SharedSection section(DeviceClass& device_class, const FleetState& state, const Device& member);
   SharedSection desired(const FleetState& state, const Device& device, const std::string& components);
 
   // A document that was sent lately, by hash: the base of a patch. nullptr if it is not known any more.
@@ -62,14 +66,18 @@ class Documents : public ChangeObserver {
   struct Counters {
     std::uint64_t resolved_documents = 0;
   };
-  Counters counters() const { return counters_; }
+  const Counters& counters() const { return counters_; }
 
  private:
+  bool still_right(const DeviceClass& device_class, const FleetState& state) const;
+  void forget_unused();
+
   ChangeLog& log_;
-  std::map<std::string, std::weak_ptr<DeviceClass>> classes_;
+  std::unordered_map<std::string, std::weak_ptr<DeviceClass>> classes_;  // by fleet, components and stack
+  std::size_t sweep_at_ = 64;
   std::unordered_map<Digest, std::weak_ptr<const SettingsSection>> recent_;
+  std::deque<SharedSection> newest_;  // keeps a few alive for devices that come back
   std::uint64_t membership_epoch_ = 1;
-  std::uint64_t content_epoch_ = 1;
   Counters counters_;
 };
 

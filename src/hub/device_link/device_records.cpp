@@ -1,0 +1,143 @@
+#include "hub/device_link/device_records.hpp"
+
+#include <utility>
+
+namespace starling::hub {
+
+namespace {
+
+constexpr std::size_t max_facts_bytes = 256 * 1024;
+
+JsonObject object_in(const JsonObject& facts, std::string_view name) {
+  const Json* value = facts.if_contains(name);
+  return value != nullptr && value->is_object() ? value->get_object() : JsonObject{};
+}
+
+}  // namespace
+
+DeviceFacts DeviceFacts::parse(std::string_view text) {
+  DeviceFacts facts;
+  if (text.empty()) return facts;
+  const auto json = parse_json(text, {.max_bytes = max_facts_bytes, .max_depth = 40});
+  if (!json || !json->is_object()) return facts;
+  const JsonObject& object = json->get_object();
+  facts.metadata = object_in(object, "metadata");
+  facts.capabilities = object_in(object, "capabilities");
+  facts.reported = object_in(object, "reported");
+  for (const auto& [key, message] : object_in(object, "errors")) {
+    if (message.is_string()) facts.errors.push_back({std::string(key), std::string(message.get_string())});
+  }
+  facts.pending_edits = JsonReader(object).optional_integer("pending").value_or(std::nullopt).value_or(0);
+  return facts;
+}
+
+std::string DeviceFacts::text() const {
+  JsonObject object;
+  if (!metadata.empty()) object["metadata"] = metadata;
+  if (!capabilities.empty()) object["capabilities"] = capabilities;
+  if (!reported.empty()) object["reported"] = reported;
+  if (!errors.empty()) {
+    JsonObject by_key;
+    for (const protocol::KeyError& error : errors) by_key[error.key] = error.message;
+    object["errors"] = std::move(by_key);
+  }
+  if (pending_edits != 0) object["pending"] = pending_edits;
+  return object.empty() ? std::string{} : boost::json::serialize(object);
+}
+
+DeviceRecords::DeviceRecords(Store& store, const Clock& clock, Logger log)
+    : store_(store), clock_(clock), log_(log) {}
+
+void DeviceRecords::load(const StoredHub& stored) {
+  for (const StoredFleet& fleet : stored.fleets) {
+    for (const DeviceRecord& record : fleet.records) {
+      index_tokens(record);
+      records_.insert_or_assign(record.device_id, record);
+    }
+  }
+}
+
+const DeviceRecord* DeviceRecords::find(const std::string& device_id) const {
+  const auto found = records_.find(device_id);
+  return found == records_.end() ? nullptr : &found->second;
+}
+
+DeviceRecord& DeviceRecords::edit(const std::string& fleet, const std::string& device_id) {
+  DeviceRecord& record = records_[device_id];
+  if (record.device_id.empty()) {
+    record.fleet = fleet;
+    record.device_id = device_id;
+  }
+  dirty_.insert(device_id);
+  return record;
+}
+
+void DeviceRecords::put(DeviceRecord record) {
+  erase(record.device_id);
+  index_tokens(record);
+  std::string id = record.device_id;
+  records_.insert_or_assign(std::move(id), std::move(record));
+}
+
+void DeviceRecords::erase(const std::string& device_id) {
+  const auto found = records_.find(device_id);
+  if (found == records_.end()) return;
+  drop_tokens(found->second);
+  records_.erase(found);
+  dirty_.erase(device_id);
+}
+
+const DeviceRecord* DeviceRecords::find_by_token(std::string_view token) {
+  const Digest hash = sha256(token);
+  const auto found = by_token_.find(hash);
+  if (found == by_token_.end()) return nullptr;
+  DeviceRecord& record = records_.at(found->second);
+  if (hash == record.token_hash && record.previous_token_hash) {
+    by_token_.erase(record.previous_token_hash);
+    record.previous_token_hash = {};
+    dirty_.insert(record.device_id);
+  }
+  return &record;
+}
+
+std::string DeviceRecords::issue_token(DeviceRecord& record) {
+  std::string token = "dt_" + random_token();
+  drop_tokens(record);
+  record.previous_token_hash = record.token_hash;
+  record.token_hash = sha256(token);
+  record.token_issued_ms = clock_.wall().time_since_epoch().count();
+  index_tokens(record);
+  dirty_.insert(record.device_id);
+  return token;
+}
+
+void DeviceRecords::index_tokens(const DeviceRecord& record) {
+  if (record.token_hash) by_token_[record.token_hash] = record.device_id;
+  if (record.previous_token_hash) by_token_[record.previous_token_hash] = record.device_id;
+}
+
+void DeviceRecords::drop_tokens(const DeviceRecord& record) {
+  by_token_.erase(record.token_hash);
+  by_token_.erase(record.previous_token_hash);
+}
+
+void DeviceRecords::flush() {
+  if (dirty_.empty()) return;
+  std::vector<DeviceRecord> changed;
+  changed.reserve(dirty_.size());
+  for (const std::string& id : std::exchange(dirty_, {})) {
+    if (const DeviceRecord* record = find(id)) changed.push_back(*record);
+  }
+  std::vector<std::string> ids;
+  ids.reserve(changed.size());
+  for (const DeviceRecord& record : changed) ids.push_back(record.device_id);
+  store_.save_records(std::move(changed), [this, ids = std::move(ids)](const Result<void>& saved) {
+    if (saved) return;
+    log_.error("reported state could not be stored; trying again", {{"error", saved.error().message}});
+    for (const std::string& id : ids) {
+      if (records_.contains(id)) dirty_.insert(id);
+    }
+  });
+}
+
+}  // namespace starling::hub
