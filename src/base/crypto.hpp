@@ -16,7 +16,7 @@ namespace starling {
 struct Digest {
   std::array<std::uint8_t, 32> bytes{};
 
-  bool operator==(const Digest&) const = default;
+  auto operator<=>(const Digest&) const = default;
   explicit operator bool() const { return *this != Digest{}; }
   std::string hex() const;                             // 64 lower-case digits; "" for none
   static Result<Digest> from_hex(std::string_view hex);  // "" gives none; invalid_argument otherwise

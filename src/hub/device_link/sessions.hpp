@@ -2,10 +2,13 @@
 // Owner: Hub. Thread: the hub's. Lifetime: outlives the connections; stop() closes them first.
 #pragma once
 
-#include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
+#include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/ws/websocket.hpp"
@@ -83,6 +86,15 @@ class Sessions : public ChangeObserver {
  private:
   friend class DeviceSession;
 
+  // For DeviceSession.
+  void enter(DeviceSession& session);   // its handshake has succeeded; an older session of the device is fenced off
+  void leave(DeviceSession& session);
+  void refresh_later(DeviceSession& session);
+  void reported(const std::string& fleet, const std::string& device_id);
+  ws::SharedFrame update_frame(const SettingsSection& section, const SharedSection& base);
+  void refresh_slice();
+  void deliver(const ActionRequest& action, const FleetState& state);
+
   ChangeLog& log_;
   DeviceRecords& records_;
   Documents& documents_;
@@ -91,9 +103,13 @@ class Sessions : public ChangeObserver {
   Logger logger_;
   Options options_;
   Counters counters_;
-  // The rest is in sessions.cpp's own words; see struct Impl.
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::vector<PresenceObserver*> observers_;
+  std::unordered_map<std::string, DeviceSession*> by_device_;
+  std::unordered_set<DeviceSession*> connections_;  // also those before their handshake
+  std::vector<DeviceSession*> refresh_;  // sessions to look at in coming turns; nullptr: has gone meanwhile
+  std::size_t refresh_next_ = 0;
+  std::map<std::pair<Digest, Digest>, ws::SharedFrame> frames_;  // by base and target hash
+  bool stopping_ = false;
 };
 
 }  // namespace starling::hub

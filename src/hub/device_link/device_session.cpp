@@ -1,0 +1,425 @@
+#include "hub/device_link/device_session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "hub/device_link/proposal.hpp"
+#include "protocol/merge_patch.hpp"
+
+namespace starling::hub {
+
+namespace {
+
+using protocol::Phase;
+using protocol::Section;
+using ws::CloseCode;
+
+std::int64_t unix_ms(const Clock& clock) { return clock.wall().time_since_epoch().count(); }
+
+std::string names_of(const std::map<std::string, Digest, std::less<>>& components) {
+  std::string names;
+  for (const auto& [name, hash] : components) {
+    if (!names.empty()) names += ',';
+    names += name;
+  }
+  return names;
+}
+
+const protocol::SectionState* settings_in(const std::vector<protocol::SectionState>& sections) {
+  const auto found = std::ranges::find(sections, Section::settings, &protocol::SectionState::section);
+  return found == sections.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+DeviceSession::DeviceSession(Sessions& sessions, LinkRequest request)
+    : sessions_(sessions), request_(std::move(request)), alive_(std::make_shared<bool>(true)) {
+  sessions_.connections_.insert(this);
+}
+
+DeviceSession::~DeviceSession() {
+  *alive_ = false;
+  sessions_.leave(*this);
+}
+
+const FleetState* DeviceSession::state() const { return sessions_.log_.published(request_.fleet); }
+
+const Device* DeviceSession::device() const {
+  const FleetState* fleet_state = state();
+  return fleet_state == nullptr ? nullptr : fleet_state->device(request_.device_id);
+}
+
+void DeviceSession::on_open(ws::Peer& peer) {
+  peer_ = &peer;
+  const SteadyTime now = sessions_.clock_.steady();
+  if (request_.protocol == 0) {
+    state_ = State::flat;
+    deadline_ = now + sessions_.options_.ping_interval;
+    sessions_.enter(*this);
+    send_flat();
+    return;
+  }
+  deadline_ = now + sessions_.options_.handshake_timeout;
+  nonce_ = random_token();
+  send(protocol::Challenge{nonce_});
+}
+
+void DeviceSession::on_text(std::string_view text) {
+  if (state_ == State::ended || state_ == State::flat) return;
+  auto message = protocol::decode_from_device(text);
+  if (!message) {
+    ++sessions_.counters_.bad_messages;
+    return refuse({CloseCode::invalid_payload, "bad_message",
+                   message.error().message + (message.error().field.empty() ? "" : " at ") +
+                       message.error().field,
+                   true});
+  }
+  const bool is_handshake = std::holds_alternative<protocol::Handshake>(*message);
+  if (is_handshake != (state_ == State::challenged)) {
+    ++sessions_.counters_.bad_messages;
+    return refuse({CloseCode::protocol_error, "out_of_order",
+                   is_handshake ? "a link has one handshake" : "the first message must be the handshake",
+                   true});
+  }
+  std::visit([this](const auto& known) { handle(known); }, *message);
+}
+
+void DeviceSession::on_pong() {
+  awaiting_pong_ = false;
+  deadline_ = sessions_.clock_.steady() + sessions_.options_.ping_interval;
+}
+
+void DeviceSession::on_drained() {
+  if (state_ == State::live || state_ == State::flat) refresh();
+}
+
+void DeviceSession::on_close(CloseCode, std::string_view) {
+  state_ = State::ended;
+  peer_ = nullptr;
+  sessions_.leave(*this);
+}
+
+std::optional<DeviceSession::Refusal> DeviceSession::judge(const protocol::Handshake& message) const {
+  if (message.protocol < protocol::oldest_protocol_version || message.protocol > protocol::protocol_version) {
+    return Refusal{CloseCode::unsupported_version, "unsupported_version",
+                   "this hub speaks versions " + std::to_string(protocol::oldest_protocol_version) + " to " +
+                       std::to_string(protocol::protocol_version) + " of the device link, not " +
+                       std::to_string(message.protocol)};
+  }
+  const Device* known = device();
+  if (known == nullptr || message.device_id != request_.device_id) {
+    return Refusal{CloseCode::unauthorized, "unknown_device",
+                   "no device is registered as '" + message.device_id + "': enrol it again"};
+  }
+  if (known->public_key.empty()) {
+    if (!request_.token_valid) {
+      return Refusal{CloseCode::unauthorized, "unauthorized", "the device token is not valid: enrol it again"};
+    }
+  } else {
+    const auto public_key = base64url_decode(known->public_key);
+    const auto proof = base64url_decode(message.proof);
+    if (message.nonce != nonce_ || !public_key || !proof ||
+        !ed25519_verify(*public_key, protocol::handshake_proof_text(message), *proof)) {
+      return Refusal{CloseCode::unauthorized, "bad_proof",
+                     "the handshake is not signed with the key of this device"};
+    }
+  }
+  if (!known->serial.empty() && !message.serial.empty() && known->serial != message.serial) {
+    return Refusal{CloseCode::unauthorized, "clone",
+                   "this identity belongs to the board with serial " + known->serial +
+                       ": a copy must enrol as a device of its own"};
+  }
+  const DeviceRecord* record = sessions_.records_.find(request_.device_id);
+  if (record != nullptr && message.epoch <= record->epoch) {
+    return Refusal{CloseCode::superseded, "stale_session",
+                   "a newer session of this device has been seen; go on above its start counter", true,
+                   record->epoch.start};
+  }
+  return std::nullopt;
+}
+
+void DeviceSession::handle(const protocol::Handshake& message) {
+  if (const auto refusal = judge(message)) {
+    ++sessions_.counters_.refused_handshakes;
+    if (refusal->close == CloseCode::superseded) ++sessions_.counters_.fenced;
+    return refuse(*refusal);
+  }
+  ++sessions_.counters_.handshakes;
+  nonce_ = {};
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id);
+  record.epoch = message.epoch;
+  record.last_seen_ms = unix_ms(sessions_.clock_);
+  record.components = names_of(message.components);
+  record.version = message.agent_version;
+  DeviceFacts facts = DeviceFacts::parse(record.facts);
+  facts.capabilities = message.capabilities;
+  facts.pending_edits = static_cast<std::int64_t>(message.pending.size());
+  if (const protocol::SectionState* settings = settings_in(message.sections)) {
+    running_hash_ = record.running = settings->applied;
+    refused_hash_ = record.refused = settings->refused;
+    if (!settings->refused) facts.errors.clear();
+  }
+  record.facts = facts.text();
+  drifted_ = facts.reported.contains("drift");
+  running_ = sessions_.documents_.recent(running_hash_);
+  state_ = State::settling;
+  deadline_ = sessions_.clock_.steady() + sessions_.options_.ping_interval;
+  sessions_.enter(*this);
+  welcome(message);
+  settle(message.pending);
+}
+
+void DeviceSession::welcome(const protocol::Handshake& message) {
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id);
+  protocol::Welcome welcome;
+  welcome.hub_time_ms = unix_ms(sessions_.clock_);
+  welcome.heartbeat_seconds = sessions_.options_.heartbeat.count();
+  welcome.hub_generation = sessions_.log_.generation();
+  welcome.revision = state()->revision();
+  const Milliseconds age(welcome.hub_time_ms - record.token_issued_ms);
+  if (!request_.token_valid || age > sessions_.options_.token_life) {
+    welcome.token = sessions_.records_.issue_token(record);
+  }
+  if (message.cursor.hub_generation == welcome.hub_generation &&
+      message.cursor.revision > welcome.revision) {
+    sessions_.logger_.error("a device has seen revisions that this hub does not have: was an old database restored?",
+                            {{"device", request_.device_id},
+                             {"device_revision", message.cursor.revision},
+                             {"head", welcome.revision}});
+  }
+  send(std::move(welcome));
+}
+
+void DeviceSession::settle(const std::vector<protocol::PendingEdit>& edits) {
+  unsettled_ += edits.size();
+  for (const protocol::PendingEdit& edit : edits) {
+    ++sessions_.counters_.proposals;
+    sessions_.log_.append(request_.fleet, plan_proposal(request_.device_id, edit),
+                          [this, alive = alive_, edit](Result<SharedChange> outcome) {
+                            if (*alive) settled(edit, std::move(outcome));
+                          });
+  }
+  if (unsettled_ == 0 && state_ == State::settling) {
+    state_ = State::live;
+    deliver_open_actions();
+    refresh();
+  }
+}
+
+void DeviceSession::settled(const protocol::PendingEdit& edit, Result<SharedChange> outcome) {
+  --unsettled_;
+  if (state_ == State::ended || state() == nullptr || device() == nullptr) return;
+  protocol::ConfigProposed answer;
+  answer.id = edit.id;
+  answer.accepted = outcome.has_value();
+  if (outcome) {
+    answer.revision = *outcome ? (*outcome)->revision : state()->revision();
+  } else if (outcome.error().code == ErrorCode::unavailable || outcome.error().code == ErrorCode::io) {
+    // Nobody has decided: the device keeps the edit and proposes it again in its next session.
+    return refuse({CloseCode::try_again_later, "unavailable", outcome.error().message, true});
+  } else {
+    answer.message = outcome.error().message;
+    answer.hub_value = effective_value(*state(), *device(), edit.key);
+  }
+  send(std::move(answer));
+  if (unsettled_ > 0) return;
+  if (state_ == State::settling) {
+    state_ = State::live;
+    deliver_open_actions();
+  }
+  refresh();
+}
+
+SharedSection DeviceSession::desired() {
+  const FleetState* fleet_state = state();
+  const Device* known = device();
+  if (fleet_state == nullptr || known == nullptr) return nullptr;
+  if (!class_ || membership_epoch_ != sessions_.documents_.membership_epoch()) {
+    const DeviceRecord* record = sessions_.records_.find(request_.device_id);
+    class_ = sessions_.documents_.class_of(*fleet_state, *known, record ? record->components : "");
+    membership_epoch_ = sessions_.documents_.membership_epoch();
+  }
+  return sessions_.documents_.section(*class_, *fleet_state, *known);
+}
+
+void DeviceSession::refresh() {
+  if (state_ == State::flat) return send_flat();
+  if (state_ != State::live || unsettled_ > 0) return;
+  const SharedSection target = desired();
+  if (!target || target->hash == offered_hash_) return;
+  if (!offered_hash_ && (target->hash == running_hash_ || target->hash == refused_hash_)) return;
+  // A device that cannot keep up is told the newest state once its queue is empty.
+  if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
+  // While an answer is outstanding nobody knows what a patch would be applied to.
+  const SharedSection base = offered_hash_ ? nullptr : running_;
+  peer_->send(sessions_.update_frame(*target, base));
+  ++sessions_.counters_.updates_sent;
+  if (base) ++sessions_.counters_.patches_sent;
+  offered_hash_ = target->hash;
+  sessions_.records_.edit(request_.fleet, request_.device_id).target = target->hash;
+}
+
+void DeviceSession::handle(const protocol::ConfigStatus& message) {
+  if (message.section != Section::settings) return;
+  ++sessions_.counters_.statuses;
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id);
+  const bool had_errors = record.phase == Phase::refused;
+  record.phase = message.phase;
+  record.target = message.target;
+  record.running_revision = message.running_revision;
+  record.last_seen_ms = unix_ms(sessions_.clock_);
+  if (record.running != message.running) {
+    record.running = running_hash_ = message.running;
+    running_ = sessions_.documents_.recent(message.running);
+  }
+  const bool final = message.phase != Phase::staging;
+  if (final && message.target == offered_hash_) offered_hash_ = {};
+  const bool refused = message.phase == Phase::refused || message.phase == Phase::reverted;
+  if (final) refused_hash_ = record.refused = refused ? message.target : Digest{};
+  if (refused || had_errors) {
+    DeviceFacts facts = DeviceFacts::parse(record.facts);
+    facts.errors = message.errors;
+    record.facts = facts.text();
+  }
+  sessions_.reported(request_.fleet, request_.device_id);
+  if (final) refresh();
+}
+
+void DeviceSession::handle(const protocol::ConfigPropose& message) { settle(message.edits); }
+
+void DeviceSession::handle(const protocol::ConfigRequest& message) {
+  if (message.section != Section::settings) return;
+  running_ = nullptr;
+  offered_hash_ = {};
+  refused_hash_ = {};
+  running_hash_ = {};
+  refresh();
+}
+
+// The hashes tell what the statuses should have told; if they differ, something was missed or has changed there.
+void DeviceSession::handle(const protocol::Heartbeat& message) {
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id);
+  record.last_seen_ms = unix_ms(sessions_.clock_);
+  if (const protocol::SectionState* settings = settings_in(message.sections)) {
+    if (settings->applied != running_hash_ && !offered_hash_) {
+      running_hash_ = settings->applied;
+      running_ = sessions_.documents_.recent(running_hash_);
+    }
+    record.running = settings->applied;
+  }
+  if (!message.reported.empty() || message.pending != 0) {
+    DeviceFacts facts = DeviceFacts::parse(record.facts);
+    Json reported = std::move(facts.reported);
+    protocol::apply_merge_patch(reported, message.reported);
+    facts.reported = std::move(reported.as_object());
+    facts.pending_edits = message.pending;
+    drifted_ = facts.reported.contains("drift");
+    record.facts = facts.text();
+  }
+  sessions_.reported(request_.fleet, request_.device_id);
+  refresh();
+}
+
+void DeviceSession::handle(const protocol::ActionResult& message) {
+  StoredActionResult result;
+  result.fleet = request_.fleet;
+  result.action_id = message.id;
+  result.device_id = request_.device_id;
+  result.at_ms = unix_ms(sessions_.clock_);
+  result.ok = message.ok;
+  result.result =
+      boost::json::serialize(JsonObject{{"result", message.result}, {"message", message.message}});
+  sessions_.log_.store().save_action_results({std::move(result)}, [&sessions = sessions_](const Result<void>& saved) {
+    if (!saved) sessions.logger_.error("an action's result could not be stored", {{"error", saved.error().message}});
+  });
+  sessions_.reported(request_.fleet, request_.device_id);
+}
+
+// A newer agent may say what this hub does not know yet: it is told, and everything else goes on.
+void DeviceSession::handle(const protocol::Unknown& message) {
+  ++sessions_.counters_.bad_messages;
+  send(protocol::LinkError{"unknown_type", "this hub does not know messages of type '" + message.type + "'", true});
+}
+
+void DeviceSession::deliver_open_actions() {
+  const FleetState* fleet_state = state();
+  if (fleet_state == nullptr) return;
+  for (const auto& [id, action] : fleet_state->actions()) send_action(*action);
+}
+
+void DeviceSession::send_action(const ActionRequest& action) {
+  const Device* known = device();
+  if (state_ != State::live || known == nullptr) return;
+  if (action.expires_at_ms <= unix_ms(sessions_.clock_)) return;
+  const bool mine = action.device.empty() ? action.selector.matches(known->labels)
+                                          : action.device == request_.device_id;
+  if (!mine) return;
+  send(protocol::Action{action.id, action.name, action.parameters, action.expires_at_ms});
+}
+
+void DeviceSession::send_flat() {
+  const SharedSection target = desired_flat();
+  if (!target || target->hash == offered_hash_) return;
+  if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
+  const auto document = protocol::SettingsDocument::from_json(target->json);
+  if (!document) return;
+  std::vector<std::shared_ptr<const protocol::Component>> components;
+  for (const auto& [name, component] : state()->catalog().components()) components.push_back(component);
+  const JsonObject message{{"type", "config_update"},
+                           {"payload", protocol::flat_payload(components, *document)}};
+  peer_->send_text(boost::json::serialize(message));
+  ++sessions_.counters_.updates_sent;
+  offered_hash_ = target->hash;
+}
+
+void DeviceSession::send(const protocol::FromHub& message) {
+  if (peer_ != nullptr) peer_->send_text(protocol::encode(message));
+}
+
+void DeviceSession::refuse(const Refusal& refusal) {
+  if (state_ == State::ended) return;
+  sessions_.logger_.warning("device link refused",
+                            {{"device", request_.device_id}, {"code", refusal.code}, {"why", refusal.message}});
+  protocol::LinkError error{std::string(refusal.code), refusal.message, refusal.retry};
+  error.epoch_start = refusal.epoch_start;
+  send(std::move(error));
+  state_ = State::ended;
+  peer_->close(refusal.close, refusal.code);
+}
+
+void DeviceSession::end(CloseCode code, std::string_view error_code, std::string_view message, bool retry) {
+  if (peer_ == nullptr) return;
+  if (state_ == State::flat || state_ == State::ended) {
+    state_ = State::ended;
+    return peer_->close(code, error_code);
+  }
+  refuse({code, error_code, std::string(message), retry});
+}
+
+void DeviceSession::tick(SteadyTime now) {
+  if (peer_ == nullptr || now < deadline_) return;
+  if (state_ == State::challenged) {
+    return refuse({CloseCode::policy_violation, "handshake_timeout", "no handshake came in time", true});
+  }
+  if (awaiting_pong_) return peer_->abort();
+  awaiting_pong_ = true;
+  deadline_ = now + sessions_.options_.ping_timeout;
+  peer_->ping();
+}
+
+SyncStatus DeviceSession::sync_status(const FleetState&, const Device&) {
+  const DeviceRecord* record = sessions_.records_.find(request_.device_id);
+  const SharedSection target = desired();
+  if (record == nullptr || !target || state_ == State::flat) return SyncStatus::pending;
+  if (record->running == target->hash) {
+    if (drifted_) return SyncStatus::drifted;
+    return record->phase == Phase::provisional ? SyncStatus::provisional : SyncStatus::in_sync;
+  }
+  if (record->refused == target->hash) {
+    return record->phase == Phase::reverted ? SyncStatus::reverted : SyncStatus::refused;
+  }
+  return record->phase == Phase::staging && record->target == target->hash ? SyncStatus::staging
+                                                                           : SyncStatus::pending;
+}
+
+}  // namespace starling::hub

@@ -1,0 +1,98 @@
+// Purpose: the hub's end of one device link, from the challenge to the close: a state machine that takes messages,
+// published changes and the time, and gives frames to send and records to keep. No I/O of its own.
+// Owner: the connection (base/ws). Thread: the hub's. Lifetime: that of the connection; Sessions outlives it.
+//
+//   challenged --handshake proved--> settling --pending edits settled--> live
+//        flat: a client without a protocol version; it is only ever sent its payload
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/ws/websocket.hpp"
+#include "hub/device_link/sessions.hpp"
+
+namespace starling::hub {
+
+class DeviceSession final : public ws::Session {
+ public:
+  DeviceSession(Sessions& sessions, LinkRequest request);
+  ~DeviceSession() override;
+
+  void on_open(ws::Peer& peer) override;
+  void on_text(std::string_view text) override;
+  void on_pong() override;
+  void on_drained() override;
+  void on_close(ws::CloseCode code, std::string_view reason) override;
+
+  const std::string& device_id() const { return request_.device_id; }
+  const std::string& fleet() const { return request_.fleet; }
+
+  // Something that may concern this device has been published: sends the newest document if it is another one.
+  void refresh();
+  // Its device, labels or own layer changed: the class has to be found anew.
+  void forget_class() { class_ = nullptr; }
+  void send_action(const ActionRequest& action);
+  void tick(SteadyTime now);
+  // A newer session of the same device took over, or the device is gone.
+  void end(ws::CloseCode code, std::string_view error_code, std::string_view message, bool retry);
+
+  SyncStatus sync_status(const FleetState& state, const Device& device);
+  bool waiting_to_refresh = false;  // Sessions has it in its list
+
+ private:
+  enum class State { challenged, settling, live, flat, ended };
+
+  // One for each message type; they are called with State settling or live.
+  void handle(const protocol::Handshake& message);
+  void handle(const protocol::ConfigStatus& message);
+  void handle(const protocol::ConfigPropose& message);
+  void handle(const protocol::Heartbeat& message);
+  void handle(const protocol::ActionResult& message);
+  void handle(const protocol::ConfigRequest& message);
+  void handle(const protocol::Unknown& message);
+
+  // What is wrong with the handshake, if anything.
+  struct Refusal {
+    ws::CloseCode close;
+    std::string_view code;
+    std::string message;
+    bool retry = false;
+    std::int64_t epoch_start = 0;
+  };
+  std::optional<Refusal> judge(const protocol::Handshake& message) const;
+  void welcome(const protocol::Handshake& message);
+  void settle(const std::vector<protocol::PendingEdit>& edits);
+  void settled(const protocol::PendingEdit& edit, Result<SharedChange> outcome);
+  void deliver_open_actions();
+
+  void refuse(const Refusal& refusal);
+  void send(const protocol::FromHub& message);
+  void send_flat();
+  SharedSection desired();
+  const FleetState* state() const;
+  const Device* device() const;
+
+  Sessions& sessions_;
+  LinkRequest request_;
+  ws::Peer* peer_ = nullptr;
+  State state_ = State::challenged;
+  std::string nonce_;
+  std::shared_ptr<bool> alive_;  // false once gone: completions of appends look at it
+
+  SharedClass class_;
+  std::uint64_t membership_epoch_ = 0;
+  SharedSection running_;   // the document that the device is known to hold, if it is still in memory
+  Digest running_hash_;
+  Digest refused_hash_;
+  Digest offered_hash_;     // sent and not answered yet
+  std::size_t unsettled_ = 0;
+  bool drifted_ = false;
+  bool awaiting_pong_ = false;
+  SteadyTime deadline_{};   // of the handshake, then of the next ping or its pong
+};
+
+}  // namespace starling::hub
