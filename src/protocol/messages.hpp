@@ -103,6 +103,7 @@ struct LinkError {  // precedes a close; `retry` false: this client must not com
   std::string code;
   std::string message;
   bool retry = true;
+  std::int64_t epoch_start = 0;  // with code "stale_session": the start counter to go beyond, else 0
 };
 
 // ---- device → hub

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "hub/device_link/proposal.hpp"
+#include "hub/settings/writes.hpp"
 #include "protocol/merge_patch.hpp"
 
 namespace starling::hub {
@@ -30,11 +30,30 @@ const protocol::SectionState* settings_in(const std::vector<protocol::SectionSta
   return found == sections.end() ? nullptr : &*found;
 }
 
+// What the device edited becomes a change to its layer, or a conflict that keeps it out.
+ChangeLog::Plan settlement(std::string device_id, protocol::PendingEdit edit) {
+  return [device_id = std::move(device_id), edit = std::move(edit)](const FleetState& head,
+                                                                    std::int64_t) -> Result<Draft> {
+    const Device* device = head.device(device_id);
+    if (device == nullptr) return fail(ErrorCode::not_found, "no device is registered as '" + device_id + "'");
+    Proposal proposal = plan_proposal(head, *device, edit);
+    if (!proposal.accepted) return fail(ErrorCode::conflict, std::move(proposal.message));
+    Draft draft;
+    draft.actor = {"device:" + device_id, device->name};
+    draft.action = "settings.propose";
+    draft.edits = std::move(proposal.edits);
+    return draft;
+  };
+}
+
 }  // namespace
 
 DeviceSession::DeviceSession(Sessions& sessions, LinkRequest request)
-    : sessions_(sessions), request_(std::move(request)), alive_(std::make_shared<bool>(true)) {
-  sessions_.connections_.insert(this);
+    : arrival(++sessions.arrivals_),
+      sessions_(sessions),
+      request_(std::move(request)),
+      alive_(std::make_shared<bool>(true)) {
+  sessions_.connections_[arrival] = this;
 }
 
 DeviceSession::~DeviceSession() {
@@ -194,7 +213,7 @@ void DeviceSession::settle(const std::vector<protocol::PendingEdit>& edits) {
   unsettled_ += edits.size();
   for (const protocol::PendingEdit& edit : edits) {
     ++sessions_.counters_.proposals;
-    sessions_.log_.append(request_.fleet, plan_proposal(request_.device_id, edit),
+    sessions_.log_.append(request_.fleet, settlement(request_.device_id, edit),
                           [this, alive = alive_, edit](Result<SharedChange> outcome) {
                             if (*alive) settled(edit, std::move(outcome));
                           });
@@ -219,7 +238,7 @@ void DeviceSession::settled(const protocol::PendingEdit& edit, Result<SharedChan
     return refuse({CloseCode::try_again_later, "unavailable", outcome.error().message, true});
   } else {
     answer.message = outcome.error().message;
-    answer.hub_value = effective_value(*state(), *device(), edit.key);
+    if (auto standing = effective_value(*state(), *device(), edit.key)) answer.hub_value = standing->value;
   }
   send(std::move(answer));
   if (unsettled_ > 0) return;
@@ -230,13 +249,23 @@ void DeviceSession::settled(const protocol::PendingEdit& edit, Result<SharedChan
   refresh();
 }
 
+// A client written from the documents declares nothing: it is told of every component.
+std::string DeviceSession::declared_components() const {
+  if (state_ == State::flat) {
+    std::map<std::string, Digest, std::less<>> all;
+    for (const auto& [name, component] : state()->catalog().components()) all[name] = component->schema_hash();
+    return names_of(all);
+  }
+  const DeviceRecord* record = sessions_.records_.find(request_.device_id);
+  return record == nullptr ? std::string{} : record->components;
+}
+
 SharedSection DeviceSession::desired() {
   const FleetState* fleet_state = state();
   const Device* known = device();
   if (fleet_state == nullptr || known == nullptr) return nullptr;
   if (!class_ || membership_epoch_ != sessions_.documents_.membership_epoch()) {
-    const DeviceRecord* record = sessions_.records_.find(request_.device_id);
-    class_ = sessions_.documents_.class_of(*fleet_state, *known, record ? record->components : "");
+    class_ = sessions_.documents_.class_of(*fleet_state, *known, declared_components());
     membership_epoch_ = sessions_.documents_.membership_epoch();
   }
   return sessions_.documents_.section(*class_, *fleet_state, *known);
@@ -358,7 +387,7 @@ void DeviceSession::send_action(const ActionRequest& action) {
 }
 
 void DeviceSession::send_flat() {
-  const SharedSection target = desired_flat();
+  const SharedSection target = desired();
   if (!target || target->hash == offered_hash_) return;
   if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
   const auto document = protocol::SettingsDocument::from_json(target->json);

@@ -41,7 +41,9 @@ class DeviceSession final : public ws::Session {
   void end(ws::CloseCode code, std::string_view error_code, std::string_view message, bool retry);
 
   SyncStatus sync_status(const FleetState& state, const Device& device);
-  bool waiting_to_refresh = false;  // Sessions has it in its list
+  // Owned by Sessions.
+  const std::uint64_t arrival;
+  bool waiting_to_refresh = false;
 
  private:
   enum class State { challenged, settling, live, flat, ended };
@@ -73,6 +75,7 @@ class DeviceSession final : public ws::Session {
   void send(const protocol::FromHub& message);
   void send_flat();
   SharedSection desired();
+  std::string declared_components() const;
   const FleetState* state() const;
   const Device* device() const;
 

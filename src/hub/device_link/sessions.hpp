@@ -2,12 +2,12 @@
 // Owner: Hub. Thread: the hub's. Lifetime: outlives the connections; stop() closes them first.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -93,6 +93,8 @@ class Sessions : public ChangeObserver {
   void reported(const std::string& fleet, const std::string& device_id);
   ws::SharedFrame update_frame(const SettingsSection& section, const SharedSection& base);
   void refresh_slice();
+  template <typename Visit>
+  void for_each_connection(Visit visit);
   void deliver(const ActionRequest& action, const FleetState& state);
 
   ChangeLog& log_;
@@ -105,7 +107,8 @@ class Sessions : public ChangeObserver {
   Counters counters_;
   std::vector<PresenceObserver*> observers_;
   std::unordered_map<std::string, DeviceSession*> by_device_;
-  std::unordered_set<DeviceSession*> connections_;  // also those before their handshake
+  std::map<std::uint64_t, DeviceSession*> connections_;  // in order of arrival, also those before their handshake
+  std::uint64_t arrivals_ = 0;
   std::vector<DeviceSession*> refresh_;  // sessions to look at in coming turns; nullptr: has gone meanwhile
   std::size_t refresh_next_ = 0;
   std::map<std::pair<Digest, Digest>, ws::SharedFrame> frames_;  // by base and target hash

@@ -13,8 +13,8 @@ namespace {
 // Usually a persona is active for all or for none by the fleet's own layer; only other layers that say
 // something about it make it necessary to ask device by device.
 bool only_fleet_sets_persona(const FleetState& state) {
-  for (const auto& [layer, values] : state.layers()) {
-    if (layer.kind != LayerKind::fleet && values.contains(protocol::persona_active_key)) return false;
+  for (const auto& [id, layer] : state.layers()) {
+    if (id.kind != LayerKind::fleet && layer.values.contains(protocol::persona_active_key)) return false;
   }
   return true;
 }
@@ -37,7 +37,7 @@ bool Scope::contains(const FleetState& state, const Device& device) const {
     case LayerKind::device:
     case LayerKind::policy_device: return device.id == layer.scope;
     case LayerKind::persona: {
-      const Persona* active = state.active_persona(device);
+      const Persona* active = state.stack(device).persona;
       return active != nullptr && active->name == layer.scope;
     }
   }

@@ -238,7 +238,7 @@ std::optional<EffectiveValue> effective_value(const FleetState& state, const Dev
   std::optional<EffectiveValue> best;
   if (schema != nullptr) best = EffectiveValue{schema->default_value, {LayerKind::defaults, ""}, 0};
   int best_rank = -1;
-  for (const auto& view : state.stack(device)) {
+  for (const auto& view : state.stack(device).layers) {
     const auto found = view.values->find(key);
     if (found == view.values->end()) continue;
     if (best_rank == view.rank && best && best->revision > found->second.revision) continue;

@@ -56,7 +56,7 @@ struct Group {
   static Result<Group> from_json(std::string_view id, const Json& body);
 };
 
-// Id: layer text, a space, full key.
+// Id: layer text, a space, full key. The body of a setting is its value.
 struct SettingId {
   protocol::LayerId layer;
   std::string key;

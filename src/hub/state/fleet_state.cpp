@@ -65,12 +65,7 @@ Result<void> FleetState::put(EntityKind kind, const std::string& id, const Json&
     case EntityKind::setting: {
       const auto setting = SettingId::parse(id);
       if (!setting) return fail(setting, "a setting in the log");
-      const JsonObject* object = body.if_object();
-      const Json* value = object == nullptr ? nullptr : object->if_contains("value");
-      if (value == nullptr) {
-        return fail(ErrorCode::corrupted, "setting '" + id + "' in the log has no value");
-      }
-      write_setting(*setting, value, revision);
+      write_setting(*setting, &body, revision);
       return {};
     }
   }
@@ -128,7 +123,7 @@ Json FleetState::body(EntityKind kind, const std::string& id) const {
       if (!setting) return nullptr;
       const LayerValues& values = layer(setting->layer);
       const auto entry = values.find(setting->key);
-      return entry == values.end() ? Json(nullptr) : Json(JsonObject{{"value", entry->second.value}});
+      return entry == values.end() ? Json(nullptr) : entry->second.value;
     }
   }
   return nullptr;

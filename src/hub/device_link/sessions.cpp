@@ -1,0 +1,193 @@
+#include "hub/device_link/sessions.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "hub/device_link/device_session.hpp"
+#include "protocol/merge_patch.hpp"
+
+namespace starling::hub {
+
+namespace {
+
+constexpr std::array<std::string_view, 8> status_names{
+    "in_sync", "pending", "staging", "provisional", "refused", "reverted", "drifted", "offline"};
+
+}  // namespace
+
+std::string_view to_string(SyncStatus status) { return status_names.at(static_cast<std::size_t>(status)); }
+
+Sessions::Sessions(ChangeLog& log, DeviceRecords& records, Documents& documents, Executor& executor,
+                   const Clock& clock, Logger logger, Options options)
+    : log_(log),
+      records_(records),
+      documents_(documents),
+      executor_(executor),
+      clock_(clock),
+      logger_(logger),
+      options_(options) {
+  log_.observe(*this);
+}
+
+Sessions::~Sessions() { log_.stop_observing(*this); }
+
+std::unique_ptr<ws::Session> Sessions::accept(LinkRequest request) {
+  return std::make_unique<DeviceSession>(*this, std::move(request));
+}
+
+void Sessions::enter(DeviceSession& session) {
+  DeviceSession*& current = by_device_[session.device_id()];
+  DeviceSession* const older = std::exchange(current, &session);
+  if (older != nullptr && older != &session) {
+    older->end(ws::CloseCode::superseded, "superseded", "a newer session of this device took over", true);
+  }
+  reported(session.fleet(), session.device_id());
+}
+
+void Sessions::leave(DeviceSession& session) {
+  connections_.erase(session.arrival);
+  if (session.waiting_to_refresh) {
+    std::ranges::replace(refresh_, &session, static_cast<DeviceSession*>(nullptr));
+    session.waiting_to_refresh = false;
+  }
+  const auto found = by_device_.find(session.device_id());
+  if (found == by_device_.end() || found->second != &session) return;
+  by_device_.erase(found);
+  if (!stopping_) reported(session.fleet(), session.device_id());
+}
+
+bool Sessions::online(const std::string& device_id) const { return by_device_.contains(device_id); }
+
+std::size_t Sessions::online_count(std::string_view fleet) const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(by_device_, [&](const auto& entry) { return entry.second->fleet() == fleet; }));
+}
+
+bool Sessions::present(const Device& device) const {
+  if (online(device.id)) return true;
+  const DeviceRecord* record = records_.find(device.id);
+  if (record == nullptr || record->rest_status.empty() || record->rest_status == "offline") return false;
+  const Milliseconds silence(clock_.wall().time_since_epoch().count() - record->last_seen_ms);
+  return silence * 2 < options_.heartbeat * 5;
+}
+
+SyncStatus Sessions::sync_status(const FleetState& state, const Device& device) {
+  const auto found = by_device_.find(device.id);
+  if (found != by_device_.end()) return found->second->sync_status(state, device);
+  return present(device) ? SyncStatus::pending : SyncStatus::offline;
+}
+
+void Sessions::observe(PresenceObserver& observer) { observers_.push_back(&observer); }
+
+void Sessions::stop_observing(PresenceObserver& observer) { std::erase(observers_, &observer); }
+
+void Sessions::reported(const std::string& fleet, const std::string& device_id) {
+  for (PresenceObserver* observer : observers_) observer->on_reported(fleet, device_id);
+}
+
+void Sessions::on_change(const SharedChange& change, const FleetState& state) {
+  frames_.clear();
+  for (const Edit& edit : change->edits) {
+    if (edit.kind == EntityKind::action) {
+      const auto action = state.actions().find(edit.id);
+      if (action != state.actions().end()) deliver(*action->second, state);
+    }
+    if (edit.kind == EntityKind::device && edit.after.is_null()) {
+      const auto found = by_device_.find(edit.id);
+      if (found != by_device_.end()) {
+        found->second->end(ws::CloseCode::unauthorized, "unknown_device", "this device was removed", false);
+      }
+      records_.erase(edit.id);
+    }
+  }
+  const ChangeScope scope = scope_of(*change);
+  for (const std::string& device_id : scope.devices) {
+    const auto found = by_device_.find(device_id);
+    if (found == by_device_.end()) continue;
+    found->second->forget_class();
+    refresh_later(*found->second);
+  }
+  if (!scope.whole_fleet) return;
+  for (const auto& [device_id, session] : by_device_) {
+    if (session->fleet() == state.fleet()) refresh_later(*session);
+  }
+}
+
+void Sessions::deliver(const ActionRequest& action, const FleetState& state) {
+  if (!action.device.empty()) {
+    const auto found = by_device_.find(action.device);
+    if (found != by_device_.end()) found->second->send_action(action);
+    return;
+  }
+  for (const auto& [device_id, session] : by_device_) {
+    if (session->fleet() == state.fleet()) session->send_action(action);
+  }
+}
+
+void Sessions::refresh_later(DeviceSession& session) {
+  if (session.waiting_to_refresh) return;
+  session.waiting_to_refresh = true;
+  refresh_.push_back(&session);
+  if (refresh_.size() == 1) executor_.post([this] { refresh_slice(); });
+}
+
+// A few sessions in each turn, so that REST and other devices never wait for a fan-out.
+void Sessions::refresh_slice() {
+  const std::size_t end = std::min(refresh_.size(), refresh_next_ + options_.slice);
+  for (; refresh_next_ < end; ++refresh_next_) {
+    DeviceSession* const session = refresh_[refresh_next_];
+    if (session == nullptr) continue;
+    session->waiting_to_refresh = false;
+    refresh_[refresh_next_] = nullptr;
+    session->refresh();
+  }
+  if (refresh_next_ < refresh_.size()) {
+    executor_.post([this] { refresh_slice(); });
+  } else {
+    refresh_.clear();
+    refresh_next_ = 0;
+  }
+}
+
+ws::SharedFrame Sessions::update_frame(const SettingsSection& section, const SharedSection& base) {
+  ws::SharedFrame& frame = frames_[{base ? base->hash : Digest{}, section.hash}];
+  if (!frame) {
+    protocol::ConfigUpdate update;
+    update.revision = section.revision;
+    update.hub_generation = log_.generation();
+    update.hash = section.hash;
+    if (base) {
+      update.base = base->hash;
+      update.payload = protocol::make_merge_patch(base->json, section.json);
+    } else {
+      update.payload = section.json;
+    }
+    frame = ws::make_text_frame(protocol::encode(protocol::FromHub(std::move(update))));
+  }
+  return frame;
+}
+
+// A session that ends leaves the map meanwhile, and newer ones come behind.
+template <typename Visit>
+void Sessions::for_each_connection(Visit visit) {
+  const std::uint64_t last = arrivals_;
+  for (auto next = connections_.begin(); next != connections_.end() && next->first <= last;) {
+    const std::uint64_t arrival = next->first;
+    visit(*next->second);
+    next = connections_.upper_bound(arrival);
+  }
+}
+
+void Sessions::tick() {
+  const SteadyTime now = clock_.steady();
+  for_each_connection([&](DeviceSession& session) { session.tick(now); });
+}
+
+void Sessions::stop() {
+  stopping_ = true;
+  for_each_connection([](DeviceSession& session) {
+    session.end(ws::CloseCode::going_away, "going_away", "the hub stops", true);
+  });
+}
+
+}  // namespace starling::hub

@@ -1,0 +1,38 @@
+#include "hub/hub.hpp"
+
+namespace starling::hub {
+
+namespace {
+
+Logger logger(Log* log, std::string_view component) {
+  return log == nullptr ? Logger() : Logger(*log, component);
+}
+
+}  // namespace
+
+Hub::Hub(Store& store, Executor& executor, const Clock& clock, Log* log, Sessions::Options options)
+    : store_(store),
+      changes_(store, executor, clock, logger(log, "changes")),
+      records_(store, clock, logger(log, "records")),
+      documents_(changes_),
+      sessions_(changes_, records_, documents_, executor, clock, logger(log, "link"), options) {}
+
+Result<void> Hub::load() {
+  const auto stored = store_.load();
+  if (!stored) return fail(stored);
+  if (auto loaded = changes_.load(*stored); !loaded) return loaded;
+  records_.load(*stored);
+  return {};
+}
+
+void Hub::tick() {
+  sessions_.tick();
+  records_.flush();
+}
+
+void Hub::stop() {
+  sessions_.stop();
+  records_.flush();
+}
+
+}  // namespace starling::hub
