@@ -1,6 +1,6 @@
-// Purpose: the hub without sockets: its parts, wired. The server puts HTTP in front of it, the fleet simulator a
-// virtual network.
-// Owner: main() or the simulator. Thread: the hub's. Lifetime: the Store, Executor and Clock outlive it.
+// Purpose: the hub without sockets: its parts, wired. The server puts HTTP in front of it, the fleet
+// simulator a virtual network. Owner: main() or the simulator. Thread: the hub's. Lifetime: the Store,
+// Executor and Clock outlive it.
 #pragma once
 
 #include <memory>

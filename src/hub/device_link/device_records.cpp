@@ -38,7 +38,8 @@ std::string DeviceFacts::text() const {
   if (!reported.empty()) object["reported"] = reported;
   if (!errors.empty()) {
     JsonObject by_key;
-    for (const protocol::KeyError& error : errors) by_key[error.key] = error.message;
+    for (const protocol::KeyError& error : errors)
+      by_key[error.key] = error.message;
     object["errors"] = std::move(by_key);
   }
   if (pending_edits != 0) object["pending"] = pending_edits;
@@ -130,7 +131,8 @@ void DeviceRecords::flush() {
   }
   std::vector<std::string> ids;
   ids.reserve(changed.size());
-  for (const DeviceRecord& record : changed) ids.push_back(record.device_id);
+  for (const DeviceRecord& record : changed)
+    ids.push_back(record.device_id);
   store_.save_records(std::move(changed), [this, ids = std::move(ids)](const Result<void>& saved) {
     if (saved) return;
     log_.error("reported state could not be stored; trying again", {{"error", saved.error().message}});

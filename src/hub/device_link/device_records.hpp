@@ -1,6 +1,6 @@
-// Purpose: what the hub knows of each registered device besides what it should be: tokens, session epoch, last
-// sign of life, reported state. Changes are collected and saved in batches.
-// Owner: Hub. Thread: the hub's. Lifetime: outlives the sessions.
+// Purpose: what the hub knows of each registered device besides what it should be: tokens, session epoch,
+// last sign of life, reported state. Changes are collected and saved in batches. Owner: Hub. Thread: the
+// hub's. Lifetime: outlives the sessions.
 #pragma once
 
 #include <memory>
@@ -18,9 +18,9 @@ namespace starling::hub {
 
 // The part of a record that few look at, kept as text (DeviceRecord::facts).
 struct DeviceFacts {
-  JsonObject metadata;      // of the documents: hardware, OS, ...
-  JsonObject capabilities;  // of the handshake
-  JsonObject reported;      // merged from heartbeats
+  JsonObject metadata;                     // of the documents: hardware, OS, ...
+  JsonObject capabilities;                 // of the handshake
+  JsonObject reported;                     // merged from heartbeats
   std::vector<protocol::KeyError> errors;  // of the last refusal
   std::int64_t pending_edits = 0;
 
@@ -43,7 +43,8 @@ class DeviceRecords {
 
   // nullptr if no device owns this bearer token. The first use of a new token ends the previous one.
   const DeviceRecord* find_by_token(std::string_view token);
-  // Gives the device a new token (returned in clear, kept hashed); the previous one stays good until its first use.
+  // Gives the device a new token (returned in clear, kept hashed); the previous one stays good until its
+  // first use.
   std::string issue_token(DeviceRecord& record);
 
   // Saves what changed since the last call; called every second and at stop.

@@ -14,7 +14,9 @@ using protocol::Phase;
 using protocol::Section;
 using ws::CloseCode;
 
-std::int64_t unix_ms(const Clock& clock) { return clock.wall().time_since_epoch().count(); }
+std::int64_t unix_ms(const Clock& clock) {
+  return clock.wall().time_since_epoch().count();
+}
 
 std::string names_of(const std::map<std::string, Digest, std::less<>>& components) {
   std::string names;
@@ -35,7 +37,8 @@ ChangeLog::Plan settlement(std::string device_id, protocol::PendingEdit edit) {
   return [device_id = std::move(device_id), edit = std::move(edit)](const FleetState& head,
                                                                     std::int64_t) -> Result<Draft> {
     const Device* device = head.device(device_id);
-    if (device == nullptr) return fail(ErrorCode::not_found, "no device is registered as '" + device_id + "'");
+    if (device == nullptr)
+      return fail(ErrorCode::not_found, "no device is registered as '" + device_id + "'");
     Proposal proposal = plan_proposal(head, *device, edit);
     if (!proposal.accepted) return fail(ErrorCode::conflict, std::move(proposal.message));
     Draft draft;
@@ -61,7 +64,9 @@ DeviceSession::~DeviceSession() {
   sessions_.leave(*this);
 }
 
-const FleetState* DeviceSession::state() const { return sessions_.log_.published(request_.fleet); }
+const FleetState* DeviceSession::state() const {
+  return sessions_.log_.published(request_.fleet);
+}
 
 const Device* DeviceSession::device() const {
   const FleetState* fleet_state = state();
@@ -88,10 +93,10 @@ void DeviceSession::on_text(std::string_view text) {
   auto message = protocol::decode_from_device(text);
   if (!message) {
     ++sessions_.counters_.bad_messages;
-    return refuse({CloseCode::invalid_payload, "bad_message",
-                   message.error().message + (message.error().field.empty() ? "" : " at ") +
-                       message.error().field,
-                   true});
+    return refuse(
+        {CloseCode::invalid_payload, "bad_message",
+         message.error().message + (message.error().field.empty() ? "" : " at ") + message.error().field,
+         true});
   }
   const bool is_handshake = std::holds_alternative<protocol::Handshake>(*message);
   if (is_handshake != (state_ == State::challenged)) {
@@ -132,7 +137,8 @@ std::optional<DeviceSession::Refusal> DeviceSession::judge(const protocol::Hands
   }
   if (known->public_key.empty()) {
     if (!request_.token_valid) {
-      return Refusal{CloseCode::unauthorized, "unauthorized", "the device token is not valid: enrol it again"};
+      return Refusal{CloseCode::unauthorized, "unauthorized",
+                     "the device token is not valid: enrol it again"};
     }
   } else {
     const auto public_key = base64url_decode(known->public_key);
@@ -199,12 +205,12 @@ void DeviceSession::welcome(const protocol::Handshake& message) {
   if (!request_.token_valid || age > sessions_.options_.token_life) {
     welcome.token = sessions_.records_.issue_token(record);
   }
-  if (message.cursor.hub_generation == welcome.hub_generation &&
-      message.cursor.revision > welcome.revision) {
-    sessions_.logger_.error("a device has seen revisions that this hub does not have: was an old database restored?",
-                            {{"device", request_.device_id},
-                             {"device_revision", message.cursor.revision},
-                             {"head", welcome.revision}});
+  if (message.cursor.hub_generation == welcome.hub_generation && message.cursor.revision > welcome.revision) {
+    sessions_.logger_.error(
+        "a device has seen revisions that this hub does not have: was an old database restored?",
+        {{"device", request_.device_id},
+         {"device_revision", message.cursor.revision},
+         {"head", welcome.revision}});
   }
   send(std::move(welcome));
 }
@@ -253,7 +259,8 @@ void DeviceSession::settled(const protocol::PendingEdit& edit, Result<SharedChan
 std::string DeviceSession::declared_components() const {
   if (state_ == State::flat) {
     std::map<std::string, Digest, std::less<>> all;
-    for (const auto& [name, component] : state()->catalog().components()) all[name] = component->schema_hash();
+    for (const auto& [name, component] : state()->catalog().components())
+      all[name] = component->schema_hash();
     return names_of(all);
   }
   const DeviceRecord* record = sessions_.records_.find(request_.device_id);
@@ -314,7 +321,9 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   if (final) refresh();
 }
 
-void DeviceSession::handle(const protocol::ConfigPropose& message) { settle(message.edits); }
+void DeviceSession::handle(const protocol::ConfigPropose& message) {
+  settle(message.edits);
+}
 
 void DeviceSession::handle(const protocol::ConfigRequest& message) {
   if (message.section != Section::settings) return;
@@ -325,7 +334,8 @@ void DeviceSession::handle(const protocol::ConfigRequest& message) {
   refresh();
 }
 
-// The hashes tell what the statuses should have told; if they differ, something was missed or has changed there.
+// The hashes tell what the statuses should have told; if they differ, something was missed or has changed
+// there.
 void DeviceSession::handle(const protocol::Heartbeat& message) {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id);
   record.last_seen_ms = unix_ms(sessions_.clock_);
@@ -358,8 +368,10 @@ void DeviceSession::handle(const protocol::ActionResult& message) {
   result.ok = message.ok;
   result.result =
       boost::json::serialize(JsonObject{{"result", message.result}, {"message", message.message}});
-  sessions_.log_.store().save_action_results({std::move(result)}, [&sessions = sessions_](const Result<void>& saved) {
-    if (!saved) sessions.logger_.error("an action's result could not be stored", {{"error", saved.error().message}});
+  sessions_.log_.store().save_action_results({std::move(result)}, [&sessions =
+                                                                       sessions_](const Result<void>& saved) {
+    if (!saved)
+      sessions.logger_.error("an action's result could not be stored", {{"error", saved.error().message}});
   });
   sessions_.reported(request_.fleet, request_.device_id);
 }
@@ -367,21 +379,23 @@ void DeviceSession::handle(const protocol::ActionResult& message) {
 // A newer agent may say what this hub does not know yet: it is told, and everything else goes on.
 void DeviceSession::handle(const protocol::Unknown& message) {
   ++sessions_.counters_.bad_messages;
-  send(protocol::LinkError{"unknown_type", "this hub does not know messages of type '" + message.type + "'", true});
+  send(protocol::LinkError{"unknown_type", "this hub does not know messages of type '" + message.type + "'",
+                           true});
 }
 
 void DeviceSession::deliver_open_actions() {
   const FleetState* fleet_state = state();
   if (fleet_state == nullptr) return;
-  for (const auto& [id, action] : fleet_state->actions()) send_action(*action);
+  for (const auto& [id, action] : fleet_state->actions())
+    send_action(*action);
 }
 
 void DeviceSession::send_action(const ActionRequest& action) {
   const Device* known = device();
   if (state_ != State::live || known == nullptr) return;
   if (action.expires_at_ms <= unix_ms(sessions_.clock_)) return;
-  const bool mine = action.device.empty() ? action.selector.matches(known->labels)
-                                          : action.device == request_.device_id;
+  const bool mine =
+      action.device.empty() ? action.selector.matches(known->labels) : action.device == request_.device_id;
   if (!mine) return;
   send(protocol::Action{action.id, action.name, action.parameters, action.expires_at_ms});
 }
@@ -393,7 +407,8 @@ void DeviceSession::send_flat() {
   const auto document = protocol::SettingsDocument::from_json(target->json);
   if (!document) return;
   std::vector<std::shared_ptr<const protocol::Component>> components;
-  for (const auto& [name, component] : state()->catalog().components()) components.push_back(component);
+  for (const auto& [name, component] : state()->catalog().components())
+    components.push_back(component);
   const JsonObject message{{"type", "config_update"},
                            {"payload", protocol::flat_payload(components, *document)}};
   peer_->send_text(boost::json::serialize(message));
@@ -407,8 +422,9 @@ void DeviceSession::send(const protocol::FromHub& message) {
 
 void DeviceSession::refuse(const Refusal& refusal) {
   if (state_ == State::ended) return;
-  sessions_.logger_.warning("device link refused",
-                            {{"device", request_.device_id}, {"code", refusal.code}, {"why", refusal.message}});
+  sessions_.logger_.warning(
+      "device link refused",
+      {{"device", request_.device_id}, {"code", refusal.code}, {"why", refusal.message}});
   protocol::LinkError error{std::string(refusal.code), refusal.message, refusal.retry};
   error.epoch_start = refusal.epoch_start;
   send(std::move(error));

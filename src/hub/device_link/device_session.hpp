@@ -1,5 +1,5 @@
-// Purpose: the hub's end of one device link, from the challenge to the close: a state machine that takes messages,
-// published changes and the time, and gives frames to send and records to keep. No I/O of its own.
+// Purpose: the hub's end of one device link, from the challenge to the close: a state machine that takes
+// messages, published changes and the time, and gives frames to send and records to keep. No I/O of its own.
 // Owner: the connection (base/ws). Thread: the hub's. Lifetime: that of the connection; Sessions outlives it.
 //
 //   challenged --handshake proved--> settling --pending edits settled--> live
@@ -31,7 +31,8 @@ class DeviceSession final : public ws::Session {
   const std::string& device_id() const { return request_.device_id; }
   const std::string& fleet() const { return request_.fleet; }
 
-  // Something that may concern this device has been published: sends the newest document if it is another one.
+  // Something that may concern this device has been published: sends the newest document if it is another
+  // one.
   void refresh();
   // Its device, labels or own layer changed: the class has to be found anew.
   void forget_class() { class_ = nullptr; }
@@ -88,14 +89,14 @@ class DeviceSession final : public ws::Session {
 
   SharedClass class_;
   std::uint64_t membership_epoch_ = 0;
-  SharedSection running_;   // the document that the device is known to hold, if it is still in memory
+  SharedSection running_;  // the document that the device is known to hold, if it is still in memory
   Digest running_hash_;
   Digest refused_hash_;
-  Digest offered_hash_;     // sent and not answered yet
+  Digest offered_hash_;  // sent and not answered yet
   std::size_t unsettled_ = 0;
   bool drifted_ = false;
   bool awaiting_pong_ = false;
-  SteadyTime deadline_{};   // of the handshake, then of the next ping or its pong
+  SteadyTime deadline_{};  // of the handshake, then of the next ping or its pong
 };
 
 }  // namespace starling::hub

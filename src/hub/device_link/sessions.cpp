@@ -10,12 +10,14 @@ namespace starling::hub {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> status_names{
-    "in_sync", "pending", "staging", "provisional", "refused", "reverted", "drifted", "offline"};
+constexpr std::array<std::string_view, 8> status_names{"in_sync", "pending",  "staging", "provisional",
+                                                       "refused", "reverted", "drifted", "offline"};
 
 }  // namespace
 
-std::string_view to_string(SyncStatus status) { return status_names.at(static_cast<std::size_t>(status)); }
+std::string_view to_string(SyncStatus status) {
+  return status_names.at(static_cast<std::size_t>(status));
+}
 
 Sessions::Sessions(ChangeLog& log, DeviceRecords& records, Documents& documents, Executor& executor,
                    const Clock& clock, Logger logger, Options options)
@@ -29,7 +31,9 @@ Sessions::Sessions(ChangeLog& log, DeviceRecords& records, Documents& documents,
   log_.observe(*this);
 }
 
-Sessions::~Sessions() { log_.stop_observing(*this); }
+Sessions::~Sessions() {
+  log_.stop_observing(*this);
+}
 
 std::unique_ptr<ws::Session> Sessions::accept(LinkRequest request) {
   return std::make_unique<DeviceSession>(*this, std::move(request));
@@ -56,7 +60,9 @@ void Sessions::leave(DeviceSession& session) {
   if (!stopping_) reported(session.fleet(), session.device_id());
 }
 
-bool Sessions::online(const std::string& device_id) const { return by_device_.contains(device_id); }
+bool Sessions::online(const std::string& device_id) const {
+  return by_device_.contains(device_id);
+}
 
 std::size_t Sessions::online_count(std::string_view fleet) const {
   return static_cast<std::size_t>(
@@ -77,12 +83,17 @@ SyncStatus Sessions::sync_status(const FleetState& state, const Device& device) 
   return present(device) ? SyncStatus::pending : SyncStatus::offline;
 }
 
-void Sessions::observe(PresenceObserver& observer) { observers_.push_back(&observer); }
+void Sessions::observe(PresenceObserver& observer) {
+  observers_.push_back(&observer);
+}
 
-void Sessions::stop_observing(PresenceObserver& observer) { std::erase(observers_, &observer); }
+void Sessions::stop_observing(PresenceObserver& observer) {
+  std::erase(observers_, &observer);
+}
 
 void Sessions::reported(const std::string& fleet, const std::string& device_id) {
-  for (PresenceObserver* observer : observers_) observer->on_reported(fleet, device_id);
+  for (PresenceObserver* observer : observers_)
+    observer->on_reported(fleet, device_id);
 }
 
 void Sessions::on_change(const SharedChange& change, const FleetState& state) {

@@ -53,8 +53,8 @@ class Sessions : public ChangeObserver {
     std::chrono::hours token_life{24 * 7};
   };
 
-  Sessions(ChangeLog& log, DeviceRecords& records, Documents& documents, Executor& executor, const Clock& clock,
-           Logger logger, Options options);
+  Sessions(ChangeLog& log, DeviceRecords& records, Documents& documents, Executor& executor,
+           const Clock& clock, Logger logger, Options options);
   ~Sessions() override;
 
   // The session of an upgraded connection. It finds its device at the handshake (at once for flat clients).
@@ -87,7 +87,8 @@ class Sessions : public ChangeObserver {
   friend class DeviceSession;
 
   // For DeviceSession.
-  void enter(DeviceSession& session);   // its handshake has succeeded; an older session of the device is fenced off
+  void enter(
+      DeviceSession& session);  // its handshake has succeeded; an older session of the device is fenced off
   void leave(DeviceSession& session);
   void refresh_later(DeviceSession& session);
   void reported(const std::string& fleet, const std::string& device_id);
@@ -107,7 +108,8 @@ class Sessions : public ChangeObserver {
   Counters counters_;
   std::vector<PresenceObserver*> observers_;
   std::unordered_map<std::string, DeviceSession*> by_device_;
-  std::map<std::uint64_t, DeviceSession*> connections_;  // in order of arrival, also those before their handshake
+  std::map<std::uint64_t, DeviceSession*>
+      connections_;  // in order of arrival, also those before their handshake
   std::uint64_t arrivals_ = 0;
   std::vector<DeviceSession*> refresh_;  // sessions to look at in coming turns; nullptr: has gone meanwhile
   std::size_t refresh_next_ = 0;

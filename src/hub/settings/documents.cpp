@@ -27,8 +27,8 @@ bool is_device_layer(LayerKind kind) {
   return kind == LayerKind::device || kind == LayerKind::policy_device;
 }
 
-// Everything that tells one class from another. The stack holds the persona's layer only if that has values, so
-// the persona is named apart.
+// Everything that tells one class from another. The stack holds the persona's layer only if that has values,
+// so the persona is named apart.
 std::string class_key(const FleetState& state, const FleetState::Stack& stack,
                       const std::string& components) {
   std::string key = state.fleet() + '\n' + components + '\n';
@@ -92,9 +92,13 @@ SettingsSection resolve_document(const FleetState& state, const Device& device,
   return section;
 }
 
-Documents::Documents(ChangeLog& log) : log_(log) { log_.observe(*this); }
+Documents::Documents(ChangeLog& log) : log_(log) {
+  log_.observe(*this);
+}
 
-Documents::~Documents() { log_.stop_observing(*this); }
+Documents::~Documents() {
+  log_.stop_observing(*this);
+}
 
 SharedClass Documents::class_of(const FleetState& state, const Device& device,
                                 const std::string& components) {
@@ -103,7 +107,8 @@ SharedClass Documents::class_of(const FleetState& state, const Device& device,
   if (SharedClass found = known.lock()) return found;
   auto made = std::make_shared<DeviceClass>();
   made->components_ = components;
-  for (const protocol::LayerView& view : stack.layers) made->stack_.push_back(*view.id);
+  for (const protocol::LayerView& view : stack.layers)
+    made->stack_.push_back(*view.id);
   if (stack.persona != nullptr) made->persona_ = stack.persona->name;
   known = made;
   forget_unused();

@@ -1,6 +1,6 @@
-// Purpose: the desired settings document of a device, resolved and serialised once for each class of devices that
-// must have the same one.
-// Owner: Hub. Thread: the hub's. Lifetime: documents are shared and immutable; sessions keep what they sent.
+// Purpose: the desired settings document of a device, resolved and serialised once for each class of devices
+// that must have the same one. Owner: Hub. Thread: the hub's. Lifetime: documents are shared and immutable;
+// sessions keep what they sent.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct SettingsSection {
   std::int64_t revision = 0;  // of the state that it was resolved from
   std::string text;           // canonical JSON
   Json json;
-  std::string persona;        // "" if none
+  std::string persona;  // "" if none
 };
 using SharedSection = std::shared_ptr<const SettingsSection>;
 
@@ -29,7 +29,7 @@ using SharedSection = std::shared_ptr<const SettingsSection>;
 class DeviceClass {
  private:
   friend class Documents;
-  std::string components_;              // names with commas between
+  std::string components_;  // names with commas between
   std::vector<protocol::LayerId> stack_;
   std::string persona_;
   SharedSection section_;
@@ -49,8 +49,8 @@ class Documents : public ChangeObserver {
   explicit Documents(ChangeLog& log);
   ~Documents() override;
 
-  // The class of a device at the published state. A holder keeps it until membership_epoch() has moved or a change
-  // named the device itself.
+  // The class of a device at the published state. A holder keeps it until membership_epoch() has moved or a
+  // change named the device itself.
   SharedClass class_of(const FleetState& state, const Device& device, const std::string& components);
   std::uint64_t membership_epoch() const { return membership_epoch_; }
 
@@ -82,7 +82,8 @@ class Documents : public ChangeObserver {
 };
 
 // The document of a device at any state, also a past one. Pure.
-SettingsSection resolve_document(const FleetState& state, const Device& device, const std::string& components);
+SettingsSection resolve_document(const FleetState& state, const Device& device,
+                                 const std::string& components);
 // Every effective value with its layer and revision.
 std::vector<protocol::EffectiveSetting> resolve_effective(const FleetState& state, const Device& device,
                                                           const std::string& components);

@@ -47,7 +47,8 @@ const FleetState* ChangeLog::published(std::string_view fleet) const {
 
 std::vector<std::string> ChangeLog::fleets() const {
   std::vector<std::string> names;
-  for (const auto& [name, fleet] : fleets_) names.push_back(name);
+  for (const auto& [name, fleet] : fleets_)
+    names.push_back(name);
   return names;
 }
 
@@ -138,27 +139,35 @@ void ChangeLog::on_committed(Result<void> outcome) {
         log_.error("a stored change cannot be applied", {{"error", applied.error().message}});
       }
       // A copy, because an observer may stop observing while it is told.
-      for (ChangeObserver* observer : std::vector(observers_)) observer->on_change(waiting.change, published);
+      for (ChangeObserver* observer : std::vector(observers_))
+        observer->on_change(waiting.change, published);
     }
     waiting.done(waiting.change);
   }
 }
 
-// After a failure the head may hold what will never be on disk. It starts again from what is published and from
-// what is being committed; changes that wait are planned anew, because they were planned on the wrong head.
+// After a failure the head may hold what will never be on disk. It starts again from what is published and
+// from what is being committed; changes that wait are planned anew, because they were planned on the wrong
+// head.
 void ChangeLog::reset_heads() {
-  for (auto& [name, fleet] : fleets_) fleet->head = fleet->published;
+  for (auto& [name, fleet] : fleets_)
+    fleet->head = fleet->published;
   for (const Waiting& waiting : committing_) {
     if (!waiting.change) continue;
     if (auto applied = fleets_.at(waiting.fleet)->head.apply(*waiting.change); !applied) {
       log_.error("a planned change cannot be applied", {{"error", applied.error().message}});
     }
   }
-  for (Waiting& waiting : std::exchange(planned_, {})) add_planned(std::move(waiting));
+  for (Waiting& waiting : std::exchange(planned_, {}))
+    add_planned(std::move(waiting));
 }
 
-void ChangeLog::observe(ChangeObserver& observer) { observers_.push_back(&observer); }
+void ChangeLog::observe(ChangeObserver& observer) {
+  observers_.push_back(&observer);
+}
 
-void ChangeLog::stop_observing(ChangeObserver& observer) { std::erase(observers_, &observer); }
+void ChangeLog::stop_observing(ChangeObserver& observer) {
+  std::erase(observers_, &observer);
+}
 
 }  // namespace starling::hub

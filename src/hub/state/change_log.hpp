@@ -65,8 +65,8 @@ class ChangeLog {
   // nullptr: the draft had no edits.
   using Completion = std::function<void(Result<SharedChange>)>;
 
-  // Errors: not_found (fleet), whatever the plan says, whatever Store::commit says. `done` is called once, on a
-  // later turn, after the observers.
+  // Errors: not_found (fleet), whatever the plan says, whatever Store::commit says. `done` is called once, on
+  // a later turn, after the observers.
   void append(const std::string& fleet, Plan plan, Completion done);
 
   void observe(ChangeObserver& observer);
@@ -90,7 +90,7 @@ class ChangeLog {
   std::string generation_;
   std::map<std::string, std::unique_ptr<Fleet>, std::less<>> fleets_;
   std::vector<ChangeObserver*> observers_;
-  std::vector<Waiting> planned_;     // on the head, not yet given to the store
+  std::vector<Waiting> planned_;  // on the head, not yet given to the store
   std::vector<Waiting> committing_;
 
  public:

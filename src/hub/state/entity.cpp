@@ -31,9 +31,7 @@ class BodyReader {
     const JsonObject* found = take(reader_.optional_object(key));
     return found == nullptr ? JsonObject{} : *found;
   }
-  protocol::Selector selector(std::string_view key) {
-    return take(protocol::Selector::parse(string(key)));
-  }
+  protocol::Selector selector(std::string_view key) { return take(protocol::Selector::parse(string(key))); }
   Digest digest(std::string_view key) { return take(Digest::from_hex(string(key))); }
   protocol::Labels labels(std::string_view key) {
     protocol::Labels labels;
@@ -90,7 +88,9 @@ Result<Grant> read_grant(const JsonObject& object) {
 
 }  // namespace
 
-std::string_view to_string(EntityKind kind) { return kind_names.at(static_cast<std::size_t>(kind)); }
+std::string_view to_string(EntityKind kind) {
+  return kind_names.at(static_cast<std::size_t>(kind));
+}
 
 Result<EntityKind> parse_entity_kind(std::string_view name) {
   for (std::size_t i = 0; i < kind_names.size(); ++i) {
@@ -101,7 +101,9 @@ Result<EntityKind> parse_entity_kind(std::string_view name) {
                                                "component, key or action");
 }
 
-std::string_view to_string(Role role) { return role_names.at(static_cast<std::size_t>(role)); }
+std::string_view to_string(Role role) {
+  return role_names.at(static_cast<std::size_t>(role));
+}
 
 Result<Role> parse_role(std::string_view name) {
   for (std::size_t i = 0; i < role_names.size(); ++i) {
@@ -122,7 +124,8 @@ Json Device::to_json() const {
   put_text(body, "clone_of", clone_of);
   if (!labels.empty()) {
     JsonObject label_object;
-    for (const auto& [key, value] : labels) label_object[key] = value;
+    for (const auto& [key, value] : labels)
+      label_object[key] = value;
     body["labels"] = std::move(label_object);
   }
   return body;
@@ -143,7 +146,9 @@ Result<Device> Device::from_json(std::string_view id, const Json& body) {
   });
 }
 
-Json Persona::to_json() const { return JsonObject{{"fields", fields}}; }
+Json Persona::to_json() const {
+  return JsonObject{{"fields", fields}};
+}
 
 Result<Persona> Persona::from_json(std::string_view id, const Json& body) {
   Persona persona;
@@ -165,7 +170,9 @@ Result<Group> Group::from_json(std::string_view id, const Json& body) {
   });
 }
 
-std::string SettingId::text() const { return layer.text() + " " + key; }
+std::string SettingId::text() const {
+  return layer.text() + " " + key;
+}
 
 Result<SettingId> SettingId::parse(std::string_view text) {
   // A persona's name may hold spaces; a key never does.
@@ -181,9 +188,8 @@ Result<SettingId> SettingId::parse(std::string_view text) {
 Json Key::to_json() const {
   JsonArray grant_list;
   for (const Grant& grant : grants) {
-    grant_list.push_back(JsonObject{{"fleet", grant.fleet},
-                                    {"role", to_string(grant.role)},
-                                    {"selector", grant.selector.canonical()}});
+    grant_list.push_back(JsonObject{
+        {"fleet", grant.fleet}, {"role", to_string(grant.role)}, {"selector", grant.selector.canonical()}});
   }
   return JsonObject{{"name", name},
                     {"enrolment", enrolment},

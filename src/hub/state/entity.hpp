@@ -1,6 +1,6 @@
-// Purpose: what a fleet consists of. Every entity is desired state: it changes only by an edit in a change, and
-// its JSON is what the log keeps as before and after.
-// Owner: FleetState, as immutable shared values. Thread: the hub's. Lifetime: as long as a snapshot holds it.
+// Purpose: what a fleet consists of. Every entity is desired state: it changes only by an edit in a change,
+// and its JSON is what the log keeps as before and after. Owner: FleetState, as immutable shared values.
+// Thread: the hub's. Lifetime: as long as a snapshot holds it.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // Purpose: all desired state of one fleet at one revision, indexed for the questions that the hub asks.
-// Owner: ChangeLog holds two of each fleet: the head (with changes that are being committed) and the published
-// one. Thread: the hub's. Lifetime: values inside are shared and immutable, so copying a state is cheap enough
-// for a reset of the head and for history.
+// Owner: ChangeLog holds two of each fleet: the head (with changes that are being committed) and the
+// published one. Thread: the hub's. Lifetime: values inside are shared and immutable, so copying a state is
+// cheap enough for a reset of the head and for history.
 #pragma once
 
 #include <map>
@@ -53,8 +53,8 @@ class FleetState {
   };
   const std::map<protocol::LayerId, Layer>& layers() const { return layers_; }
 
-  // The newest revision at which one of these documents could have changed: a layer's values, a persona's fields,
-  // a component's schema. 0: never.
+  // The newest revision at which one of these documents could have changed: a layer's values, a persona's
+  // fields, a component's schema. 0: never.
   std::int64_t layer_revision(const protocol::LayerId& id) const;
   std::int64_t persona_revision(const std::string& name) const;
   std::int64_t catalog_revision() const { return catalog_revision_; }

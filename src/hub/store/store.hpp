@@ -91,7 +91,8 @@ struct ChangeQuery {
   std::int64_t until = INT64_MAX;  // inclusive
   std::size_t limit = 100;
   bool newest_first = false;
-  // If set, only changes with an edit of such an entity: a kind and, if not empty, an id or the beginning of one.
+  // If set, only changes with an edit of such an entity: a kind and, if not empty, an id or the beginning of
+  // one.
   std::optional<EntityKind> kind;
   std::string id_prefix;
 };
@@ -106,8 +107,8 @@ class Store {
   // Blocking; once, at start.
   virtual Result<StoredHub> load() = 0;
 
-  // Errors: unavailable (disk full, locked), conflict (a revision is not head + 1), io. After an error nothing
-  // of the batch is stored. Completes after the bytes are on disk.
+  // Errors: unavailable (disk full, locked), conflict (a revision is not head + 1), io. After an error
+  // nothing of the batch is stored. Completes after the bytes are on disk.
   virtual void commit(Batch batch, Completion<void> done) = 0;
 
   virtual void save_records(std::vector<DeviceRecord> records, Completion<void> done) = 0;
