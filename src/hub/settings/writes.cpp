@@ -191,6 +191,11 @@ Result<CheckedValue> check_value(const FleetState& head, const LayerId& layer, c
   return CheckedValue{full, std::move(*checked)};
 }
 
+Edit setting_edit(const FleetState& head, const LayerId& layer, const std::string& key, Json value) {
+  Json body = value.is_null() ? Json() : Json(JsonObject{{"value", std::move(value)}});
+  return head.edit(EntityKind::setting, SettingId{layer, key}.text(), std::move(body));
+}
+
 Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& write) {
   if (write.values.empty()) {
     return fail(ErrorCode::invalid_argument, "nothing to write: 'values' is empty", "/values");
@@ -223,7 +228,7 @@ Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& 
     plan.keys.push_back(key);
     const Json* current = find_value(head, layer, key);
     if (!plan.conflicts.empty() || (current == nullptr ? value.is_null() : *current == value)) continue;
-    plan.edits.push_back(head.edit(EntityKind::setting, SettingId{layer, key}.text(), std::move(value)));
+    plan.edits.push_back(setting_edit(head, layer, key, std::move(value)));
   }
   if (!plan.edits.empty() && target->new_group) {
     plan.edits.insert(plan.edits.begin(),
@@ -275,7 +280,7 @@ Proposal plan_proposal(const FleetState& head, const Device& device, const proto
   if (current && current->layer.kind >= LayerKind::policy_fleet) {
     return refuse(hub_value, fmt::format("{} is set by policy", key));
   }
-  Edit change = head.edit(EntityKind::setting, SettingId{layer, key}.text(), std::move(checked->value));
+  Edit change = setting_edit(head, layer, key, std::move(checked->value));
   Proposal proposal{true, {}, hub_value, ""};
   if (change.before != change.after) proposal.edits.push_back(std::move(change));
   return proposal;

@@ -67,6 +67,9 @@ struct CheckedValue {
 Result<CheckedValue> check_value(const FleetState& head, const protocol::LayerId& layer,
                                  const std::string& key, const Json& value);
 
+// The edit that gives a setting (full key) of a layer this value; null removes it.
+Edit setting_edit(const FleetState& head, const protocol::LayerId& layer, const std::string& key, Json value);
+
 // The settlement of an edit that was made on a device: into its device layer if the value that it was made
 // from is still what the hub wants there (or already equals the new one).
 struct Proposal {

@@ -1,0 +1,111 @@
+#include "hub/settings/explain.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "hub/settings/documents.hpp"
+
+namespace starling::hub {
+
+using protocol::LayerId;
+using protocol::LayerKind;
+
+namespace {
+
+struct Side {
+  Json value;
+  std::string layer;
+};
+using Sides = std::map<std::string, Side>;
+
+Sides effective_sides(const DeviceView& view) {
+  Sides sides;
+  for (const auto& setting : resolve_effective(view.state, view.device, view.components)) {
+    const std::string layer = setting.layer == nullptr ? "defaults" : setting.layer->text();
+    sides.emplace(setting.schema->key, Side{*setting.value, layer});
+  }
+  const std::string active(protocol::persona_active_key);
+  if (auto persona = effective_value(view.state, view.device, active)) {
+    sides.emplace(active, Side{std::move(persona->value), persona->layer.text()});
+  }
+  return sides;
+}
+
+Sides layer_sides(const FleetState& state) {
+  Sides sides;
+  for (const auto& [id, layer] : state.layers()) {
+    for (const auto& [key, entry] : layer.values)
+      sides.emplace(id.text() + " " + key, Side{entry.value, id.text()});
+  }
+  return sides;
+}
+
+std::vector<Difference> compare(const Sides& left, const Sides& right) {
+  std::vector<Difference> differences;
+  const Side absent;
+  const auto add = [&](const std::string& key, const Side& l, const Side& r) {
+    if (l.value != r.value) differences.push_back({key, l.value, r.value, l.layer, r.layer});
+  };
+  for (const auto& [key, side] : left) {
+    const auto other = right.find(key);
+    add(key, side, other == right.end() ? absent : other->second);
+  }
+  for (const auto& [key, side] : right) {
+    if (!left.contains(key)) add(key, absent, side);
+  }
+  std::ranges::sort(differences, {}, &Difference::key);
+  return differences;
+}
+
+}  // namespace
+
+Result<Explanation> explain(const FleetState& state, const Device& device, const std::string& key) {
+  Explanation explanation;
+  explanation.key = key;
+  const protocol::SettingSchema* schema = nullptr;
+  if (key != protocol::persona_active_key) {
+    auto found = state.catalog().require(key);
+    if (!found) return fail(found);
+    schema = *found;
+    explanation.key = schema->key;
+    explanation.alias = schema->alias;
+    explanation.stack.push_back({{LayerKind::defaults, ""}, schema->default_value, 0, false});
+  }
+  for (const auto& view : state.stack(device).layers) {
+    const auto entry = view.values->find(explanation.key);
+    if (entry == view.values->end()) continue;
+    explanation.stack.push_back({*view.id, entry->second.value, entry->second.revision, false});
+  }
+  std::ranges::reverse(explanation.stack);
+  if (const auto winner = effective_value(state, device, explanation.key)) {
+    explanation.effective = winner->value;
+    explanation.winner = winner->layer;
+    const auto in_force = std::ranges::find(explanation.stack, winner->layer, &StackedValue::layer);
+    if (in_force != explanation.stack.end()) in_force->in_force = true;
+  }
+  return explanation;
+}
+
+std::vector<Difference> diff_devices(const DeviceView& left, const DeviceView& right) {
+  return compare(effective_sides(left), effective_sides(right));
+}
+
+std::vector<Difference> diff_layers(const FleetState& left, const FleetState& right) {
+  auto differences = compare(layer_sides(left), layer_sides(right));
+  // Layers were part of the key only to keep them apart.
+  for (Difference& difference : differences) {
+    difference.key.erase(0, difference.key.rfind(' ') + 1);
+  }
+  return differences;
+}
+
+std::string declared_components(const FleetState& state, std::string_view declared) {
+  if (!declared.empty()) return std::string(declared);
+  std::string names;
+  for (const auto& [name, component] : state.catalog().components()) {
+    names += (names.empty() ? "" : ",") + name;
+  }
+  return names;
+}
+
+}  // namespace starling::hub

@@ -1,0 +1,30 @@
+// Purpose: tells the author of a write on which devices a higher layer hides it.
+// Owner: none; pure. Thread: the hub's. Lifetime: none.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "hub/settings/scope.hpp"
+
+namespace starling::hub {
+
+struct MaskedValue {
+  std::string key;
+  const Device* device = nullptr;
+  protocol::LayerId layer;  // the one that wins there
+};
+
+struct Masking {
+  std::vector<MaskedValue> first;  // at most `limit`
+  std::size_t count = 0;
+};
+
+// Devices in `scope` on which one of `keys` (full) gets its value from a layer above scope.layer. Looks at
+// devices only for layers that hold such a key. Of two groups of equal priority, the written one is the
+// newest and so wins.
+Masking find_masked(const FleetState& state, const Scope& scope, const std::vector<std::string>& keys,
+                    std::size_t limit);
+
+}  // namespace starling::hub
