@@ -5,7 +5,8 @@
 // A component file (components/hotword.json) is a draft-07 schema of an object. `title` and `description` are
 // for people; `x-component` is the name; each property is one setting and must have `default`, and may have
 // `x-alias` (the documents' name, HOTWORD_MODELS), `x-unit`, `x-owner` (hub, device, shared; default shared),
-// `description`. No property may allow null.
+// `description`. A property's schema may use every draft-07 keyword but $ref, format, patternProperties,
+// dependencies and lists in `items`; an unknown keyword is an error, because a misspelt one would not protect.
 #pragma once
 
 #include <map>
@@ -46,12 +47,13 @@ class Component {
   const SettingSchema* find(std::string_view key) const;              // full key
 
   // The value as it will be stored and hashed: numbers that the schema calls integers become integers (5.0 is 5).
-  // Nothing else is converted. Errors: invalid_argument; `field` is a JSON pointer into the value.
+  // Nothing else is converted. Null is never valid; see setting_schema.hpp for the other limits. Errors: invalid_argument; `field` is a JSON pointer into the value.
   Result<Json> validate(std::string_view key, const Json& value) const;
 
  private:
   struct Compiled;
   Component();
+  Result<void> compile_settings();
   std::string name_;
   Digest schema_hash_;
   Json file_;
@@ -62,14 +64,16 @@ class Component {
 // A set of components, each name once. A value type: copying copies pointers.
 class Catalog {
  public:
-  void put(std::shared_ptr<const Component> component);
+  // Replaces the component of that name. Errors: already_exists if another component has one of its aliases;
+  // nothing is changed then.
+  Result<void> put(std::shared_ptr<const Component> component);
   void remove(std::string_view component);
   const Component* component(std::string_view name) const;
   std::shared_ptr<const Component> shared(std::string_view name) const;
 
   // By full key or by alias. nullptr if unknown.
   const SettingSchema* find(std::string_view key_or_alias) const;
-  // Error for an unknown key that names what was probably meant.
+  // Errors: invalid_argument for an unknown key, naming what was probably meant.
   Result<const SettingSchema*> require(std::string_view key_or_alias) const;
   // require + Component::validate.
   Result<Json> validate(std::string_view key, const Json& value) const;

@@ -4,6 +4,8 @@
 
 #include <array>
 
+#include "protocol/excerpt.hpp"
+
 namespace starling::protocol {
 namespace {
 
@@ -47,7 +49,7 @@ Result<LayerId> LayerId::parse(std::string_view text) {
   return fail(ErrorCode::invalid_argument,
               fmt::format("'{}' is no layer; write defaults, fleet, persona:NAME, group:NAME, device:ID, policy, "
                           "policy/group:NAME or policy/device:ID",
-                          text.substr(0, 100)));
+                          excerpt(text)));
 }
 
 }  // namespace starling::protocol

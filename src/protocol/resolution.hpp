@@ -19,6 +19,9 @@ namespace starling::protocol {
 struct LayerEntry {
   Json value;
   std::int64_t revision = 0;  // the change that wrote it
+  // The schema hash of the component that accepted the value last. It only saves time: resolution validates an
+  // entry again if this is not the hash of the component that it resolves with.
+  Digest accepted_by;
 };
 
 // The values of one layer, by full key.
@@ -27,8 +30,8 @@ using LayerValues = std::map<std::string, LayerEntry, std::less<>>;
 struct LayerView {
   const LayerId* id = nullptr;
   const LayerValues* values = nullptr;
-  // Views come lowest rank first. Between views of equal rank (groups of equal priority) the entry with the
-  // higher revision wins, key by key.
+  // Views come lowest rank first. Between groups of equal rank (equal priority) the entry with the higher
+  // revision wins, key by key; for other kinds of layers the rank has no meaning.
   int rank = 0;
 };
 
@@ -43,5 +46,30 @@ struct EffectiveSetting {
 // Values that their schema no longer accepts are skipped, as if not written.
 std::vector<EffectiveSetting> resolve(std::span<const std::shared_ptr<const Component>> components,
                                       std::span<const LayerView> layers);
+
+// Whether the component accepts the entry; at once if accepted_by says so.
+bool accepts(const Component& component, std::string_view key, const LayerEntry& entry);
+// Sets accepted_by of the component's entries. Call it for every layer when a component's file changes, and set
+// accepted_by of an entry that was validated for being written; forgetting either costs only time.
+void mark_accepted(LayerValues& values, const Component& component);
+
+// What one layer says about a setting, for `explain`.
+struct StackEntry {
+  const LayerId* layer = nullptr;
+  const LayerEntry* entry = nullptr;
+  bool accepted = true;    // by the present schema
+  bool effective = false;  // this one wins
+};
+
+// Every layer that has a value for the setting, lowest first. If none is effective, the default is.
+std::vector<StackEntry> stack_of(const Component& component, const SettingSchema& setting,
+                                 std::span<const LayerView> layers);
+
+// The entry in force of a key that belongs to no component (persona.active); null pointers if nobody wrote it.
+struct WinningEntry {
+  const LayerId* layer = nullptr;
+  const LayerEntry* entry = nullptr;
+};
+WinningEntry winning_entry(std::string_view key, std::span<const LayerView> layers);
 
 }  // namespace starling::protocol

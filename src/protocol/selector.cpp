@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "protocol/excerpt.hpp"
+
 namespace starling::protocol {
 namespace {
 
@@ -47,7 +49,7 @@ std::unexpected<Error> wrong_term(std::string_view term, std::string_view why) {
   return fail(ErrorCode::invalid_argument,
               fmt::format("the selector term '{}' is wrong: {}; write key=value, key=a|b, key!=value, key or !key, "
                           "separated by commas",
-                          term.substr(0, 200), why));
+                          excerpt(term, 200), why));
 }
 
 }  // namespace
@@ -61,12 +63,12 @@ Result<void> validate_labels(const Labels& labels) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("'{}' is no label key: 1 to 63 of A-Z a-z 0-9 . _ / - that start and end with a letter "
                               "or digit",
-                              key.substr(0, 100)));
+                              excerpt(key)));
     }
     if (!is_value(value)) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("the label {} cannot have the value '{}': at most 63 of A-Z a-z 0-9 . _ / -", key,
-                              value.substr(0, 100)));
+                              excerpt(value)));
     }
   }
   return {};
@@ -104,14 +106,14 @@ Result<Selector::Term> Selector::parse_term(std::string_view text) {
     term.op = negated ? Operator::not_equal : Operator::equal;
     key = trim(text.substr(0, negated ? equals - 1 : equals));
     for (const std::string_view value : split(text.substr(equals + 1), '|')) {
-      if (!is_value(value)) return wrong_term(text, fmt::format("'{}' is no label value", value));
+      if (!is_value(value)) return wrong_term(text, fmt::format("'{}' is no label value", excerpt(value)));
       term.values.emplace_back(value);
     }
     if (term.values.size() > max_values) return wrong_term(text, "too many values");
     std::sort(term.values.begin(), term.values.end());
     term.values.erase(std::unique(term.values.begin(), term.values.end()), term.values.end());
   }
-  if (!is_key(key)) return wrong_term(text, fmt::format("'{}' is no label key", key));
+  if (!is_key(key)) return wrong_term(text, fmt::format("'{}' is no label key", excerpt(key)));
   term.key = key;
   return term;
 }
