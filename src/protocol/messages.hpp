@@ -5,6 +5,7 @@
 // types as such, so that either end may be newer. Digests are hex strings, "" for none.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -26,6 +27,8 @@ inline constexpr int oldest_protocol_version = 1;
 // The request header by which a client asks for this protocol; without it, it is served the flat payload.
 inline constexpr std::string_view protocol_header = "X-Starling-Protocol";
 inline constexpr std::string_view link_path = "/api/v1/link";
+// Of one message, in both directions; both ends set their WebSocket limits to it.
+inline constexpr std::size_t max_message_bytes = 256 * 1024;
 
 // Persisted start counter, then connection counter: grows with every connection that a device ever makes.
 struct SessionEpoch {
@@ -109,6 +112,8 @@ struct LinkError {  // precedes a close; `retry` false: this client must not com
 // ---- device → hub
 
 struct Handshake {
+  // 0: a client written from the documents, without `protocol`. Of such a one only device_id (also as `deviceId`)
+  // and capabilities are read, and both may be absent.
   int protocol = protocol_version;
   std::string device_id;
   std::string boot_id;
@@ -170,8 +175,13 @@ using FromHub = std::variant<Unknown, Challenge, Welcome, ConfigUpdate, ConfigPr
 using FromDevice =
     std::variant<Unknown, Handshake, ConfigStatus, ConfigPropose, Heartbeat, ActionResult, ConfigRequest>;
 
-std::string encode(const FromHub& message);
+std::string encode(const FromHub& message);  // Unknown has no encoding: a bug
 std::string encode(const FromDevice& message);
+// The same as encode(), with a payload that is serialised already (the hub does it once for all devices that get
+// it). `head.payload` is not looked at.
+std::string encode_config_update(const ConfigUpdate& head, std::string_view payload_json);
+// What a client without a protocol version is sent: {"type":"config_update","payload":{...}}.
+std::string encode_flat_update(std::string_view payload_json);
 // Errors: invalid_argument (with pointer), too_large.
 Result<FromHub> decode_from_hub(std::string_view text);
 Result<FromDevice> decode_from_device(std::string_view text);

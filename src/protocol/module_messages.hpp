@@ -70,7 +70,7 @@ struct Refused {            // the module's line was wrong; the connection ends 
 using FromModule = std::variant<Unknown, Hello, Prepared, Committed, State, Set, Report>;
 using FromAgent = std::variant<Unknown, Settings, Prepare, Commit, Rollback, Refused>;
 
-// One line without its line feed.
+// One line without its line feed. Unknown has no encoding.
 std::string encode(const FromModule& message);
 std::string encode(const FromAgent& message);
 Result<FromModule> decode_from_module(std::string_view line);
