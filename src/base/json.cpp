@@ -6,6 +6,7 @@
 #include <array>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/value_stack.hpp>
+#include <charconv>
 #include <cmath>
 #include <functional>
 #include <set>
@@ -85,7 +86,10 @@ struct BuildValue : IgnoreAll {
     stack.push_uint64(number);
     return true;
   }
-  bool on_double(double number, json::string_view, error_code& error) {
+  // Boost.JSON 1.81 is off by one bit in every twentieth number of 17 digits, and a document whose numbers do
+  // not read back as they were written has another hash than the one it was sent with.
+  bool on_double(double number, json::string_view text, error_code& error) {
+    std::from_chars(text.data(), text.data() + text.size(), number);  // leaves it as it is when out of range
     if (!std::isfinite(number)) {
       error = json::error::exponent_overflow;
       return false;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <string>
 
 namespace starling {
@@ -48,6 +49,22 @@ TEST(ParseJson, RefusesWhatIsNotStrict) {
     ASSERT_FALSE(parsed);
     EXPECT_EQ(parsed.error().code, bad.code);
     EXPECT_NE(parsed.error().message.find(bad.message), std::string::npos) << parsed.error().message;
+  }
+}
+
+TEST(ParseJson, ReadsNumbersExactly) {
+  for (const char* text :
+       {"1.3927926388013963e-143", "5.409760742964738e+124", "13510.934950285713", "105864.95964999999",
+        "0.30000000000000004", "5e-324", "1.7976931348623157e+308", "2.2250738585072014e-308",
+        "333333333.33333329", "18446744073709551616", "-0.1", "1e-400"}) {
+    SCOPED_TRACE(text);
+    const double exact = std::strtod(text, nullptr);
+    const Result<Json> alone = parse_json(text);
+    ASSERT_TRUE(alone);
+    EXPECT_EQ(alone->to_number<double>(), exact);
+    const Result<Json> inside = parse_json("[" + std::string(text) + ",1]");
+    ASSERT_TRUE(inside);
+    EXPECT_EQ(inside->at(0).to_number<double>(), exact);
   }
 }
 

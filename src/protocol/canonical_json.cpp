@@ -19,12 +19,14 @@ void append_integer(std::string& out, std::int64_t value) {
 // ECMA-262 section 7.1.12.1 (Number::toString): the shortest digits that read back as the same double, laid
 // out by where the decimal point falls.
 void append_double(std::string& out, double value) {
-  if (value == 0 || !std::isfinite(value)) {  // JSON has no other way to write the latter; parsers never make it
+  if (value == 0 ||
+      !std::isfinite(value)) {  // JSON has no other way to write the latter; parsers never make it
     out += '0';
     return;
   }
   char scientific[40];
-  const auto end = std::to_chars(std::begin(scientific), std::end(scientific), value, std::chars_format::scientific);
+  const auto end =
+      std::to_chars(std::begin(scientific), std::end(scientific), value, std::chars_format::scientific);
   std::string_view text(scientific, end.ptr);
   if (text.front() == '-') {
     out += '-';
@@ -69,8 +71,8 @@ void append_number(std::string& out, std::int64_t value) {
   }
 }
 
-// UTF-8 bytes compare like code points. UTF-16 code units differ from that in one place: surrogates (lead byte
-// F0 and above) come before U+E000 to U+FFFF (lead bytes EE and EF).
+// UTF-8 bytes compare like code points. UTF-16 code units differ from that in one place: surrogates (lead
+// byte F0 and above) come before U+E000 to U+FFFF (lead bytes EE and EF).
 int utf16_rank(unsigned char byte) {
   if (byte >= 0xF0) return byte - 2;
   if (byte >= 0xEE) return byte + 0x100;
@@ -86,7 +88,9 @@ bool utf16_less(std::string_view a, std::string_view b) {
 
 using Member = JsonObject::value_type;
 
-bool member_less(const Member* a, const Member* b) { return utf16_less(a->key(), b->key()); }
+bool member_less(const Member* a, const Member* b) {
+  return utf16_less(a->key(), b->key());
+}
 
 void append_array(std::string& out, const JsonArray& array) {
   out += '[';
@@ -131,7 +135,8 @@ void append_canonical_string(std::string& out, std::string_view text) {
 void append_canonical_json(std::string& out, const JsonObject& object) {
   std::vector<const Member*> members;
   members.reserve(object.size());
-  for (const Member& member : object) members.push_back(&member);
+  for (const Member& member : object)
+    members.push_back(&member);
   // Documents are mostly built from sorted maps.
   if (!std::is_sorted(members.begin(), members.end(), member_less)) {
     std::sort(members.begin(), members.end(), member_less);
@@ -173,6 +178,8 @@ std::string canonical_json(const JsonObject& object) {
   return out;
 }
 
-Digest hash_of(const Json& value) { return sha256(canonical_json(value)); }
+Digest hash_of(const Json& value) {
+  return sha256(canonical_json(value));
+}
 
 }  // namespace starling::protocol

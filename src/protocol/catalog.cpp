@@ -9,7 +9,9 @@
 namespace starling::protocol {
 namespace {
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+}
 
 // Levenshtein's distance, blind to case.
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -38,8 +40,8 @@ Result<void> Catalog::put(std::shared_ptr<const Component> component) {
   for (const SettingSchema& setting : component->settings()) {
     const auto taken = aliases_.find(setting.alias);
     if (taken != aliases_.end() && component_of(taken->second) != component->name()) {
-      return fail(ErrorCode::already_exists,
-                  fmt::format("{} cannot have the alias {}: it belongs to {}", setting.key, setting.alias, taken->second));
+      return fail(ErrorCode::already_exists, fmt::format("{} cannot have the alias {}: it belongs to {}",
+                                                         setting.key, setting.alias, taken->second));
     }
   }
   remove(component->name());
@@ -89,9 +91,11 @@ Result<const SettingSchema*> Catalog::require(std::string_view key_or_alias) con
   };
   if (key_or_alias.size() <= longest_compared) {
     for (const auto& [name, component] : components_) {
-      for (const SettingSchema& setting : component->settings()) consider(setting.key);
+      for (const SettingSchema& setting : component->settings())
+        consider(setting.key);
     }
-    for (const auto& [alias, key] : aliases_) consider(alias);
+    for (const auto& [alias, key] : aliases_)
+      consider(alias);
   }
   std::string message = fmt::format("no setting is called '{}'", excerpt(key_or_alias));
   if (!nearest.empty()) message += fmt::format("; did you mean {}?", nearest);

@@ -55,7 +55,8 @@ Result<std::unique_ptr<valijson::Schema>> compile(const Json& schema, const std:
 // What valijson says; used where explain_violation has no sentence of its own (anyOf, not, if, ...).
 std::string last_description(const valijson::ValidationResults& results) {
   std::string description = "does not match its schema";
-  for (const auto& error : results) description = "does not match its schema: " + error.description;
+  for (const auto& error : results)
+    description = "does not match its schema: " + error.description;
   return description;
 }
 
@@ -63,7 +64,8 @@ Result<SettingOwner> parse_owner(std::string_view name, std::string pointer) {
   if (name == "hub") return SettingOwner::hub;
   if (name == "device") return SettingOwner::device;
   if (name == "shared") return SettingOwner::shared;
-  return wrong(fmt::format("x-owner must be hub, device or shared (got '{}')", excerpt(name)), std::move(pointer));
+  return wrong(fmt::format("x-owner must be hub, device or shared (got '{}')", excerpt(name)),
+               std::move(pointer));
 }
 
 std::string text_of(const JsonObject& object, std::string_view key) {
@@ -75,15 +77,18 @@ std::string text_of(const JsonObject& object, std::string_view key) {
 Result<void> check_root(const JsonObject& root) {
   for (const auto& member : root) {
     const std::string_view key = member.key();
-    const bool text = key == "$schema" || key == "$id" || key == "title" || key == "description" || key == "x-component";
+    const bool text =
+        key == "$schema" || key == "$id" || key == "title" || key == "description" || key == "x-component";
     if (text && member.value().is_string()) continue;
     if (key == "type" && member.value() == "object") continue;
     if (key == "additionalProperties" && member.value() == false) continue;
     if (key == "properties" && member.value().is_object()) continue;
-    return wrong(fmt::format("a component file has $schema, title, description, x-component, type \"object\", properties "
-                             "and additionalProperties false; '{}' is none of these",
-                             excerpt(key)),
-                 "/" + pointer_token(key));
+    return wrong(
+        fmt::format(
+            "a component file has $schema, title, description, x-component, type \"object\", properties "
+            "and additionalProperties false; '{}' is none of these",
+            excerpt(key)),
+        "/" + pointer_token(key));
   }
   const Json* schema = root.if_contains("$schema");
   if (schema != nullptr && *schema != "http://json-schema.org/draft-07/schema#") {
@@ -101,7 +106,8 @@ Result<void> check_root(const JsonObject& root) {
 
 Result<SettingSchema> read_setting(std::string_view component, std::string_view name, const Json& schema) {
   const std::string pointer = "/properties/" + pointer_token(name);
-  if (!is_name(name)) return wrong(fmt::format("'{}' is no setting name: a-z, 0-9 and _, at most 64", excerpt(name)), pointer);
+  if (!is_name(name))
+    return wrong(fmt::format("'{}' is no setting name: a-z, 0-9 and _, at most 64", excerpt(name)), pointer);
   if (!schema.is_object()) return wrong("a setting's schema must be an object", pointer);
   const Result<void> checked = check_setting_schema(schema, pointer);
   if (!checked) return fail(checked);
@@ -114,7 +120,8 @@ Result<SettingSchema> read_setting(std::string_view component, std::string_view 
   setting.description = text_of(object, "description");
   setting.schema = schema;
   if (object.contains("x-alias") && !is_alias(setting.alias)) {
-    return wrong(fmt::format("'{}' is no alias: A-Z, 0-9 and _, at most 64", excerpt(setting.alias)), pointer + "/x-alias");
+    return wrong(fmt::format("'{}' is no alias: A-Z, 0-9 and _, at most 64", excerpt(setting.alias)),
+                 pointer + "/x-alias");
   }
   if (object.contains("x-owner")) {
     Result<SettingOwner> owner = parse_owner(text_of(object, "x-owner"), pointer + "/x-owner");
@@ -122,7 +129,8 @@ Result<SettingSchema> read_setting(std::string_view component, std::string_view 
     setting.owner = *owner;
   }
   const Json* default_value = object.if_contains("default");
-  if (default_value == nullptr) return wrong(fmt::format("{} needs a default", setting.key), pointer + "/default");
+  if (default_value == nullptr)
+    return wrong(fmt::format("{} needs a default", setting.key), pointer + "/default");
   setting.default_value = *default_value;
   return setting;
 }
@@ -165,7 +173,8 @@ Result<void> Component::compile_settings() {
   for (const SettingSchema& setting : settings_) {
     const std::string pointer = "/properties/" + setting.key.substr(name_.size() + 1);
     if (!setting.alias.empty() && !aliases.emplace(setting.alias, setting.key).second) {
-      return wrong(fmt::format("{} and {} have the same alias", aliases[setting.alias], setting.key), pointer + "/x-alias");
+      return wrong(fmt::format("{} and {} have the same alias", aliases[setting.alias], setting.key),
+                   pointer + "/x-alias");
     }
     auto compiled = compile(setting.schema, pointer);
     if (!compiled) return fail(compiled);
@@ -180,8 +189,9 @@ Result<void> Component::compile_settings() {
 }
 
 const SettingSchema* Component::find(std::string_view key) const {
-  const auto found = std::lower_bound(settings_.begin(), settings_.end(), key,
-                                      [](const SettingSchema& setting, std::string_view wanted) { return setting.key < wanted; });
+  const auto found = std::lower_bound(
+      settings_.begin(), settings_.end(), key,
+      [](const SettingSchema& setting, std::string_view wanted) { return setting.key < wanted; });
   return found != settings_.end() && found->key == key ? &*found : nullptr;
 }
 

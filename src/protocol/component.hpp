@@ -6,7 +6,8 @@
 // for people; `x-component` is the name; each property is one setting and must have `default`, and may have
 // `x-alias` (the documents' name, HOTWORD_MODELS), `x-unit`, `x-owner` (hub, device, shared; default shared),
 // `description`. A property's schema may use every draft-07 keyword but $ref, format, patternProperties,
-// dependencies and lists in `items`; an unknown keyword is an error, because a misspelt one would not protect.
+// dependencies and lists in `items`; an unknown keyword is an error, because a misspelt one would not
+// protect.
 #pragma once
 
 #include <map>
@@ -41,13 +42,14 @@ class Component {
   ~Component();
 
   const std::string& name() const { return name_; }
-  const Digest& schema_hash() const { return schema_hash_; }          // of the whole file, canonical
+  const Digest& schema_hash() const { return schema_hash_; }  // of the whole file, canonical
   const Json& file() const { return file_; }
   const std::vector<SettingSchema>& settings() const { return settings_; }  // sorted by key
-  const SettingSchema* find(std::string_view key) const;              // full key
+  const SettingSchema* find(std::string_view key) const;                    // full key
 
-  // The value as it will be stored and hashed: numbers that the schema calls integers become integers (5.0 is 5).
-  // Nothing else is converted. Null is never valid; see setting_schema.hpp for the other limits. Errors: invalid_argument; `field` is a JSON pointer into the value.
+  // The value as it will be stored and hashed: numbers that the schema calls integers become integers (5.0 is
+  // 5). Nothing else is converted. Null is never valid; see setting_schema.hpp for the other limits. Errors:
+  // invalid_argument; `field` is a JSON pointer into the value.
   Result<Json> validate(std::string_view key, const Json& value) const;
 
  private:

@@ -49,10 +49,12 @@ Result<Section> parse_section(std::string_view name) {
 Json SettingsDocument::to_json() const {
   JsonObject hashes;
   hashes.reserve(components.size());
-  for (const auto& [name, hash] : components) hashes.emplace(name, hash.hex());
+  for (const auto& [name, hash] : components)
+    hashes.emplace(name, hash.hex());
   JsonObject values;
   values.reserve(settings.size());
-  for (const auto& [key, value] : settings) values.emplace(key, value);
+  for (const auto& [key, value] : settings)
+    values.emplace(key, value);
   JsonObject document;
   document.emplace("components", std::move(hashes));
   if (!persona.empty()) document.emplace("persona", persona);
@@ -67,7 +69,8 @@ Result<SettingsDocument> SettingsDocument::from_json(const Json& json) {
   if (const JsonObject* hashes = reader.object("components")) {
     if (hashes->size() > max_components) reader.refuse("components", "has too many members");
     FieldReader inner(*hashes, "/components");
-    for (const auto& member : *hashes) document.components.emplace(member.key(), inner.optional_digest(member.key()));
+    for (const auto& member : *hashes)
+      document.components.emplace(member.key(), inner.optional_digest(member.key()));
     const Result<bool> read = inner.finish<bool>(true);
     if (!read) return fail(read);
   }
@@ -82,7 +85,8 @@ Result<SettingsDocument> SettingsDocument::from_json(const Json& json) {
     if (values->size() > max_settings) reader.refuse("settings", "has too many members");
     for (const auto& member : *values) {
       if (member.value().is_null()) {
-        return fail(ErrorCode::invalid_argument, "a setting must not be null", "/settings/" + pointer_token(member.key()));
+        return fail(ErrorCode::invalid_argument, "a setting must not be null",
+                    "/settings/" + pointer_token(member.key()));
       }
       document.settings.emplace(member.key(), member.value());
     }
@@ -90,12 +94,15 @@ Result<SettingsDocument> SettingsDocument::from_json(const Json& json) {
   return reader.finish<SettingsDocument>(std::move(document));
 }
 
-Digest SettingsDocument::hash() const { return hash_of(to_json()); }
+Digest SettingsDocument::hash() const {
+  return hash_of(to_json());
+}
 
 SettingsDocument make_settings_document(std::span<const std::shared_ptr<const Component>> components,
                                         std::span<const EffectiveSetting> effective, JsonObject persona) {
   SettingsDocument document;
-  for (const auto& component : components) document.components.emplace(component->name(), component->schema_hash());
+  for (const auto& component : components)
+    document.components.emplace(component->name(), component->schema_hash());
   Json fields(std::move(persona));
   remove_null_members(fields);
   document.persona = std::move(fields.get_object());

@@ -27,7 +27,9 @@ const Json* FieldReader::find(std::string_view key) const {
   return value == nullptr || value->is_null() ? nullptr : value;
 }
 
-std::string FieldReader::pointer(std::string_view key) const { return path_ + "/" + pointer_token(key); }
+std::string FieldReader::pointer(std::string_view key) const {
+  return path_ + "/" + pointer_token(key);
+}
 
 void FieldReader::refuse_at(std::string pointer, std::string_view why) {
   if (error_) return;
@@ -162,7 +164,8 @@ std::vector<std::string> FieldReader::optional_texts(std::string_view key, std::
   for (std::size_t i = 0; i < array->size(); ++i) {
     const JsonString* text = (*array)[i].if_string();
     if (text == nullptr || text->size() > max_bytes) {
-      refuse_at(fmt::format("{}/{}", pointer(key), i), fmt::format("must be a string of at most {} bytes", max_bytes));
+      refuse_at(fmt::format("{}/{}", pointer(key), i),
+                fmt::format("must be a string of at most {} bytes", max_bytes));
       return {};
     }
     texts.emplace_back(*text);

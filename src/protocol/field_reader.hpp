@@ -1,6 +1,6 @@
-// Purpose: reads the fields of a message one after the other and keeps the first error, so that a decoder is a
-// list of fields and one question at the end.
-// Owner: the decoder. Thread: any. Lifetime: one call; the object outlives it.
+// Purpose: reads the fields of a message one after the other and keeps the first error, so that a decoder is
+// a list of fields and one question at the end. Owner: the decoder. Thread: any. Lifetime: one call; the
+// object outlives it.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,8 @@ namespace starling::protocol {
 // After the first error every read gives a default and does nothing else.
 class FieldReader {
  public:
-  explicit FieldReader(const JsonObject& object, std::string path = {}) : object_(object), path_(std::move(path)) {}
+  explicit FieldReader(const JsonObject& object, std::string path = {})
+      : object_(object), path_(std::move(path)) {}
 
   // Required fields.
   std::string text(std::string_view key, std::size_t max_bytes);
@@ -28,7 +29,8 @@ class FieldReader {
 
   // Absent and null give the default.
   std::string optional_text(std::string_view key, std::size_t max_bytes);
-  std::int64_t optional_integer(std::string_view key, std::int64_t least, std::int64_t most, std::int64_t otherwise);
+  std::int64_t optional_integer(std::string_view key, std::int64_t least, std::int64_t most,
+                                std::int64_t otherwise);
   bool optional_boolean(std::string_view key, bool otherwise);
   Digest optional_digest(std::string_view key);
   JsonObject optional_object(std::string_view key);

@@ -46,10 +46,11 @@ Result<LayerId> LayerId::parse(std::string_view text) {
       return LayerId{name.kind, std::string(scope)};
     }
   }
-  return fail(ErrorCode::invalid_argument,
-              fmt::format("'{}' is no layer; write defaults, fleet, persona:NAME, group:NAME, device:ID, policy, "
-                          "policy/group:NAME or policy/device:ID",
-                          excerpt(text)));
+  return fail(
+      ErrorCode::invalid_argument,
+      fmt::format("'{}' is no layer; write defaults, fleet, persona:NAME, group:NAME, device:ID, policy, "
+                  "policy/group:NAME or policy/device:ID",
+                  excerpt(text)));
 }
 
 }  // namespace starling::protocol

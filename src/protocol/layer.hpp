@@ -19,8 +19,8 @@ struct LayerId {
 
   auto operator<=>(const LayerId&) const = default;
 
-  // "defaults", "fleet", "persona:TARS", "group:room=lab", "device:<uuid>", "policy", "policy/group:room=lab",
-  // "policy/device:<uuid>"
+  // "defaults", "fleet", "persona:TARS", "group:room=lab", "device:<uuid>", "policy",
+  // "policy/group:room=lab", "policy/device:<uuid>"
   std::string text() const;
   static Result<LayerId> parse(std::string_view text);  // invalid_argument
 };

@@ -52,10 +52,10 @@ struct SectionState {
 
 // A device-side edit: the value that was seen there and the value that replaced it.
 struct PendingEdit {
-  std::string id;   // UUID; the hub settles each once
+  std::string id;  // UUID; the hub settles each once
   std::string key;
-  Json from;        // null: not set on the device before
-  Json to;          // null: back to what the hub wants
+  Json from;               // null: not set on the device before
+  Json to;                 // null: back to what the hub wants
   std::int64_t at_ms = 0;  // Unix time on the device's clock
 };
 
@@ -82,8 +82,8 @@ struct ConfigUpdate {
   Section section = Section::settings;
   std::int64_t revision = 0;
   std::string hub_generation;
-  Digest base;   // none: `payload` is the full section; else a merge patch on the section with this hash
-  Digest hash;   // of the result
+  Digest base;  // none: `payload` is the full section; else a merge patch on the section with this hash
+  Digest hash;  // of the result
   Json payload;
 };
 
@@ -112,21 +112,22 @@ struct LinkError {  // precedes a close; `retry` false: this client must not com
 // ---- device → hub
 
 struct Handshake {
-  // 0: a client written from the documents, without `protocol`. Of such a one only device_id (also as `deviceId`)
-  // and capabilities are read, and both may be absent.
+  // 0: a client written from the documents, without `protocol`. Of such a one only device_id (also as
+  // `deviceId`) and capabilities are read, and both may be absent.
   int protocol = protocol_version;
   std::string device_id;
   std::string boot_id;
   SessionEpoch epoch;
   std::string agent_version;
-  std::string serial;                    // of the board
+  std::string serial;  // of the board
   JsonObject capabilities;
-  std::map<std::string, Digest, std::less<>> components;  // declared: name → hash of the schema it validates with
+  std::map<std::string, Digest, std::less<>>
+      components;  // declared: name → hash of the schema it validates with
   Cursor cursor;
   std::vector<SectionState> sections;
   std::vector<PendingEdit> pending;
-  std::string nonce;   // as received
-  std::string proof;   // base64url Ed25519 signature of handshake_proof_text()
+  std::string nonce;  // as received
+  std::string proof;  // base64url Ed25519 signature of handshake_proof_text()
 };
 // What the device signs: "starling-handshake-v1\n" + nonce + "\n" + device id + "\n" + boot id + "\n" +
 // start + "." + connection.
@@ -137,9 +138,9 @@ std::string_view to_string(Phase phase);
 
 struct ConfigStatus {
   Section section = Section::settings;
-  Digest target;                   // the document this is about
+  Digest target;  // the document this is about
   std::int64_t running_revision = 0;
-  Digest running;                  // the document that is in force
+  Digest running;  // the document that is in force
   Phase phase = Phase::applied;
   std::vector<KeyError> errors;
 };
@@ -155,7 +156,8 @@ struct Heartbeat {
   JsonObject reported;       // e.g. {"modules": {...}, "drift": [...], "uptime_s": 12}
 };
 
-// The patch's base is not what the device runs, or the patched hash differs: the hub answers with the full section.
+// The patch's base is not what the device runs, or the patched hash differs: the hub answers with the full
+// section.
 struct ConfigRequest {  // "config_request"
   Section section = Section::settings;
 };
@@ -177,8 +179,8 @@ using FromDevice =
 
 std::string encode(const FromHub& message);  // Unknown has no encoding: a bug
 std::string encode(const FromDevice& message);
-// The same as encode(), with a payload that is serialised already (the hub does it once for all devices that get
-// it). `head.payload` is not looked at.
+// The same as encode(), with a payload that is serialised already (the hub does it once for all devices that
+// get it). `head.payload` is not looked at.
 std::string encode_config_update(const ConfigUpdate& head, std::string_view payload_json);
 // What a client without a protocol version is sent: {"type":"config_update","payload":{...}}.
 std::string encode_flat_update(std::string_view payload_json);

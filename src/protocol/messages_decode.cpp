@@ -245,7 +245,11 @@ std::string_view to_string(Phase phase) {
   return "applied";
 }
 
-Result<FromHub> decode_from_hub(std::string_view text) { return decode<FromHub>(hub_decoders, text); }
-Result<FromDevice> decode_from_device(std::string_view text) { return decode<FromDevice>(device_decoders, text); }
+Result<FromHub> decode_from_hub(std::string_view text) {
+  return decode<FromHub>(hub_decoders, text);
+}
+Result<FromDevice> decode_from_device(std::string_view text) {
+  return decode<FromDevice>(device_decoders, text);
+}
 
 }  // namespace starling::protocol

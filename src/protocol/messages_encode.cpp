@@ -20,7 +20,9 @@ ObjectWriter begin(std::string& out, std::string_view type) {
 
 // ---- hub → device
 
-void write(std::string& out, const Challenge& message) { begin(out, "challenge").text("nonce", message.nonce).end(); }
+void write(std::string& out, const Challenge& message) {
+  begin(out, "challenge").text("nonce", message.nonce).end();
+}
 
 void write(std::string& out, const Welcome& message) {
   ObjectWriter writer = begin(out, "welcome");
@@ -115,7 +117,9 @@ void append_components(std::string& out, const std::map<std::string, Digest, std
 
 void write(std::string& out, const Handshake& message) {
   ObjectWriter writer = begin(out, "handshake");
-  writer.integer("protocol", message.protocol).text("device_id", message.device_id).text("boot_id", message.boot_id);
+  writer.integer("protocol", message.protocol)
+      .text("device_id", message.device_id)
+      .text("boot_id", message.boot_id);
   ObjectWriter(writer.begin("epoch"))
       .integer("start", message.epoch.start)
       .integer("connection", message.epoch.connection)
@@ -177,8 +181,12 @@ std::string encode_any(const Variant& message) {
 
 }  // namespace
 
-std::string encode(const FromHub& message) { return encode_any(message); }
-std::string encode(const FromDevice& message) { return encode_any(message); }
+std::string encode(const FromHub& message) {
+  return encode_any(message);
+}
+std::string encode(const FromDevice& message) {
+  return encode_any(message);
+}
 
 std::string encode_config_update(const ConfigUpdate& head, std::string_view payload_json) {
   std::string out;
@@ -194,8 +202,8 @@ std::string encode_flat_update(std::string_view payload_json) {
 }
 
 std::string handshake_proof_text(const Handshake& handshake) {
-  return fmt::format("starling-handshake-v1\n{}\n{}\n{}\n{}.{}", handshake.nonce, handshake.device_id, handshake.boot_id,
-                     handshake.epoch.start, handshake.epoch.connection);
+  return fmt::format("starling-handshake-v1\n{}\n{}\n{}\n{}.{}", handshake.nonce, handshake.device_id,
+                     handshake.boot_id, handshake.epoch.start, handshake.epoch.connection);
 }
 
 }  // namespace starling::protocol

@@ -18,7 +18,8 @@ ObjectWriter begin(std::string& out, std::string_view type) {
 }
 
 void append_texts(std::string& out, const std::vector<std::string>& texts) {
-  append_list(out, texts, [](std::string& to, const std::string& text) { append_canonical_string(to, text); });
+  append_list(out, texts,
+              [](std::string& to, const std::string& text) { append_canonical_string(to, text); });
 }
 
 [[noreturn]] void write(std::string&, const Unknown& message) {
@@ -42,13 +43,17 @@ void write(std::string& out, const Prepared& message) {
   writer.end();
 }
 
-void write(std::string& out, const Committed& message) { begin(out, "committed").digest("hash", message.hash).end(); }
+void write(std::string& out, const Committed& message) {
+  begin(out, "committed").digest("hash", message.hash).end();
+}
 
 void write(std::string& out, const State& message) {
   begin(out, "state").text("state", message.state).text("status", message.status).end();
 }
 
-void write(std::string& out, const Set& message) { begin(out, "set").json("values", message.values).end(); }
+void write(std::string& out, const Set& message) {
+  begin(out, "set").json("values", message.values).end();
+}
 
 void write(std::string& out, const Report& message) {
   begin(out, "report").text("kind", message.kind).json("body", message.body).end();
@@ -67,8 +72,12 @@ void write(std::string& out, const Prepare& message) {
   writer.end();
 }
 
-void write(std::string& out, const Commit& message) { begin(out, "commit").digest("hash", message.hash).end(); }
-void write(std::string& out, const Rollback& message) { begin(out, "rollback").digest("hash", message.hash).end(); }
+void write(std::string& out, const Commit& message) {
+  begin(out, "commit").digest("hash", message.hash).end();
+}
+void write(std::string& out, const Rollback& message) {
+  begin(out, "rollback").digest("hash", message.hash).end();
+}
 
 void write(std::string& out, const Refused& message) {
   begin(out, "refused").text("message", message.message).boolean("fatal", message.fatal).end();
@@ -79,11 +88,13 @@ void write(std::string& out, const Refused& message) {
 Result<FromModule> read_hello(FieldReader& reader) {
   Hello message;
   message.name = reader.text("name", max_id_bytes);
-  message.protocol = static_cast<int>(reader.optional_integer("protocol", 1, std::numeric_limits<int>::max(), 1));
+  message.protocol =
+      static_cast<int>(reader.optional_integer("protocol", 1, std::numeric_limits<int>::max(), 1));
   message.components = reader.optional_texts("components", max_components, max_key_bytes);
   message.keys = reader.optional_texts("keys", max_keys, max_key_bytes);
   message.hash = reader.optional_digest("hash");
-  message.prepare_seconds = static_cast<int>(reader.optional_integer("prepare_seconds", 1, longest_prepare_seconds, 2));
+  message.prepare_seconds =
+      static_cast<int>(reader.optional_integer("prepare_seconds", 1, longest_prepare_seconds, 2));
   return reader.finish<FromModule>(std::move(message));
 }
 
@@ -200,9 +211,17 @@ std::string encode_any(const Variant& message) {
 
 }  // namespace
 
-std::string encode(const FromModule& message) { return encode_any(message); }
-std::string encode(const FromAgent& message) { return encode_any(message); }
-Result<FromModule> decode_from_module(std::string_view line) { return decode<FromModule>(module_decoders, line); }
-Result<FromAgent> decode_from_agent(std::string_view line) { return decode<FromAgent>(agent_decoders, line); }
+std::string encode(const FromModule& message) {
+  return encode_any(message);
+}
+std::string encode(const FromAgent& message) {
+  return encode_any(message);
+}
+Result<FromModule> decode_from_module(std::string_view line) {
+  return decode<FromModule>(module_decoders, line);
+}
+Result<FromAgent> decode_from_agent(std::string_view line) {
+  return decode<FromAgent>(agent_decoders, line);
+}
 
 }  // namespace starling::protocol::module

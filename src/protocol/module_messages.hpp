@@ -18,7 +18,7 @@ inline constexpr int protocol_version = 1;
 inline constexpr std::size_t max_line_bytes = 256 * 1024;
 
 // ---- module → agent
-struct Hello {              // first line
+struct Hello {  // first line
   std::string name;
   int protocol = protocol_version;
   std::vector<std::string> components;  // settings it uses; it hears of no others
@@ -26,43 +26,43 @@ struct Hello {              // first line
   Digest hash;                          // of the settings it runs with, none at a fresh start
   int prepare_seconds = 2;              // up to 10
 };
-struct Prepared {           // answer to Prepare
+struct Prepared {  // answer to Prepare
   Digest hash;
   bool ok = false;
   std::vector<KeyError> errors;
 };
-struct Committed {          // answer to Commit
+struct Committed {  // answer to Commit
   Digest hash;
 };
-struct State {              // recording state, free text
-  std::string state;        // "idle", "recording"
+struct State {        // recording state, free text
+  std::string state;  // "idle", "recording"
   std::string status;
 };
-struct Set {                // a device-side edit
-  JsonObject values;        // full key or alias → value
+struct Set {          // a device-side edit
+  JsonObject values;  // full key or alias → value
 };
-struct Report {             // activity, metric, event
+struct Report {  // activity, metric, event
   std::string kind;
   JsonObject body;
 };
 
 // ---- agent → module
-struct Settings {           // answer to Hello, and after a rollback of a module that had prepared
-  Digest hash;              // of `values`
-  JsonObject values;        // full key → value
+struct Settings {     // answer to Hello, and after a rollback of a module that had prepared
+  Digest hash;        // of `values`
+  JsonObject values;  // full key → value
 };
 struct Prepare {
   Digest hash;
-  JsonObject values;        // all that the module would hear
+  JsonObject values;                 // all that the module would hear
   std::vector<std::string> changed;  // keys
 };
 struct Commit {
   Digest hash;
 };
-struct Rollback {           // the prepared hash will not come into force
+struct Rollback {  // the prepared hash will not come into force
   Digest hash;
 };
-struct Refused {            // the module's line was wrong; the connection ends if `fatal`
+struct Refused {  // the module's line was wrong; the connection ends if `fatal`
   std::string message;
   bool fatal = false;
 };

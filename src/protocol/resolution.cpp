@@ -5,27 +5,33 @@
 namespace starling::protocol {
 namespace {
 
-bool is_group(LayerKind kind) { return kind == LayerKind::group || kind == LayerKind::policy_group; }
+bool is_group(LayerKind kind) {
+  return kind == LayerKind::group || kind == LayerKind::policy_group;
+}
 
 // Whether `entry` of `layer` gives way to what `winner` has said already: only between groups of equal rank,
 // where the newest write wins.
-bool loses(const LayerView& layer, const LayerEntry& entry, const LayerView* winner, std::int64_t winning_revision) {
+bool loses(const LayerView& layer, const LayerEntry& entry, const LayerView* winner,
+           std::int64_t winning_revision) {
   return winner != nullptr && is_group(layer.id->kind) && winner->id->kind == layer.id->kind &&
          winner->rank == layer.rank && winning_revision > entry.revision;
 }
 
 // Lays the entries of one layer over the settings of one component; both are sorted by key.
-void lay_over(const Component& component, const LayerView& layer, EffectiveSetting* slots, const LayerView** winners) {
+void lay_over(const Component& component, const LayerView& layer, EffectiveSetting* slots,
+              const LayerView** winners) {
   const std::vector<SettingSchema>& settings = component.settings();
   std::size_t i = 0;
-  for (auto entry = layer.values->lower_bound(settings.front().key); entry != layer.values->end() && i < settings.size();) {
+  for (auto entry = layer.values->lower_bound(settings.front().key);
+       entry != layer.values->end() && i < settings.size();) {
     const int order = entry->first.compare(settings[i].key);
     if (order > 0) {
       ++i;
       continue;
     }
     const LayerEntry& written = entry->second;
-    if (order == 0 && !loses(layer, written, winners[i], slots[i].revision) && accepts(component, entry->first, written)) {
+    if (order == 0 && !loses(layer, written, winners[i], slots[i].revision) &&
+        accepts(component, entry->first, written)) {
       slots[i].value = &written.value;
       slots[i].layer = layer.id;
       slots[i].revision = written.revision;
@@ -54,7 +60,8 @@ void mark_accepted(LayerValues& values, const Component& component) {
 std::vector<EffectiveSetting> resolve(std::span<const std::shared_ptr<const Component>> components,
                                       std::span<const LayerView> layers) {
   std::size_t count = 0;
-  for (const auto& component : components) count += component->settings().size();
+  for (const auto& component : components)
+    count += component->settings().size();
   std::vector<EffectiveSetting> effective;
   effective.reserve(count);
   std::vector<const LayerView*> winners;
@@ -68,11 +75,13 @@ std::vector<EffectiveSetting> resolve(std::span<const std::shared_ptr<const Comp
       effective.push_back({&setting, &setting.default_value, nullptr, 0});
     }
     winners.assign(settings.size(), nullptr);
-    for (const LayerView& layer : layers) lay_over(*component, layer, effective.data() + first, winners.data());
+    for (const LayerView& layer : layers)
+      lay_over(*component, layer, effective.data() + first, winners.data());
   }
   if (!sorted) {
-    std::sort(effective.begin(), effective.end(),
-              [](const EffectiveSetting& a, const EffectiveSetting& b) { return a.schema->key < b.schema->key; });
+    std::sort(effective.begin(), effective.end(), [](const EffectiveSetting& a, const EffectiveSetting& b) {
+      return a.schema->key < b.schema->key;
+    });
   }
   return effective;
 }

@@ -19,8 +19,8 @@ namespace starling::protocol {
 struct LayerEntry {
   Json value;
   std::int64_t revision = 0;  // the change that wrote it
-  // The schema hash of the component that accepted the value last. It only saves time: resolution validates an
-  // entry again if this is not the hash of the component that it resolves with.
+  // The schema hash of the component that accepted the value last. It only saves time: resolution validates
+  // an entry again if this is not the hash of the component that it resolves with.
   Digest accepted_by;
 };
 
@@ -37,9 +37,9 @@ struct LayerView {
 
 struct EffectiveSetting {
   const SettingSchema* schema = nullptr;
-  const Json* value = nullptr;         // the layer's or the schema's default
-  const LayerId* layer = nullptr;      // nullptr: default
-  std::int64_t revision = 0;           // 0: default
+  const Json* value = nullptr;     // the layer's or the schema's default
+  const LayerId* layer = nullptr;  // nullptr: default
+  std::int64_t revision = 0;       // 0: default
 };
 
 // `layers` lowest first. One entry for each setting of `components`, sorted by key.
@@ -49,8 +49,8 @@ std::vector<EffectiveSetting> resolve(std::span<const std::shared_ptr<const Comp
 
 // Whether the component accepts the entry; at once if accepted_by says so.
 bool accepts(const Component& component, std::string_view key, const LayerEntry& entry);
-// Sets accepted_by of the component's entries. Call it for every layer when a component's file changes, and set
-// accepted_by of an entry that was validated for being written; forgetting either costs only time.
+// Sets accepted_by of the component's entries. Call it for every layer when a component's file changes, and
+// set accepted_by of an entry that was validated for being written; forgetting either costs only time.
 void mark_accepted(LayerValues& values, const Component& component);
 
 // What one layer says about a setting, for `explain`.
@@ -65,7 +65,8 @@ struct StackEntry {
 std::vector<StackEntry> stack_of(const Component& component, const SettingSchema& setting,
                                  std::span<const LayerView> layers);
 
-// The entry in force of a key that belongs to no component (persona.active); null pointers if nobody wrote it.
+// The entry in force of a key that belongs to no component (persona.active); null pointers if nobody wrote
+// it.
 struct WinningEntry {
   const LayerId* layer = nullptr;
   const LayerEntry* entry = nullptr;

@@ -30,8 +30,10 @@ bool is_key(std::string_view text) {
 }
 
 std::string_view trim(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
+  while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
+    text.remove_prefix(1);
+  while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
+    text.remove_suffix(1);
   return text;
 }
 
@@ -46,10 +48,11 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 }
 
 std::unexpected<Error> wrong_term(std::string_view term, std::string_view why) {
-  return fail(ErrorCode::invalid_argument,
-              fmt::format("the selector term '{}' is wrong: {}; write key=value, key=a|b, key!=value, key or !key, "
-                          "separated by commas",
-                          excerpt(term, 200), why));
+  return fail(
+      ErrorCode::invalid_argument,
+      fmt::format("the selector term '{}' is wrong: {}; write key=value, key=a|b, key!=value, key or !key, "
+                  "separated by commas",
+                  excerpt(term, 200), why));
 }
 
 }  // namespace
@@ -60,15 +63,16 @@ Result<void> validate_labels(const Labels& labels) {
   }
   for (const auto& [key, value] : labels) {
     if (!is_key(key)) {
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("'{}' is no label key: 1 to 63 of A-Z a-z 0-9 . _ / - that start and end with a letter "
-                              "or digit",
-                              excerpt(key)));
+      return fail(
+          ErrorCode::invalid_argument,
+          fmt::format("'{}' is no label key: 1 to 63 of A-Z a-z 0-9 . _ / - that start and end with a letter "
+                      "or digit",
+                      excerpt(key)));
     }
     if (!is_value(value)) {
       return fail(ErrorCode::invalid_argument,
-                  fmt::format("the label {} cannot have the value '{}': at most 63 of A-Z a-z 0-9 . _ / -", key,
-                              excerpt(value)));
+                  fmt::format("the label {} cannot have the value '{}': at most 63 of A-Z a-z 0-9 . _ / -",
+                              key, excerpt(value)));
     }
   }
   return {};

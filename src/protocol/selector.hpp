@@ -13,11 +13,13 @@ namespace starling::protocol {
 
 using Labels = std::map<std::string, std::string, std::less<>>;
 
-// At most 64 labels. A label's key: 1 to 63 of [A-Za-z0-9._/-], starting and ending alphanumeric; a value: 0 to 63 of the same.
+// At most 64 labels. A label's key: 1 to 63 of [A-Za-z0-9._/-], starting and ending alphanumeric; a value: 0
+// to 63 of the same.
 Result<void> validate_labels(const Labels& labels);
 
 // A conjunction of terms. `key=value`, `key!=value` (also true where the key is absent), `key` (present),
-// `!key` (absent), `key in (a|b)` is written `key=a|b`. The empty selector matches every device. At most 2048 bytes, 32 terms, 64 values a term.
+// `!key` (absent), `key in (a|b)` is written `key=a|b`. The empty selector matches every device. At most 2048
+// bytes, 32 terms, 64 values a term.
 class Selector {
  public:
   // Errors: invalid_argument, naming the term.

@@ -91,15 +91,28 @@ class Normaliser {
 
 // ---- the closed list of keywords
 
-enum class Operand { any, text, count, number, boolean, words, pattern, types, values, schema, schemas, schema_map };
+enum class Operand {
+  any,
+  text,
+  count,
+  number,
+  boolean,
+  words,
+  pattern,
+  types,
+  values,
+  schema,
+  schemas,
+  schema_map
+};
 
 struct Keyword {
   std::string_view name;
   Operand operand;
 };
 
-// References and formats are left out: a property is compiled by itself, and a format is a hint that validators
-// do not agree on.
+// References and formats are left out: a property is compiled by itself, and a format is a hint that
+// validators do not agree on.
 constexpr std::array<Keyword, 38> keywords{{
     {"title", Operand::text},
     {"description", Operand::text},
@@ -141,11 +154,12 @@ constexpr std::array<Keyword, 38> keywords{{
     {"else", Operand::schema},
 }};
 
-constexpr std::array<std::string_view, 6> type_names{"array", "boolean", "integer", "number", "object", "string"};
+constexpr std::array<std::string_view, 6> type_names{"array",  "boolean", "integer",
+                                                     "number", "object",  "string"};
 
 bool is_type_name(const Json& value) {
-  return value.is_string() && std::find(type_names.begin(), type_names.end(), std::string_view(value.get_string())) !=
-                                  type_names.end();
+  return value.is_string() && std::find(type_names.begin(), type_names.end(),
+                                        std::string_view(value.get_string())) != type_names.end();
 }
 
 bool are_words(const Json& value) {
@@ -174,7 +188,8 @@ Result<void> check_sub_schemas(const Keyword& keyword, const Json& operand, cons
   }
   if (keyword.operand == Operand::schema_map && operand.is_object()) {
     for (const auto& member : operand.get_object()) {
-      Result<void> checked = check_setting_schema(member.value(), pointer + "/" + pointer_token(member.key()));
+      Result<void> checked =
+          check_setting_schema(member.value(), pointer + "/" + pointer_token(member.key()));
       if (!checked) return checked;
     }
     return {};
@@ -195,7 +210,9 @@ std::string_view wrong_operand(Operand operand, const Json& value) {
     case Operand::types: {
       const bool list = value.is_array() && !value.get_array().empty() &&
                         std::all_of(value.get_array().begin(), value.get_array().end(), is_type_name);
-      return list || is_type_name(value) ? "" : "one of array, boolean, integer, number, object, string, or a list of these";
+      return list || is_type_name(value)
+                 ? ""
+                 : "one of array, boolean, integer, number, object, string, or a list of these";
     }
     case Operand::any:
     case Operand::schema:
@@ -217,12 +234,13 @@ bool has_type(const Json& value, std::string_view type) {
 }
 
 std::string_view with_article(std::string_view type) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> phrases{{{"array", "a list"},
-                                                                                  {"boolean", "true or false"},
-                                                                                  {"integer", "a whole number"},
-                                                                                  {"number", "a number"},
-                                                                                  {"object", "an object"},
-                                                                                  {"string", "a string"}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> phrases{
+      {{"array", "a list"},
+       {"boolean", "true or false"},
+       {"integer", "a whole number"},
+       {"number", "a number"},
+       {"object", "an object"},
+       {"string", "a string"}}};
   for (const auto& [name, phrase] : phrases) {
     if (name == type) return phrase;
   }
@@ -234,7 +252,9 @@ std::size_t code_points(std::string_view text) {
       text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-std::string shown(const Json& value) { return excerpt(canonical_json(value), 60); }
+std::string shown(const Json& value) {
+  return excerpt(canonical_json(value), 60);
+}
 
 class Explainer {
  public:
@@ -252,7 +272,9 @@ class Explainer {
   }
 
  private:
-  Violation must(std::string_view what) const { return {pointer_, fmt::format("must {} (got {})", what, shown(value_))}; }
+  Violation must(std::string_view what) const {
+    return {pointer_, fmt::format("must {} (got {})", what, shown(value_))};
+  }
 
   std::optional<Violation> type() const {
     const Json* type = schema_.if_contains("type");
@@ -292,7 +314,9 @@ class Explainer {
     if (const Json* bound = breaks("maximum", std::less_equal())) return must("be <= " + shown(*bound));
     if (const Json* bound = breaks("exclusiveMinimum", std::greater())) return must("be > " + shown(*bound));
     if (const Json* bound = breaks("exclusiveMaximum", std::less())) return must("be < " + shown(*bound));
-    const auto divides = [](double value, double step) { return std::abs(std::remainder(value, step)) < 1e-9; };
+    const auto divides = [](double value, double step) {
+      return std::abs(std::remainder(value, step)) < 1e-9;
+    };
     if (const Json* step = breaks("multipleOf", divides)) return must("be a multiple of " + shown(*step));
     return {};
   }
@@ -303,7 +327,8 @@ class Explainer {
     const auto limit = static_cast<std::size_t>(bound->to_number<std::int64_t>());
     const bool least = keyword.starts_with("min");
     if (least ? size >= limit : size <= limit) return {};
-    return Violation{pointer_, fmt::format("must have at {} {} {} (got {})", least ? "least" : "most", limit, noun, size)};
+    return Violation{
+        pointer_, fmt::format("must have at {} {} {} (got {})", least ? "least" : "most", limit, noun, size)};
   }
 
   std::optional<Violation> string() const {
@@ -328,7 +353,8 @@ class Explainer {
         if (auto found = explain_violation(*items, elements[i], at)) return found;
       }
       const Json* unique = schema_.if_contains("uniqueItems");
-      if (unique != nullptr && *unique == true && std::count(elements.begin(), elements.end(), elements[i]) > 1) {
+      if (unique != nullptr && *unique == true &&
+          std::count(elements.begin(), elements.end(), elements[i]) > 1) {
         return Violation{at, fmt::format("must not be repeated (got {})", shown(elements[i]))};
       }
     }
@@ -341,15 +367,18 @@ class Explainer {
     if (auto found = count("maxProperties", members.size(), "members")) return found;
     if (const Json* required = schema_.if_contains("required")) {
       for (const Json& name : required->get_array()) {
-        if (!members.contains(name.get_string())) return Violation{pointer_, fmt::format("must have a member {}", shown(name))};
+        if (!members.contains(name.get_string()))
+          return Violation{pointer_, fmt::format("must have a member {}", shown(name))};
       }
     }
     const Json* properties = schema_.if_contains("properties");
     const Json* others = schema_.if_contains("additionalProperties");
     for (const auto& member : members) {
       const std::string at = pointer_ + "/" + pointer_token(member.key());
-      const Json* named = properties == nullptr ? nullptr : properties->get_object().if_contains(member.key());
-      if (named == nullptr && others != nullptr && *others == false) return Violation{at, "is not a known member"};
+      const Json* named =
+          properties == nullptr ? nullptr : properties->get_object().if_contains(member.key());
+      if (named == nullptr && others != nullptr && *others == false)
+        return Violation{at, "is not a known member"};
       const Json* schema = named != nullptr ? named : others;
       if (schema == nullptr) continue;
       if (auto found = explain_violation(*schema, member.value(), at)) return found;
@@ -378,15 +407,18 @@ std::string pointer_token(std::string_view key) {
   return token;
 }
 
-Result<Json> normalise_setting(const Json& value) { return Normaliser().run(value, {}, 1); }
+Result<Json> normalise_setting(const Json& value) {
+  return Normaliser().run(value, {}, 1);
+}
 
 Result<void> check_setting_schema(const Json& schema, const std::string& pointer) {
   if (schema.is_bool()) return {};
   if (!schema.is_object()) return fail(ErrorCode::invalid_argument, "a schema must be an object", pointer);
   for (const auto& member : schema.get_object()) {
     const std::string at = pointer + "/" + pointer_token(member.key());
-    const auto keyword =
-        std::find_if(keywords.begin(), keywords.end(), [&](const Keyword& k) { return k.name == std::string_view(member.key()); });
+    const auto keyword = std::find_if(keywords.begin(), keywords.end(), [&](const Keyword& k) {
+      return k.name == std::string_view(member.key());
+    });
     if (keyword == keywords.end()) {
       return fail(ErrorCode::invalid_argument,
                   fmt::format("the schema keyword '{}' is not supported", excerpt(member.key())), at);
@@ -403,7 +435,8 @@ Result<void> check_setting_schema(const Json& schema, const std::string& pointer
   return {};
 }
 
-std::optional<Violation> explain_violation(const Json& schema, const Json& value, const std::string& pointer) {
+std::optional<Violation> explain_violation(const Json& schema, const Json& value,
+                                           const std::string& pointer) {
   if (schema.is_bool()) {
     if (schema.get_bool()) return {};
     return Violation{pointer, "is not allowed"};
