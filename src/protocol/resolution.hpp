@@ -21,7 +21,7 @@ struct LayerEntry {
   std::int64_t revision = 0;  // the change that wrote it
   // The schema hash of the component that accepted the value last. It only saves time: resolution validates
   // an entry again if this is not the hash of the component that it resolves with.
-  Digest accepted_by;
+  Digest accepted_by{};
 };
 
 // The values of one layer, by full key.
