@@ -192,8 +192,7 @@ Result<CheckedValue> check_value(const FleetState& head, const LayerId& layer, c
 }
 
 Edit setting_edit(const FleetState& head, const LayerId& layer, const std::string& key, Json value) {
-  Json body = value.is_null() ? Json() : Json(JsonObject{{"value", std::move(value)}});
-  return head.edit(EntityKind::setting, SettingId{layer, key}.text(), std::move(body));
+  return head.edit(EntityKind::setting, SettingId{layer, key}.text(), std::move(value));
 }
 
 Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& write) {
