@@ -1,0 +1,25 @@
+#include "agent/disk.hpp"
+
+namespace starling::agent {
+
+std::string_view folder_of(std::string_view path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string_view::npos ? std::string_view{} : path.substr(0, slash);
+}
+
+Result<void> replace_file(Disk& disk, std::string_view path, std::string_view content, unsigned mode) {
+  const std::string fresh = std::string(path) + ".new";
+  if (auto written = disk.write_file(fresh, content, mode); !written) return written;
+  if (auto renamed = disk.rename(fresh, path); !renamed) return renamed;
+  return disk.sync_folder(folder_of(path));
+}
+
+Result<void> replace_link(Disk& disk, std::string_view path, std::string_view target) {
+  const std::string fresh = std::string(path) + ".new";
+  if (auto removed = disk.remove_tree(fresh); !removed) return removed;
+  if (auto made = disk.make_link(target, fresh); !made) return made;
+  if (auto renamed = disk.rename(fresh, path); !renamed) return renamed;
+  return disk.sync_folder(folder_of(path));
+}
+
+}  // namespace starling::agent

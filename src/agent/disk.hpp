@@ -1,0 +1,43 @@
+// Purpose: the few durable file operations that the device's state is made of. Each changing one is a single
+// persistence step: a pulled plug may fall between any two of them, and the simulator makes it do so.
+// Owner: main() or the simulator. Thread: one. Lifetime: outlives the cores.
+//
+// Paths are relative to the device's state folder, with '/'; "" is the folder itself. A new, renamed or removed
+// name is durable only after sync_folder() of the folder that holds it; a file's content after write_file().
+// Errors of all: not_found, permission_denied, too_large, corrupted, io.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace starling::agent {
+
+class Disk {
+ public:
+  virtual ~Disk() = default;
+
+  virtual Result<std::string> read_file(std::string_view path, std::size_t max_bytes) = 0;
+  virtual Result<std::string> read_link(std::string_view path) = 0;
+  virtual Result<std::vector<std::string>> list(std::string_view folder) = 0;  // names, sorted
+
+  // Creates or replaces in place, and fsyncs the content. Torn by a crash in the middle of it.
+  virtual Result<void> write_file(std::string_view path, std::string_view content, unsigned mode) = 0;
+  virtual Result<void> make_folder(std::string_view path) = 0;  // existing is fine; its parent exists
+  virtual Result<void> make_link(std::string_view target, std::string_view path) = 0;
+  virtual Result<void> rename(std::string_view from, std::string_view to) = 0;  // replaces `to` atomically
+  virtual Result<void> remove_tree(std::string_view path) = 0;                  // absent is fine
+  virtual Result<void> sync_folder(std::string_view path) = 0;
+};
+
+// Afterwards either the old or the new content is there, whatever happens: write `<path>.new`, rename, sync.
+Result<void> replace_file(Disk& disk, std::string_view path, std::string_view content, unsigned mode = 0644);
+// The same for a symbolic link.
+Result<void> replace_link(Disk& disk, std::string_view path, std::string_view target);
+
+// The folder part of a path: "generations" of "generations/7", "" of "current".
+std::string_view folder_of(std::string_view path);
+
+}  // namespace starling::agent

@@ -1,0 +1,53 @@
+// Purpose: edits made on the device that the hub has not settled yet, kept across power loss. Saving the journal
+// is the commit point of an edit.
+// Owner: SettingsCore. Thread: one. Lifetime: the core's.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "agent/disk.hpp"
+#include "agent/settings/drift.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "protocol/messages.hpp"
+
+namespace starling::agent {
+
+struct JournalEntry {
+  protocol::PendingEdit edit;
+  // Set when the hub has accepted the edit: it stays in force until a document of at least this revision runs.
+  std::optional<std::int64_t> accepted_revision;
+  bool sent = false;  // may be known to the hub: never changed any more
+};
+using JournalEntries = std::vector<JournalEntry>;
+
+class EditJournal {
+ public:
+  static constexpr std::string_view path = "edits.json";
+  static constexpr std::size_t max_entries = 256;
+
+  EditJournal(Disk& disk, const Clock& clock, Logger log) : disk_(disk), clock_(clock), log_(log) {}
+
+  // An unreadable journal is moved aside. Errors: those of Disk.
+  Result<std::vector<Drift>> open();
+
+  const JournalEntries& entries() const { return entries_; }
+  // Durable when it returns; on failure the old entries stand.
+  Result<void> save(JournalEntries entries, const Digest& override_hash);
+  void mark_sent();  // all entries; in memory, since after a restart all count as sent
+
+  // Of config_override.json as derived when the journal was saved, and before.
+  const std::array<Digest, 2>& override_hashes() const { return override_hashes_; }
+
+ private:
+  Disk& disk_;
+  const Clock& clock_;
+  Logger log_;
+  JournalEntries entries_;
+  std::array<Digest, 2> override_hashes_;
+};
+
+}  // namespace starling::agent

@@ -1,0 +1,282 @@
+#include "agent/settings/generation_store.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+#include "agent/settings/sealed_json.hpp"
+#include "protocol/canonical_json.hpp"
+
+namespace starling::agent {
+namespace {
+
+constexpr std::string_view folder = "generations";
+constexpr std::string_view corrupt_prefix = "corrupt-";
+constexpr std::size_t kept_corrupt = 3;
+constexpr std::size_t max_document_bytes = 1u << 20;
+
+std::string path_of(std::int64_t number) { return std::string(folder) + "/" + std::to_string(number); }
+std::string document_of(std::int64_t number) { return path_of(number) + "/document.json"; }
+
+std::optional<std::int64_t> parse_number(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size() || number <= 0) return std::nullopt;
+  return number;
+}
+
+JsonObject section_json(Json document, const Digest& hash) {
+  JsonObject section;
+  section["hash"] = hash.hex();
+  section["document"] = std::move(document);
+  return section;
+}
+
+Result<Json> section_document(const JsonReader& sections, std::string_view name, Digest& hash) {
+  const auto section = sections.object(name);
+  if (!section) return fail(section);
+  const JsonReader reader(**section);
+  const auto text = reader.string("hash");
+  if (!text) return fail(text);
+  const auto document = reader.object("document");
+  if (!document) return fail(document);
+  const auto stored = Digest::from_hex(*text);
+  if (!stored) return fail(stored);
+  Json json(**document);
+  if (protocol::hash_of(json) != *stored) {
+    return fail(ErrorCode::corrupted, "section '" + std::string(name) + "' does not have its hash");
+  }
+  hash = *stored;
+  return json;
+}
+
+Result<Generation> from_object(const JsonObject& object) {
+  const JsonReader reader(object);
+  Generation generation;
+  const auto number = reader.integer("generation");
+  if (!number) return fail(number);
+  const auto cursor = reader.object("cursor");
+  if (!cursor) return fail(cursor);
+  const JsonReader cursor_reader(**cursor);
+  auto hub_generation = cursor_reader.string("hub_generation");
+  if (!hub_generation) return fail(hub_generation);
+  const auto revision = cursor_reader.integer("revision");
+  if (!revision) return fail(revision);
+  const auto sections = reader.object("sections");
+  if (!sections) return fail(sections);
+  const JsonReader section_reader(**sections);
+  const auto settings = section_document(section_reader, "settings", generation.settings_hash);
+  if (!settings) return fail(settings);
+  auto document = protocol::SettingsDocument::from_json(*settings);
+  if (!document) return fail(document);
+  Digest unused;
+  auto modules = section_document(section_reader, "modules", unused);
+  if (!modules) return fail(modules);
+  auto software = section_document(section_reader, "software", unused);
+  if (!software) return fail(software);
+  const auto override_hex = reader.string("override_hash");
+  if (!override_hex) return fail(override_hex);
+  const auto override_hash = Digest::from_hex(*override_hex);
+  if (!override_hash) return fail(override_hash);
+  generation.number = *number;
+  generation.cursor = {std::move(*hub_generation), *revision};
+  generation.settings = std::move(*document);
+  generation.modules = std::move(modules->get_object());
+  generation.software = std::move(software->get_object());
+  generation.override_hash = *override_hash;
+  return generation;
+}
+
+}  // namespace
+
+std::string generation_text(const Generation& generation) {
+  JsonObject cursor;
+  cursor["hub_generation"] = generation.cursor.hub_generation;
+  cursor["revision"] = generation.cursor.revision;
+  JsonObject sections;
+  sections["settings"] = section_json(generation.settings.to_json(), generation.settings_hash);
+  sections["modules"] = section_json(generation.modules, protocol::hash_of(generation.modules));
+  sections["software"] = section_json(generation.software, protocol::hash_of(generation.software));
+  JsonObject object;
+  object["format"] = 1;
+  object["generation"] = generation.number;
+  object["cursor"] = std::move(cursor);
+  object["sections"] = std::move(sections);
+  object["override_hash"] = generation.override_hash.hex();
+  return seal(std::move(object));
+}
+
+Result<Generation> parse_generation(std::string_view text) {
+  const auto object = unseal(text);
+  if (!object) return fail(object);
+  auto generation = from_object(*object);
+  if (!generation) return fail(ErrorCode::corrupted, generation.error().message);
+  return generation;
+}
+
+Result<Generation> GenerationStore::load(std::int64_t number) {
+  const auto text = disk_.read_file(document_of(number), max_document_bytes);
+  if (!text) return fail(text);
+  auto generation = parse_generation(*text);
+  if (generation && generation->number != number) {
+    return fail(ErrorCode::corrupted, "the file is of generation " + std::to_string(generation->number));
+  }
+  return generation;
+}
+
+Result<std::vector<std::int64_t>> GenerationStore::numbers() {
+  const auto names = disk_.list(folder);
+  if (!names) return fail(names);
+  std::vector<std::int64_t> found;
+  for (const std::string& name : *names) {
+    if (const auto number = parse_number(name)) found.push_back(*number);
+  }
+  return found;
+}
+
+Result<std::optional<std::int64_t>> GenerationStore::number_of(std::string_view link) {
+  const auto target = disk_.read_link(link);
+  if (!target) {
+    if (target.error().code == ErrorCode::not_found) return std::nullopt;
+    return fail(target);
+  }
+  std::string_view name = *target;
+  if (!name.starts_with(folder)) return std::nullopt;
+  name.remove_prefix(std::min(name.size(), folder.size() + 1));
+  return parse_number(name);
+}
+
+Result<std::optional<Generation>> GenerationStore::load_link(std::string_view link,
+                                                             std::vector<Drift>& drift) {
+  const auto number = number_of(link);
+  if (!number) return fail(number);
+  if (!*number) return std::nullopt;
+  auto generation = load(**number);
+  if (generation) return std::move(*generation);
+  if (generation.error().code == ErrorCode::unavailable) return fail(generation);
+  const std::string aside = std::string(folder) + "/" + std::string(corrupt_prefix) + std::to_string(**number);
+  const bool kept = disk_.rename(path_of(**number), aside) && disk_.sync_folder(folder);
+  const std::string message = "generation " + std::to_string(**number) + " (" + std::string(link) +
+                              ") cannot be used: " + generation.error().message +
+                              (kept ? "; kept as " + aside : "");
+  log_.error(message);
+  drift.push_back({"corruption", message, clock_.wall().time_since_epoch().count()});
+  if (auto removed = disk_.remove_tree(link); !removed) return fail(removed);
+  if (auto synced = disk_.sync_folder(""); !synced) return fail(synced);
+  return std::nullopt;
+}
+
+Result<GenerationStore::Opened> GenerationStore::open() {
+  if (auto made = disk_.make_folder(folder); !made) return fail(made);
+  const auto names = disk_.list(folder);
+  if (!names) return fail(names);
+  for (std::string_view name : *names) {
+    if (name.starts_with(corrupt_prefix)) name.remove_prefix(corrupt_prefix.size());
+    last_number_ = std::max(last_number_, parse_number(name).value_or(0));
+  }
+  Opened opened;
+  const auto confirmed_number = number_of("confirmed");
+  const auto current_number = number_of("current");
+  if (!confirmed_number) return fail(confirmed_number);
+  if (!current_number) return fail(current_number);
+  const bool same = *confirmed_number && *confirmed_number == *current_number;
+  auto current = load_link("current", opened.drift);
+  if (!current) return fail(current);
+  if (same && !*current) {  // both links named the unreadable one
+    if (auto removed = disk_.remove_tree("confirmed"); !removed) return fail(removed);
+    if (auto synced = disk_.sync_folder(""); !synced) return fail(synced);
+  }
+  auto confirmed = same ? std::move(current) : load_link("confirmed", opened.drift);
+  if (!confirmed) return fail(confirmed);
+  if (same) current = *confirmed;
+  if (*confirmed) confirmed_ = (*confirmed)->number;
+  if (*current) current_ = (*current)->number;
+  if (!current_ && confirmed_) {
+    if (auto back = switch_to(*confirmed_); !back) return fail(back);
+    current = std::move(*confirmed);
+  }
+  opened.current = std::move(*current);
+  opened.confirmed = current_.has_value() && current_ == confirmed_;
+  return opened;
+}
+
+Result<std::int64_t> GenerationStore::write(const Generation& generation) {
+  const std::int64_t number = last_number_ + 1;
+  Generation numbered = generation;
+  numbered.number = number;
+  Result<void> done = disk_.make_folder(path_of(number));
+  if (done) done = disk_.write_file(document_of(number), generation_text(numbered), 0600);
+  if (done) done = disk_.sync_folder(path_of(number));
+  if (done) done = disk_.sync_folder(folder);
+  if (!done) {
+    // Best effort: what is left is named by no link and is collected later.
+    if (!disk_.remove_tree(path_of(number))) last_number_ = number;
+    return fail(done, "writing generation " + std::to_string(number));
+  }
+  last_number_ = number;
+  return number;
+}
+
+Result<void> GenerationStore::switch_to(std::int64_t number) {
+  auto switched = replace_link(disk_, "current", path_of(number));
+  if (!switched) {
+    // The rename may have happened without becoming durable: nothing may claim the new document then.
+    if (current_ && replace_link(disk_, "current", path_of(*current_))) return fail(switched);
+    if (!current_ && disk_.remove_tree("current") && disk_.sync_folder("")) return fail(switched);
+    return fail(switched, "the way back failed too; the next start decides by what is on disk");
+  }
+  current_ = number;
+  return {};
+}
+
+Result<void> GenerationStore::confirm() {
+  if (!current_) return {};
+  if (auto linked = replace_link(disk_, "confirmed", path_of(*current_)); !linked) return linked;
+  confirmed_ = current_;
+  return {};
+}
+
+Result<std::optional<Generation>> GenerationStore::revert() {
+  if (!confirmed_) {
+    if (auto removed = disk_.remove_tree("current"); !removed) return fail(removed);
+    if (auto synced = disk_.sync_folder(""); !synced) return fail(synced);
+    current_.reset();
+    return std::nullopt;
+  }
+  auto generation = load(*confirmed_);
+  if (!generation) return fail(generation);
+  if (auto switched = switch_to(*confirmed_); !switched) return fail(switched);
+  return std::move(*generation);
+}
+
+void GenerationStore::collect() {
+  const auto names = disk_.list(folder);
+  if (!names) return;
+  std::vector<std::int64_t> corrupt;
+  bool removed = false;
+  for (std::string_view name : *names) {
+    const std::string path = std::string(folder) + "/" + std::string(name);
+    if (name.starts_with(corrupt_prefix)) {
+      corrupt.push_back(parse_number(name.substr(corrupt_prefix.size())).value_or(0));
+    } else if (const auto number = parse_number(name); number != current_ && number != confirmed_) {
+      removed = disk_.remove_tree(path).has_value() || removed;
+    }
+  }
+  std::sort(corrupt.rbegin(), corrupt.rend());
+  for (std::size_t i = kept_corrupt; i < corrupt.size(); ++i) {
+    const std::string name = std::string(corrupt_prefix) + std::to_string(corrupt[i]);
+    removed = disk_.remove_tree(std::string(folder) + "/" + name).has_value() || removed;
+  }
+  if (removed && !disk_.sync_folder(folder)) log_.warning("old generations may come back after a power loss");
+}
+
+std::vector<Digest> GenerationStore::known_override_hashes() {
+  std::vector<Digest> hashes;
+  const auto found = numbers();
+  if (!found) return hashes;
+  for (const std::int64_t number : *found) {
+    if (const auto generation = load(number)) hashes.push_back(generation->override_hash);
+  }
+  return hashes;
+}
+
+}  // namespace starling::agent

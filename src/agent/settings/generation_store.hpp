@@ -1,0 +1,80 @@
+// Purpose: the applied documents on disk, and the one commit point: renaming the link `current`.
+// Owner: SettingsCore. Thread: one. Lifetime: the core's.
+//
+//   generations/7/document.json    one applied document, all sections, never changed afterwards
+//   generations/corrupt-5/         one that could not be read, kept for a look
+//   current   -> generations/7     what runs
+//   confirmed -> generations/6     the way back, until 7 has proved itself
+//
+// Order of an apply: write 7/document.json (fsync), sync its folder, sync `generations`, rename `current`, sync
+// the state folder. Before the rename a crash leaves the old document, after it the new one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "agent/disk.hpp"
+#include "agent/settings/drift.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "protocol/document.hpp"
+#include "protocol/messages.hpp"
+
+namespace starling::agent {
+
+struct Generation {
+  std::int64_t number = 0;  // 0: the defaults, not on disk
+  protocol::Cursor cursor;
+  protocol::SettingsDocument settings;
+  Digest settings_hash;
+  JsonObject modules;   // the place of the section
+  JsonObject software;  // the place of the section
+  Digest override_hash; // of config_override.json as derived when this was written
+};
+
+class GenerationStore {
+ public:
+  GenerationStore(Disk& disk, const Clock& clock, Logger log) : disk_(disk), clock_(clock), log_(log) {}
+
+  struct Opened {
+    std::optional<Generation> current;  // none: never had one, or none was readable
+    bool confirmed = false;             // current has proved itself
+    std::vector<Drift> drift;
+  };
+  // Reads `current`, falls back to `confirmed`, then to nothing; unreadable ones are moved aside.
+  // Errors: those of Disk that are not about one file's content.
+  Result<Opened> open();
+
+  // Durable, but not in force. Gives the number.
+  Result<std::int64_t> write(const Generation& generation);
+  // The commit point. If it fails, `current` is what it was.
+  Result<void> switch_to(std::int64_t number);
+  Result<void> confirm();
+  // Makes `confirmed` current again; nothing if there is none: the defaults are.
+  Result<std::optional<Generation>> revert();
+  // Removes generations that no link names.
+  void collect();
+
+  // Override hashes of every readable generation on disk: the file may be derived from any after a crash.
+  std::vector<Digest> known_override_hashes();
+
+ private:
+  Result<Generation> load(std::int64_t number);
+  Result<std::optional<std::int64_t>> number_of(std::string_view link);
+  Result<std::optional<Generation>> load_link(std::string_view link, std::vector<Drift>& drift);
+  Result<std::vector<std::int64_t>> numbers();
+
+  Disk& disk_;
+  const Clock& clock_;
+  Logger log_;
+  std::int64_t last_number_ = 0;
+  std::optional<std::int64_t> current_;
+  std::optional<std::int64_t> confirmed_;
+};
+
+std::string generation_text(const Generation& generation);
+// Errors: corrupted.
+Result<Generation> parse_generation(std::string_view text);
+
+}  // namespace starling::agent
