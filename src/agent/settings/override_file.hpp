@@ -13,6 +13,7 @@
 namespace starling::agent {
 
 inline constexpr std::string_view override_path = "config_override.json";
+inline constexpr std::string_view override_aside_path = "config_override.rejected.json";
 inline constexpr std::size_t max_override_bytes = 256 * 1024;
 
 // Deterministic: equal values have equal text.

@@ -1,0 +1,385 @@
+#include "agent/settings/settings_core.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace starling::agent {
+
+using protocol::ConfigStatus;
+using protocol::Phase;
+using protocol::Section;
+
+namespace {
+
+std::string joined(const std::vector<std::string>& keys) {
+  std::string text;
+  for (const std::string& key : keys) text += (text.empty() ? "" : ", ") + key;
+  return text;
+}
+
+}  // namespace
+
+// `resting` stands for idle or, while a document has to prove itself, provisional.
+const SettingsCore::Transition SettingsCore::transitions[] = {
+    // from              event                to                 action
+    {State::idle,        Event::begun,        State::validating, &SettingsCore::validate},
+    {State::provisional, Event::begun,        State::validating, &SettingsCore::validate},
+    {State::validating,  Event::valid,        State::preparing,  &SettingsCore::prepare},
+    {State::validating,  Event::invalid,      State::resting,    &SettingsCore::refuse},
+    {State::preparing,   Event::ready,        State::persisting, &SettingsCore::persist},
+    {State::preparing,   Event::refused,      State::resting,    &SettingsCore::roll_back_and_refuse},
+    {State::preparing,   Event::replaced,     State::validating, &SettingsCore::roll_back_and_validate},
+    {State::persisting,  Event::written,      State::switching,  &SettingsCore::switch_over},
+    {State::persisting,  Event::failed,       State::resting,    &SettingsCore::roll_back_and_refuse},
+    {State::switching,   Event::switched,     State::committing, &SettingsCore::commit},
+    {State::switching,   Event::failed,       State::resting,    &SettingsCore::roll_back_and_refuse},
+    {State::committing,  Event::acknowledged, State::resting,    &SettingsCore::settle},
+    {State::provisional, Event::healthy,      State::resting,    &SettingsCore::confirm},
+    {State::provisional, Event::unhealthy,    State::resting,    &SettingsCore::revert},
+};
+
+SettingsCore::SettingsCore(Disk& disk, const Clock& clock, const protocol::Catalog& catalog,
+                           ModulePort& modules, SettingsListener& listener, SeededRandom random,
+                           SettingsOptions options, Logger log)
+    : disk_(disk),
+      clock_(clock),
+      catalog_(catalog),
+      modules_(modules),
+      listener_(listener),
+      random_(random),
+      options_(options),
+      log_(log),
+      store_(disk, clock, log),
+      journal_(disk, clock, log) {}
+
+Result<void> SettingsCore::start() {
+  auto opened = store_.open();
+  if (!opened) return fail(opened);
+  auto journal_drift = journal_.open();
+  if (!journal_drift) return fail(journal_drift);
+  drift_ = std::move(opened->drift);
+  drift_.insert(drift_.end(), journal_drift->begin(), journal_drift->end());
+  if (opened->current) {
+    running_ = std::move(*opened->current);
+    if (!opened->confirmed) provisional_until_ = clock_.steady() + options_.provisional;
+  } else {
+    running_.settings = default_document(catalog_);
+    running_.settings_hash = running_.settings.hash();
+  }
+  state_ = resting_state();
+  known_overrides_ = store_.known_override_hashes();
+  for (const Digest& hash : journal_.override_hashes()) known_overrides_.push_back(hash);
+  const bool accepted = std::any_of(journal_.entries().begin(), journal_.entries().end(),
+                                    [](const JournalEntry& entry) { return entry.accepted_revision; });
+  if (accepted) accepted_until_ = clock_.steady() + options_.accepted_edit;
+  values_ = values_in_force(catalog_, running_.settings, unexpired_edits());
+  log_.info("settings loaded", {{"generation", running_.number},
+                                {"revision", running_.cursor.revision},
+                                {"hash", running_.settings_hash.hex().substr(0, 12)},
+                                {"confirmed", !provisional_until_}});
+  check_override();
+  return {};
+}
+
+// ---- the machine
+
+void SettingsCore::step(Event event) {
+  const bool outermost = !stepping_;
+  stepping_ = true;
+  std::optional<Event> next = event;
+  while (next) {
+    const auto found = std::find_if(std::begin(transitions), std::end(transitions), [&](const Transition& row) {
+      return row.from == state_ && row.on == *next;
+    });
+    if (found == std::end(transitions)) break;
+    if (found->to != State::resting) state_ = found->to;
+    next = (this->*found->act)();
+    if (found->to == State::resting) state_ = resting_state();
+  }
+  if (!outermost) return;
+  stepping_ = false;
+  begin_waiting();
+}
+
+void SettingsCore::begin_waiting() {
+  while (at_rest() && !stepping_) {
+    if (!unhealthy_why_.empty() && state_ == State::provisional) {
+      step(Event::unhealthy);
+      return;
+    }
+    if (!waiting_edits_.empty()) {
+      candidate_ = std::move(waiting_edits_.front());
+      waiting_edits_.pop_front();
+    } else if (waiting_offer_) {
+      candidate_ = std::move(*waiting_offer_);
+      waiting_offer_.reset();
+    } else {
+      break;
+    }
+    stepping_ = true;
+    step(Event::begun);
+    stepping_ = false;
+  }
+  if (at_rest() && override_check_wanted_) check_override();
+}
+
+std::optional<SettingsCore::Event> SettingsCore::prepare() {
+  // The values may be the running ones: only the document's label or the journal changes then.
+  if (candidate_->changed.empty()) return Event::ready;
+  const auto answer = modules_.prepare(candidate_->values, candidate_->changed,
+                                       [this](std::vector<protocol::KeyError> errors) {
+                                         prepared(std::move(errors));
+                                       });
+  if (answer == ModulePort::Answer::ready) return Event::ready;
+  if (candidate_->kind == Kind::document) {
+    send_status(candidate_->generation.settings_hash, Phase::staging);
+  }
+  return std::nullopt;
+}
+
+void SettingsCore::prepared(std::vector<protocol::KeyError> errors) {
+  if (state_ != State::preparing) return;
+  if (errors.empty()) return step(Event::ready);
+  if (candidate_->kind == Kind::settlement) {
+    // The hub's value stands, whatever a module thinks of it; it ran with that value before the edit.
+    note_drift("failed_apply", "after an edit was not accepted: " + errors.front().message);
+    return step(Event::ready);
+  }
+  candidate_->errors = std::move(errors);
+  step(Event::refused);
+}
+
+std::optional<SettingsCore::Event> SettingsCore::roll_back_and_validate() {
+  modules_.rollback();
+  candidate_ = std::move(*waiting_offer_);
+  waiting_offer_.reset();
+  return validate();
+}
+
+std::optional<SettingsCore::Event> SettingsCore::persist() {
+  if (candidate_->kind != Kind::document) return Event::written;  // the journal is written in one step
+  candidate_->generation.override_hash = sha256(candidate_->override_content);
+  const auto number = store_.write(candidate_->generation);
+  if (!number) {
+    candidate_->errors.push_back({"", number.error().message});
+    return Event::failed;
+  }
+  candidate_->generation.number = *number;
+  return Event::written;
+}
+
+std::optional<SettingsCore::Event> SettingsCore::switch_over() {
+  Result<void> switched;
+  if (candidate_->kind == Kind::document) {
+    switched = store_.switch_to(candidate_->generation.number);
+  } else if (candidate_->journal_changed) {
+    keep_sent_edits();
+    switched = journal_.save(candidate_->journal, sha256(candidate_->override_content));
+  }
+  if (switched) return Event::switched;
+  candidate_->errors.push_back({"", switched.error().message});
+  return Event::failed;
+}
+
+std::optional<SettingsCore::Event> SettingsCore::commit() {
+  values_ = candidate_->values;
+  if (candidate_->kind == Kind::document) {
+    running_ = std::move(candidate_->generation);
+    refused_ = {};
+    unhealthy_why_.clear();
+    const std::size_t healed = std::min(candidate_->drift_before, drift_.size());
+    drift_.erase(drift_.begin(), drift_.begin() + static_cast<std::ptrdiff_t>(healed));
+    provisional_until_ = clock_.steady() + options_.provisional;
+  }
+  auto answer = ModulePort::Answer::ready;
+  if (!candidate_->changed.empty()) {
+    answer = modules_.commit(values_, candidate_->changed, [this] { step(Event::acknowledged); });
+  }
+  if (candidate_->kind == Kind::document) send_status(running_.settings_hash, Phase::provisional);
+  if (candidate_->kind == Kind::document || !candidate_->changed.empty()) {
+    log_.info(candidate_->kind == Kind::document ? "settings applied" : "device-side edit applied",
+              {{"revision", running_.cursor.revision},
+               {"hash", running_.settings_hash.hex().substr(0, 12)},
+               {"changed", joined(candidate_->changed)}});
+  }
+  if (!candidate_->changed.empty()) {
+    const std::vector<std::string> changed = candidate_->changed;
+    subscriptions_.notify(running_.cursor.revision, values_, changed);
+  }
+  if (answer == ModulePort::Answer::waiting) return std::nullopt;
+  return Event::acknowledged;
+}
+
+std::optional<SettingsCore::Event> SettingsCore::settle() {
+  const Candidate done = std::move(*candidate_);
+  candidate_.reset();
+  write_override(done.override_content);
+  if (done.kind == Kind::document) {
+    if (done.journal_changed) {
+      // If this does not get through, the entries are left out again at the next start.
+      if (auto saved = journal_.save(done.journal, sha256(done.override_content)); !saved) {
+        log_.warning("edits that the hub has taken over stay in the journal",
+                     {{"error", saved.error().message}});
+      }
+    }
+    store_.collect();
+  }
+  if (done.kind == Kind::edit && done.journal_changed) listener_.edits_pending();
+  if (done.done) done.done({});
+  listener_.report_changed();
+  return std::nullopt;
+}
+
+std::optional<SettingsCore::Event> SettingsCore::roll_back_and_refuse() {
+  if (!candidate_->changed.empty()) modules_.rollback();
+  return refuse();
+}
+
+std::optional<SettingsCore::Event> SettingsCore::refuse() {
+  const Candidate refused = std::move(*candidate_);
+  candidate_.reset();
+  std::string why;
+  for (const protocol::KeyError& error : refused.errors) {
+    why += (why.empty() ? "" : "; ") + (error.key.empty() ? "" : error.key + ": ") + error.message;
+  }
+  if (refused.kind == Kind::document) {
+    refused_ = refused.generation.settings_hash;
+    log_.warning("settings refused, the former ones stay in force",
+                 {{"revision", refused.generation.cursor.revision}, {"why", why}});
+    send_status(refused_, Phase::refused, refused.errors);
+  } else {
+    log_.warning("device-side edit refused", {{"why", why}});
+    if (refused.origin == Origin::override_file) {
+      note_drift("local_edit", std::string(override_path) + " was edited by hand: " + why);
+      override_check_wanted_ = false;
+      keep_override_aside();
+      write_override(override_text(catalog_, values_));
+    }
+    if (refused.done) refused.done(fail(ErrorCode::invalid_argument, why));
+  }
+  listener_.report_changed();
+  return std::nullopt;
+}
+
+std::optional<SettingsCore::Event> SettingsCore::confirm() {
+  if (auto confirmed = store_.confirm(); !confirmed) {
+    log_.error("cannot confirm the settings, trying again", {{"error", confirmed.error().message}});
+    provisional_until_ = clock_.steady() + options_.provisional;
+    return std::nullopt;
+  }
+  provisional_until_.reset();
+  store_.collect();
+  log_.info("settings confirmed", {{"revision", running_.cursor.revision}});
+  send_status(running_.settings_hash, Phase::applied);
+  listener_.report_changed();
+  return std::nullopt;
+}
+
+std::optional<SettingsCore::Event> SettingsCore::revert() {
+  const std::string why = std::exchange(unhealthy_why_, "");
+  auto former = store_.revert();
+  if (!former) {
+    log_.error("cannot go back to the confirmed settings", {{"error", former.error().message}});
+    provisional_until_ = clock_.steady() + options_.provisional;
+    return std::nullopt;
+  }
+  const Digest left = running_.settings_hash;
+  if (*former) {
+    running_ = std::move(**former);
+  } else {
+    running_ = Generation{};
+    running_.settings = default_document(catalog_);
+    running_.settings_hash = running_.settings.hash();
+  }
+  provisional_until_.reset();
+  refused_ = left;
+  const Values before = std::exchange(values_, values_in_force(catalog_, running_.settings, unexpired_edits()));
+  const auto changed = changed_keys(before, values_);
+  log_.warning("settings reverted", {{"revision", running_.cursor.revision}, {"why", why}});
+  // Nobody can refuse what ran before; nor does the way back wait for anybody.
+  modules_.commit(values_, changed, [] {});
+  write_override(override_text(catalog_, values_));
+  store_.collect();
+  send_status(left, Phase::reverted, {{"", why}});
+  if (!changed.empty()) subscriptions_.notify(running_.cursor.revision, values_, changed);
+  listener_.report_changed();
+  return std::nullopt;
+}
+
+// ---- time
+
+void SettingsCore::tick() {
+  const SteadyTime now = clock_.steady();
+  if (state_ == State::provisional && provisional_until_ && now >= *provisional_until_) step(Event::healthy);
+  if (at_rest() && accepted_until_ && now >= *accepted_until_) {
+    expire_accepted_edits(std::numeric_limits<std::int64_t>::max());
+  }
+}
+
+std::optional<SteadyTime> SettingsCore::next_deadline() const {
+  if (!at_rest()) return std::nullopt;
+  std::optional<SteadyTime> next = provisional_until_;
+  if (accepted_until_ && (!next || *accepted_until_ < *next)) next = accepted_until_;
+  return next;
+}
+
+void SettingsCore::unhealthy(std::string_view why) {
+  if (!provisional_until_) return;
+  unhealthy_why_ = why;
+  begin_waiting();
+}
+
+// ---- what is said
+
+void SettingsCore::send_status(const Digest& target, Phase phase, std::vector<protocol::KeyError> errors) {
+  ConfigStatus status;
+  status.section = Section::settings;
+  status.target = target;
+  status.running_revision = running_.cursor.revision;
+  status.running = running_.settings_hash;
+  status.phase = phase;
+  status.errors = std::move(errors);
+  listener_.status_changed(status);
+}
+
+std::vector<protocol::SectionState> SettingsCore::sections() const {
+  return {{Section::settings, running_.settings_hash, refused_}};
+}
+
+std::vector<protocol::PendingEdit> SettingsCore::pending_edits() const {
+  std::vector<protocol::PendingEdit> pending;
+  for (const JournalEntry& entry : journal_.entries()) {
+    if (!entry.accepted_revision) pending.push_back(entry.edit);
+  }
+  return pending;
+}
+
+JsonObject SettingsCore::report() const {
+  JsonObject settings;
+  settings["revision"] = running_.cursor.revision;
+  settings["hash"] = running_.settings_hash.hex();
+  settings["phase"] = provisional_until_ ? "provisional" : "applied";
+  JsonArray pending;
+  for (const protocol::PendingEdit& edit : pending_edits()) pending.push_back(JsonString(edit.key));
+  settings["pending"] = std::move(pending);
+  JsonArray drift;
+  for (const Drift& one : drift_) {
+    JsonObject item;
+    item["kind"] = one.kind;
+    item["message"] = one.message;
+    item["at_ms"] = one.at_ms;
+    drift.push_back(std::move(item));
+  }
+  JsonObject report;
+  report["settings"] = std::move(settings);
+  report["drift"] = std::move(drift);
+  return report;
+}
+
+void SettingsCore::note_drift(std::string kind, std::string message) {
+  constexpr std::size_t kept = 8;
+  if (drift_.size() >= kept) drift_.erase(drift_.begin());
+  drift_.push_back({std::move(kind), std::move(message), clock_.wall().time_since_epoch().count()});
+}
+
+}  // namespace starling::agent

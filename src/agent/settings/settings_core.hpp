@@ -1,0 +1,196 @@
+// Purpose: decides which settings run on the device: takes documents from the hub and edits made here, asks the
+// modules, commits, confirms or goes back. Sans-I/O but for the Disk: the simulator runs this very code.
+// Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs; everything passed in outlives it.
+//
+// One candidate is in work at a time. The newest document replaces one that is still being prepared; edits and
+// their settlements wait in line. See the transition table in the .cpp file.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/disk.hpp"
+#include "agent/seeded_random.hpp"
+#include "agent/settings/edit_journal.hpp"
+#include "agent/settings/generation_store.hpp"
+#include "agent/settings/override_file.hpp"
+#include "agent/settings/subscriptions.hpp"
+#include "agent/settings/values.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "protocol/component.hpp"
+#include "protocol/messages.hpp"
+
+namespace starling::agent {
+
+// The running modules, as far as settings go. `ready` means that nobody has to be waited for; otherwise the
+// callback comes later, never from within the call, and not at all after rollback().
+class ModulePort {
+ public:
+  enum class Answer { ready, waiting };
+  using Prepared = std::function<void(std::vector<protocol::KeyError>)>;  // empty: all agree
+  using Committed = std::function<void()>;
+
+  virtual ~ModulePort() = default;
+  virtual Answer prepare(const Values& next, std::span<const std::string> changed, Prepared answered) = 0;
+  // `next` are in force from now on; modules that were not asked, or refused, are told them.
+  virtual Answer commit(const Values& next, std::span<const std::string> changed, Committed done) = 0;
+  virtual void rollback() = 0;
+};
+
+// What the settings core wants to have said to the hub.
+class SettingsListener {
+ public:
+  virtual ~SettingsListener() = default;
+  virtual void status_changed(const protocol::ConfigStatus& status) = 0;
+  virtual void section_needed(protocol::Section section) = 0;  // whole: a patch did not fit
+  virtual void edits_pending() = 0;
+  virtual void report_changed() = 0;
+};
+
+struct SettingsOptions {
+  Milliseconds provisional{60'000};    // how long a document must hold before it is confirmed
+  Milliseconds accepted_edit{60'000};  // how long an accepted edit waits for the document that contains it
+};
+
+class SettingsCore {
+ public:
+  enum class State { idle, validating, preparing, persisting, switching, committing, provisional, resting };
+  using EditDone = std::function<void(const Result<void>&)>;
+
+  SettingsCore(Disk& disk, const Clock& clock, const protocol::Catalog& catalog, ModulePort& modules,
+               SettingsListener& listener, SeededRandom random, SettingsOptions options, Logger log);
+
+  // Reads what is on disk and puts it in force. Errors: those of Disk.
+  Result<void> start();
+
+  // ---- events
+  void offer(const protocol::ConfigUpdate& update);
+  void settle_edit(const protocol::ConfigProposed& answer);
+  // Device-side edits, by full key or alias; null goes back to what the hub wants. All or nothing; `done` is
+  // called when they are durable and in force, or why not.
+  void set(std::string_view key, Json value, EditDone done);
+  void update_bulk(JsonObject values, EditDone done);
+  void check_override();                 // the override file may have been edited by hand
+  void unhealthy(std::string_view why);  // the device does not work with the provisional document
+  void tick();
+  std::optional<SteadyTime> next_deadline() const;
+
+  // ---- what runs
+  State state() const { return state_; }
+  const Values& values() const { return values_; }
+  const protocol::SettingsDocument& document() const { return running_.settings; }
+  const protocol::Cursor& cursor() const { return running_.cursor; }
+  const Digest& running_hash() const { return running_.settings_hash; }
+  std::vector<protocol::SectionState> sections() const;
+  std::vector<protocol::PendingEdit> pending_edits() const;  // not settled yet
+  void mark_edits_sent() { journal_.mark_sent(); }
+  const std::vector<Drift>& drift() const { return drift_; }
+  JsonObject report() const;
+  Subscriptions& subscriptions() { return subscriptions_; }
+  const protocol::Catalog& catalog() const { return catalog_; }
+
+ private:
+  enum class Event {
+    begun, valid, invalid, ready, refused, replaced, written, failed, switched, acknowledged, healthy, unhealthy
+  };
+  struct Transition {
+    State from;
+    Event on;
+    State to;
+    std::optional<Event> (SettingsCore::*act)();
+  };
+  static const Transition transitions[];
+
+  enum class Kind { document, edit, settlement };
+  enum class Origin { hub, module, override_file };
+  struct Candidate {
+    Kind kind = Kind::document;
+    Origin origin = Origin::hub;
+    Generation generation;              // document
+    Values edits;                       // edit: key → new value
+    protocol::ConfigProposed answer;    // settlement
+    std::optional<std::int64_t> expires_up_to;  // settlement of accepted edits without an answer: revision
+    EditDone done;                      // edit
+    // Worked out by validate():
+    JournalEntries journal;
+    bool journal_changed = false;
+    Values values;
+    std::vector<std::string> changed;
+    std::string override_content;
+    std::vector<protocol::KeyError> errors;
+    std::size_t drift_before = 0;       // how much drift there was when the work began
+  };
+
+  void step(Event event);
+  State resting_state() const { return provisional_until_ ? State::provisional : State::idle; }
+  bool at_rest() const { return state_ == State::idle || state_ == State::provisional; }
+  void begin_waiting();
+
+  // Actions of the table; each gives the event that follows at once, if any.
+  std::optional<Event> validate();
+  std::optional<Event> prepare();
+  std::optional<Event> roll_back_and_validate();
+  std::optional<Event> persist();
+  std::optional<Event> switch_over();
+  std::optional<Event> commit();
+  std::optional<Event> settle();
+  std::optional<Event> refuse();
+  std::optional<Event> roll_back_and_refuse();
+  std::optional<Event> confirm();
+  std::optional<Event> revert();
+
+  bool validate_document();
+  bool validate_edit();
+  bool validate_settlement();
+  void put_in_journal(const std::string& key, const Json& value);
+  void work_out_values(const protocol::SettingsDocument& document);
+  void prepared(std::vector<protocol::KeyError> errors);
+
+  Result<std::optional<protocol::SettingsDocument>> patched(const protocol::ConfigUpdate& update) const;
+  const protocol::SettingsDocument* document_with(const Digest& hash) const;
+  void refuse_offer(const protocol::ConfigUpdate& update, std::string message);
+  void send_status(const Digest& target, protocol::Phase phase, std::vector<protocol::KeyError> errors = {});
+
+  void absorb_hand_edit();
+  void write_override(const std::string& content);
+  void keep_override_aside();
+  void note_drift(std::string kind, std::string message);
+  JournalEntries unexpired_edits() const;
+  void expire_accepted_edits(std::int64_t up_to_revision);
+  void keep_sent_edits();
+
+  Disk& disk_;
+  const Clock& clock_;
+  const protocol::Catalog& catalog_;
+  ModulePort& modules_;
+  SettingsListener& listener_;
+  SeededRandom random_;
+  SettingsOptions options_;
+  Logger log_;
+
+  GenerationStore store_;
+  EditJournal journal_;
+  Subscriptions subscriptions_;
+  std::vector<Drift> drift_;
+
+  State state_ = State::idle;
+  bool stepping_ = false;
+  Generation running_;
+  Values values_;
+  Digest refused_;
+  std::optional<SteadyTime> provisional_until_;
+  std::optional<SteadyTime> accepted_until_;
+  std::string unhealthy_why_;  // not empty: go back as soon as nothing is in work
+  bool override_check_wanted_ = false;
+  std::vector<Digest> known_overrides_;  // content of the override file that came from here
+
+  std::optional<Candidate> candidate_;
+  std::optional<Candidate> waiting_offer_;
+  std::deque<Candidate> waiting_edits_;
+};
+
+}  // namespace starling::agent
