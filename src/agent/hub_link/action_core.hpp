@@ -1,0 +1,74 @@
+// Purpose: carries out what the hub asks for once: at most once, whatever is lost or sent again.
+// Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs.
+//
+// The id is durable before anything is done. A repeated id gets the stored result; one that a crash interrupted
+// is answered as such and not done again.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agent/disk.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "protocol/messages.hpp"
+
+namespace starling::agent {
+
+// Carries out one kind of action. Errors are answered to the hub.
+class ActionRunner {
+ public:
+  virtual ~ActionRunner() = default;
+  virtual Result<JsonObject> run(const protocol::Action& action) = 0;
+};
+
+class ActionCore {
+ public:
+  static constexpr std::string_view path = "actions.json";
+  static constexpr std::size_t max_remembered = 64;
+
+  // `runners` by action name; they outlive this.
+  ActionCore(Disk& disk, std::map<std::string, ActionRunner*, std::less<>> runners, Logger log)
+      : disk_(disk), runners_(std::move(runners)), log_(log) {}
+
+  // An unreadable journal is started anew. Errors: those of Disk.
+  Result<void> start();
+  // `hub_now_ms` is the hub's time as far as the device knows it: expiry is the hub's word.
+  protocol::ActionResult handle(const protocol::Action& action, std::int64_t hub_now_ms);
+
+ private:
+  struct Remembered {
+    std::string id;
+    std::int64_t expires_at_ms = 0;
+    bool done = false;
+    protocol::ActionResult result;
+  };
+  Result<void> save();
+  void make_room(std::int64_t hub_now_ms);
+
+  Disk& disk_;
+  std::map<std::string, ActionRunner*, std::less<>> runners_;
+  Logger log_;
+  std::vector<Remembered> remembered_;  // oldest first
+};
+
+// Answers with the parameters that it was given.
+class EchoRunner final : public ActionRunner {
+ public:
+  Result<JsonObject> run(const protocol::Action& action) override { return action.parameters; }
+};
+
+// Makes the device notice itself to whoever looks for it: a line in its log, until lights exist.
+class IdentifyRunner final : public ActionRunner {
+ public:
+  IdentifyRunner(std::string device_id, Logger log) : device_id_(std::move(device_id)), log_(log) {}
+  Result<JsonObject> run(const protocol::Action& action) override;
+
+ private:
+  std::string device_id_;
+  Logger log_;
+};
+
+}  // namespace starling::agent

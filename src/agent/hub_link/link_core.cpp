@@ -1,0 +1,263 @@
+#include "agent/hub_link/link_core.hpp"
+
+#include <algorithm>
+
+#include "protocol/merge_patch.hpp"
+
+namespace starling::agent {
+namespace {
+
+// A session that held this long was a good one: the next attempt after it is not a repeated failure.
+constexpr Seconds good_session{10};
+
+}  // namespace
+
+LinkCore::LinkCore(Disk& disk, const Clock& clock, Identity& identity, SettingsCore& settings,
+                   ActionCore& actions, LinkOutput& output, SeededRandom random, LinkOptions options,
+                   Logger log)
+    : disk_(disk),
+      clock_(clock),
+      identity_(identity),
+      settings_(settings),
+      actions_(actions),
+      output_(output),
+      random_(random),
+      options_(std::move(options)),
+      log_(log) {}
+
+void LinkCore::start() {
+  enrolment_needed_ = identity_.token().empty() && options_.can_enrol;
+  attempt();
+}
+
+// ---- connecting
+
+void LinkCore::attempt() {
+  attempt_at_.reset();
+  if (enrolment_needed_ && options_.can_enrol) {
+    state_ = State::enrolling;
+    output_.enrol();
+    return;
+  }
+  state_ = State::connecting;
+  ++connections_;
+  output_.connect(identity_.token());
+}
+
+void LinkCore::retry_later() {
+  const int doublings = std::min(failures_++, 16);
+  const Milliseconds grown = options_.first_backoff * (std::int64_t{1} << doublings);
+  const Milliseconds bound = slow_retry_ ? options_.longest_backoff : std::min(grown, options_.longest_backoff);
+  const auto wait = random_.below(static_cast<std::uint64_t>(bound.count()) + 1);
+  slow_retry_ = false;
+  state_ = State::waiting;
+  attempt_at_ = clock_.steady() + Milliseconds(static_cast<std::int64_t>(wait));
+}
+
+void LinkCore::enrolled(std::string_view token) {
+  if (state_ != State::enrolling) return;
+  if (auto saved = identity_.save_token(disk_, token); !saved) {
+    log_.error("the device's token cannot be saved", {{"error", saved.error().message}});
+  }
+  enrolment_needed_ = false;
+  log_.info("device enrolled", {{"device", identity_.device_id()}});
+  attempt();
+}
+
+void LinkCore::attempt_failed(const Error& why) {
+  if (state_ != State::enrolling && state_ != State::connecting) return;
+  const bool unknown_here = why.code == ErrorCode::unauthenticated || why.code == ErrorCode::not_found;
+  if (state_ == State::enrolling) {
+    log_.warning("the hub did not enrol this device, trying again later", {{"error", why.message}});
+  } else if (unknown_here && options_.can_enrol) {
+    log_.warning("the hub does not know this device: enrolling it again", {{"error", why.message}});
+    enrolment_needed_ = true;
+  } else if (unknown_here) {
+    log_.error(
+        "the hub does not know this device: start the agent with an enrolment key (--key-file or "
+        "STARLING_ENROLMENT_KEY; `starling key create --enrolment` on the operator's machine makes one)",
+        {{"error", why.message}});
+  } else {
+    // One line for the first failure, not one a minute for as long as the network is away.
+    const auto level = failures_ == 0 ? &Logger::warning : &Logger::debug;
+    (log_.*level)("cannot reach the hub, trying on", {{"error", why.message}});
+  }
+  retry_later();
+}
+
+void LinkCore::opened() {
+  if (state_ != State::connecting) return;
+  state_ = State::greeting;
+  alive();
+}
+
+void LinkCore::closed(std::string_view reason) {
+  if (state_ != State::greeting && state_ != State::answering && state_ != State::established) return;
+  if (state_ == State::established && clock_.steady() - established_at_ >= good_session) failures_ = 0;
+  log_.info("disconnected from the hub", {{"reason", reason}});
+  report_at_.reset();
+  retry_later();
+}
+
+void LinkCore::lose(std::string_view reason) {
+  output_.close(reason);
+  closed(reason);
+}
+
+// ---- messages
+
+void LinkCore::send(const protocol::FromDevice& message) { output_.send(protocol::encode(message)); }
+
+void LinkCore::received(std::string_view text) {
+  if (state_ != State::greeting && state_ != State::answering && state_ != State::established) return;
+  alive();
+  const auto message = protocol::decode_from_hub(text);
+  if (!message) {
+    log_.error("the hub sent what this agent cannot read", {{"error", message.error().message}});
+    return lose("unreadable message");
+  }
+  std::visit([this](const auto& one) { on(one); }, *message);
+}
+
+void LinkCore::on(const protocol::Challenge& challenge) {
+  if (state_ != State::greeting) return lose("a challenge out of turn");
+  protocol::Handshake handshake;
+  handshake.device_id = identity_.device_id();
+  handshake.boot_id = options_.boot_id;
+  handshake.epoch = {identity_.start_count(), connections_};
+  handshake.agent_version = options_.agent_version;
+  handshake.serial = identity_.serial();
+  handshake.capabilities = options_.capabilities;
+  for (const auto& [name, component] : settings_.catalog().components()) {
+    handshake.components.emplace(name, component->schema_hash());
+  }
+  handshake.cursor = settings_.cursor();
+  handshake.sections = settings_.sections();
+  handshake.pending = settings_.pending_edits();
+  settings_.mark_edits_sent();
+  proposed_.clear();
+  for (const protocol::PendingEdit& edit : handshake.pending) proposed_.insert(edit.id);
+  handshake.nonce = challenge.nonce;
+  auto proof = identity_.sign(protocol::handshake_proof_text(handshake));
+  if (!proof) {
+    log_.error("the handshake cannot be signed", {{"error", proof.error().message}});
+    return lose("no proof");
+  }
+  handshake.proof = base64url_encode(*proof);
+  state_ = State::answering;
+  send(handshake);
+}
+
+void LinkCore::on(const protocol::Welcome& welcome) {
+  if (state_ != State::answering) return lose("a welcome out of turn");
+  state_ = State::established;
+  established_at_ = clock_.steady();
+  hub_ahead_ms_ = welcome.hub_time_ms - clock_.wall().time_since_epoch().count();
+  heartbeat_ = Seconds(std::clamp<std::int64_t>(welcome.heartbeat_seconds, 1, 86'400));
+  if (!welcome.token.empty()) {
+    if (auto saved = identity_.save_token(disk_, welcome.token); !saved) {
+      log_.error("the device's new token cannot be saved", {{"error", saved.error().message}});
+    }
+  }
+  log_.info("connected to the hub", {{"revision", welcome.revision}});
+  reported_.clear();
+  heartbeat();
+  propose_edits();  // those that were made since the handshake
+}
+
+void LinkCore::on(const protocol::ConfigUpdate& update) {
+  if (state_ != State::established) return lose("settings before the welcome");
+  settings_.offer(update);
+}
+
+void LinkCore::on(const protocol::ConfigProposed& answer) {
+  if (state_ != State::established) return lose("an answer before the welcome");
+  settings_.settle_edit(answer);
+}
+
+void LinkCore::on(const protocol::Action& action) {
+  if (state_ != State::established) return lose("an action before the welcome");
+  send(actions_.handle(action, hub_time_ms()));
+}
+
+void LinkCore::on(const protocol::LinkError& error) {
+  log_.error("the hub ended the link", {{"code", error.code}, {"message", error.message}});
+  const bool unknown_here = error.code == "unknown_device" || error.code == "unauthenticated";
+  if (unknown_here && options_.can_enrol) enrolment_needed_ = true;
+  slow_retry_ = !error.retry && !enrolment_needed_;
+  lose(error.code);
+}
+
+void LinkCore::on(const protocol::Unknown& unknown) {
+  log_.debug("a message of a newer hub is ignored", {{"type", unknown.type}});
+}
+
+// ---- from the rest of the device
+
+void LinkCore::send_status(const protocol::ConfigStatus& status) {
+  if (established()) send(status);  // else the next handshake tells what runs
+}
+
+void LinkCore::request_section(protocol::Section section) {
+  if (established()) send(protocol::ConfigRequest{section});
+}
+
+void LinkCore::propose_edits() {
+  if (!established()) return;
+  protocol::ConfigPropose proposal;
+  for (protocol::PendingEdit& edit : settings_.pending_edits()) {
+    if (proposed_.insert(edit.id).second) proposal.edits.push_back(std::move(edit));
+  }
+  if (proposal.edits.empty()) return;
+  settings_.mark_edits_sent();
+  send(proposal);
+}
+
+void LinkCore::report_changed() {
+  if (established() && !report_at_) report_at_ = clock_.steady() + options_.report_delay;
+}
+
+void LinkCore::heartbeat() {
+  next_heartbeat_ = clock_.steady() + heartbeat_;
+  report_at_.reset();
+  protocol::Heartbeat beat;
+  beat.sections = settings_.sections();
+  beat.pending = static_cast<std::int64_t>(settings_.pending_edits().size());
+  if (reporter_ != nullptr) {
+    JsonObject report = reporter_->report();
+    Json patch = protocol::make_merge_patch(Json(reported_), Json(report));
+    if (patch.is_object()) beat.reported = std::move(patch.get_object());
+    reported_ = std::move(report);
+  }
+  send(beat);
+}
+
+std::int64_t LinkCore::hub_time_ms() const {
+  return clock_.wall().time_since_epoch().count() + hub_ahead_ms_;
+}
+
+// ---- time
+
+void LinkCore::tick() {
+  const SteadyTime now = clock_.steady();
+  if (state_ == State::waiting && attempt_at_ && now >= *attempt_at_) return attempt();
+  if (state_ != State::greeting && state_ != State::answering && state_ != State::established) return;
+  if (now - heard_at_ >= options_.silence) return lose("the hub has fallen silent");
+  if (state_ != State::established) return;
+  if (now >= next_heartbeat_ || (report_at_ && now >= *report_at_)) heartbeat();
+}
+
+std::optional<SteadyTime> LinkCore::next_deadline() const {
+  switch (state_) {
+    case State::waiting: return attempt_at_;
+    case State::enrolling:
+    case State::connecting: return std::nullopt;  // the output answers, with its own time limit
+    case State::greeting:
+    case State::answering: return heard_at_ + options_.silence;
+    case State::established: break;
+  }
+  const SteadyTime next = std::min<SteadyTime>(heard_at_ + options_.silence, next_heartbeat_);
+  return report_at_ ? std::min(next, *report_at_) : next;
+}
+
+}  // namespace starling::agent

@@ -1,0 +1,280 @@
+#include "agent/modules/module_core.hpp"
+
+#include <algorithm>
+
+#include "protocol/canonical_json.hpp"
+
+namespace starling::agent {
+
+namespace wire = protocol::module;
+
+Result<ModuleId> ModuleCore::opened() {
+  if (modules_.size() >= max_modules) {
+    return fail(ErrorCode::rate_limited, "too many modules are connected");
+  }
+  const ModuleId id{next_id_++};
+  modules_.emplace(id, Module{});
+  return id;
+}
+
+// ---- lines from modules
+
+void ModuleCore::line(ModuleId id, std::string_view text) {
+  const auto found = modules_.find(id);
+  if (found == modules_.end()) return;
+  Module& module = found->second;
+  const auto message = wire::decode_from_module(text);
+  if (!message) {
+    const Error& error = message.error();
+    return refuse(id, error.field.empty() ? error.message : error.field + ": " + error.message, true);
+  }
+  if (const auto* greeting = std::get_if<wire::Hello>(&*message)) {
+    if (module.phase != Phase::greeting) return refuse(id, "hello comes once, first", true);
+    return hello(id, module, *greeting);
+  }
+  if (module.phase == Phase::greeting) return refuse(id, "the first line must be hello", true);
+  if (const auto* answer = std::get_if<wire::Prepared>(&*message)) return prepared(module, *answer);
+  if (const auto* answer = std::get_if<wire::Committed>(&*message)) return committed(module, *answer);
+  if (const auto* edit = std::get_if<wire::Set>(&*message)) return set(id, *edit);
+  if (const auto* state = std::get_if<wire::State>(&*message)) {
+    module.state = state->state;
+    module.status = state->status;
+    listener_.modules_changed();
+  } else if (const auto* unknown = std::get_if<protocol::Unknown>(&*message)) {
+    refuse(id, "unknown message type '" + unknown->type + "', ignored", false);
+  }
+}
+
+void ModuleCore::too_long(ModuleId id) {
+  refuse(id, "a line is longer than " + std::to_string(wire::max_line_bytes) + " bytes", true);
+}
+
+void ModuleCore::hello(ModuleId id, Module& module, const wire::Hello& hello) {
+  if (hello.name.empty() || hello.name.size() > 64) return refuse(id, "the name has 1 to 64 bytes", true);
+  for (const auto& [other_id, other] : modules_) {
+    if (other_id != id && other.name == hello.name) {
+      // One process per name: the older connection is what is left of a former start.
+      refuse(other_id, "another process has said hello as '" + hello.name + "'", true);
+      break;
+    }
+  }
+  module.name = hello.name;
+  module.names = hello.components;
+  module.names.insert(module.names.end(), hello.keys.begin(), hello.keys.end());
+  const Milliseconds wanted = Seconds(hello.prepare_seconds);
+  module.prepare_time = std::clamp(wanted, Milliseconds(1'000), longest_prepare);
+  module.phase = Phase::running;
+  log_.info("module connected", {{"module", module.name}});
+  send_settings(id, module, listener_.values_for_modules());
+  listener_.modules_changed();
+}
+
+void ModuleCore::prepared(Module& module, const wire::Prepared& answer) {
+  if (module.phase != Phase::asked || answer.hash != module.target) return;  // an older question's
+  if (answer.ok) {
+    module.phase = Phase::agreed;
+  } else {
+    module.phase = Phase::refused;
+    if (answer.errors.empty()) errors_.push_back({"", "module '" + module.name + "' refuses"});
+    for (const protocol::KeyError& error : answer.errors) {
+      errors_.push_back({error.key, "module '" + module.name + "': " + error.message});
+    }
+  }
+  check_prepared();
+}
+
+void ModuleCore::committed(Module& module, const wire::Committed& answer) {
+  if (module.phase != Phase::committing || answer.hash != module.target) return;
+  module.phase = Phase::running;
+  check_committed();
+}
+
+void ModuleCore::set(ModuleId id, const wire::Set& set) {
+  listener_.module_set(set.values, [this, id](const Result<void>& result) {
+    if (!result && modules_.contains(id)) refuse(id, "set: " + result.error().message, false);
+  });
+}
+
+void ModuleCore::refuse(ModuleId id, std::string message, bool fatal) {
+  log_.warning(fatal ? "module connection refused" : "module line refused",
+               {{"module", modules_.find(id)->second.name}, {"why", message}});
+  send(id, wire::Refused{std::move(message), fatal});
+  if (fatal) drop(id);
+}
+
+void ModuleCore::drop(ModuleId id) {
+  output_.drop(id);
+  closed(id);
+}
+
+void ModuleCore::closed(ModuleId id) {
+  const auto found = modules_.find(id);
+  if (found == modules_.end()) return;
+  const Module gone = std::move(found->second);
+  modules_.erase(found);
+  if (gone.name.empty()) return;
+  log_.info("module disconnected", {{"module", gone.name}});
+  listener_.modules_changed();
+  // A module that ends while it is asked is not asked: it takes its settings when it starts.
+  if (gone.phase == Phase::asked) check_prepared();
+  if (gone.phase == Phase::committing) check_committed();
+  const int failures = ++failures_[gone.name];
+  if (failures == crash_loop) listener_.module_failing(gone.name);
+}
+
+// ---- asking
+
+JsonObject ModuleCore::heard_by(const Module& module, const Values& values) {
+  JsonObject heard;
+  for (const auto& [key, value] : values) {
+    if (named_by(key, module.names)) heard[key] = value;
+  }
+  return heard;
+}
+
+ModulePort::Answer ModuleCore::prepare(const Values& next, std::span<const std::string> changed,
+                                       Prepared answered) {
+  errors_.clear();
+  bool asked = false;
+  for (auto& [id, module] : modules_) {
+    if (module.phase == Phase::greeting) continue;
+    std::vector<std::string> named;
+    for (const std::string& key : changed) {
+      if (named_by(key, module.names)) named.push_back(key);
+    }
+    if (named.empty()) continue;
+    wire::Prepare question;
+    question.values = heard_by(module, next);
+    question.hash = protocol::hash_of(question.values);
+    question.changed = std::move(named);
+    module.target = question.hash;
+    module.phase = Phase::asked;
+    module.deadline = clock_.steady() + module.prepare_time;
+    asked = true;
+    send(id, question);
+  }
+  if (!asked) return Answer::ready;
+  answered_ = std::move(answered);
+  return Answer::waiting;
+}
+
+void ModuleCore::check_prepared() {
+  if (!answered_) return;
+  const bool asking = std::any_of(modules_.begin(), modules_.end(),
+                                  [](const auto& entry) { return entry.second.phase == Phase::asked; });
+  if (asking) return;
+  const Prepared answered = std::exchange(answered_, nullptr);
+  answered(std::exchange(errors_, {}));
+}
+
+ModulePort::Answer ModuleCore::commit(const Values& next, std::span<const std::string> changed,
+                                      Committed done) {
+  failures_.clear();
+  bool waiting = false;
+  for (auto& [id, module] : modules_) {
+    if (module.phase == Phase::agreed) {
+      module.phase = Phase::committing;
+      module.tries = 1;
+      module.deadline = clock_.steady() + commit_repeat;
+      waiting = true;
+      send(id, wire::Commit{module.target});
+    } else if (module.phase != Phase::greeting) {
+      const bool concerned = std::any_of(changed.begin(), changed.end(), [&](const std::string& key) {
+        return named_by(key, module.names);
+      });
+      module.phase = Phase::running;
+      if (concerned) send_settings(id, module, next);
+    }
+  }
+  if (!waiting) return Answer::ready;
+  committed_ = std::move(done);
+  return Answer::waiting;
+}
+
+void ModuleCore::check_committed() {
+  if (!committed_) return;
+  const bool waiting = std::any_of(modules_.begin(), modules_.end(), [](const auto& entry) {
+    return entry.second.phase == Phase::committing;
+  });
+  if (waiting) return;
+  const Committed done = std::exchange(committed_, nullptr);
+  done();
+}
+
+void ModuleCore::rollback() {
+  answered_ = nullptr;
+  errors_.clear();
+  for (auto& [id, module] : modules_) {
+    if (module.phase != Phase::asked && module.phase != Phase::agreed && module.phase != Phase::refused) continue;
+    const bool had_agreed = module.phase == Phase::agreed;
+    module.phase = Phase::running;
+    send(id, wire::Rollback{module.target});
+    if (had_agreed) send_settings(id, module, listener_.values_for_modules());
+  }
+}
+
+// ---- time
+
+void ModuleCore::tick() {
+  const SteadyTime now = clock_.steady();
+  std::vector<ModuleId> silent;
+  bool overdue = false;
+  for (auto& [id, module] : modules_) {
+    if (now < module.deadline) continue;
+    if (module.phase == Phase::asked) {
+      module.phase = Phase::refused;
+      const auto seconds = std::chrono::duration_cast<Seconds>(module.prepare_time).count();
+      errors_.push_back({"", "module '" + module.name + "' did not answer within " + std::to_string(seconds) +
+                                 " s"});
+      overdue = true;
+    } else if (module.phase == Phase::committing) {
+      if (module.tries >= commit_tries) {
+        silent.push_back(id);
+        continue;
+      }
+      ++module.tries;
+      module.deadline = now + commit_repeat;
+      send(id, wire::Commit{module.target});
+    }
+  }
+  for (const ModuleId id : silent) refuse(id, "the commit was not acknowledged", true);
+  if (overdue) check_prepared();
+}
+
+std::optional<SteadyTime> ModuleCore::next_deadline() const {
+  std::optional<SteadyTime> next;
+  for (const auto& entry : modules_) {
+    const Module& module = entry.second;
+    if (module.phase != Phase::asked && module.phase != Phase::committing) continue;
+    if (!next || module.deadline < *next) next = module.deadline;
+  }
+  return next;
+}
+
+// ---- lines to modules
+
+void ModuleCore::send(ModuleId id, const wire::FromAgent& message) {
+  output_.send_line(id, wire::encode(message));
+}
+
+void ModuleCore::send_settings(ModuleId id, const Module& module, const Values& values) {
+  wire::Settings settings;
+  settings.values = heard_by(module, values);
+  settings.hash = protocol::hash_of(settings.values);
+  send(id, settings);
+}
+
+JsonObject ModuleCore::report() const {
+  JsonObject report;
+  for (const auto& entry : modules_) {
+    const Module& module = entry.second;
+    if (module.phase == Phase::greeting) continue;
+    JsonObject one;
+    one["state"] = module.state;
+    one["status"] = module.status;
+    report[module.name] = std::move(one);
+  }
+  return report;
+}
+
+}  // namespace starling::agent

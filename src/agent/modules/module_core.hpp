@@ -1,0 +1,111 @@
+// Purpose: the agent's end of the module protocol: which modules are there, what each hears, and asking all of
+// them before settings change. Sans-I/O: lines in, lines out, a clock.
+// Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs.
+//
+// A module is asked only about settings that it named. Silence until its deadline is a refusal. After the
+// commit point nothing can refuse: `commit` is repeated until it is acknowledged, then the connection is dropped,
+// and the module finds its settings when it says hello again.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/settings/settings_core.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "protocol/module_messages.hpp"
+
+namespace starling::agent {
+
+enum class ModuleId : std::uint32_t {};
+
+// What the core does to connections.
+class ModuleOutput {
+ public:
+  virtual ~ModuleOutput() = default;
+  // Without its line feed. A connection that turns out broken is reported later, never from within the call.
+  virtual void send_line(ModuleId module, std::string_view line) = 0;
+  virtual void drop(ModuleId module) = 0;  // after what was sent; closed() is not called for it
+};
+
+// What modules want from the device.
+class ModuleListener {
+ public:
+  virtual ~ModuleListener() = default;
+  virtual const Values& values_for_modules() const = 0;
+  virtual void module_set(JsonObject values, std::function<void(const Result<void>&)> done) = 0;
+  virtual void modules_changed() = 0;                       // report() gives something else
+  virtual void module_failing(std::string_view name) = 0;  // comes and goes: does not live with its settings
+};
+
+class ModuleCore final : public ModulePort {
+ public:
+  static constexpr Milliseconds default_prepare{2'000};
+  static constexpr Milliseconds longest_prepare{10'000};
+  static constexpr Milliseconds commit_repeat{1'000};
+  static constexpr int commit_tries = 5;
+  static constexpr int crash_loop = 3;  // disconnections within one provisional time
+  static constexpr std::size_t max_modules = 64;
+
+  ModuleCore(const Clock& clock, ModuleOutput& output, ModuleListener& listener, Logger log)
+      : clock_(clock), output_(output), listener_(listener), log_(log) {}
+
+  // ---- events of connections
+  Result<ModuleId> opened();  // rate_limited: too many; close it
+  void line(ModuleId id, std::string_view text);
+  void too_long(ModuleId id);
+  void closed(ModuleId id);
+  void tick();
+  std::optional<SteadyTime> next_deadline() const;
+
+  // ---- ModulePort
+  Answer prepare(const Values& next, std::span<const std::string> changed, Prepared answered) override;
+  Answer commit(const Values& next, std::span<const std::string> changed, Committed done) override;
+  void rollback() override;
+
+  // Name → recording state and status text, as modules gave them.
+  JsonObject report() const;
+  std::size_t count() const { return modules_.size(); }
+
+ private:
+  enum class Phase { greeting, running, asked, agreed, refused, committing };
+  struct Module {
+    Phase phase = Phase::greeting;
+    std::string name;
+    std::vector<std::string> names;  // components and keys that it named
+    Milliseconds prepare_time{default_prepare};
+    Digest target;  // asked, agreed, committing: what was prepared
+    SteadyTime deadline{};
+    int tries = 0;
+    std::string state, status;
+  };
+  using Modules = std::map<ModuleId, Module>;
+
+  void hello(ModuleId id, Module& module, const protocol::module::Hello& hello);
+  void prepared(Module& module, const protocol::module::Prepared& answer);
+  void committed(Module& module, const protocol::module::Committed& answer);
+  void set(ModuleId id, const protocol::module::Set& set);
+  void refuse(ModuleId id, std::string message, bool fatal);
+  void drop(ModuleId id);
+  void send(ModuleId id, const protocol::module::FromAgent& message);
+  void send_settings(ModuleId id, const Module& module, const Values& values);
+  void check_prepared();
+  void check_committed();
+  static JsonObject heard_by(const Module& module, const Values& values);
+
+  const Clock& clock_;
+  ModuleOutput& output_;
+  ModuleListener& listener_;
+  Logger log_;
+  Modules modules_;
+  std::uint32_t next_id_ = 1;
+  Prepared answered_;    // set while modules are being asked
+  Committed committed_;  // set while commits are unacknowledged
+  std::vector<protocol::KeyError> errors_;
+  std::map<std::string, int, std::less<>> failures_;
+};
+
+}  // namespace starling::agent
