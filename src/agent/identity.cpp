@@ -112,6 +112,12 @@ Result<void> Identity::save_token(Disk& disk, std::string_view token) {
   return replace_file(disk, token_path, token, secret_mode);
 }
 
+Result<void> Identity::raise_start_count(Disk& disk, std::int64_t above) {
+  if (above < start_count_) return {};
+  start_count_ = above + 1;
+  return save(disk);
+}
+
 Result<std::string> Identity::sign(std::string_view message) const {
   return ed25519_sign(keys_.private_key, message);
 }

@@ -53,6 +53,8 @@ class Identity {
   const std::string& token() const { return token_; }  // empty: none
 
   Result<void> save_token(Disk& disk, std::string_view token);
+  // Makes the next session epochs go beyond one that the hub has seen (a restored backup of the state folder).
+  Result<void> raise_start_count(Disk& disk, std::int64_t above);
   Result<std::string> sign(std::string_view message) const;
 
  private:

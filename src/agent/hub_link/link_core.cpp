@@ -181,11 +181,16 @@ void LinkCore::on(const protocol::Action& action) {
 }
 
 void LinkCore::on(const protocol::LinkError& error) {
-  log_.error("the hub ended the link", {{"code", error.code}, {"message", error.message}});
-  const bool unknown_here = error.code == "unknown_device" || error.code == "unauthenticated";
+  if (error.code == "unknown_type") return log_.debug("an older hub", {{"message", error.message}});
+  log_.error("the hub ends the link", {{"code", error.code}, {"message", error.message}});
+  if (error.code == "stale_session" && error.epoch_start > 0) {
+    if (auto raised = identity_.raise_start_count(disk_, error.epoch_start); !raised) {
+      log_.error("the start counter cannot be saved", {{"error", raised.error().message}});
+    }
+  }
+  const bool unknown_here = error.code == "unknown_device" || error.code == "unauthorized";
   if (unknown_here && options_.can_enrol) enrolment_needed_ = true;
   slow_retry_ = !error.retry && !enrolment_needed_;
-  lose(error.code);
 }
 
 void LinkCore::on(const protocol::Unknown& unknown) {
@@ -227,6 +232,8 @@ void LinkCore::heartbeat() {
     JsonObject report = reporter_->report();
     Json patch = protocol::make_merge_patch(Json(reported_), Json(report));
     if (patch.is_object()) beat.reported = std::move(patch.get_object());
+    // The first of a session also takes away what an earlier one may have left at the hub.
+    if (reported_.empty() && !report.contains("drift")) beat.reported["drift"] = nullptr;
     reported_ = std::move(report);
   }
   send(beat);

@@ -27,7 +27,9 @@ void SettingsCore::offer(const protocol::ConfigUpdate& update) {
     return refuse_offer(update, "older than revision " + std::to_string(running_.cursor.revision) +
                                     ", which runs on this device");
   }
-  const bool document_in_work = candidate_ && candidate_->kind == Kind::document;
+  // In `committing` the candidate runs already.
+  const bool document_in_work =
+      candidate_ && candidate_->kind == Kind::document && state_ != State::committing;
   if (document_in_work && candidate_->generation.settings_hash == update.hash) return;
   if (!document_in_work && update.hash == running_.settings_hash) {
     waiting_offer_.reset();

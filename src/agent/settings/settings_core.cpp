@@ -66,6 +66,7 @@ Result<void> SettingsCore::start() {
     running_.settings = default_document(catalog_);
     running_.settings_hash = running_.settings.hash();
   }
+  if (!drift_.empty()) drift_until_ = clock_.steady() + options_.drift_shown;
   state_ = resting_state();
   known_overrides_ = store_.known_override_hashes();
   for (const Digest& hash : journal_.override_hashes()) known_overrides_.push_back(hash);
@@ -314,12 +315,19 @@ void SettingsCore::tick() {
   if (at_rest() && accepted_until_ && now >= *accepted_until_) {
     expire_accepted_edits(std::numeric_limits<std::int64_t>::max());
   }
+  if (drift_until_ && now >= *drift_until_) {
+    drift_until_.reset();
+    drift_.clear();
+    listener_.report_changed();
+  }
 }
 
 std::optional<SteadyTime> SettingsCore::next_deadline() const {
   if (!at_rest()) return std::nullopt;
   std::optional<SteadyTime> next = provisional_until_;
-  if (accepted_until_ && (!next || *accepted_until_ < *next)) next = accepted_until_;
+  for (const auto& other : {accepted_until_, drift_until_}) {
+    if (other && (!next || *other < *next)) next = other;
+  }
   return next;
 }
 
@@ -372,7 +380,7 @@ JsonObject SettingsCore::report() const {
   }
   JsonObject report;
   report["settings"] = std::move(settings);
-  report["drift"] = std::move(drift);
+  if (!drift_.empty()) report["drift"] = std::move(drift);
   return report;
 }
 
@@ -380,6 +388,7 @@ void SettingsCore::note_drift(std::string kind, std::string message) {
   constexpr std::size_t kept = 8;
   if (drift_.size() >= kept) drift_.erase(drift_.begin());
   drift_.push_back({std::move(kind), std::move(message), clock_.wall().time_since_epoch().count()});
+  drift_until_ = clock_.steady() + options_.drift_shown;
 }
 
 }  // namespace starling::agent

@@ -53,6 +53,7 @@ class SettingsListener {
 
 struct SettingsOptions {
   Milliseconds provisional{60'000};    // how long a document must hold before it is confirmed
+  Milliseconds drift_shown{600'000};   // how long drift that was put right is reported
   Milliseconds accepted_edit{60'000};  // how long an accepted edit waits for the document that contains it
 };
 
@@ -184,6 +185,7 @@ class SettingsCore {
   Digest refused_;
   std::optional<SteadyTime> provisional_until_;
   std::optional<SteadyTime> accepted_until_;
+  std::optional<SteadyTime> drift_until_;
   std::string unhealthy_why_;  // not empty: go back as soon as nothing is in work
   bool override_check_wanted_ = false;
   std::vector<Digest> known_overrides_;  // content of the override file that came from here

@@ -1,0 +1,68 @@
+#include "agent/device_core.hpp"
+
+namespace starling::agent {
+namespace {
+
+Logger logger(Log* log, std::string_view component) {
+  return log == nullptr ? Logger() : Logger(*log, component);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<DeviceCore>> DeviceCore::load(Disk& disk, const Clock& clock,
+                                                     const protocol::Catalog& catalog, IdentityMaker& maker,
+                                                     LinkOutput& link_output, ModuleOutput& module_output,
+                                                     DeviceOptions options, Log* log) {
+  auto identity = Identity::load(disk, maker, options.board_serial, logger(log, "identity"));
+  if (!identity) return fail(identity);
+  std::unique_ptr<DeviceCore> core(new DeviceCore(std::move(*identity), disk, clock, catalog, link_output,
+                                                  module_output, std::move(options), log));
+  if (auto started = core->settings_.start(); !started) return fail(started, "loading the settings");
+  if (auto started = core->actions_.start(); !started) return fail(started, "loading the journal of actions");
+  return core;
+}
+
+DeviceCore::DeviceCore(Identity identity, Disk& disk, const Clock& clock, const protocol::Catalog& catalog,
+                       LinkOutput& link_output, ModuleOutput& module_output, DeviceOptions options, Log* log)
+    : clock_(clock),
+      started_at_(clock.steady()),
+      identity_(std::move(identity)),
+      random_(options.seed),
+      identify_(identity_.device_id(), logger(log, "action")),
+      modules_(clock, module_output, *this, logger(log, "modules")),
+      settings_(disk, clock, catalog, modules_, *this, SeededRandom(random_()), options.settings,
+                logger(log, "settings")),
+      actions_(disk, {{"echo", &echo_}, {"identify", &identify_}}, logger(log, "action")),
+      link_(disk, clock, identity_, settings_, actions_, link_output, SeededRandom(random_()),
+            std::move(options.link), logger(log, "link")) {
+  link_.set_reporter(*this);
+}
+
+void DeviceCore::tick() {
+  modules_.tick();
+  settings_.tick();
+  link_.tick();
+}
+
+std::optional<SteadyTime> DeviceCore::next_deadline() const {
+  std::optional<SteadyTime> next = link_.next_deadline();
+  for (const auto& other : {settings_.next_deadline(), modules_.next_deadline()}) {
+    if (other && (!next || *other < *next)) next = other;
+  }
+  return next;
+}
+
+void DeviceCore::module_failing(std::string_view name) {
+  settings_.unhealthy("module '" + std::string(name) + "' keeps ending since they are in force");
+}
+
+JsonObject DeviceCore::report() const {
+  JsonObject report = settings_.report();
+  report["modules"] = modules_.report();
+  const auto uptime = std::chrono::duration_cast<Seconds>(clock_.steady() - started_at_);
+  report["uptime_s"] = uptime.count();
+  report["starts"] = identity_.start_count();
+  return report;
+}
+
+}  // namespace starling::agent

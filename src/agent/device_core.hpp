@@ -1,0 +1,71 @@
+// Purpose: one device without its sockets and disk: identity, settings, modules, actions and link, wired together.
+// The agent runs it on real ones; the fleet simulator runs thousands on virtual ones.
+// Owner: Agent or the simulator. Thread: one. Lifetime: a start of the device; a restart is a new DeviceCore on the
+// same Disk. Everything passed in outlives it.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "agent/hub_link/link_core.hpp"
+#include "agent/modules/module_core.hpp"
+
+namespace starling::agent {
+
+struct DeviceOptions {
+  std::string board_serial;  // empty: the board has none
+  std::uint64_t seed = 0;    // of jitter and identifiers
+  SettingsOptions settings;
+  LinkOptions link;
+};
+
+class DeviceCore final : private SettingsListener, private ModuleListener, private LinkCore::Reporter {
+ public:
+  // Reads the disk and puts the settings in force; nothing is sent yet. Errors: those of Disk and Identity.
+  static Result<std::unique_ptr<DeviceCore>> load(Disk& disk, const Clock& clock,
+                                                  const protocol::Catalog& catalog, IdentityMaker& maker,
+                                                  LinkOutput& link_output, ModuleOutput& module_output,
+                                                  DeviceOptions options, Log* log);
+
+  void connect() { link_.start(); }
+  void tick();
+  std::optional<SteadyTime> next_deadline() const;
+
+  LinkCore& link() { return link_; }
+  SettingsCore& settings() { return settings_; }
+  const SettingsCore& settings() const { return settings_; }
+  ModuleCore& modules() { return modules_; }
+  const Identity& identity() const { return identity_; }
+
+ private:
+  DeviceCore(Identity identity, Disk& disk, const Clock& clock, const protocol::Catalog& catalog,
+             LinkOutput& link_output, ModuleOutput& module_output, DeviceOptions options, Log* log);
+
+  // SettingsListener
+  void status_changed(const protocol::ConfigStatus& status) override { link_.send_status(status); }
+  void section_needed(protocol::Section section) override { link_.request_section(section); }
+  void edits_pending() override { link_.propose_edits(); }
+  void report_changed() override { link_.report_changed(); }
+  // ModuleListener
+  const Values& values_for_modules() const override { return settings_.values(); }
+  void module_set(JsonObject values, std::function<void(const Result<void>&)> done) override {
+    settings_.update_bulk(std::move(values), std::move(done));
+  }
+  void modules_changed() override { link_.report_changed(); }
+  void module_failing(std::string_view name) override;
+  // LinkCore::Reporter
+  JsonObject report() const override;
+
+  const Clock& clock_;
+  SteadyTime started_at_;
+  Identity identity_;
+  SeededRandom random_;
+  EchoRunner echo_;
+  IdentifyRunner identify_;
+  ModuleCore modules_;
+  SettingsCore settings_;
+  ActionCore actions_;
+  LinkCore link_;
+};
+
+}  // namespace starling::agent
