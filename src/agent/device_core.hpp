@@ -1,7 +1,7 @@
-// Purpose: one device without its sockets and disk: identity, settings, modules, actions and link, wired together.
-// The agent runs it on real ones; the fleet simulator runs thousands on virtual ones.
-// Owner: Agent or the simulator. Thread: one. Lifetime: a start of the device; a restart is a new DeviceCore on the
-// same Disk. Everything passed in outlives it.
+// Purpose: one device without its sockets and disk: identity, settings, modules, actions and link, wired
+// together. The agent runs it on real ones; the fleet simulator runs thousands on virtual ones. Owner: Agent
+// or the simulator. Thread: one. Lifetime: a start of the device; a restart is a new DeviceCore on the same
+// Disk. Everything passed in outlives it.
 #pragma once
 
 #include <memory>

@@ -2,9 +2,9 @@
 // persistence step: a pulled plug may fall between any two of them, and the simulator makes it do so.
 // Owner: main() or the simulator. Thread: one. Lifetime: outlives the cores.
 //
-// Paths are relative to the device's state folder, with '/'; "" is the folder itself. A new, renamed or removed
-// name is durable only after sync_folder() of the folder that holds it; a file's content after write_file().
-// Errors of all: not_found, permission_denied, too_large, corrupted, io.
+// Paths are relative to the device's state folder, with '/'; "" is the folder itself. A new, renamed or
+// removed name is durable only after sync_folder() of the folder that holds it; a file's content after
+// write_file(). Errors of all: not_found, permission_denied, too_large, corrupted, io.
 #pragma once
 
 #include <string>

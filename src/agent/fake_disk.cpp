@@ -5,7 +5,9 @@
 namespace starling::agent {
 namespace {
 
-std::unexpected<Error> no_power() { return fail(ErrorCode::unavailable, "the disk has no power"); }
+std::unexpected<Error> no_power() {
+  return fail(ErrorCode::unavailable, "the disk has no power");
+}
 
 std::unexpected<Error> missing(std::string_view path) {
   return fail(ErrorCode::not_found, std::string(path) + ": no such file");
@@ -19,23 +21,24 @@ bool below(std::string_view path, std::string_view folder) {
 
 FakeDisk::Names FakeDisk::subtree(const Names& names, std::string_view path) {
   Names found;
-  for (auto entry = names.lower_bound(path); entry != names.end() && entry->first.starts_with(path); ++entry) {
+  for (auto entry = names.lower_bound(path); entry != names.end() && entry->first.starts_with(path);
+       ++entry) {
     if (entry->first == path || below(entry->first, path)) found.insert(*entry);
   }
   return found;
 }
 
 void FakeDisk::erase_subtree(Names& names, std::string_view path) {
-  for (const auto& entry : subtree(names, path)) names.erase(entry.first);
+  for (const auto& entry : subtree(names, path))
+    names.erase(entry.first);
 }
 
 void FakeDisk::apply(Names& names, const NameChange& change) {
   if (!change.removed.empty()) erase_subtree(names, change.removed);
   if (change.added.empty()) return;
-  const auto parent = folder_of(change.added);
-  if (!parent.empty() && !names.contains(parent)) return;  // the folder itself did not survive
-  erase_subtree(names, change.added);
-  for (const auto& [path, node] : change.nodes) names[path] = node;
+  if (!change.removed.empty()) erase_subtree(names, change.added);
+  for (const auto& [path, node] : change.nodes)
+    names[path] = node;
 }
 
 void FakeDisk::record(NameChange change) {
@@ -59,6 +62,12 @@ void FakeDisk::crash_now() {
     if (keep) apply(durable_, change);
   }
   unsynced_changes_.clear();
+  // What was synced inside a folder that did not survive itself is gone with it. Parents sort before
+  // children.
+  for (auto entry = durable_.begin(); entry != durable_.end();) {
+    const auto parent = folder_of(entry->first);
+    entry = parent.empty() || durable_.contains(parent) ? std::next(entry) : durable_.erase(entry);
+  }
   now_ = durable_;
   crashed_ = true;
 }
@@ -142,7 +151,8 @@ Result<void> FakeDisk::rename(std::string_view from, std::string_view to) {
   const Names moved = subtree(now_, from);
   if (moved.empty()) return missing(from);
   NameChange change{std::string(folder_of(to)), std::string(from), std::string(to), {}};
-  for (const auto& [path, node] : moved) change.nodes[std::string(to) + path.substr(from.size())] = node;
+  for (const auto& [path, node] : moved)
+    change.nodes[std::string(to) + path.substr(from.size())] = node;
   record(std::move(change));
   return {};
 }

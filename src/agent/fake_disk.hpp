@@ -1,6 +1,6 @@
 // Purpose: a state folder in memory that loses power on command, for the fleet simulator and the tests.
-// Owner: the simulator or a test. Thread: one. Lifetime: longer than the device that it belongs to: it is what
-// a crash leaves behind.
+// Owner: the simulator or a test. Thread: one. Lifetime: longer than the device that it belongs to: it is
+// what a crash leaves behind.
 //
 // Names are journalled like a file system's: a change of names survives a crash for certain only after
 // sync_folder() of its folder, else by the throw of a seeded die, change by change. A crash inside write_file
@@ -27,11 +27,14 @@ class FakeDisk final : public Disk {
   explicit FakeDisk(std::uint64_t seed = 1, Unsynced unsynced = Unsynced::drawn)
       : random_(seed), unsynced_(unsynced) {}
 
-  // Power fails at the beginning of the `steps`-th changing operation from now (1: the next), in the middle of
-  // it if it is a write. From then on every operation fails with `unavailable`, until restore_power().
+  // Power fails at the beginning of the `steps`-th changing operation from now (1: the next), in the middle
+  // of it if it is a write. From then on every operation fails with `unavailable`, until restore_power().
   void crash_after(std::uint64_t steps) { crash_at_ = steps_ + steps; }
   void crash_now();
-  void restore_power() { crashed_ = false; crash_at_.reset(); }
+  void restore_power() {
+    crashed_ = false;
+    crash_at_.reset();
+  }
   bool crashed() const { return crashed_; }
   std::uint64_t steps() const { return steps_; }  // changing operations so far
 

@@ -57,7 +57,9 @@ std::unexpected<Error> unreadable(const Error& error) {
 
 }  // namespace
 
-IdentitySource RandomIdentityMaker::make() { return {make_uuid_v7(clock_.wall()), make_ed25519_key_pair()}; }
+IdentitySource RandomIdentityMaker::make() {
+  return {make_uuid_v7(clock_.wall()), make_ed25519_key_pair()};
+}
 
 Result<Identity> Identity::load(Disk& disk, IdentityMaker& maker, std::string_view board_serial, Logger log) {
   Identity identity;
@@ -72,8 +74,8 @@ Result<Identity> Identity::load(Disk& disk, IdentityMaker& maker, std::string_vi
     identity.cloned_from_ = std::move(saved->cloned_from);
     identity.start_count_ = saved->start_count;
   }
-  const bool copied = text && !board_serial.empty() && !identity.serial_.empty() &&
-                      identity.serial_ != board_serial;
+  const bool copied =
+      text && !board_serial.empty() && !identity.serial_.empty() && identity.serial_ != board_serial;
   if (copied) {
     // The original board goes on under its name; what it knew is kept for whoever copied it by mistake.
     const std::string aside = "identity-of-" + identity.device_id_ + ".json";

@@ -40,8 +40,8 @@ class Identity {
   static constexpr std::string_view path = "identity.json";
   static constexpr std::string_view token_path = "token";
 
-  // Reads the identity or makes a new one, counts this start, and saves it. With another board serial than the
-  // saved one the card was copied: a new identity is made, the old one's files are kept aside, and
+  // Reads the identity or makes a new one, counts this start, and saves it. With another board serial than
+  // the saved one the card was copied: a new identity is made, the old one's files are kept aside, and
   // cloned_from() names it. Errors: those of Disk, corrupted (a person must decide: the message says how).
   static Result<Identity> load(Disk& disk, IdentityMaker& maker, std::string_view board_serial, Logger log);
 
@@ -53,7 +53,8 @@ class Identity {
   const std::string& token() const { return token_; }  // empty: none
 
   Result<void> save_token(Disk& disk, std::string_view token);
-  // Makes the next session epochs go beyond one that the hub has seen (a restored backup of the state folder).
+  // Makes the next session epochs go beyond one that the hub has seen (a restored backup of the state
+  // folder).
   Result<void> raise_start_count(Disk& disk, std::int64_t above);
   Result<std::string> sign(std::string_view message) const;
 

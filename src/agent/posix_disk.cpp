@@ -102,6 +102,8 @@ Result<void> PosixDisk::remove_tree(std::string_view path) {
   return checked("cannot remove", at(path), error);
 }
 
-Result<void> PosixDisk::sync_folder(std::string_view path) { return fsync_folder(at(path)); }
+Result<void> PosixDisk::sync_folder(std::string_view path) {
+  return fsync_folder(at(path));
+}
 
 }  // namespace starling::agent

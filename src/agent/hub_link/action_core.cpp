@@ -19,7 +19,8 @@ Result<void> ActionCore::start() {
   const auto object = text ? unseal(*text) : Result<JsonObject>(fail(text));
   const auto actions = object ? JsonReader(*object).array("actions") : Result<const JsonArray*>(fail(object));
   if (!actions) {
-    log_.error("the journal of actions cannot be used and is started anew", {{"error", actions.error().message}});
+    log_.error("the journal of actions cannot be used and is started anew",
+               {{"error", actions.error().message}});
     return {};
   }
   for (const Json& json : **actions) {

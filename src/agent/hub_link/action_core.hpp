@@ -1,8 +1,8 @@
 // Purpose: carries out what the hub asks for once: at most once, whatever is lost or sent again.
 // Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs.
 //
-// The id is durable before anything is done. A repeated id gets the stored result; one that a crash interrupted
-// is answered as such and not done again.
+// The id is durable before anything is done. A repeated id gets the stored result; one that a crash
+// interrupted is answered as such and not done again.
 #pragma once
 
 #include <cstdint>

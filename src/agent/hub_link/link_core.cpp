@@ -47,7 +47,8 @@ void LinkCore::attempt() {
 void LinkCore::retry_later() {
   const int doublings = std::min(failures_++, 16);
   const Milliseconds grown = options_.first_backoff * (std::int64_t{1} << doublings);
-  const Milliseconds bound = slow_retry_ ? options_.longest_backoff : std::min(grown, options_.longest_backoff);
+  const Milliseconds bound =
+      slow_retry_ ? options_.longest_backoff : std::min(grown, options_.longest_backoff);
   const auto wait = random_.below(static_cast<std::uint64_t>(bound.count()) + 1);
   slow_retry_ = false;
   state_ = State::waiting;
@@ -106,7 +107,9 @@ void LinkCore::lose(std::string_view reason) {
 
 // ---- messages
 
-void LinkCore::send(const protocol::FromDevice& message) { output_.send(protocol::encode(message)); }
+void LinkCore::send(const protocol::FromDevice& message) {
+  output_.send(protocol::encode(message));
+}
 
 void LinkCore::received(std::string_view text) {
   if (state_ != State::greeting && state_ != State::answering && state_ != State::established) return;
@@ -136,7 +139,8 @@ void LinkCore::on(const protocol::Challenge& challenge) {
   handshake.pending = settings_.pending_edits();
   settings_.mark_edits_sent();
   proposed_.clear();
-  for (const protocol::PendingEdit& edit : handshake.pending) proposed_.insert(edit.id);
+  for (const protocol::PendingEdit& edit : handshake.pending)
+    proposed_.insert(edit.id);
   handshake.nonce = challenge.nonce;
   auto proof = identity_.sign(protocol::handshake_proof_text(handshake));
   if (!proof) {

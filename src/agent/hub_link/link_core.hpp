@@ -1,6 +1,6 @@
-// Purpose: the device's end of the device link: when to connect, what to say, what to make of what the hub says.
-// Sans-I/O: events and a clock in, actions out.
-// Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs; everything passed in outlives it.
+// Purpose: the device's end of the device link: when to connect, what to say, what to make of what the hub
+// says. Sans-I/O: events and a clock in, actions out. Owner: DeviceCore. Thread: one. Lifetime: as long as
+// the device runs; everything passed in outlives it.
 //
 // It works without a hub for ever: backoff with full jitter between 1 s and 60 s, no limit to the attempts.
 #pragma once
@@ -25,7 +25,7 @@ namespace starling::agent {
 class LinkOutput {
  public:
   virtual ~LinkOutput() = default;
-  virtual void enrol() = 0;                       // then enrolled() or attempt_failed()
+  virtual void enrol() = 0;                          // then enrolled() or attempt_failed()
   virtual void connect(std::string_view token) = 0;  // then opened() or attempt_failed(); token may be empty
   virtual void send(std::string_view text) = 0;
   virtual void close(std::string_view reason) = 0;  // what comes from this connection later is dropped
@@ -38,8 +38,8 @@ struct LinkOptions {
   JsonObject capabilities;
   Milliseconds first_backoff{1'000};
   Milliseconds longest_backoff{60'000};
-  Milliseconds silence{30'000};     // the hub pings every 20 s and gives it 10
-  Milliseconds report_delay{1'000}; // collects what changes in one go
+  Milliseconds silence{30'000};      // the hub pings every 20 s and gives it 10
+  Milliseconds report_delay{1'000};  // collects what changes in one go
 };
 
 class LinkCore {

@@ -179,9 +179,8 @@ ModulePort::Answer ModuleCore::commit(const Values& next, std::span<const std::s
       waiting = true;
       send(id, wire::Commit{module.target});
     } else if (module.phase != Phase::greeting) {
-      const bool concerned = std::any_of(changed.begin(), changed.end(), [&](const std::string& key) {
-        return named_by(key, module.names);
-      });
+      const bool concerned = std::any_of(changed.begin(), changed.end(),
+                                         [&](const std::string& key) { return named_by(key, module.names); });
       module.phase = Phase::running;
       if (concerned) send_settings(id, module, next);
     }
@@ -193,9 +192,8 @@ ModulePort::Answer ModuleCore::commit(const Values& next, std::span<const std::s
 
 void ModuleCore::check_committed() {
   if (!committed_) return;
-  const bool waiting = std::any_of(modules_.begin(), modules_.end(), [](const auto& entry) {
-    return entry.second.phase == Phase::committing;
-  });
+  const bool waiting = std::any_of(modules_.begin(), modules_.end(),
+                                   [](const auto& entry) { return entry.second.phase == Phase::committing; });
   if (waiting) return;
   const Committed done = std::exchange(committed_, nullptr);
   done();
@@ -205,7 +203,8 @@ void ModuleCore::rollback() {
   answered_ = nullptr;
   errors_.clear();
   for (auto& [id, module] : modules_) {
-    if (module.phase != Phase::asked && module.phase != Phase::agreed && module.phase != Phase::refused) continue;
+    if (module.phase != Phase::asked && module.phase != Phase::agreed && module.phase != Phase::refused)
+      continue;
     const bool had_agreed = module.phase == Phase::agreed;
     module.phase = Phase::running;
     send(id, wire::Rollback{module.target});
@@ -224,8 +223,8 @@ void ModuleCore::tick() {
     if (module.phase == Phase::asked) {
       module.phase = Phase::refused;
       const auto seconds = std::chrono::duration_cast<Seconds>(module.prepare_time).count();
-      errors_.push_back({"", "module '" + module.name + "' did not answer within " + std::to_string(seconds) +
-                                 " s"});
+      errors_.push_back(
+          {"", "module '" + module.name + "' did not answer within " + std::to_string(seconds) + " s"});
       overdue = true;
     } else if (module.phase == Phase::committing) {
       if (module.tries >= commit_tries) {
@@ -237,7 +236,8 @@ void ModuleCore::tick() {
       send(id, wire::Commit{module.target});
     }
   }
-  for (const ModuleId id : silent) refuse(id, "the commit was not acknowledged", true);
+  for (const ModuleId id : silent)
+    refuse(id, "the commit was not acknowledged", true);
   if (overdue) check_prepared();
 }
 

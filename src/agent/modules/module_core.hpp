@@ -1,10 +1,10 @@
-// Purpose: the agent's end of the module protocol: which modules are there, what each hears, and asking all of
-// them before settings change. Sans-I/O: lines in, lines out, a clock.
-// Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs.
+// Purpose: the agent's end of the module protocol: which modules are there, what each hears, and asking all
+// of them before settings change. Sans-I/O: lines in, lines out, a clock. Owner: DeviceCore. Thread: one.
+// Lifetime: as long as the device runs.
 //
 // A module is asked only about settings that it named. Silence until its deadline is a refusal. After the
-// commit point nothing can refuse: `commit` is repeated until it is acknowledged, then the connection is dropped,
-// and the module finds its settings when it says hello again.
+// commit point nothing can refuse: `commit` is repeated until it is acknowledged, then the connection is
+// dropped, and the module finds its settings when it says hello again.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,7 @@ class ModuleListener {
   virtual ~ModuleListener() = default;
   virtual const Values& values_for_modules() const = 0;
   virtual void module_set(JsonObject values, std::function<void(const Result<void>&)> done) = 0;
-  virtual void modules_changed() = 0;                       // report() gives something else
+  virtual void modules_changed() = 0;                      // report() gives something else
   virtual void module_failing(std::string_view name) = 0;  // comes and goes: does not live with its settings
 };
 

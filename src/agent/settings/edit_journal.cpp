@@ -86,9 +86,9 @@ Result<std::vector<Drift>> EditJournal::open() {
   if (parsed.error().code == ErrorCode::unavailable) return fail(parsed);
   if (auto moved = disk_.rename(path, aside_path); !moved) return fail(moved);
   if (auto synced = disk_.sync_folder(""); !synced) return fail(synced);
-  const std::string message = "the journal of edits made on this device cannot be used: " +
-                              parsed.error().message + "; kept as " + std::string(aside_path) +
-                              ", its edits are no longer in force";
+  const std::string message =
+      "the journal of edits made on this device cannot be used: " + parsed.error().message + "; kept as " +
+      std::string(aside_path) + ", its edits are no longer in force";
   log_.error(message);
   drift.push_back({"corruption", message, clock_.wall().time_since_epoch().count()});
   return drift;
@@ -96,7 +96,8 @@ Result<std::vector<Drift>> EditJournal::open() {
 
 Result<void> EditJournal::save(JournalEntries entries, const Digest& override_hash) {
   JsonArray edits;
-  for (const JournalEntry& entry : entries) edits.push_back(to_json(entry));
+  for (const JournalEntry& entry : entries)
+    edits.push_back(to_json(entry));
   JsonArray hashes;
   hashes.push_back(JsonString(override_hash.hex()));
   hashes.push_back(JsonString(override_hashes_[0].hex()));
@@ -110,7 +111,8 @@ Result<void> EditJournal::save(JournalEntries entries, const Digest& override_ha
 }
 
 void EditJournal::mark_sent() {
-  for (JournalEntry& entry : entries_) entry.sent = true;
+  for (JournalEntry& entry : entries_)
+    entry.sent = true;
 }
 
 }  // namespace starling::agent

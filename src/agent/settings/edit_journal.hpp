@@ -1,6 +1,5 @@
-// Purpose: edits made on the device that the hub has not settled yet, kept across power loss. Saving the journal
-// is the commit point of an edit.
-// Owner: SettingsCore. Thread: one. Lifetime: the core's.
+// Purpose: edits made on the device that the hub has not settled yet, kept across power loss. Saving the
+// journal is the commit point of an edit. Owner: SettingsCore. Thread: one. Lifetime: the core's.
 #pragma once
 
 #include <array>
@@ -18,7 +17,8 @@ namespace starling::agent {
 
 struct JournalEntry {
   protocol::PendingEdit edit;
-  // Set when the hub has accepted the edit: it stays in force until a document of at least this revision runs.
+  // Set when the hub has accepted the edit: it stays in force until a document of at least this revision
+  // runs.
   std::optional<std::int64_t> accepted_revision;
   bool sent = false;  // may be known to the hub: never changed any more
 };

@@ -14,8 +14,12 @@ constexpr std::string_view corrupt_prefix = "corrupt-";
 constexpr std::size_t kept_corrupt = 3;
 constexpr std::size_t max_document_bytes = 1u << 20;
 
-std::string path_of(std::int64_t number) { return std::string(folder) + "/" + std::to_string(number); }
-std::string document_of(std::int64_t number) { return path_of(number) + "/document.json"; }
+std::string path_of(std::int64_t number) {
+  return std::string(folder) + "/" + std::to_string(number);
+}
+std::string document_of(std::int64_t number) {
+  return path_of(number) + "/document.json";
+}
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
   std::int64_t number = 0;
@@ -153,7 +157,8 @@ Result<std::optional<Generation>> GenerationStore::load_link(std::string_view li
   auto generation = load(**number);
   if (generation) return std::move(*generation);
   if (generation.error().code == ErrorCode::unavailable) return fail(generation);
-  const std::string aside = std::string(folder) + "/" + std::string(corrupt_prefix) + std::to_string(**number);
+  const std::string aside =
+      std::string(folder) + "/" + std::string(corrupt_prefix) + std::to_string(**number);
   const bool kept = disk_.rename(path_of(**number), aside) && disk_.sync_folder(folder);
   const std::string message = "generation " + std::to_string(**number) + " (" + std::string(link) +
                               ") cannot be used: " + generation.error().message +

@@ -6,8 +6,8 @@
 //   current   -> generations/7     what runs
 //   confirmed -> generations/6     the way back, until 7 has proved itself
 //
-// Order of an apply: write 7/document.json (fsync), sync its folder, sync `generations`, rename `current`, sync
-// the state folder. Before the rename a crash leaves the old document, after it the new one.
+// Order of an apply: write 7/document.json (fsync), sync its folder, sync `generations`, rename `current`,
+// sync the state folder. Before the rename a crash leaves the old document, after it the new one.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +28,9 @@ struct Generation {
   protocol::Cursor cursor;
   protocol::SettingsDocument settings;
   Digest settings_hash;
-  JsonObject modules;   // the place of the section
-  JsonObject software;  // the place of the section
-  Digest override_hash; // of config_override.json as derived when this was written
+  JsonObject modules;    // the place of the section
+  JsonObject software;   // the place of the section
+  Digest override_hash;  // of config_override.json as derived when this was written
 };
 
 class GenerationStore {

@@ -12,7 +12,8 @@ std::string_view shown_name(const protocol::SettingSchema& setting) {
 template <typename Visit>
 void for_each_setting(const protocol::Catalog& catalog, Visit visit) {
   for (const auto& [name, component] : catalog.components()) {
-    for (const protocol::SettingSchema& setting : component->settings()) visit(setting);
+    for (const protocol::SettingSchema& setting : component->settings())
+      visit(setting);
   }
 }
 

@@ -1,6 +1,6 @@
-// Purpose: config_override.json, what a person on the device sees of the settings: those that differ from their
-// defaults, by alias where they have one. Derived; an edit by hand is read back as a proposal.
-// Owner: none. Thread: any. Lifetime: none.
+// Purpose: config_override.json, what a person on the device sees of the settings: those that differ from
+// their defaults, by alias where they have one. Derived; an edit by hand is read back as a proposal. Owner:
+// none. Thread: any. Lifetime: none.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Purpose: state files that notice when their bytes are not what was written: a JSON object with its checksum.
-// Owner: none. Thread: any. Lifetime: none.
+// Purpose: state files that notice when their bytes are not what was written: a JSON object with its
+// checksum. Owner: none. Thread: any. Lifetime: none.
 #pragma once
 
 #include <string>

@@ -21,8 +21,8 @@ void SettingsCore::offer(const protocol::ConfigUpdate& update) {
     }
     return;
   }
-  const bool stale = update.hub_generation == running_.cursor.hub_generation &&
-                     update.revision < running_.cursor.revision;
+  const bool stale =
+      update.hub_generation == running_.cursor.hub_generation && update.revision < running_.cursor.revision;
   if (stale) {
     return refuse_offer(update, "older than revision " + std::to_string(running_.cursor.revision) +
                                     ", which runs on this device");
@@ -112,7 +112,8 @@ void SettingsCore::update_bulk(JsonObject values, EditDone done) {
   candidate.kind = Kind::edit;
   candidate.origin = Origin::module;
   candidate.done = std::move(done);
-  for (auto& member : values) candidate.edits[std::string(member.key())] = std::move(member.value());
+  for (auto& member : values)
+    candidate.edits[std::string(member.key())] = std::move(member.value());
   waiting_edits_.push_back(std::move(candidate));
   begin_waiting();
 }

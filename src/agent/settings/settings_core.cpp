@@ -13,7 +13,8 @@ namespace {
 
 std::string joined(const std::vector<std::string>& keys) {
   std::string text;
-  for (const std::string& key : keys) text += (text.empty() ? "" : ", ") + key;
+  for (const std::string& key : keys)
+    text += (text.empty() ? "" : ", ") + key;
   return text;
 }
 
@@ -22,20 +23,20 @@ std::string joined(const std::vector<std::string>& keys) {
 // `resting` stands for idle or, while a document has to prove itself, provisional.
 const SettingsCore::Transition SettingsCore::transitions[] = {
     // from              event                to                 action
-    {State::idle,        Event::begun,        State::validating, &SettingsCore::validate},
-    {State::provisional, Event::begun,        State::validating, &SettingsCore::validate},
-    {State::validating,  Event::valid,        State::preparing,  &SettingsCore::prepare},
-    {State::validating,  Event::invalid,      State::resting,    &SettingsCore::refuse},
-    {State::preparing,   Event::ready,        State::persisting, &SettingsCore::persist},
-    {State::preparing,   Event::refused,      State::resting,    &SettingsCore::roll_back_and_refuse},
-    {State::preparing,   Event::replaced,     State::validating, &SettingsCore::roll_back_and_validate},
-    {State::persisting,  Event::written,      State::switching,  &SettingsCore::switch_over},
-    {State::persisting,  Event::failed,       State::resting,    &SettingsCore::roll_back_and_refuse},
-    {State::switching,   Event::switched,     State::committing, &SettingsCore::commit},
-    {State::switching,   Event::failed,       State::resting,    &SettingsCore::roll_back_and_refuse},
-    {State::committing,  Event::acknowledged, State::resting,    &SettingsCore::settle},
-    {State::provisional, Event::healthy,      State::resting,    &SettingsCore::confirm},
-    {State::provisional, Event::unhealthy,    State::resting,    &SettingsCore::revert},
+    {State::idle, Event::begun, State::validating, &SettingsCore::validate},
+    {State::provisional, Event::begun, State::validating, &SettingsCore::validate},
+    {State::validating, Event::valid, State::preparing, &SettingsCore::prepare},
+    {State::validating, Event::invalid, State::resting, &SettingsCore::refuse},
+    {State::preparing, Event::ready, State::persisting, &SettingsCore::persist},
+    {State::preparing, Event::refused, State::resting, &SettingsCore::roll_back_and_refuse},
+    {State::preparing, Event::replaced, State::validating, &SettingsCore::roll_back_and_validate},
+    {State::persisting, Event::written, State::switching, &SettingsCore::switch_over},
+    {State::persisting, Event::failed, State::resting, &SettingsCore::roll_back_and_refuse},
+    {State::switching, Event::switched, State::committing, &SettingsCore::commit},
+    {State::switching, Event::failed, State::resting, &SettingsCore::roll_back_and_refuse},
+    {State::committing, Event::acknowledged, State::resting, &SettingsCore::settle},
+    {State::provisional, Event::healthy, State::resting, &SettingsCore::confirm},
+    {State::provisional, Event::unhealthy, State::resting, &SettingsCore::revert},
 };
 
 SettingsCore::SettingsCore(Disk& disk, const Clock& clock, const protocol::Catalog& catalog,
@@ -69,7 +70,14 @@ Result<void> SettingsCore::start() {
   if (!drift_.empty()) drift_until_ = clock_.steady() + options_.drift_shown;
   state_ = resting_state();
   known_overrides_ = store_.known_override_hashes();
-  for (const Digest& hash : journal_.override_hashes()) known_overrides_.push_back(hash);
+  for (const Digest& hash : journal_.override_hashes())
+    known_overrides_.push_back(hash);
+  if (!drift_.empty()) {
+    // Derived from what cannot be read any more, for all that is known: not an edit by hand.
+    if (const auto text = disk_.read_file(override_path, max_override_bytes)) {
+      known_overrides_.push_back(sha256(*text));
+    }
+  }
   const bool accepted = std::any_of(journal_.entries().begin(), journal_.entries().end(),
                                     [](const JournalEntry& entry) { return entry.accepted_revision; });
   if (accepted) accepted_until_ = clock_.steady() + options_.accepted_edit;
@@ -89,9 +97,9 @@ void SettingsCore::step(Event event) {
   stepping_ = true;
   std::optional<Event> next = event;
   while (next) {
-    const auto found = std::find_if(std::begin(transitions), std::end(transitions), [&](const Transition& row) {
-      return row.from == state_ && row.on == *next;
-    });
+    const auto found =
+        std::find_if(std::begin(transitions), std::end(transitions),
+                     [&](const Transition& row) { return row.from == state_ && row.on == *next; });
     if (found == std::end(transitions)) break;
     if (found->to != State::resting) state_ = found->to;
     next = (this->*found->act)();
@@ -127,10 +135,9 @@ void SettingsCore::begin_waiting() {
 std::optional<SettingsCore::Event> SettingsCore::prepare() {
   // The values may be the running ones: only the document's label or the journal changes then.
   if (candidate_->changed.empty()) return Event::ready;
-  const auto answer = modules_.prepare(candidate_->values, candidate_->changed,
-                                       [this](std::vector<protocol::KeyError> errors) {
-                                         prepared(std::move(errors));
-                                       });
+  const auto answer =
+      modules_.prepare(candidate_->values, candidate_->changed,
+                       [this](std::vector<protocol::KeyError> errors) { prepared(std::move(errors)); });
   if (answer == ModulePort::Answer::ready) return Event::ready;
   if (candidate_->kind == Kind::document) {
     send_status(candidate_->generation.settings_hash, Phase::staging);
@@ -294,7 +301,8 @@ std::optional<SettingsCore::Event> SettingsCore::revert() {
   }
   provisional_until_.reset();
   refused_ = left;
-  const Values before = std::exchange(values_, values_in_force(catalog_, running_.settings, unexpired_edits()));
+  const Values before =
+      std::exchange(values_, values_in_force(catalog_, running_.settings, unexpired_edits()));
   const auto changed = changed_keys(before, values_);
   log_.warning("settings reverted", {{"revision", running_.cursor.revision}, {"why", why}});
   // Nobody can refuse what ran before; nor does the way back wait for anybody.
@@ -368,7 +376,8 @@ JsonObject SettingsCore::report() const {
   settings["hash"] = running_.settings_hash.hex();
   settings["phase"] = provisional_until_ ? "provisional" : "applied";
   JsonArray pending;
-  for (const protocol::PendingEdit& edit : pending_edits()) pending.push_back(JsonString(edit.key));
+  for (const protocol::PendingEdit& edit : pending_edits())
+    pending.push_back(JsonString(edit.key));
   settings["pending"] = std::move(pending);
   JsonArray drift;
   for (const Drift& one : drift_) {

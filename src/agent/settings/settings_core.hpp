@@ -1,9 +1,9 @@
-// Purpose: decides which settings run on the device: takes documents from the hub and edits made here, asks the
-// modules, commits, confirms or goes back. Sans-I/O but for the Disk: the simulator runs this very code.
+// Purpose: decides which settings run on the device: takes documents from the hub and edits made here, asks
+// the modules, commits, confirms or goes back. Sans-I/O but for the Disk: the simulator runs this very code.
 // Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs; everything passed in outlives it.
 //
-// One candidate is in work at a time. The newest document replaces one that is still being prepared; edits and
-// their settlements wait in line. See the transition table in the .cpp file.
+// One candidate is in work at a time. The newest document replaces one that is still being prepared; edits
+// and their settlements wait in line. See the transition table in the .cpp file.
 #pragma once
 
 #include <deque>
@@ -96,7 +96,18 @@ class SettingsCore {
 
  private:
   enum class Event {
-    begun, valid, invalid, ready, refused, replaced, written, failed, switched, acknowledged, healthy, unhealthy
+    begun,
+    valid,
+    invalid,
+    ready,
+    refused,
+    replaced,
+    written,
+    failed,
+    switched,
+    acknowledged,
+    healthy,
+    unhealthy
   };
   struct Transition {
     State from;
@@ -111,11 +122,11 @@ class SettingsCore {
   struct Candidate {
     Kind kind = Kind::document;
     Origin origin = Origin::hub;
-    Generation generation;              // document
-    Values edits;                       // edit: key → new value
-    protocol::ConfigProposed answer;    // settlement
+    Generation generation;                      // document
+    Values edits;                               // edit: key → new value
+    protocol::ConfigProposed answer;            // settlement
     std::optional<std::int64_t> expires_up_to;  // settlement of accepted edits without an answer: revision
-    EditDone done;                      // edit
+    EditDone done;                              // edit
     // Worked out by validate():
     JournalEntries journal;
     bool journal_changed = false;
@@ -123,7 +134,7 @@ class SettingsCore {
     std::vector<std::string> changed;
     std::string override_content;
     std::vector<protocol::KeyError> errors;
-    std::size_t drift_before = 0;       // how much drift there was when the work began
+    std::size_t drift_before = 0;  // how much drift there was when the work began
   };
 
   void step(Event event);

@@ -29,7 +29,8 @@ void Subscriptions::unsubscribe(Id id) {
   }
 }
 
-void Subscriptions::notify(std::int64_t revision, const Values& values, std::span<const std::string> changed) {
+void Subscriptions::notify(std::int64_t revision, const Values& values,
+                           std::span<const std::string> changed) {
   ++notifying_;
   const std::size_t count = subscriptions_.size();  // one that joins in a callback hears the next change
   for (std::size_t i = 0; i < count; ++i) {

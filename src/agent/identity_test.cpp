@@ -1,0 +1,87 @@
+#include "agent/identity.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/fake_disk.hpp"
+#include "base/uuid.hpp"
+
+namespace starling::agent {
+namespace {
+
+struct IdentityTest : testing::Test {
+  Identity load(std::string_view serial) {
+    auto identity = Identity::load(disk, maker, serial, Logger());
+    EXPECT_TRUE(identity) << (identity ? "" : identity.error().message);
+    return std::move(*identity);
+  }
+  FakeDisk disk{1, FakeDisk::Unsynced::lost};
+  ManualClock clock;
+  RandomIdentityMaker maker{clock};
+};
+
+TEST_F(IdentityTest, IsMadeOnceAndKept) {
+  const Identity first = load("board-1");
+  EXPECT_TRUE(is_uuid(first.device_id()));
+  EXPECT_EQ(first.start_count(), 1);
+  disk.crash_now();
+  disk.restore_power();
+  const Identity second = load("board-1");
+  EXPECT_EQ(second.device_id(), first.device_id());
+  EXPECT_EQ(second.public_key(), first.public_key());
+  EXPECT_EQ(second.start_count(), 2);
+  EXPECT_TRUE(second.cloned_from().empty());
+  EXPECT_TRUE(ed25519_verify(first.public_key(), "text", *second.sign("text")));
+}
+
+TEST_F(IdentityTest, ACopyOnAnotherBoardBecomesADeviceOfItsOwn) {
+  Identity original = load("board-1");
+  ASSERT_TRUE(original.save_token(disk, "secret"));
+  const Identity copy = load("board-2");
+  EXPECT_NE(copy.device_id(), original.device_id());
+  EXPECT_NE(copy.public_key(), original.public_key());
+  EXPECT_EQ(copy.cloned_from(), original.device_id());
+  EXPECT_TRUE(copy.token().empty());
+  EXPECT_TRUE(disk.content("identity-of-" + original.device_id() + ".json"));
+  const Identity again = load("board-2");
+  EXPECT_EQ(again.device_id(), copy.device_id());
+  EXPECT_EQ(again.cloned_from(), original.device_id());
+}
+
+TEST_F(IdentityTest, ABoardWithoutSerialIsNoCopy) {
+  const Identity first = load("");
+  EXPECT_EQ(load("board-1").device_id(), first.device_id());
+  EXPECT_EQ(load("").device_id(), first.device_id());
+}
+
+TEST_F(IdentityTest, KeepsTheToken) {
+  ASSERT_TRUE(load("b").save_token(disk, "secret"));
+  EXPECT_EQ(load("b").token(), "secret");
+}
+
+TEST_F(IdentityTest, ADamagedFileNeedsAPerson) {
+  for (const std::string content : {"", "{}", "[]", R"({"device_id":"x"})"}) {
+    SCOPED_TRACE(content);
+    disk.put(Identity::path, content);
+    const auto identity = Identity::load(disk, maker, "b", Logger());
+    ASSERT_FALSE(identity);
+    EXPECT_EQ(identity.error().code, ErrorCode::corrupted);
+    EXPECT_THAT(identity.error().message, testing::HasSubstr("remove it to enrol"));
+    EXPECT_EQ(disk.content(Identity::path), content);
+  }
+}
+
+TEST_F(IdentityTest, APowerFailureLeavesOneIdentity) {
+  for (std::uint64_t seed = 1; seed < 20; ++seed) {
+    FakeDisk torn(seed);
+    torn.crash_after(seed % 4 + 1);
+    (void)Identity::load(torn, maker, "b", Logger());
+    torn.restore_power();
+    const auto identity = Identity::load(torn, maker, "b", Logger());
+    ASSERT_TRUE(identity) << identity.error().message;
+    EXPECT_EQ(Identity::load(torn, maker, "b", Logger())->device_id(), identity->device_id());
+  }
+}
+
+}  // namespace
+}  // namespace starling::agent
