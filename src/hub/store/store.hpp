@@ -4,6 +4,7 @@
 // Lifetime: the destructor finishes what was accepted.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -39,7 +40,10 @@ struct DeviceRecord {
   std::string facts;        // JSON text, see DeviceFacts
 };
 
-// The stored answer to a request with an idempotency id; kept for 7 days.
+// Answers and results of actions are kept for this long; then they are not found any more.
+inline constexpr std::chrono::milliseconds answer_lifetime = std::chrono::hours(7 * 24);
+
+// The stored answer to a request with an idempotency id.
 struct Answer {
   std::string fleet;
   std::string principal;
@@ -86,15 +90,15 @@ struct StoredHub {
 };
 
 struct ChangeQuery {
-  std::string fleet;
+  std::string fleet = {};
   std::int64_t since = 0;          // exclusive
   std::int64_t until = INT64_MAX;  // inclusive
   std::size_t limit = 100;
   bool newest_first = false;
   // If set, only changes with an edit of such an entity: a kind and, if not empty, an id or the beginning of
   // one.
-  std::optional<EntityKind> kind;
-  std::string id_prefix;
+  std::optional<EntityKind> kind = {};
+  std::string id_prefix = {};
 };
 
 class Store {
@@ -107,10 +111,12 @@ class Store {
   // Blocking; once, at start.
   virtual Result<StoredHub> load() = 0;
 
-  // Errors: unavailable (disk full, locked), conflict (a revision is not head + 1), io. After an error
-  // nothing of the batch is stored. Completes after the bytes are on disk.
+  // Errors: unavailable (disk full, locked), conflict (a revision is not head + 1), already_exists (an answer
+  // with that id is stored), corrupted, io. After an error nothing of the batch is stored. Completes after
+  // the bytes are on disk, in the order of the calls. Removing a device removes its record.
   virtual void commit(Batch batch, Completion<void> done) = 0;
 
+  // A record whose device is not registered (any more) is left out, here and in commit().
   virtual void save_records(std::vector<DeviceRecord> records, Completion<void> done) = 0;
   virtual void save_action_results(std::vector<StoredActionResult> results, Completion<void> done) = 0;
 
