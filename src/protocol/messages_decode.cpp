@@ -143,7 +143,7 @@ Result<FromDevice> read_handshake(FieldReader& reader) {
   message.serial = reader.optional_text("serial", max_id_bytes);
   message.capabilities = reader.optional_object("capabilities");
   reader.optional_within("components", [&](FieldReader& components) {
-    if (components.all().size() > max_components) components.refuse("", "is one of too many components");
+    if (components.all().size() > max_components) reader.refuse("components", "has too many members");
     for (const auto& member : components.all()) {
       if (member.key().size() > max_key_bytes) components.refuse(member.key(), "has too long a name");
       message.components.emplace(member.key(), components.optional_digest(member.key()));

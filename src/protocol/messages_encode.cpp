@@ -117,6 +117,10 @@ void append_components(std::string& out, const std::map<std::string, Digest, std
 
 void write(std::string& out, const Handshake& message) {
   ObjectWriter writer = begin(out, "handshake");
+  if (message.protocol == 0) {
+    writer.text("device_id", message.device_id).json("capabilities", message.capabilities).end();
+    return;
+  }
   writer.integer("protocol", message.protocol)
       .text("device_id", message.device_id)
       .text("boot_id", message.boot_id);
