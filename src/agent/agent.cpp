@@ -1,0 +1,147 @@
+#include "agent/agent.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "agent/component_files.hpp"
+
+namespace starling::agent {
+namespace {
+
+constexpr std::string_view log_level_key = "logger.level";
+
+LinkTarget link_target(const AgentOptions& options, const Board& board) {
+  LinkTarget target;
+  target.hub = options.hub;
+  target.trust.pins = options.pins;
+  target.enrolment_key = options.enrolment_key;
+  target.device_type = board.device_type;
+  target.registration["device_name"] = options.name;
+  target.registration["timezone"] = options.timezone;
+  target.registration["current_version"] = STARLING_VERSION;
+  target.registration["metadata"] = board.metadata;
+  if (!options.labels.empty()) target.registration["labels"] = options.labels;
+  return target;
+}
+
+std::uint64_t random_seed() {
+  std::uint64_t seed = 0;
+  const std::string bytes = random_bytes(sizeof(seed));
+  __builtin_memcpy(&seed, bytes.data(), sizeof(seed));
+  return seed;
+}
+
+}  // namespace
+
+struct Agent::Timer {
+  explicit Timer(const asio::any_io_executor& executor) : timer(executor) {}
+  asio::steady_timer timer;
+};
+
+Result<std::unique_ptr<Agent>> Agent::load(asio::any_io_executor executor, const Clock& clock, Log& log,
+                                           AgentOptions options, Board board) {
+  if (auto made = make_folders(options.state, 0700); !made) return fail(made);
+  auto lock = FileLock::acquire(options.state / "agent.lock");
+  if (!lock) return fail(lock);
+  auto catalog = read_components(options.components);
+  if (!catalog) return fail(catalog);
+  std::unique_ptr<Agent> agent(new Agent(std::move(executor), clock, log, std::move(*lock), std::move(options),
+                                         std::move(*catalog), board));
+  if (auto loaded = agent->load_core(board); !loaded) return fail(loaded);
+  return agent;
+}
+
+Agent::Agent(asio::any_io_executor executor, const Clock& clock, Log& log, FileLock lock, AgentOptions options,
+             protocol::Catalog catalog, const Board& board)
+    : clock_(clock),
+      log_(log),
+      lock_(std::move(lock)),
+      options_(std::move(options)),
+      catalog_(std::move(catalog)),
+      disk_(options_.state),
+      identity_maker_(clock),
+      tasks_(executor, Logger(log, "agent")),
+      timer_(std::make_unique<Timer>(executor)),
+      link_driver_(executor, link_target(options_, board), *this, Logger(log, "link")),
+      module_server_(executor, *this, Logger(log, "modules")),
+      override_watch_(
+          executor,
+          [this] {
+            core_->settings().check_override();
+            deadlines_changed();
+          },
+          Logger(log, "settings")) {}
+
+Agent::~Agent() = default;
+
+Result<void> Agent::load_core(const Board& board) {
+  DeviceOptions device;
+  device.board_serial = board.serial;
+  device.seed = random_seed();
+  device.settings = options_.settings;
+  device.link.can_enrol = !options_.enrolment_key.empty();
+  device.link.agent_version = STARLING_VERSION;
+  device.link.boot_id = board.boot_id;
+  device.link.capabilities = board.metadata;
+  device.link.first_backoff = options_.first_backoff;
+  auto core = DeviceCore::load(disk_, clock_, catalog_, identity_maker_, link_driver_, module_server_,
+                               std::move(device), &log_);
+  if (!core) return fail(core);
+  core_ = std::move(*core);
+  link_driver_.attach(core_->link(), core_->identity());
+  follow_log_level();
+  return module_server_.start(options_.state / "agent.sock", core_->modules());
+}
+
+// The level is one of the settings: it is in force as soon as it has changed.
+void Agent::follow_log_level() {
+  const auto follow = [this](const Values& values) {
+    const auto value = values.find(log_level_key);
+    if (value == values.end() || !value->second.is_string()) return;
+    if (const auto level = parse_log_level(std::string_view(value->second.get_string()))) log_.set_level(*level);
+  };
+  follow(core_->settings().values());
+  core_->settings().subscriptions().subscribe({std::string(log_level_key)},
+                                              [follow](const SettingsChange& change) { follow(change.values); });
+}
+
+void Agent::start() {
+  const Logger log(log_, "agent");
+  log.info("agent started", {{"device", core_->identity().device_id()},
+                             {"version", STARLING_VERSION},
+                             {"hub", options_.hub.origin()},
+                             {"state", options_.state.string()}});
+  if (auto watching = override_watch_.start(options_.state); !watching) {
+    log.warning("hand edits of the override file are found at the next start only",
+                {{"error", watching.error().message}});
+  }
+  core_->connect();
+  tasks_.start("clock", run_clock());
+}
+
+asio::awaitable<void> Agent::stop() {
+  co_await override_watch_.stop();
+  co_await link_driver_.stop();
+  co_await module_server_.stop();
+  co_await tasks_.stop();
+  Logger(log_, "agent").info("agent stopped");
+}
+
+void Agent::deadlines_changed() { timer_->timer.cancel(); }
+
+asio::awaitable<void> Agent::run_clock() {
+  // A timer runs on a clock that stands still during suspend: it is not trusted for long.
+  constexpr auto longest = std::chrono::nanoseconds(Seconds(60));
+  while (true) {
+    const auto next = core_->next_deadline();
+    const auto wait = next ? std::clamp<std::chrono::nanoseconds>(*next - clock_.steady(), {}, longest) : longest;
+    timer_->timer.expires_after(wait);
+    const auto [error] = co_await timer_->timer.async_wait(asio::as_tuple(asio::use_awaitable));
+    const auto cancelled = co_await asio::this_coro::cancellation_state;
+    if (cancelled.cancelled() != asio::cancellation_type::none) co_return;
+    if (!error) core_->tick();
+  }
+}
+
+}  // namespace starling::agent

@@ -1,0 +1,71 @@
+// Purpose: the agent of one device on a real machine: its core with real disk, sockets and clock.
+// Owner: main(). Thread: the io_context's. Lifetime: stop() completes before destruction.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/board.hpp"
+#include "agent/device_core.hpp"
+#include "agent/hub_link/link_driver.hpp"
+#include "agent/modules/module_server.hpp"
+#include "agent/override_watch.hpp"
+#include "agent/posix_disk.hpp"
+#include "base/files.hpp"
+#include "base/task_group.hpp"
+
+namespace starling::agent {
+
+struct AgentOptions {
+  std::filesystem::path state;
+  std::filesystem::path components;
+  http::Url hub;
+  std::vector<std::string> pins;
+  std::string enrolment_key;  // empty: only a device that has enrolled can connect
+  std::string name;
+  std::string timezone;
+  JsonObject labels;
+  SettingsOptions settings;
+  Milliseconds first_backoff{1'000};
+};
+
+class Agent final : private Wakeup {
+ public:
+  // Locks the state folder and loads what is in it; the modules' socket listens when it returns.
+  // Errors: failed_precondition (another agent has the folder), those of Identity, SettingsCore, components.
+  static Result<std::unique_ptr<Agent>> load(asio::any_io_executor executor, const Clock& clock, Log& log,
+                                             AgentOptions options, Board board);
+  ~Agent() override;
+
+  void start();
+  asio::awaitable<void> stop();
+
+  const DeviceCore& core() const { return *core_; }
+
+ private:
+  Agent(asio::any_io_executor executor, const Clock& clock, Log& log, FileLock lock, AgentOptions options,
+        protocol::Catalog catalog, const Board& board);
+  Result<void> load_core(const Board& board);
+  void follow_log_level();
+  void deadlines_changed() override;
+  asio::awaitable<void> run_clock();
+
+  struct Timer;
+  const Clock& clock_;
+  Log& log_;
+  FileLock lock_;
+  AgentOptions options_;
+  protocol::Catalog catalog_;
+  PosixDisk disk_;
+  RandomIdentityMaker identity_maker_;
+  TaskGroup tasks_;
+  std::unique_ptr<Timer> timer_;
+  LinkDriver link_driver_;
+  ModuleServer module_server_;
+  std::unique_ptr<DeviceCore> core_;
+  OverrideWatch override_watch_;
+};
+
+}  // namespace starling::agent
