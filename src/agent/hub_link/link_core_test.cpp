@@ -1,0 +1,333 @@
+#include "agent/hub_link/link_core.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/device_core.hpp"
+#include "agent/settings_bench.hpp"
+
+namespace starling::agent {
+namespace {
+
+using protocol::FromDevice;
+using testing::HasSubstr;
+
+// A network that records what it is asked for.
+class Network final : public LinkOutput, public ModuleOutput {
+ public:
+  void enrol() override { asked.push_back("enrol"); }
+  void connect(std::string_view token) override { asked.push_back("connect " + std::string(token)); }
+  void send(std::string_view text) override {
+    auto message = protocol::decode_from_device(text);
+    ASSERT_TRUE(message) << message.error().message;
+    sent.push_back(std::move(*message));
+  }
+  void close(std::string_view reason) override { asked.push_back("close: " + std::string(reason)); }
+  void send_line(ModuleId, std::string_view) override {}
+  void drop(ModuleId) override {}
+
+  template <typename Message>
+  const Message* last() const {
+    for (auto message = sent.rbegin(); message != sent.rend(); ++message) {
+      if (const auto* found = std::get_if<Message>(&*message)) return found;
+    }
+    return nullptr;
+  }
+
+  std::vector<std::string> asked;
+  std::vector<FromDevice> sent;
+};
+
+struct LinkTest : testing::Test {
+  void start(bool can_enrol = true) {
+    DeviceOptions options;
+    options.board_serial = "board-1";
+    options.seed = 3;
+    options.link.can_enrol = can_enrol;
+    options.link.boot_id = "boot";
+    auto loaded = DeviceCore::load(disk, clock, catalog, maker, network, network, std::move(options), nullptr);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    device = std::move(*loaded);
+    network.asked.clear();
+    network.sent.clear();
+    device->connect();
+  }
+  LinkCore& link() { return device->link(); }
+  void receive(const protocol::FromHub& message) { link().received(protocol::encode(message)); }
+  void establish() {
+    link().opened();
+    receive(protocol::Challenge{"nonce"});
+    receive(welcome());
+    ASSERT_TRUE(link().established());
+  }
+  protocol::Welcome welcome(std::string token = "") const {
+    protocol::Welcome message;
+    message.hub_time_ms = clock.wall().time_since_epoch().count() + 5'000;
+    message.heartbeat_seconds = 300;
+    message.hub_generation = "g1";
+    message.token = std::move(token);
+    return message;
+  }
+  void pass(Milliseconds time) {
+    clock.advance(time);
+    device->tick();
+  }
+  // Time until the core wants to try again.
+  Milliseconds pause() const {
+    return std::chrono::duration_cast<Milliseconds>(*device->next_deadline() - clock.steady());
+  }
+
+  FakeDisk disk;
+  ManualClock clock;
+  protocol::Catalog catalog = test_catalog();
+  RandomIdentityMaker maker{clock};
+  Network network;
+  std::unique_ptr<DeviceCore> device;
+};
+
+TEST_F(LinkTest, EnrolsOnceThenConnectsWithItsToken) {
+  start();
+  EXPECT_EQ(network.asked.back(), "enrol");
+  link().enrolled("secret");
+  EXPECT_EQ(network.asked.back(), "connect secret");
+  start();
+  EXPECT_EQ(network.asked, std::vector<std::string>{"connect secret"});
+}
+
+TEST_F(LinkTest, SignsTheHandshakeAndTellsWhatRuns) {
+  start();
+  link().enrolled("secret");
+  link().opened();
+  EXPECT_TRUE(network.sent.empty());
+  receive(protocol::Challenge{"nonce"});
+  const auto* handshake = network.last<protocol::Handshake>();
+  ASSERT_NE(handshake, nullptr);
+  EXPECT_EQ(handshake->device_id, device->identity().device_id());
+  EXPECT_EQ(handshake->epoch, (protocol::SessionEpoch{1, 1}));
+  EXPECT_EQ(handshake->sections.at(0).applied, device->settings().running_hash());
+  EXPECT_EQ(handshake->components.size(), 2u);
+  EXPECT_EQ(handshake->nonce, "nonce");
+  EXPECT_TRUE(ed25519_verify(device->identity().public_key(), protocol::handshake_proof_text(*handshake),
+                             *base64url_decode(handshake->proof)));
+}
+
+TEST_F(LinkTest, KeepsARotatedToken) {
+  start();
+  link().enrolled("old");
+  link().opened();
+  receive(protocol::Challenge{"nonce"});
+  receive(welcome("fresh"));
+  start();
+  EXPECT_EQ(network.asked.back(), "connect fresh");
+}
+
+TEST_F(LinkTest, AppliesWhatItIsOfferedAndAnswers) {
+  start();
+  link().enrolled("t");
+  establish();
+  receive(make_update(catalog, 2, {{"logger.level", "DEBUG"}}));
+  const auto* status = network.last<protocol::ConfigStatus>();
+  ASSERT_NE(status, nullptr);
+  EXPECT_EQ(status->phase, protocol::Phase::provisional);
+  EXPECT_EQ(status->running, device->settings().running_hash());
+  network.sent.clear();
+  pass(Seconds(1));  // reported state follows, collected
+  const auto* beat = network.last<protocol::Heartbeat>();
+  ASSERT_NE(beat, nullptr);
+  EXPECT_EQ(beat->reported.at("settings").at("revision"), Json(2));
+  EXPECT_EQ(network.sent.size(), 1u);
+}
+
+TEST_F(LinkTest, AsksForTheWholeSectionWhenAPatchDoesNotFit) {
+  start();
+  link().enrolled("t");
+  establish();
+  auto update = make_update(catalog, 2, {{"logger.level", "DEBUG"}});
+  update.base = sha256("unknown");
+  receive(update);
+  EXPECT_NE(network.last<protocol::ConfigRequest>(), nullptr);
+  EXPECT_EQ(network.last<protocol::ConfigStatus>(), nullptr);
+}
+
+TEST_F(LinkTest, ProposesEachEditOnceInASession) {
+  start();
+  link().enrolled("t");
+  device->settings().set("logger.level", "ERROR", [](const Result<void>&) {});
+  establish();
+  EXPECT_EQ(network.last<protocol::Handshake>()->pending.size(), 1u);
+  EXPECT_EQ(network.last<protocol::ConfigPropose>(), nullptr);
+  device->settings().set("hotword.threshold", 0.9, [](const Result<void>&) {});
+  const auto* proposal = network.last<protocol::ConfigPropose>();
+  ASSERT_NE(proposal, nullptr);
+  ASSERT_EQ(proposal->edits.size(), 1u);
+  EXPECT_EQ(proposal->edits[0].key, "hotword.threshold");
+  EXPECT_EQ(device->settings().pending_edits().size(), 2u);
+  protocol::ConfigProposed answer;
+  answer.id = proposal->edits[0].id;
+  answer.hub_value = 0.5;
+  receive(answer);
+  EXPECT_EQ(device->settings().pending_edits().size(), 1u);
+}
+
+TEST_F(LinkTest, BacksOffWithFullJitterUpToAMinute) {
+  start(false);
+  Milliseconds longest{0};
+  for (int attempt = 0; attempt < 200; ++attempt) {
+    link().attempt_failed({ErrorCode::unavailable, "no route", ""});
+    const Milliseconds bound(std::min<std::int64_t>(60'000, 1'000ll << std::min(attempt, 16)));
+    EXPECT_LE(pause(), bound) << attempt;
+    longest = std::max(longest, pause());
+    pass(pause());
+    EXPECT_THAT(network.asked.back(), HasSubstr("connect"));
+  }
+  EXPECT_GT(longest, Seconds(50));
+  EXPECT_EQ(network.asked.size(), 201u);
+}
+
+TEST_F(LinkTest, AGoodSessionForgetsFormerFailures) {
+  start(false);
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    link().attempt_failed({ErrorCode::unavailable, "no route", ""});
+    pass(pause());
+  }
+  establish();
+  pass(Seconds(20));
+  link().closed("gone");
+  EXPECT_LE(pause(), Seconds(1));
+}
+
+TEST_F(LinkTest, DropsALinkThatHasFallenSilent) {
+  start(false);
+  establish();
+  pass(Seconds(25));
+  link().alive();
+  pass(Seconds(29));
+  EXPECT_TRUE(link().established());
+  pass(Seconds(1));
+  EXPECT_EQ(network.asked.back(), "close: the hub has fallen silent");
+  EXPECT_FALSE(link().established());
+}
+
+TEST_F(LinkTest, EnrolsAgainWhenTheHubDoesNotKnowIt) {
+  start();
+  link().enrolled("t");
+  link().attempt_failed({ErrorCode::unauthenticated, "unknown token", ""});
+  pass(pause());
+  EXPECT_EQ(network.asked.back(), "enrol");
+  link().enrolled("t2");
+  link().opened();
+  receive(protocol::LinkError{"unknown_device", "who?", false, 0});
+  link().closed("4003");
+  pass(pause());
+  EXPECT_EQ(network.asked.back(), "enrol");
+}
+
+TEST_F(LinkTest, GoesBeyondTheEpochThatTheHubHasSeen) {
+  start(false);
+  link().opened();
+  receive(protocol::Challenge{"nonce"});
+  receive(protocol::LinkError{"stale_session", "older", true, 41});
+  link().closed("4001");
+  pass(pause());
+  link().opened();
+  receive(protocol::Challenge{"nonce"});
+  EXPECT_EQ(network.last<protocol::Handshake>()->epoch.start, 42);
+}
+
+TEST_F(LinkTest, ClosesOnWhatItCannotReadOrDidNotExpect) {
+  struct Case {
+    const char* text;
+    bool after_welcome;
+  };
+  for (const Case& one : {Case{"{", false}, Case{R"({"type":"welcome"})", false},
+                          Case{R"({"type":"action","id":"a","name":"echo","expires_at_ms":1})", false},
+                          Case{R"({"type":"challenge","nonce":"n"})", true}}) {
+    SCOPED_TRACE(one.text);
+    start(false);
+    if (one.after_welcome) {
+      establish();
+    } else {
+      link().opened();
+    }
+    link().received(one.text);
+    EXPECT_THAT(network.asked.back(), HasSubstr("close"));
+    EXPECT_EQ(link().state(), LinkCore::State::waiting);
+  }
+}
+
+TEST_F(LinkTest, IgnoresMessagesOfANewerHub) {
+  start(false);
+  establish();
+  link().received(R"({"type":"from_the_future","x":1})");
+  EXPECT_TRUE(link().established());
+}
+
+// ---- actions
+
+TEST_F(LinkTest, CarriesOutAnActionAtMostOnce) {
+  start(false);
+  establish();
+  const std::int64_t hub_now = clock.wall().time_since_epoch().count() + 5'000;
+  protocol::Action action{"a1", "echo", {{"x", 1}}, hub_now + 60'000};
+  receive(action);
+  ASSERT_TRUE(network.last<protocol::ActionResult>()->ok);
+  action.parameters = {{"x", 2}};
+  receive(action);
+  EXPECT_EQ(network.last<protocol::ActionResult>()->result.at("x"), Json(1));
+  start(false);
+  establish();
+  receive(action);
+  EXPECT_EQ(network.last<protocol::ActionResult>()->result.at("x"), Json(1));
+}
+
+TEST_F(LinkTest, AnswersActionsThatItDoesNotCarryOut) {
+  start(false);
+  establish();
+  const std::int64_t hub_now = clock.wall().time_since_epoch().count() + 5'000;
+  receive(protocol::Action{"late", "echo", {}, hub_now});
+  EXPECT_THAT(network.last<protocol::ActionResult>()->message, HasSubstr("expired"));
+  receive(protocol::Action{"new", "dance", {}, hub_now + 1});
+  EXPECT_THAT(network.last<protocol::ActionResult>()->message, HasSubstr("does not know"));
+  EXPECT_FALSE(network.last<protocol::ActionResult>()->ok);
+}
+
+class PowerCut final : public ActionRunner {
+ public:
+  explicit PowerCut(FakeDisk& disk) : disk_(disk) {}
+  Result<JsonObject> run(const protocol::Action&) override {
+    ++runs;
+    disk_.crash_now();
+    return JsonObject{};
+  }
+  int runs = 0;
+
+ private:
+  FakeDisk& disk_;
+};
+
+TEST(ActionCore, DoesNotRepeatWhatACrashInterrupted) {
+  FakeDisk disk(1, FakeDisk::Unsynced::lost);
+  PowerCut runner(disk);
+  const protocol::Action action{"a1", "cut", {}, 100};
+  ActionCore first(disk, {{"cut", &runner}}, Logger());
+  (void)first.handle(action, 1);
+  disk.restore_power();
+  ActionCore second(disk, {{"cut", &runner}}, Logger());
+  ASSERT_TRUE(second.start());
+  EXPECT_THAT(second.handle(action, 1).message, HasSubstr("interrupted"));
+  EXPECT_EQ(runner.runs, 1);
+}
+
+TEST(ActionCore, RemembersABoundedNumber) {
+  FakeDisk disk;
+  EchoRunner echo;
+  ActionCore core(disk, {{"echo", &echo}}, Logger());
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_TRUE(core.handle({"a" + std::to_string(i), "echo", {}, 1'000}, 1).ok);
+  }
+  EXPECT_LT(disk.content(ActionCore::path)->size(), 16u * 1024);
+  EXPECT_TRUE(core.handle({"a199", "echo", {{"again", true}}, 1'000}, 1).result.empty());
+}
+
+}  // namespace
+}  // namespace starling::agent

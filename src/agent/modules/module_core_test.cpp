@@ -1,0 +1,229 @@
+#include "agent/modules/module_core.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "agent/settings_bench.hpp"
+
+namespace starling::agent {
+namespace {
+
+namespace wire = protocol::module;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const Values old_values{{"audio.volume", 5}, {"hotword.models", JsonArray{}}, {"hotword.threshold", 0.5}};
+const Values new_values{{"audio.volume", 5}, {"hotword.models", {"a"}}, {"hotword.threshold", 0.5}};
+const std::vector<std::string> changed{"hotword.models"};
+
+struct ModuleTest : testing::Test, ModuleOutput, ModuleListener {
+  // ModuleOutput
+  void send_line(ModuleId module, std::string_view line) override {
+    auto message = wire::decode_from_agent(line);
+    ASSERT_TRUE(message) << message.error().message;
+    sent[module].push_back(std::move(*message));
+  }
+  void drop(ModuleId module) override { dropped.push_back(module); }
+  // ModuleListener
+  const Values& values_for_modules() const override { return old_values; }
+  void module_set(JsonObject values, std::function<void(const Result<void>&)> done) override {
+    set_values = std::move(values);
+    done(fail(ErrorCode::invalid_argument, "no"));
+  }
+  void modules_changed() override {}
+  void module_failing(std::string_view name) override { failing.emplace_back(name); }
+
+  ModuleId hello(const std::string& name, std::vector<std::string> components,
+                 std::vector<std::string> keys = {}) {
+    const ModuleId id = *core.opened();
+    wire::Hello greeting;
+    greeting.name = name;
+    greeting.components = std::move(components);
+    greeting.keys = std::move(keys);
+    core.line(id, wire::encode(greeting));
+    return id;
+  }
+  template <typename Message>
+  const Message* last(ModuleId id) {
+    if (sent[id].empty()) return nullptr;
+    return std::get_if<Message>(&sent[id].back());
+  }
+  ModulePort::Answer prepare() {
+    return core.prepare(new_values, changed, [this](std::vector<protocol::KeyError> errors) {
+      answered = std::move(errors);
+    });
+  }
+  void answer(ModuleId id, bool ok) {
+    wire::Prepared message;
+    message.hash = last<wire::Prepare>(id)->hash;
+    message.ok = ok;
+    if (!ok) message.errors.push_back({"hotword.models", "no such file"});
+    core.line(id, wire::encode(message));
+  }
+  ModulePort::Answer commit() {
+    return core.commit(new_values, changed, [this] { committed = true; });
+  }
+  void pass(Milliseconds time) {
+    clock.advance(time);
+    core.tick();
+  }
+
+  ManualClock clock;
+  ModuleCore core{clock, *this, *this, Logger()};
+  std::map<ModuleId, std::vector<wire::FromAgent>> sent;
+  std::vector<ModuleId> dropped;
+  std::vector<std::string> failing;
+  JsonObject set_values;
+  std::optional<std::vector<protocol::KeyError>> answered;
+  bool committed = false;
+};
+
+TEST_F(ModuleTest, HearsOnlyWhatItNamed) {
+  const ModuleId whole = hello("a", {"hotword"});
+  const ModuleId single = hello("b", {}, {"audio.volume"});
+  EXPECT_EQ(last<wire::Settings>(whole)->values.size(), 2u);
+  EXPECT_EQ(last<wire::Settings>(single)->values, (JsonObject{{"audio.volume", 5}}));
+  EXPECT_EQ(prepare(), ModulePort::Answer::waiting);
+  ASSERT_NE(last<wire::Prepare>(whole), nullptr);
+  EXPECT_THAT(last<wire::Prepare>(whole)->changed, ElementsAre("hotword.models"));
+  EXPECT_EQ(last<wire::Prepare>(single), nullptr);
+}
+
+TEST_F(ModuleTest, NobodyConcernedMeansNobodyAsked) {
+  hello("b", {"audio"});
+  (void)*core.opened();  // has not said hello
+  EXPECT_EQ(prepare(), ModulePort::Answer::ready);
+}
+
+TEST_F(ModuleTest, AllMustAgree) {
+  const ModuleId a = hello("a", {"hotword"});
+  const ModuleId b = hello("b", {"hotword"});
+  (void)prepare();
+  answer(a, true);
+  EXPECT_FALSE(answered);
+  answer(b, false);
+  ASSERT_TRUE(answered);
+  ASSERT_EQ(answered->size(), 1u);
+  EXPECT_EQ(answered->at(0).key, "hotword.models");
+  EXPECT_THAT(answered->at(0).message, HasSubstr("module 'b'"));
+  core.rollback();
+  EXPECT_NE(last<wire::Settings>(a), nullptr);  // what stays in force
+  EXPECT_NE(last<wire::Rollback>(b), nullptr);
+}
+
+TEST_F(ModuleTest, SilenceIsARefusal) {
+  hello("a", {"hotword"});
+  (void)prepare();
+  EXPECT_EQ(core.next_deadline(), clock.steady() + Seconds(2));
+  pass(Seconds(1));
+  EXPECT_FALSE(answered);
+  pass(Seconds(1));
+  ASSERT_TRUE(answered);
+  EXPECT_THAT(answered->at(0).message, HasSubstr("did not answer within 2 s"));
+}
+
+TEST_F(ModuleTest, OneThatEndsIsNotWaitedFor) {
+  const ModuleId a = hello("a", {"hotword"});
+  (void)prepare();
+  core.closed(a);
+  ASSERT_TRUE(answered);
+  EXPECT_TRUE(answered->empty());
+}
+
+TEST_F(ModuleTest, AnswersToOlderQuestionsDoNotCount) {
+  const ModuleId a = hello("a", {"hotword"});
+  (void)prepare();
+  wire::Prepared stale;
+  stale.hash = sha256("older");
+  stale.ok = true;
+  core.line(a, wire::encode(stale));
+  EXPECT_FALSE(answered);
+}
+
+TEST_F(ModuleTest, CommitIsRepeatedUntilAcknowledged) {
+  const ModuleId a = hello("a", {"hotword"});
+  (void)prepare();
+  const Digest hash = last<wire::Prepare>(a)->hash;
+  answer(a, true);
+  EXPECT_EQ(commit(), ModulePort::Answer::waiting);
+  sent[a].clear();
+  pass(Seconds(1));
+  ASSERT_NE(last<wire::Commit>(a), nullptr);
+  EXPECT_FALSE(committed);
+  core.line(a, wire::encode(wire::Committed{hash}));
+  EXPECT_TRUE(committed);
+  EXPECT_FALSE(core.next_deadline());
+}
+
+TEST_F(ModuleTest, OneThatNeverAcknowledgesIsDropped) {
+  const ModuleId a = hello("a", {"hotword"});
+  (void)prepare();
+  answer(a, true);
+  (void)commit();
+  for (int i = 0; i < ModuleCore::commit_tries; ++i) pass(Seconds(1));
+  EXPECT_TRUE(committed);
+  EXPECT_THAT(dropped, ElementsAre(a));
+  EXPECT_EQ(core.count(), 0u);
+}
+
+TEST_F(ModuleTest, OneThatCameWhileOthersWereAskedIsTold) {
+  const ModuleId a = hello("a", {"hotword"});
+  (void)prepare();
+  const ModuleId late = hello("late", {"hotword"});
+  answer(a, true);
+  (void)commit();
+  ASSERT_NE(last<wire::Settings>(late), nullptr);
+  EXPECT_EQ(last<wire::Settings>(late)->values.at("hotword.models"), Json({"a"}));
+}
+
+TEST_F(ModuleTest, BadLinesEndTheConnection) {
+  for (const std::string line : {"{", "[]", "null", R"({"type":"prepared"})", R"({"type":"state","state":"idle"})"}) {
+    SCOPED_TRACE(line);
+    const ModuleId id = *core.opened();
+    core.line(id, line);
+    ASSERT_NE(last<wire::Refused>(id), nullptr);
+    EXPECT_TRUE(last<wire::Refused>(id)->fatal);
+    EXPECT_EQ(dropped.back(), id);
+  }
+  const ModuleId id = hello("a", {"hotword"});
+  core.line(id, R"({"type":"from_the_future"})");
+  ASSERT_NE(last<wire::Refused>(id), nullptr);
+  EXPECT_FALSE(last<wire::Refused>(id)->fatal);
+  core.line(id, R"({"type":"hello","name":"a","protocol":1,"components":[]})");
+  EXPECT_EQ(dropped.back(), id);
+}
+
+TEST_F(ModuleTest, ASecondOneOfTheSameNameTakesOver) {
+  const ModuleId first = hello("a", {"hotword"});
+  const ModuleId second = hello("a", {"hotword"});
+  EXPECT_THAT(dropped, ElementsAre(first));
+  EXPECT_NE(last<wire::Settings>(second), nullptr);
+  EXPECT_EQ(core.count(), 1u);
+}
+
+TEST_F(ModuleTest, ItsEditsGoToTheSettingsAndRefusalsComeBack) {
+  const ModuleId id = hello("a", {"hotword"});
+  core.line(id, wire::encode(wire::Set{{{"hotword.threshold", 0.9}}}));
+  EXPECT_EQ(set_values, (JsonObject{{"hotword.threshold", 0.9}}));
+  ASSERT_NE(last<wire::Refused>(id), nullptr);
+  EXPECT_FALSE(last<wire::Refused>(id)->fatal);
+}
+
+TEST_F(ModuleTest, OneThatComesAndGoesIsFailing) {
+  for (int i = 0; i < ModuleCore::crash_loop; ++i) core.closed(hello("a", {"hotword"}));
+  EXPECT_THAT(failing, ElementsAre("a"));
+}
+
+TEST_F(ModuleTest, ReportsWhatModulesSay) {
+  const ModuleId id = hello("a", {"hotword"});
+  core.line(id, wire::encode(wire::State{"recording", "loud"}));
+  EXPECT_EQ(Json(core.report()), *parse_json(R"({"a":{"state":"recording","status":"loud"}})"));
+}
+
+TEST_F(ModuleTest, TheirNumberIsBounded) {
+  for (std::size_t i = 0; i < ModuleCore::max_modules; ++i) ASSERT_TRUE(core.opened());
+  EXPECT_EQ(core.opened().error().code, ErrorCode::rate_limited);
+}
+
+}  // namespace
+}  // namespace starling::agent
