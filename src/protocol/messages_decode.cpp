@@ -112,6 +112,7 @@ Result<FromHub> read_error(FieldReader& reader) {
   message.code = reader.text("code", max_id_bytes);
   message.message = reader.optional_text("message", max_text_bytes);
   message.retry = reader.optional_boolean("retry", true);
+  message.epoch_start = reader.optional_integer("epoch_start", 0, max_integer, 0);
   return reader.finish<FromHub>(std::move(message));
 }
 

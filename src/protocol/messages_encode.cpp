@@ -71,11 +71,10 @@ void write(std::string& out, const Action& message) {
 }
 
 void write(std::string& out, const LinkError& message) {
-  begin(out, "error")
-      .text("code", message.code)
-      .text("message", message.message)
-      .boolean("retry", message.retry)
-      .end();
+  ObjectWriter writer = begin(out, "error");
+  writer.text("code", message.code).text("message", message.message).boolean("retry", message.retry);
+  if (message.epoch_start != 0) writer.integer("epoch_start", message.epoch_start);
+  writer.end();
 }
 
 // ---- device → hub
