@@ -46,14 +46,14 @@ Result<std::unique_ptr<Agent>> Agent::load(asio::any_io_executor executor, const
   if (!lock) return fail(lock);
   auto catalog = read_components(options.components);
   if (!catalog) return fail(catalog);
-  std::unique_ptr<Agent> agent(new Agent(std::move(executor), clock, log, std::move(*lock), std::move(options),
-                                         std::move(*catalog), board));
+  std::unique_ptr<Agent> agent(new Agent(std::move(executor), clock, log, std::move(*lock),
+                                         std::move(options), std::move(*catalog), board));
   if (auto loaded = agent->load_core(board); !loaded) return fail(loaded);
   return agent;
 }
 
-Agent::Agent(asio::any_io_executor executor, const Clock& clock, Log& log, FileLock lock, AgentOptions options,
-             protocol::Catalog catalog, const Board& board)
+Agent::Agent(asio::any_io_executor executor, const Clock& clock, Log& log, FileLock lock,
+             AgentOptions options, protocol::Catalog catalog, const Board& board)
     : clock_(clock),
       log_(log),
       lock_(std::move(lock)),
@@ -99,11 +99,12 @@ void Agent::follow_log_level() {
   const auto follow = [this](const Values& values) {
     const auto value = values.find(log_level_key);
     if (value == values.end() || !value->second.is_string()) return;
-    if (const auto level = parse_log_level(std::string_view(value->second.get_string()))) log_.set_level(*level);
+    if (const auto level = parse_log_level(std::string_view(value->second.get_string())))
+      log_.set_level(*level);
   };
   follow(core_->settings().values());
-  core_->settings().subscriptions().subscribe({std::string(log_level_key)},
-                                              [follow](const SettingsChange& change) { follow(change.values); });
+  core_->settings().subscriptions().subscribe(
+      {std::string(log_level_key)}, [follow](const SettingsChange& change) { follow(change.values); });
 }
 
 void Agent::start() {
@@ -128,14 +129,17 @@ asio::awaitable<void> Agent::stop() {
   Logger(log_, "agent").info("agent stopped");
 }
 
-void Agent::deadlines_changed() { timer_->timer.cancel(); }
+void Agent::deadlines_changed() {
+  timer_->timer.cancel();
+}
 
 asio::awaitable<void> Agent::run_clock() {
   // A timer runs on a clock that stands still during suspend: it is not trusted for long.
   constexpr auto longest = std::chrono::nanoseconds(Seconds(60));
   while (true) {
     const auto next = core_->next_deadline();
-    const auto wait = next ? std::clamp<std::chrono::nanoseconds>(*next - clock_.steady(), {}, longest) : longest;
+    const auto wait =
+        next ? std::clamp<std::chrono::nanoseconds>(*next - clock_.steady(), {}, longest) : longest;
     timer_->timer.expires_after(wait);
     const auto [error] = co_await timer_->timer.async_wait(asio::as_tuple(asio::use_awaitable));
     const auto cancelled = co_await asio::this_coro::cancellation_state;

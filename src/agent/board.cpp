@@ -15,7 +15,8 @@ namespace {
 std::string fact(const std::filesystem::path& path) {
   constexpr std::size_t max_fact_bytes = 16 * 1024;
   std::string text = read_file(path, max_fact_bytes).value_or("");
-  while (!text.empty() && (text.back() == '\0' || text.back() == '\n')) text.pop_back();
+  while (!text.empty() && (text.back() == '\0' || text.back() == '\n'))
+    text.pop_back();
   return text;
 }
 
@@ -42,10 +43,12 @@ std::string device_type_of(std::string_view model) {
       type += '-';
     }
   }
-  while (!type.empty() && type.back() == '-') type.pop_back();
+  while (!type.empty() && type.back() == '-')
+    type.pop_back();
   // The documents write the model's letter at its number: zero-2w.
   const auto size = type.size();
-  if (size > 3 && type.ends_with("-w") && type[size - 3] >= '0' && type[size - 3] <= '9') type.erase(size - 2, 1);
+  if (size > 3 && type.ends_with("-w") && type[size - 3] >= '0' && type[size - 3] <= '9')
+    type.erase(size - 2, 1);
   return type;
 }
 

@@ -34,7 +34,8 @@ Result<protocol::Catalog> read_components(const fs::path& folder) {
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
     if (entries->path().extension() == ".json") paths.push_back(entries->path());
   }
-  if (error) return fail(ErrorCode::not_found, "component files in " + folder.string() + ": " + error.message());
+  if (error)
+    return fail(ErrorCode::not_found, "component files in " + folder.string() + ": " + error.message());
   if (paths.empty()) return fail(ErrorCode::not_found, "there are no component files in " + folder.string());
   std::sort(paths.begin(), paths.end());
   protocol::Catalog catalog;

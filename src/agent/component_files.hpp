@@ -9,8 +9,8 @@
 
 namespace starling::agent {
 
-// Every *.json of the folder. Errors: not_found (no such folder, or nothing in it), invalid_argument naming the
-// file and the place in it.
+// Every *.json of the folder. Errors: not_found (no such folder, or nothing in it), invalid_argument naming
+// the file and the place in it.
 Result<protocol::Catalog> read_components(const std::filesystem::path& folder);
 
 // Where the components are if nobody says: STARLING_COMPONENTS, else as installed beside this binary

@@ -29,8 +29,9 @@ Result<Module> Module::connect(Options options, Handler& handler) {
   const std::string path = socket_path(options);
   sockaddr_un address{};
   if (path.empty() || path.size() >= sizeof(address.sun_path)) {
-    return fail(ErrorCode::invalid_argument,
-                "the agent's socket is not known: set STARLING_MODULE_SOCKET to agent.sock in its state folder");
+    return fail(
+        ErrorCode::invalid_argument,
+        "the agent's socket is not known: set STARLING_MODULE_SOCKET to agent.sock in its state folder");
   }
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, path.size());
@@ -71,7 +72,8 @@ Result<void> Module::process() {
   std::array<char, 4096> chunk{};
   const ssize_t count = ::recv(socket_, chunk.data(), chunk.size(), 0);
   if (count < 0 && errno == EINTR) return {};
-  if (count < 0) return fail(ErrorCode::unavailable, std::string("the agent's socket: ") + std::strerror(errno));
+  if (count < 0)
+    return fail(ErrorCode::unavailable, std::string("the agent's socket: ") + std::strerror(errno));
   if (count == 0) return fail(ErrorCode::unavailable, "the agent has closed the connection");
   received_.append(chunk.data(), static_cast<std::size_t>(count));
   std::size_t end = 0;
@@ -80,7 +82,8 @@ Result<void> Module::process() {
     received_.erase(0, end + 1);
     if (auto handled = handle(line); !handled) return handled;
   }
-  if (received_.size() > wire::max_line_bytes) return fail(ErrorCode::too_large, "the agent's line is too long");
+  if (received_.size() > wire::max_line_bytes)
+    return fail(ErrorCode::too_large, "the agent's line is too long");
   return {};
 }
 
@@ -136,13 +139,17 @@ Result<void> Module::on(const wire::Refused& refused) {
   return {};
 }
 
-Result<void> Module::on(const protocol::Unknown&) { return {}; }
+Result<void> Module::on(const protocol::Unknown&) {
+  return {};
+}
 
 Result<void> Module::report_state(std::string_view state, std::string_view status) {
   return send(wire::State{std::string(state), std::string(status)});
 }
 
-Result<void> Module::set(JsonObject values) { return send(wire::Set{std::move(values)}); }
+Result<void> Module::set(JsonObject values) {
+  return send(wire::Set{std::move(values)});
+}
 
 Result<void> Module::send(const wire::FromModule& message) {
   const std::string line = wire::encode(message) + "\n";

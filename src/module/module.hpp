@@ -1,5 +1,6 @@
-// Purpose: what a module in C++ needs to take its settings from the agent: plain blocking sockets, no threads.
-// Owner: the module's main(). Thread: one. Lifetime: a Module is one connection; the Handler outlives it.
+// Purpose: what a module in C++ needs to take its settings from the agent: plain blocking sockets, no
+// threads. Owner: the module's main(). Thread: one. Lifetime: a Module is one connection; the Handler
+// outlives it.
 #pragma once
 
 #include <string>
@@ -18,8 +19,8 @@ using KeyError = protocol::KeyError;
 class Handler {
  public:
   virtual ~Handler() = default;
-  // Could the module run with these? It takes nothing exclusive and changes nothing. What it cannot do is named
-  // by key; an empty answer agrees. `changed` are the keys whose values are new.
+  // Could the module run with these? It takes nothing exclusive and changes nothing. What it cannot do is
+  // named by key; an empty answer agrees. `changed` are the keys whose values are new.
   virtual std::vector<KeyError> check(const JsonObject& values, const std::vector<std::string>& changed) = 0;
   // These are in force from now on: at the start, and after each change.
   virtual void apply(const JsonObject& values) = 0;
@@ -65,8 +66,8 @@ class Module {
   int socket_;
   Handler& handler_;
   std::string received_;
-  Digest running_;       // of the settings that were applied last
-  Digest prepared_;      // of those that were agreed to last
+  Digest running_;   // of the settings that were applied last
+  Digest prepared_;  // of those that were agreed to last
   JsonObject prepared_values_;
 };
 

@@ -1,5 +1,5 @@
-// A stand-in for a wake-word detector: it re-initialises whenever its settings change, and refuses a model that
-// it does not have. Real ones load the model where this one prints a line.
+// A stand-in for a wake-word detector: it re-initialises whenever its settings change, and refuses a model
+// that it does not have. Real ones load the model where this one prints a line.
 #include <cstdio>
 #include <filesystem>
 

@@ -45,7 +45,8 @@ struct LinkTest : testing::Test {
     options.seed = 3;
     options.link.can_enrol = can_enrol;
     options.link.boot_id = "boot";
-    auto loaded = DeviceCore::load(disk, clock, catalog, maker, network, network, std::move(options), nullptr);
+    auto loaded =
+        DeviceCore::load(disk, clock, catalog, maker, network, network, std::move(options), nullptr);
     ASSERT_TRUE(loaded) << loaded.error().message;
     device = std::move(*loaded);
     network.asked.clear();

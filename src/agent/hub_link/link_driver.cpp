@@ -73,7 +73,8 @@ class LinkDriver::LinkSession final : public ws::Session {
     LinkDriver* const driver = driver_;
     if (driver == nullptr) return;
     detach();
-    const std::string why = std::to_string(static_cast<int>(code)) + (reason.empty() ? "" : " ") + std::string(reason);
+    const std::string why =
+        std::to_string(static_cast<int>(code)) + (reason.empty() ? "" : " ") + std::string(reason);
     driver->core_->closed(why);
     driver->wakeup_.deadlines_changed();
   }
@@ -96,7 +97,9 @@ void LinkDriver::attach(LinkCore& core, const Identity& identity) {
   identity_ = &identity;
 }
 
-asio::awaitable<void> LinkDriver::stop() { co_await tasks_.stop(); }
+asio::awaitable<void> LinkDriver::stop() {
+  co_await tasks_.stop();
+}
 
 void LinkDriver::send(std::string_view text) {
   if (session_ != nullptr) session_->send(text);
@@ -106,7 +109,9 @@ void LinkDriver::close(std::string_view reason) {
   if (session_ != nullptr) session_->close(reason);
 }
 
-void LinkDriver::enrol() { tasks_.start("enrolment", run_enrolment()); }
+void LinkDriver::enrol() {
+  tasks_.start("enrolment", run_enrolment());
+}
 
 void LinkDriver::connect(std::string_view token) {
   tasks_.start("device link", run_connection(std::string(token)));

@@ -1,5 +1,5 @@
-// Purpose: carries out what the link core wants on real sockets: enrolment over HTTP, the link over a WebSocket.
-// Owner: Agent. Thread: the io_context's. Lifetime: stop() completes before destruction.
+// Purpose: carries out what the link core wants on real sockets: enrolment over HTTP, the link over a
+// WebSocket. Owner: Agent. Thread: the io_context's. Lifetime: stop() completes before destruction.
 #pragma once
 
 #include <string>

@@ -49,9 +49,8 @@ struct ModuleTest : testing::Test, ModuleOutput, ModuleListener {
     return std::get_if<Message>(&sent[id].back());
   }
   ModulePort::Answer prepare() {
-    return core.prepare(new_values, changed, [this](std::vector<protocol::KeyError> errors) {
-      answered = std::move(errors);
-    });
+    return core.prepare(new_values, changed,
+                        [this](std::vector<protocol::KeyError> errors) { answered = std::move(errors); });
   }
   void answer(ModuleId id, bool ok) {
     wire::Prepared message;
@@ -160,7 +159,8 @@ TEST_F(ModuleTest, OneThatNeverAcknowledgesIsDropped) {
   (void)prepare();
   answer(a, true);
   (void)commit();
-  for (int i = 0; i < ModuleCore::commit_tries; ++i) pass(Seconds(1));
+  for (int i = 0; i < ModuleCore::commit_tries; ++i)
+    pass(Seconds(1));
   EXPECT_TRUE(committed);
   EXPECT_THAT(dropped, ElementsAre(a));
   EXPECT_EQ(core.count(), 0u);
@@ -177,7 +177,8 @@ TEST_F(ModuleTest, OneThatCameWhileOthersWereAskedIsTold) {
 }
 
 TEST_F(ModuleTest, BadLinesEndTheConnection) {
-  for (const std::string line : {"{", "[]", "null", R"({"type":"prepared"})", R"({"type":"state","state":"idle"})"}) {
+  for (const std::string line :
+       {"{", "[]", "null", R"({"type":"prepared"})", R"({"type":"state","state":"idle"})"}) {
     SCOPED_TRACE(line);
     const ModuleId id = *core.opened();
     core.line(id, line);
@@ -210,7 +211,8 @@ TEST_F(ModuleTest, ItsEditsGoToTheSettingsAndRefusalsComeBack) {
 }
 
 TEST_F(ModuleTest, OneThatComesAndGoesIsFailing) {
-  for (int i = 0; i < ModuleCore::crash_loop; ++i) core.closed(hello("a", {"hotword"}));
+  for (int i = 0; i < ModuleCore::crash_loop; ++i)
+    core.closed(hello("a", {"hotword"}));
   EXPECT_THAT(failing, ElementsAre("a"));
 }
 
@@ -221,7 +223,8 @@ TEST_F(ModuleTest, ReportsWhatModulesSay) {
 }
 
 TEST_F(ModuleTest, TheirNumberIsBounded) {
-  for (std::size_t i = 0; i < ModuleCore::max_modules; ++i) ASSERT_TRUE(core.opened());
+  for (std::size_t i = 0; i < ModuleCore::max_modules; ++i)
+    ASSERT_TRUE(core.opened());
   EXPECT_EQ(core.opened().error().code, ErrorCode::rate_limited);
 }
 
