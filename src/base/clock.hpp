@@ -10,8 +10,9 @@ namespace starling {
 
 using Milliseconds = std::chrono::milliseconds;
 using Seconds = std::chrono::seconds;
-using SteadyTime = std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;  // boot clock
-using WallTime = std::chrono::sys_time<Milliseconds>;                                             // UTC
+using SteadyTime =
+    std::chrono::time_point<std::chrono::steady_clock, std::chrono::nanoseconds>;  // boot clock
+using WallTime = std::chrono::sys_time<Milliseconds>;                              // UTC
 
 class Clock {
  public:

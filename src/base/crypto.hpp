@@ -18,7 +18,7 @@ struct Digest {
 
   auto operator<=>(const Digest&) const = default;
   explicit operator bool() const { return *this != Digest{}; }
-  std::string hex() const;                             // 64 lower-case digits; "" for none
+  std::string hex() const;                               // 64 lower-case digits; "" for none
   static Result<Digest> from_hex(std::string_view hex);  // "" gives none; invalid_argument otherwise
 };
 
@@ -28,8 +28,9 @@ std::string random_bytes(std::size_t count);
 // `count` random bytes in base64url without padding.
 std::string random_token(std::size_t count = 32);
 
-std::string base64url_encode(std::string_view bytes);            // RFC 4648 section 5, no padding
-Result<std::string> base64url_decode(std::string_view text);     // invalid_argument
+std::string base64url_encode(std::string_view bytes);         // RFC 4648 section 5, no padding
+Result<std::string> base64url_decode(std::string_view text);  // invalid_argument
+std::string base64_encode(std::string_view bytes);            // RFC 4648 section 4, padded
 bool equal_in_constant_time(std::string_view a, std::string_view b);
 
 // Ed25519 (RFC 8032). Keys and signatures are raw bytes: 32, 32 and 64 of them.

@@ -44,7 +44,8 @@ class JsonReader {
   Result<const JsonArray*> array(std::string_view key) const;
 
   // Absent and null both give the empty optional; a wrong type is still an error.
-  Result<std::optional<std::string>> optional_string(std::string_view key, std::size_t max_bytes = 4096) const;
+  Result<std::optional<std::string>> optional_string(std::string_view key,
+                                                     std::size_t max_bytes = 4096) const;
   Result<std::optional<std::int64_t>> optional_integer(std::string_view key) const;
   Result<std::optional<bool>> optional_boolean(std::string_view key) const;
   Result<const JsonObject*> optional_object(std::string_view key) const;  // nullptr when absent

@@ -34,8 +34,8 @@ struct LogField {
   LogField(std::string_view n, bool v) : name(n), value(v) {}
   LogField(std::string_view n, double v) : name(n), value(v) {}
   template <typename Integer>
-    requires std::is_integral_v<Integer>
-  LogField(std::string_view n, Integer v) : name(n), value(static_cast<std::int64_t>(v)) {}
+  requires std::is_integral_v<Integer> LogField(std::string_view n, Integer v)
+      : name(n), value(static_cast<std::int64_t>(v)) {}
 };
 
 enum class LogFormat { automatic, text, json };  // automatic: text if the descriptor is a terminal

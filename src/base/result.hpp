@@ -11,20 +11,20 @@ namespace starling {
 
 // What kind of failure it is, as far as a caller can act on it. The HTTP API maps each to one status.
 enum class ErrorCode {
-  invalid_argument,    // the input is wrong; sending it again will not help
-  unauthenticated,     // no valid credential
-  permission_denied,   // a valid credential without the grant
+  invalid_argument,   // the input is wrong; sending it again will not help
+  unauthenticated,    // no valid credential
+  permission_denied,  // a valid credential without the grant
   not_found,
   already_exists,
-  conflict,            // lost a race: read again, then retry
-  failed_precondition, // the input is fine, the state does not allow it
+  conflict,             // lost a race: read again, then retry
+  failed_precondition,  // the input is fine, the state does not allow it
   too_large,
   rate_limited,
-  unavailable,         // try again later
+  unavailable,  // try again later
   timed_out,
-  corrupted,           // stored bytes are not what was written
-  io,                  // the operating system refused
-  internal,            // a bug
+  corrupted,  // stored bytes are not what was written
+  io,         // the operating system refused
+  internal,   // a bug
 };
 
 std::string_view to_string(ErrorCode code);

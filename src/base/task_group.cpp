@@ -1,9 +1,9 @@
 #include "base/task_group.hpp"
 
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -60,16 +60,18 @@ void TaskGroup::start(std::string_view name, asio::awaitable<void> task) {
 
 asio::awaitable<void> TaskGroup::stop() {
   const std::shared_ptr<State> state = state_;
-  // The tasks must have ended before the owner goes, also when the owner's own coroutine is being cancelled.
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  // The tasks must have ended before their owner goes, also when the coroutine that stops it is cancelled
+  // itself.
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
+  co_await asio::this_coro::throw_if_cancelled(false);
   state->stopping = true;
   for (auto task = state->tasks.begin(); task != state->tasks.end();) {
     const auto current = task++;  // emitting may end the task, which erases its entry
     current->emit(asio::cancellation_type::terminal);
   }
-  if (state->tasks.empty()) co_return;
-  boost::system::error_code ignored;
-  co_await state->all_ended.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  while (!state->tasks.empty())
+    co_await state->all_ended.async_wait(asio::as_tuple(asio::use_awaitable));
+  co_await asio::this_coro::throw_if_cancelled(throws);
 }
 
 std::size_t TaskGroup::running() const {

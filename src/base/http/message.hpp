@@ -68,8 +68,8 @@ class EventStream {
   virtual void send_comment(std::string_view text) = 0;
   virtual void close() = 0;
   virtual bool closed() const = 0;
-  // What the socket has not taken yet, and a call whenever that becomes nothing (never from within send()): by
-  // these a long replay keeps its pace. An empty function ends the calls.
+  // What the socket has not taken yet, and a call whenever that becomes nothing (never from within send()):
+  // by these a long replay keeps its pace. An empty function ends the calls.
   virtual std::size_t queued_bytes() const = 0;
   virtual void on_drained(std::function<void()> call) = 0;
 };

@@ -1,6 +1,6 @@
 // Purpose: an HTTP/1.1 and WebSocket server on one listening address, plain or TLS.
-// Owner: main(). Thread: the io_context's (one thread runs it; see docs/decisions). Lifetime: stop() completes
-// before destruction; the Handler outlives the Server.
+// Owner: main(). Thread: the io_context's (one thread runs it; see docs/decisions). Lifetime: stop()
+// completes before destruction; the Handler outlives the Server.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -37,12 +37,12 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  // 0: any free one, see Server::port()
   std::optional<TlsIdentity> tls;
-  std::size_t max_body_bytes = 1u << 20;      // more: 413 and the connection is closed
-  std::size_t max_header_bytes = 16u << 10;   // more: 431
-  std::size_t max_connections = 60'000;       // more: accepted and closed at once
-  Milliseconds header_timeout{10'000};        // from the first byte of a request to the end of its headers
+  std::size_t max_body_bytes = 1u << 20;     // more: 413 and the connection is closed
+  std::size_t max_header_bytes = 16u << 10;  // more: 431
+  std::size_t max_connections = 60'000;      // more: accepted and closed at once
+  Milliseconds header_timeout{10'000};       // from the first byte of a request to the end of its headers
   Milliseconds body_timeout{30'000};
-  Milliseconds idle_timeout{75'000};          // between requests
+  Milliseconds idle_timeout{75'000};  // between requests
   ws::Limits ws;
 };
 
@@ -53,7 +53,8 @@ class Server {
                                                 Logger log, Handler& handler, ServerOptions options);
   virtual ~Server() = default;
   virtual void start() = 0;
-  // Stops accepting, sends WebSockets 1001, ends streams, lets requests finish for up to 1 s, then drops them.
+  // Stops accepting, sends WebSockets 1001, ends streams, lets requests finish for up to 1 s, then drops
+  // them.
   virtual boost::asio::awaitable<void> stop() = 0;
   virtual std::uint16_t port() const = 0;
 

@@ -17,8 +17,8 @@ struct ConnectOptions {
   http::Headers headers;
   http::TlsTrust trust;
   Limits limits;
-  Milliseconds timeout{10'000};       // for connect, TLS and upgrade together
-  std::string source_address;         // binds to it if not empty (the fleet simulator's many addresses)
+  Milliseconds timeout{10'000};  // for connect, TLS and upgrade together
+  std::string source_address;    // binds to it if not empty (the fleet simulator's many addresses)
 };
 
 // Connects, upgrades, then serves `session` until the connection has ended (it completes after on_close).

@@ -17,8 +17,8 @@ enum class CloseCode : std::uint16_t {
   going_away = 1001,
   protocol_error = 1002,
   unsupported_data = 1003,
-  no_status = 1005,   // never sent
-  abnormal = 1006,    // never sent: the TCP connection ended without a close frame
+  no_status = 1005,  // never sent
+  abnormal = 1006,   // never sent: the TCP connection ended without a close frame
   invalid_payload = 1007,
   policy_violation = 1008,
   message_too_big = 1009,
