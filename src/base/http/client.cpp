@@ -145,6 +145,9 @@ asio::awaitable<Result<bool>> Client::Impl::receive_some(Link& link, ResponsePar
       const auto fed = parser.feed(link.received.unread());
       if (!fed) co_return std::unexpected(error_of(fed.error()));
       link.received.drop(*fed);
+      if (!parser.complete() && link.received.unread().size() > max_header_bytes) {
+        co_return fail(ErrorCode::unavailable, "the server sends a line without end");
+      }
       co_return true;
     }
     if (got.status == Outcome::Status::closed) {

@@ -123,6 +123,11 @@ Connection::Step Connection::parse() {
   }
   received_.drop(*taken);
   if (parser_.complete()) return Step::ready;
+  if (received_.unread().size() >
+      server_.options.max_header_bytes) {  // the parser waits for the end of a line
+    refusal_ = {400, "a chunk's header or the trailer is too large"};
+    return Step::refused;
+  }
   if (!parser_.head_done()) {
     if (phase_ == Phase::idle) enter(Phase::head, server_.options.header_timeout);
   } else if (!in_body) {

@@ -156,6 +156,10 @@ TEST(Server, RefusesBadRequests) {
            std::string(512, 'x') + "\r\n0\r\n\r\n",
        413},
       {"chunk size is no number", post + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
+      {"chunk extension without end",
+       post + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(100'000, 'x'), 400},
+      {"trailer without end", post + "Transfer-Encoding: chunked\r\n\r\n0\r\nX: " + std::string(100'000, 'x'),
+       400},
       {"chunk size overflows", post + "Transfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n", 400},
   };
   for (const BadRequest& bad : cases) {

@@ -99,14 +99,10 @@ void SocketStream::use_tls(const TlsContext& context, TlsEnd end, const std::str
 Outcome SocketStream::tls_outcome(int result) {
   const int error = errno;
   switch (SSL_get_error(tls_.get(), result)) {
-    case SSL_ERROR_WANT_READ:
-      return {.status = Status::want_read};
-    case SSL_ERROR_WANT_WRITE:
-      return {.status = Status::want_write};
-    case SSL_ERROR_ZERO_RETURN:
-      return {.status = Status::closed};
-    case SSL_ERROR_SYSCALL:
-      return {.status = Status::failed, .system_error = result == 0 ? 0 : error};
+    case SSL_ERROR_WANT_READ: return {.status = Status::want_read};
+    case SSL_ERROR_WANT_WRITE: return {.status = Status::want_write};
+    case SSL_ERROR_ZERO_RETURN: return {.status = Status::closed};
+    case SSL_ERROR_SYSCALL: return {.status = Status::failed, .system_error = result == 0 ? 0 : error};
     default: {
       const unsigned long code = ERR_peek_error();
       ERR_clear_error();

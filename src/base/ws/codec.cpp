@@ -102,8 +102,7 @@ Decoder::Event Decoder::begin_frame() {
       message_ = frame_;
       utf8_ = {};
       break;
-    default:
-      return violation(bad, "an opcode is unknown");
+    default: return violation(bad, "an opcode is unknown");
   }
   if (remaining_ > max_message_bytes_ - assembled_.size()) {
     return violation(CloseCode::message_too_big, "a message is larger than is taken");

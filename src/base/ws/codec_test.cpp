@@ -42,23 +42,12 @@ std::string trace_of(std::string bytes, std::size_t step, Role role = Role::serv
       const std::string payload =
           event.payload.size() > 64 ? fmt::format("<{}>", event.payload.size()) : std::string(event.payload);
       switch (event.kind) {
-        case Kind::text:
-          trace += "text(" + payload + ") ";
-          break;
-        case Kind::binary:
-          trace += "binary(" + payload + ") ";
-          break;
-        case Kind::ping:
-          trace += "ping(" + payload + ") ";
-          break;
-        case Kind::pong:
-          trace += "pong(" + payload + ") ";
-          break;
-        case Kind::close:
-          trace += fmt::format("close({},{}) ", static_cast<int>(event.code), payload);
-          break;
-        default:
-          return trace + fmt::format("violation({})", static_cast<int>(event.code));
+        case Kind::text: trace += "text(" + payload + ") "; break;
+        case Kind::binary: trace += "binary(" + payload + ") "; break;
+        case Kind::ping: trace += "ping(" + payload + ") "; break;
+        case Kind::pong: trace += "pong(" + payload + ") "; break;
+        case Kind::close: trace += fmt::format("close({},{}) ", static_cast<int>(event.code), payload); break;
+        default: return trace + fmt::format("violation({})", static_cast<int>(event.code));
       }
     }
   }

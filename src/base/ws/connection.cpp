@@ -90,8 +90,7 @@ void Connection::take(const Decoder::Event& event) {
   if (event.kind == Kind::close) return take_close(event);
   if (state_ != State::open) return;  // after our close frame only the answer to it counts
   switch (event.kind) {
-    case Kind::text:
-      return session_->on_text(event.payload);
+    case Kind::text: return session_->on_text(event.payload);
     case Kind::binary:
       if (!session_->on_binary(event.payload))
         refuse(CloseCode::unsupported_data, "binary messages are not taken");
@@ -99,10 +98,8 @@ void Connection::take(const Decoder::Event& event) {
     case Kind::ping:
       if (queued_bytes_ <= max_queued_for_pong) send_own(Opcode::pong, event.payload);
       return session_->on_ping();
-    case Kind::pong:
-      return session_->on_pong();
-    default:
-      return;
+    case Kind::pong: return session_->on_pong();
+    default: return;
   }
 }
 
