@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <exception>
 #include <variant>
@@ -15,6 +16,7 @@ namespace {
 using net::Outcome;
 
 constexpr Milliseconds linger_limit{2'000};
+constexpr int max_reads_in_turn = 8;
 constexpr std::size_t kept_output_bytes = 16u << 10;
 constexpr std::size_t head_read_bytes = 2u << 10;
 constexpr std::size_t body_read_bytes = 16u << 10;
@@ -140,6 +142,10 @@ Connection::Step Connection::parse() {
 asio::awaitable<Connection::Step> Connection::receive() {
   for (;;) {
     if (may_read_) {
+      if (++reads_in_turn_ >= max_reads_in_turn) {  // a client that never pauses must not keep out the others
+        reads_in_turn_ = 0;
+        co_await asio::post(server_.loop.io(), asio::use_awaitable);
+      }
       const std::span<char> room = received_.room(phase_ == Phase::body ? body_read_bytes : head_read_bytes);
       const Outcome got = stream_.read(room);
       if (got.status == Outcome::Status::done) {
@@ -157,6 +163,7 @@ asio::awaitable<Connection::Step> Connection::receive() {
       co_return Step::refused;
     }
     may_read_ = true;
+    reads_in_turn_ = 0;
   }
 }
 
@@ -295,8 +302,7 @@ asio::awaitable<void> Connection::linger() {
   enter(Phase::lingering, linger_limit);
   for (;;) {
     const Outcome got = stream_.read(server_.loop.read_buffer());
-    if (got.status == Outcome::Status::done) continue;
-    if (got.status != Outcome::Status::want_read) co_return;
+    if (got.status != Outcome::Status::done && got.status != Outcome::Status::want_read) co_return;
     const bool ready = co_await wait(Wait::wait_read);
     if (!ready) co_return;
   }

@@ -86,6 +86,7 @@ class Connection final
   RequestParser parser_;
   Refusal refusal_;
   SteadyTime deadline_ = SteadyTime::max();
+  int reads_in_turn_ = 0;  // without a wait between them
   Phase phase_ = Phase::idle;
   bool expired_ = false;
   bool may_read_ = false;  // without waiting first

@@ -120,10 +120,15 @@ void ListeningServer::take(int socket, const sockaddr_storage& peer) {
   }
   ++count.accepted;
   net::send_without_delay(socket);
-  auto connection =
-      std::make_unique<Connection>(*this, net::SocketStream(loop.io(), socket), net::address_text(peer));
-  connections_.push_back(*connection);
-  tasks_.start("http connection", serve(std::move(connection)));
+  try {
+    auto connection =
+        std::make_unique<Connection>(*this, net::SocketStream(loop.io(), socket), net::address_text(peer));
+    connections_.push_back(*connection);
+    tasks_.start("http connection", serve(std::move(connection)));
+  } catch (const boost::system::system_error& error) {  // the loop cannot watch any more sockets
+    ::close(socket);
+    log.warning("a connection was dropped", {{"error", error.what()}, {"open", count.open}});
+  }
 }
 
 asio::awaitable<void> ListeningServer::serve(std::unique_ptr<Connection> connection) {

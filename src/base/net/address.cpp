@@ -94,7 +94,7 @@ Result<int> listen_on(const std::string& host, std::uint16_t port) {
 }
 
 Result<std::vector<Endpoint>> resolve(const std::string& host, std::uint16_t port, bool numeric_only) {
-  const auto addresses = look_up(host, port, numeric_only ? AI_NUMERICHOST : AI_ADDRCONFIG);
+  const auto addresses = look_up(host, port, numeric_only ? AI_NUMERICHOST : 0);
   if (!addresses) {
     return fail(ErrorCode::unavailable, fmt::format("looking up '{}': {}", host, addresses.error()));
   }

@@ -4,7 +4,6 @@
 // Inner header of base.
 #pragma once
 
-#include <array>
 #include <boost/asio/io_context.hpp>
 #include <map>
 #include <memory>
@@ -29,7 +28,7 @@ class LoopResources final : public asio::execution_context::service {
   asio::io_context& io() { return static_cast<asio::io_context&>(context()); }
 
   // For one read and the use of what it gave, without giving control back to the loop in between.
-  std::span<char> read_buffer() { return *buffer_; }
+  std::span<char> read_buffer() { return {buffer_.get(), buffer_bytes}; }
 
   Result<TlsContext> client_tls(const http::TlsTrust& trust) {
     TlsContext& context = client_tls_[trust.pins];
@@ -44,7 +43,8 @@ class LoopResources final : public asio::execution_context::service {
  private:
   void shutdown() override {}
 
-  std::unique_ptr<std::array<char, 64 * 1024>> buffer_ = std::make_unique<std::array<char, 64 * 1024>>();
+  static constexpr std::size_t buffer_bytes = 64u << 10;
+  std::unique_ptr<char[]> buffer_ = std::make_unique_for_overwrite<char[]>(buffer_bytes);
   std::map<std::vector<std::string>, TlsContext> client_tls_;
 };
 

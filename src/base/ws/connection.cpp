@@ -59,7 +59,7 @@ void Connection::on_readable() {
   const std::span<char> buffer = loop_.read_buffer();
   for (int turn = 0; turn < reads_per_turn; ++turn) {
     const Outcome got = stream_.read(buffer);
-    if (got.status == Outcome::Status::want_read) break;
+    if (got.status == Outcome::Status::want_read) return wait_readable();
     if (got.status == Outcome::Status::want_write) {  // a TLS key update wants to be answered
       stream_.async_wait(Descriptor::wait_write, ReadReady{shared_from_this()});
       return;
@@ -71,9 +71,10 @@ void Connection::on_readable() {
     }
     consume(buffer.first(got.bytes));
     if (state_ >= State::ending) return;
-    if (!stream_.may_have_more(got.bytes, buffer.size())) break;
+    if (!stream_.may_have_more(got.bytes, buffer.size())) return wait_readable();
   }
-  wait_readable();
+  // What TLS has already taken off the socket would never make it readable again.
+  asio::post(loop_.io(), [self = shared_from_this()] { self->on_readable(); });
 }
 
 void Connection::consume(std::span<char> input) {

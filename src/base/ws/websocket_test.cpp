@@ -308,6 +308,33 @@ TEST_P(WebSocketClient, AnotherCertificateIsRefused) {
   EXPECT_TRUE(connect("/ws", {"x"}, backup));
 }
 
+// Many small frames lie in one read of the socket; under TLS they are taken out of it one by one.
+TEST_P(WebSocketClient, NothingStaysBehindInTheStream) {
+  struct ManySession final : Session {
+    void on_open(Peer& peer) override {
+      for (int i = 0; i < 2000; ++i)
+        peer.send_text("a small frame");
+    }
+    void on_text(std::string_view) override {}
+    void on_close(CloseCode, std::string_view) override {}
+  };
+  server_->on_loop(
+      [this] { server_->handler.make_session = [] { return std::make_unique<ManySession>(); }; });
+  struct CountingSession final : Session {
+    void on_open(Peer& opened) override { peer = &opened; }
+    void on_text(std::string_view) override {
+      if (++count == 2000) peer->close(CloseCode::normal, "");
+    }
+    void on_close(CloseCode, std::string_view) override {}
+    Peer* peer = nullptr;
+    int count = 0;
+  };
+  ConnectOptions options;
+  options.trust = trust_;
+  EXPECT_TRUE(server_->run(
+      run_client(server_->url("/ws", GetParam()), std::move(options), std::make_unique<CountingSession>())));
+}
+
 TEST_P(WebSocketClient, CancellationCloses) {
   const auto ended = std::make_shared<std::promise<CloseCode>>();
   server_->on_loop([&] { server_->handler.ended = ended; });
