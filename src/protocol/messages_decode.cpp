@@ -226,8 +226,8 @@ constexpr std::array<Decoder<FromDevice>, 6> device_decoders{{
 }};
 
 template <typename Variant, typename Decoders>
-Result<Variant> decode(const Decoders& decoders, std::string_view text) {
-  Result<TypedObject> parsed = parse_typed_object(text, max_message_bytes);
+Result<Variant> decode(const Decoders& decoders, std::string_view text, std::size_t max_bytes) {
+  Result<TypedObject> parsed = parse_typed_object(text, max_bytes);
   if (!parsed) return fail(parsed);
   for (const auto& decoder : decoders) {
     if (decoder.type != parsed->type) continue;
@@ -247,10 +247,10 @@ std::string_view to_string(Phase phase) {
 }
 
 Result<FromHub> decode_from_hub(std::string_view text) {
-  return decode<FromHub>(hub_decoders, text);
+  return decode<FromHub>(hub_decoders, text, max_hub_message_bytes);
 }
 Result<FromDevice> decode_from_device(std::string_view text) {
-  return decode<FromDevice>(device_decoders, text);
+  return decode<FromDevice>(device_decoders, text, max_device_message_bytes);
 }
 
 }  // namespace starling::protocol

@@ -269,9 +269,13 @@ TEST(FromHubMessages, BadOnesAreRefusedWithThePointer) {
 }
 
 TEST(Messages, AreBounded) {
-  const auto too_large = decode_from_device(R"({"type":")" + std::string(max_message_bytes, 'x') + "\"}");
+  const auto too_large =
+      decode_from_device(R"({"type":")" + std::string(max_device_message_bytes, 'x') + "\"}");
   ASSERT_FALSE(too_large);
   EXPECT_EQ(too_large.error().code, ErrorCode::too_large);
+
+  EXPECT_TRUE(decode_from_hub(R"({"type":"x","y":")" + std::string(max_device_message_bytes, 'x') + "\"}"));
+  EXPECT_FALSE(decode_from_hub(R"({"type":"x","y":")" + std::string(max_hub_message_bytes, 'x') + "\"}"));
 
   const auto long_text =
       decode_from_device(R"({"type":"action_result","ok":true,"id":")" + std::string(129, 'x') + "\"}");
