@@ -1,9 +1,6 @@
 #include "base/http/server.hpp"
 
-#include <fmt/format.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,6 +26,7 @@ using std::chrono::milliseconds;
 constexpr int accepts_per_turn = 64;
 constexpr milliseconds deadline_interval{250};
 constexpr milliseconds accept_back_off{100};
+constexpr std::uint64_t storm_size = 1'000;
 constexpr milliseconds stop_limit{1'000};
 constexpr milliseconds stop_poll{5};
 
@@ -58,6 +56,7 @@ class ListeningServer final : public Server, public ServerContext, public ws::Co
   asio::awaitable<void> accept();
   asio::awaitable<void> serve(std::unique_ptr<Connection> connection);
   asio::awaitable<void> watch_deadlines();
+  void return_memory_after_storm();
   asio::awaitable<void> pause(milliseconds duration);
   int accept_some();
   void take(int socket, const sockaddr_storage& peer);
@@ -69,6 +68,8 @@ class ListeningServer final : public Server, public ServerContext, public ws::Co
 
   net::SocketStream::Descriptor listener_;
   std::uint16_t port_;
+  std::uint64_t accepted_at_last_look_ = 0;
+  std::uint64_t accepted_at_trim_ = 0;
   TaskGroup tasks_;
   List<Connection> connections_;
   List<ws::Connection> websockets_;
@@ -141,7 +142,18 @@ asio::awaitable<void> ListeningServer::watch_deadlines() {
     const SteadyTime now = clock.steady();
     for (Connection& connection : connections_)
       connection.check_deadline(now);
+    return_memory_after_storm();
   }
+}
+
+// TLS handshakes need twice the memory of the connections that they make. After thousands at once (a site
+// whose power came back) that memory lies free but scattered, and would count against the hub for ever.
+void ListeningServer::return_memory_after_storm() {
+  const bool quiet = count.accepted == accepted_at_last_look_;
+  accepted_at_last_look_ = count.accepted;
+  if (!quiet || count.accepted - accepted_at_trim_ < storm_size) return;
+  accepted_at_trim_ = count.accepted;
+  ::malloc_trim(0);
 }
 
 void ListeningServer::adopt_websocket(net::SocketStream stream, std::string address,
