@@ -1,3 +1,147 @@
-int main() {
+// The agent of a device: parses the command line, wires, waits for a signal.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cstdio>
+#include <cstdlib>
+
+#include "agent/agent.hpp"
+#include "agent/component_files.hpp"
+
+namespace {
+
+using namespace starling;
+
+struct CommandLine {
+  std::string state, hub, key, key_file, name, timezone, modules, components, log_format = "auto";
+  std::vector<std::string> pins, labels;
+};
+
+Result<std::string> enrolment_key(const CommandLine& line) {
+  if (!line.key_file.empty()) {
+    auto text = read_file(line.key_file, 4096);
+    if (!text) return fail(text, "--key-file");
+    const auto end = text->find_last_not_of(" \t\r\n");
+    text->resize(end == std::string::npos ? 0 : end + 1);
+    if (text->empty()) return fail(ErrorCode::invalid_argument, "--key-file: " + line.key_file + " is empty");
+    return text;
+  }
+  if (!line.key.empty()) return line.key;
+  const char* from_environment = std::getenv("STARLING_ENROLMENT_KEY");
+  return std::string(from_environment == nullptr ? "" : from_environment);
+}
+
+std::string host_name() {
+  char name[256] = "";
+  ::gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+std::string local_timezone() {
+  if (const char* chosen = std::getenv("TZ"); chosen != nullptr && chosen[0] != '\0') return chosen;
+  if (auto text = read_file("/etc/timezone", 256)) {
+    while (!text->empty() && text->back() == '\n')
+      text->pop_back();
+    if (!text->empty()) return *text;
+  }
+  return "UTC";
+}
+
+Result<JsonObject> parse_labels(const std::vector<std::string>& labels) {
+  JsonObject parsed;
+  for (const std::string& label : labels) {
+    const auto equals = label.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return fail(ErrorCode::invalid_argument, "--label " + label + ": write KEY=VALUE");
+    }
+    parsed[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  return parsed;
+}
+
+Result<agent::AgentOptions> options_of(const CommandLine& line) {
+  agent::AgentOptions options;
+  auto hub = http::Url::parse(line.hub);
+  if (!hub) return fail(hub, "--hub");
+  auto key = enrolment_key(line);
+  if (!key) return fail(key);
+  auto components =
+      line.components.empty() ? agent::find_components() : Result<std::filesystem::path>(line.components);
+  if (!components) return fail(components);
+  auto labels = parse_labels(line.labels);
+  if (!labels) return fail(labels);
+  options.state = std::filesystem::absolute(line.state);
+  options.components = std::move(*components);
+  options.hub = std::move(*hub);
+  options.pins = line.pins;
+  options.enrolment_key = std::move(*key);
+  options.name = line.name.empty() ? host_name() : line.name;
+  options.timezone = line.timezone.empty() ? local_timezone() : line.timezone;
+  options.labels = std::move(*labels);
+  return options;
+}
+
+asio::awaitable<void> run_until_signal(agent::Agent& agent, asio::signal_set& signals) {
+  agent.start();
+  co_await signals.async_wait(asio::use_awaitable);
+  co_await agent.stop();
+}
+
+int failed(const Error& error) {
+  std::fprintf(stderr, "starling-agent: %s\n", error.message.c_str());
+  return 1;
+}
+
+int run(const CommandLine& line) {
+  auto options = options_of(line);
+  if (!options) return failed(options.error());
+  const SystemClock clock;
+  const LogFormat format = line.log_format == "text"   ? LogFormat::text
+                           : line.log_format == "json" ? LogFormat::json
+                                                       : LogFormat::automatic;
+  Log log(clock, STDERR_FILENO, format);
+  if (!line.key.empty()) {
+    Logger(log, "agent")
+        .warning(
+            "--key shows the enrolment key to everybody on this machine: prefer --key-file or "
+            "STARLING_ENROLMENT_KEY");
+  }
+  asio::io_context context(1);
+  auto agent =
+      agent::Agent::load(context.get_executor(), clock, log, std::move(*options), agent::read_board());
+  if (!agent) return failed(agent.error());
+  asio::signal_set signals(context, SIGINT, SIGTERM);
+  asio::co_spawn(context, run_until_signal(**agent, signals), asio::detached);
+  context.run();
   return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Makes this device what its hub wants it to be, and says what it did.", "starling-agent");
+  CommandLine line;
+  app.add_option("--state", line.state, "Folder for everything that the device keeps")->required();
+  app.add_option("--hub", line.hub, "Address of the hub, https://HOST:PORT")
+      ->required()
+      ->envname("STARLING_HUB");
+  app.add_option("--key", line.key, "Enrolment key; better in a file or in STARLING_ENROLMENT_KEY");
+  app.add_option("--key-file", line.key_file, "File that holds the enrolment key");
+  app.add_option("--pin", line.pins, "The hub's pin, sha256/...; may be given twice for a backup pin");
+  app.add_option("--name", line.name, "What people call the device; default: the host name");
+  app.add_option("--timezone", line.timezone, "IANA name, Europe/Berlin; default: the machine's");
+  app.add_option("--label", line.labels, "KEY=VALUE, set when the device enrols; may be repeated");
+  app.add_option("--modules", line.modules,
+                 "Folder of modules; a module that is started by hand finds STATE/agent.sock");
+  app.add_option("--components", line.components, "Folder of component files");
+  app.add_option("--log-format", line.log_format, "text, json or auto")
+      ->check(CLI::IsMember({"text", "json", "auto"}));
+  app.set_version_flag("--version", STARLING_VERSION);
+  CLI11_PARSE(app, argc, argv);
+  return run(line);
 }
