@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "module/module.hpp"
+#include "protocol/canonical_json.hpp"
 
 namespace {
 
@@ -34,7 +35,7 @@ class HotwordDetector final : public starling::module::Handler {
 
  private:
   static std::string text(const JsonObject& values, std::string_view key) {
-    return boost::json::serialize(values.at(key));
+    return starling::protocol::canonical_json(values.at(key));
   }
   fs::path models_;
 };

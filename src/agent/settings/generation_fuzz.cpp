@@ -1,5 +1,5 @@
-// A generation's document.json with any content: read as what was written, or refused. Content that is JSON is also
-// tried with a good checksum, to get past it.
+// A generation's document.json with any content: read as what was written, or refused. Content that is JSON
+// is also tried with a good checksum, to get past it.
 #include <cstdint>
 #include <cstdlib>
 

@@ -1,5 +1,5 @@
-// Whatever a person types into config_override.json: it is read whole or refused, and what was read is written back
-// as text that reads the same.
+// Whatever a person types into config_override.json: it is read whole or refused, and what was read is
+// written back as text that reads the same.
 #include <cstdint>
 #include <cstdlib>
 
