@@ -28,10 +28,11 @@ class FakeHub final : public http::Handler {
   boost::asio::awaitable<http::Response> serve(const http::Request& request) override {
     registrations.push_back(request);
     if (refuse_registration) {
-      co_return problem_response({ErrorCode::permission_denied, "this key does not enrol devices", ""});
+      const Error refusal{ErrorCode::permission_denied, "this key does not enrol devices", ""};
+      co_return http::problem_response(refusal);
     }
-    JsonObject body{{"device", JsonObject{}}, {"token", "secret"}, {"heartbeat_seconds", 300}};
-    co_return json_response(body, 201);
+    const Json body{{"device", JsonObject{}}, {"token", "secret"}, {"heartbeat_seconds", 300}};
+    co_return http::json_response(body, 201);
   }
   std::variant<http::Response, std::unique_ptr<ws::Session>> upgrade(const http::Request& request) override {
     upgrades.push_back(request);
@@ -225,8 +226,8 @@ struct LineModule {
     EXPECT_EQ(::connect(handle, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
   }
   ~LineModule() { ::close(handle); }
-  void send(std::string_view text) {
-    EXPECT_EQ(::send(handle, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+  void send(std::string_view line) {
+    EXPECT_EQ(::send(handle, line.data(), line.size(), MSG_NOSIGNAL), static_cast<ssize_t>(line.size()));
   }
   bool closed() {
     take();
