@@ -131,8 +131,8 @@ struct AgentTest : testing::Test {
     until([&done] { return done; });
   }
   void until(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + Seconds(30);
-    while (!condition() && std::chrono::steady_clock::now() < deadline) {
+    const SteadyTime deadline = clock.steady() + Seconds(30);
+    while (!condition() && clock.steady() < deadline) {
       context.run_one_for(Milliseconds(50));
     }
     ASSERT_TRUE(condition());

@@ -100,8 +100,8 @@ struct ExampleModules : testing::TestWithParam<const char*> {
     fs::remove_all(folder);
   }
   void until(const std::function<bool()>& condition) {
-    const auto deadline = std::chrono::steady_clock::now() + Seconds(60);
-    while (!condition() && std::chrono::steady_clock::now() < deadline) {
+    const SteadyTime deadline = clock.steady() + Seconds(60);
+    while (!condition() && clock.steady() < deadline) {
       context.restart();
       context.run_one_for(Milliseconds(20));
     }
