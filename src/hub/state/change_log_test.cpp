@@ -1,0 +1,163 @@
+#include "hub/state/change_log.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "hub/queue_executor.hpp"
+#include "hub/state/scripted_store.hpp"
+
+namespace starling::hub {
+namespace {
+
+const Error disk_full{ErrorCode::unavailable, "the disk is full", {}};
+
+class Witness final : public ChangeObserver {
+ public:
+  void on_change(const SharedChange& change, const FleetState& state) override {
+    revisions.push_back(change->revision);
+    EXPECT_EQ(state.revision(), change->revision);
+  }
+  std::vector<std::int64_t> revisions;
+};
+
+class ChangeLogTest : public ::testing::Test {
+ protected:
+  ChangeLogTest() {
+    EXPECT_TRUE(log_.load(*store_.load()));
+    log_.observe(witness_);
+    store_.automatic = false;
+  }
+
+  // A plan that sets a group's priority to one more than what it sees: it shows which state it was planned
+  // on.
+  static Result<Draft> count_up(const FleetState& head) {
+    const auto found = head.groups().find("counter");
+    Group group;
+    group.priority = found == head.groups().end() ? 1 : found->second->priority + 1;
+    Draft draft;
+    draft.actor = {"key:1", "test"};
+    draft.action = "group.put";
+    draft.edits.push_back(head.edit(EntityKind::group, "counter", group.to_json()));
+    return draft;
+  }
+  void append_count() {
+    log_.append(
+        "default", [](const FleetState& head, std::int64_t) { return count_up(head); },
+        [this](Result<SharedChange> outcome) { answers_.push_back(std::move(outcome)); });
+  }
+  void finish(Result<void> outcome) {
+    store_.finish(std::move(outcome));
+    executor_.run_all();
+  }
+  std::int64_t published_count() const {
+    const auto& groups = log_.published("default")->groups();
+    const auto found = groups.find("counter");
+    return found == groups.end() ? 0 : found->second->priority;
+  }
+
+  QueueExecutor executor_;
+  ScriptedStore store_{executor_};
+  ManualClock clock_;
+  ChangeLog log_{store_, executor_, clock_, Logger()};
+  Witness witness_;
+  std::vector<Result<SharedChange>> answers_;
+};
+
+TEST_F(ChangeLogTest, NothingIsPublishedOrAnsweredBeforeItIsDurable) {
+  append_count();
+  executor_.run_all();
+  EXPECT_EQ(published_count(), 0);
+  EXPECT_TRUE(answers_.empty());
+  EXPECT_TRUE(witness_.revisions.empty());
+
+  finish({});
+  EXPECT_EQ(published_count(), 1);
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ((*answers_[0])->revision, 1);
+  EXPECT_EQ(witness_.revisions, std::vector<std::int64_t>{1});
+}
+
+TEST_F(ChangeLogTest, WhatArrivesDuringACommitIsPlannedOnTheHeadAndCommittedTogether) {
+  append_count();
+  append_count();
+  append_count();
+  EXPECT_EQ(store_.waiting(), 1u);
+  finish({});
+  EXPECT_EQ(published_count(), 1);
+  EXPECT_EQ(store_.waiting(), 1u) << "the two that waited are one batch";
+  finish({});
+  EXPECT_EQ(published_count(), 3);
+  EXPECT_EQ(witness_.revisions, (std::vector<std::int64_t>{1, 2, 3}));
+}
+
+TEST_F(ChangeLogTest, AFailedBatchFailsItsCallersAndTheRestIsPlannedAnewWithoutAGap) {
+  append_count();
+  append_count();
+  append_count();
+  finish(std::unexpected(disk_full));
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].error().code, ErrorCode::unavailable);
+  EXPECT_EQ(published_count(), 0);
+
+  finish({});
+  ASSERT_EQ(answers_.size(), 3u);
+  EXPECT_EQ((*answers_[1])->revision, 1);
+  EXPECT_EQ((*answers_[2])->revision, 2);
+  EXPECT_EQ(published_count(), 2) << "the failed change left no trace in the head";
+  EXPECT_EQ(witness_.revisions, (std::vector<std::int64_t>{1, 2}));
+}
+
+TEST_F(ChangeLogTest, ARefusedPlanAndAPlanWithoutEditsWriteNoRow) {
+  const auto keep = [this](Result<SharedChange> outcome) { answers_.push_back(std::move(outcome)); };
+  log_.append(
+      "default",
+      [](const FleetState&, std::int64_t) -> Result<Draft> {
+        return fail(ErrorCode::conflict, "lost a race");
+      },
+      keep);
+  log_.append(
+      "default", [](const FleetState&, std::int64_t) -> Result<Draft> { return Draft{}; }, keep);
+  log_.append(
+      "nowhere", [](const FleetState&, std::int64_t) -> Result<Draft> { return Draft{}; }, keep);
+  executor_.run_all();
+  ASSERT_EQ(answers_.size(), 3u);
+  EXPECT_EQ(answers_[0].error().code, ErrorCode::conflict);
+  EXPECT_EQ(answers_[1].error().code, ErrorCode::not_found);
+  ASSERT_TRUE(answers_[2].has_value());
+  EXPECT_EQ(*answers_[2], nullptr);
+  EXPECT_EQ(log_.published("default")->revision(), 0);
+  EXPECT_EQ(store_.waiting(), 0u);
+}
+
+TEST_F(ChangeLogTest, APlanWithoutEditsWaitsForTheHeadThatItSaw) {
+  append_count();
+  log_.append(
+      "default", [](const FleetState&, std::int64_t) -> Result<Draft> { return Draft{}; },
+      [this](Result<SharedChange> outcome) { answers_.push_back(std::move(outcome)); });
+  executor_.run_all();
+  EXPECT_TRUE(answers_.empty()) << "it may have been answered from state that never becomes durable";
+  finish({});
+  EXPECT_EQ(answers_.size(), 2u);
+}
+
+TEST_F(ChangeLogTest, AnUnreadableBodyFailsItsCallerAndLeavesTheHeadUsable) {
+  log_.append(
+      "default",
+      [](const FleetState& head, std::int64_t) -> Result<Draft> {
+        Draft draft;
+        draft.edits.push_back(head.edit(EntityKind::group, "broken", Json("not a group")));
+        return draft;
+      },
+      [this](Result<SharedChange> outcome) { answers_.push_back(std::move(outcome)); });
+  executor_.run_all();
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].error().code, ErrorCode::internal);
+  append_count();
+  finish({});
+  EXPECT_EQ(published_count(), 1);
+}
+
+}  // namespace
+}  // namespace starling::hub
