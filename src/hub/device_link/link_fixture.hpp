@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/uuid.hpp"
 #include "hub/hub.hpp"
 #include "hub/queue_executor.hpp"
 #include "hub/state/scripted_store.hpp"

@@ -118,9 +118,9 @@ TEST_F(ChangeLogTest, ARefusedPlanAndAPlanWithoutEditsWriteNoRow) {
       },
       keep);
   log_.append(
-      "default", [](const FleetState&, std::int64_t) -> Result<Draft> { return Draft{}; }, keep);
-  log_.append(
       "nowhere", [](const FleetState&, std::int64_t) -> Result<Draft> { return Draft{}; }, keep);
+  log_.append(
+      "default", [](const FleetState&, std::int64_t) -> Result<Draft> { return Draft{}; }, keep);
   executor_.run_all();
   ASSERT_EQ(answers_.size(), 3u);
   EXPECT_EQ(answers_[0].error().code, ErrorCode::conflict);

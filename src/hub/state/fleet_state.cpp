@@ -58,6 +58,8 @@ Result<void> FleetState::put(EntityKind kind, const std::string& id, const Json&
     case EntityKind::component: {
       auto component = protocol::Component::from_json(body);
       if (!component) return fail(component, "component '" + id + "' in the log");
+      for (auto& [layer_id, layer] : layers_)
+        protocol::mark_accepted(layer.values, **component);
       catalog_.put(*std::move(component));
       catalog_revision_ = std::max(catalog_revision_, revision);
       return {};
@@ -97,9 +99,13 @@ void FleetState::write_setting(const SettingId& id, const Json* value, std::int6
   layer.revision = std::max(layer.revision, revision);
   if (value == nullptr) {
     layer.values.erase(id.key);
-  } else {
-    layer.values.insert_or_assign(id.key, protocol::LayerEntry{*value, revision});
+    return;
   }
+  protocol::LayerEntry entry{*value, revision};
+  const protocol::Component* component = catalog_.component(protocol::component_of(id.key));
+  if (component != nullptr && component->validate(id.key, *value))
+    entry.accepted_by = component->schema_hash();
+  layer.values.insert_or_assign(id.key, std::move(entry));
 }
 
 void FleetState::drop_old_actions(std::int64_t now_ms) {

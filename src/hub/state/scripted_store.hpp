@@ -16,7 +16,7 @@ class ScriptedStore final : public Store {
  public:
   explicit ScriptedStore(Executor& executor) : executor_(executor) {}
 
-  StoredHub contents{.generation = "0193-test", .fleets = {StoredFleet{.name = "default"}}};
+  StoredHub contents{"0193-test", {StoredFleet{"default", 0, {}, {}}}};
   bool automatic = true;  // commits succeed at the next turn
   std::vector<SharedChange> stored;
   std::vector<DeviceRecord> saved;
