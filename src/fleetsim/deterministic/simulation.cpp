@@ -1,0 +1,239 @@
+#include "fleetsim/deterministic/simulation.hpp"
+
+#include <array>
+#include <stdexcept>
+#include <utility>
+
+#include "hub/settings/writes.hpp"
+
+namespace starling::fleetsim {
+
+namespace {
+
+constexpr Milliseconds trouble_lasts{10 * 60'000};
+// Longer than silence, the longest backoff, a heartbeat and a provisional time after one another.
+constexpr Milliseconds peace_lasts{15 * 60'000};
+
+constexpr std::array<std::string_view, 2> component_files{
+    R"({"x-component":"hotword","title":"Hotword","type":"object","properties":{
+         "models":{"type":"array","items":{"type":"string"},"default":[],"x-alias":"HOTWORD_MODELS"},
+         "threshold":{"type":"number","minimum":0,"maximum":1,"default":0.5,"x-alias":"HOTWORD_THRESHOLD"},
+         "phrase":{"type":"string","default":"hey starling"}}})",
+    R"({"x-component":"logger","title":"Logger","type":"object","properties":{
+         "level":{"type":"string","enum":["DEBUG","INFO","WARNING"],"default":"INFO","x-alias":"LOG_LEVEL"}}})"};
+
+constexpr std::array<std::string_view, 3> rooms{"nursery", "kitchen", "lab"};
+constexpr std::array<std::string_view, 3> personas{"TARS", "Yoda", "Bare"};
+
+hub::ChangeLog::Plan put(hub::EntityKind kind, std::string id, Json body) {
+  return [kind, id = std::move(id), body = std::move(body)](const hub::FleetState& head,
+                                                            std::int64_t) -> Result<hub::Draft> {
+    hub::Draft draft;
+    draft.actor = {"hub", "simulation"};
+    draft.action = std::string(to_string(kind)) + ".put";
+    draft.edits.push_back(head.edit(kind, id, body));
+    return draft;
+  };
+}
+
+hub::ChangeLog::Plan write(hub::SettingsWrite wanted) {
+  return [wanted = std::move(wanted)](const hub::FleetState& head, std::int64_t) -> Result<hub::Draft> {
+    auto plan = hub::plan_settings(head, wanted);
+    if (!plan) return fail(plan);
+    hub::Draft draft;
+    draft.actor = {"key:sim", "simulation"};
+    draft.action = "settings.set";
+    draft.edits = std::move(plan->edits);
+    return draft;
+  };
+}
+
+}  // namespace
+
+Simulation::Simulation(std::uint64_t seed, bool keep_trace) : world_(seed) {
+  if (keep_trace) world_.keep_trace();
+  for (const std::string_view file : component_files) {
+    auto component = protocol::Component::from_json(*parse_json(file));
+    if (!component) throw std::logic_error(component.error().message);
+    if (!components_.empty()) components_ += ',';
+    components_ += (*component)->name();
+    catalog_.put(*std::move(component));
+  }
+  hub_ = std::make_unique<VirtualHub>(world_, components_);
+}
+
+SimulationResult Simulation::run() {
+  set_up();
+  const Milliseconds end = world_.now() + trouble_lasts;
+  while (world_.now() < end) {
+    world_.run_until(world_.now() + world_.between(50, 20'000));
+    trouble();
+  }
+  make_peace();
+  world_.run_until(world_.now() + peace_lasts);
+  SimulationResult result;
+  check(result);
+  result.trace = world_.trace_digest();
+  result.lines = world_.trace();
+  return result;
+}
+
+void Simulation::set_up() {
+  hub_->start();
+  for (const auto& [name, component] : catalog_.components()) {
+    hub_->append("component " + name, put(hub::EntityKind::component, name, component->file()));
+  }
+  for (const std::string_view name : personas) {
+    hub_->append("persona " + std::string(name),
+                 put(hub::EntityKind::persona, std::string(name), Json{{"fields", JsonObject{}}}));
+  }
+  hub_->append("TARS models", write({{hub::Target::Kind::persona, "TARS", false},
+                                     {{"hotword.models", JsonArray{"tars.tflite"}}},
+                                     {}}));
+  hub_->append("Yoda threshold",
+               write({{hub::Target::Kind::persona, "Yoda", false}, {{"HOTWORD_THRESHOLD", 0.25}}, {}}));
+  const std::uint64_t count = 2 + world_.random().below(4);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::string room(rooms[i % rooms.size()]);
+    devices_.push_back(std::make_unique<VirtualDevice>(world_, *hub_, catalog_, "device-" + std::to_string(i),
+                                                       protocol::Labels{{"room", room}}));
+    world_.after(world_.between(0, 5'000), [device = devices_.back().get()] { device->start(); });
+  }
+}
+
+void Simulation::trouble() {
+  const std::uint64_t dice = world_.random().below(100);
+  if (dice < 45) return operator_writes();
+  if (dice < 85) return trouble_a_device(*devices_[world_.random().below(devices_.size())]);
+  trouble_the_hub();
+}
+
+void Simulation::operator_writes() {
+  if (!hub_->running()) return;
+  const VirtualDevice& device = *devices_[world_.random().below(devices_.size())];
+  hub::SettingsWrite wanted;
+  switch (world_.random().below(4)) {
+    case 0: break;
+    case 1:
+      wanted.target = {hub::Target::Kind::selector, "room=" + std::string(rooms[world_.random().below(3)]),
+                       false};
+      break;
+    case 2: wanted.target = {hub::Target::Kind::device, device.id(), false}; break;
+    case 3:
+      wanted.target = {hub::Target::Kind::persona, std::string(personas[world_.random().below(3)]), false};
+      break;
+  }
+  const double threshold = static_cast<double>(world_.random().below(11)) / 10;
+  switch (world_.random().below(6)) {
+    case 0: wanted.values["hotword.threshold"] = threshold; break;
+    case 1:
+      wanted.values["HOTWORD_MODELS"] = JsonArray{"model-" + std::to_string(world_.random().below(5))};
+      break;
+    case 2: wanted.values["hotword.models"] = JsonArray{"missing.tflite"}; break;
+    case 3: wanted.values["logger.level"] = world_.chance(50) ? "DEBUG" : "WARNING"; break;
+    case 4:
+      wanted.values["hotword.threshold"] = nullptr;
+      wanted.values["hotword.models"] = nullptr;
+      break;
+    case 5:
+      if (wanted.target.kind == hub::Target::Kind::persona) wanted.target = {};
+      wanted.values["persona.active"] = Json(personas[world_.random().below(3)]);
+      break;
+  }
+  if (world_.chance(10)) hub_->fail_next_write();
+  hub_->append("write", write(std::move(wanted)));
+}
+
+void Simulation::trouble_a_device(VirtualDevice& device) {
+  const auto start_again = [this, &device] {
+    world_.after(world_.between(500, 30'000), [&device] {
+      if (!device.running()) device.start();
+    });
+  };
+  switch (world_.random().below(8)) {
+    case 0: device.lose_power(); return start_again();
+    case 1: device.lose_power_after(1 + world_.random().below(30)); break;
+    case 2: device.cut_link(); break;
+    case 3: device.half_open_link(); break;
+    case 4:
+      device.set_reachable(false);
+      device.half_open_link();
+      world_.after(world_.between(1'000, 90'000), [&device] { device.set_reachable(true); });
+      break;
+    case 5: device.edit("hotword.threshold", static_cast<double>(world_.random().below(11)) / 10); break;
+    case 6: device.edit("LOG_LEVEL", world_.chance(50) ? Json("DEBUG") : Json(nullptr)); break;
+    case 7:
+      device.edit_override_by_hand(world_.chance(50) ? R"({"HOTWORD_THRESHOLD":0.75})" : R"({"HOTWORD_THR)");
+      break;
+  }
+  if (!device.running()) start_again();
+}
+
+void Simulation::trouble_the_hub() {
+  if (!hub_->running()) return;
+  switch (world_.random().below(4)) {
+    case 0: return hub_->remember_backup();
+    case 1:
+      for (auto& device : devices_)
+        device->cut_link();
+      return;
+    default: break;
+  }
+  const bool restore = world_.chance(25);
+  hub_->kill();
+  world_.after(world_.between(100, 40'000), [this, restore] {
+    if (hub_->running()) return;
+    if (restore) hub_->restore_backup();
+    hub_->start();
+  });
+}
+
+void Simulation::make_peace() {
+  world_.note("world", "peace");
+  world_.run_until(world_.now() + Milliseconds(90'000));  // what was going to start again has
+  if (!hub_->running()) hub_->start();
+  for (auto& device : devices_) {
+    device->set_reachable(true);
+    if (device->running()) device->stay_powered();
+    if (!device->running()) device->start();
+  }
+}
+
+void Simulation::check(SimulationResult& result) {
+  for (auto& device : devices_) {
+    result.failures.insert(result.failures.end(), device->complaints().begin(), device->complaints().end());
+    check_device(*device, result.failures);
+  }
+  const auto stored = hub_->stored();
+  result.changes = static_cast<std::int64_t>(stored.size());
+  if (!stored.empty() && stored.rbegin()->first != result.changes) {
+    result.failures.push_back("the log has gaps");
+  }
+  for (const auto& [revision, text] : hub_->acknowledged()) {
+    const auto found = stored.find(revision);
+    if (found == stored.end() || found->second != text) {
+      result.failures.push_back("acknowledged revision " + std::to_string(revision) + " is lost or changed");
+    }
+  }
+}
+
+void Simulation::check_device(VirtualDevice& device, std::vector<std::string>& failures) {
+  const auto complain = [&](const std::string& what) { failures.push_back(device.name() + " " + what); };
+  if (!device.running()) return complain("does not run");
+  const hub::Device* entity = hub_->state().device(device.id());
+  if (entity == nullptr) return complain("is not registered");
+  if (!hub_->core().sessions().online(device.id())) return complain("is not connected");
+  const auto target = hub_->core().documents().desired(hub_->state(), *entity, components_);
+  const hub::DeviceRecord* record = hub_->core().records().find(device.id());
+  const Digest running = device.core().settings().running_hash();
+  if (record->running != running) complain("runs another document than the hub was told");
+  if (running != target->hash) {
+    const bool visible =
+        record->refused == target->hash && !hub::DeviceFacts::parse(record->facts).errors.empty();
+    if (!visible) complain("runs neither what is desired nor shows why not");
+  }
+  for (const std::string& key : device.unsettled_edits())
+    complain("has an edit that was never settled: " + key);
+}
+
+}  // namespace starling::fleetsim
