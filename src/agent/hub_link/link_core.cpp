@@ -165,6 +165,7 @@ void LinkCore::on(const protocol::Welcome& welcome) {
   }
   log_.info("connected to the hub", {{"revision", welcome.revision}});
   reported_.clear();
+  send_status(settings_.status());  // the last one may have been lost with the link
   heartbeat();
   propose_edits();  // those that were made since the handshake
 }

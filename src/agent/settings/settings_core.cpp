@@ -355,7 +355,22 @@ void SettingsCore::send_status(const Digest& target, Phase phase, std::vector<pr
   status.running = running_.settings_hash;
   status.phase = phase;
   status.errors = std::move(errors);
+  if (phase == Phase::refused || phase == Phase::reverted) refusal_ = status;
   listener_.status_changed(status);
+}
+
+protocol::ConfigStatus SettingsCore::status() const {
+  ConfigStatus status;
+  if (refused_ && refused_ == refusal_.target) {
+    status = refusal_;
+  } else {
+    status.target = running_.settings_hash;
+    status.phase = provisional_until_ ? Phase::provisional : Phase::applied;
+  }
+  status.section = Section::settings;
+  status.running_revision = running_.cursor.revision;
+  status.running = running_.settings_hash;
+  return status;
 }
 
 std::vector<protocol::SectionState> SettingsCore::sections() const {

@@ -87,6 +87,7 @@ class SettingsCore {
   const protocol::Cursor& cursor() const { return running_.cursor; }
   const Digest& running_hash() const { return running_.settings_hash; }
   std::vector<protocol::SectionState> sections() const;
+  protocol::ConfigStatus status() const;  // the last outcome: what a hub that missed it has to know
   std::vector<protocol::PendingEdit> pending_edits() const;  // not settled yet
   void mark_edits_sent() { journal_.mark_sent(); }
   const std::vector<Drift>& drift() const { return drift_; }
@@ -194,6 +195,7 @@ class SettingsCore {
   Generation running_;
   Values values_;
   Digest refused_;
+  protocol::ConfigStatus refusal_;  // why refused_ was
   std::optional<SteadyTime> provisional_until_;
   std::optional<SteadyTime> accepted_until_;
   std::optional<SteadyTime> drift_until_;

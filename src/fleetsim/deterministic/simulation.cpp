@@ -146,8 +146,11 @@ void Simulation::operator_writes() {
 
 void Simulation::trouble_a_device(VirtualDevice& device) {
   const auto start_again = [this, &device] {
-    world_.after(world_.between(500, 30'000), [&device] {
-      if (!device.running()) device.start();
+    const bool restore = world_.chance(10);
+    world_.after(world_.between(500, 30'000), [&device, restore] {
+      if (device.running()) return;
+      if (restore) device.restore_identity();
+      device.start();
     });
   };
   switch (world_.random().below(8)) {
@@ -160,8 +163,10 @@ void Simulation::trouble_a_device(VirtualDevice& device) {
       device.half_open_link();
       world_.after(world_.between(1'000, 90'000), [&device] { device.set_reachable(true); });
       break;
+    case 8: device.duplicate_session(); break;
+    case 9: device.remember_identity(); break;
     case 5: device.edit("hotword.threshold", static_cast<double>(world_.random().below(11)) / 10); break;
-    case 6: device.edit("LOG_LEVEL", world_.chance(50) ? Json("DEBUG") : Json(nullptr)); break;
+    case 6: device.edit("logger.level", world_.chance(50) ? Json("DEBUG") : Json(nullptr)); break;
     case 7:
       device.edit_override_by_hand(world_.chance(50) ? R"({"HOTWORD_THRESHOLD":0.75})" : R"({"HOTWORD_THR)");
       break;

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "base/uuid.hpp"
+#include "protocol/canonical_json.hpp"
 
 namespace starling::fleetsim {
 
@@ -81,6 +81,21 @@ void VirtualDevice::half_open_link() {
   if (link_) link_->make_half_open();
 }
 
+void VirtualDevice::duplicate_session() {
+  if (!link_) return;
+  std::exchange(link_, nullptr)->make_half_open();
+  core_->link().closed("the network changed");
+  look();
+}
+
+void VirtualDevice::remember_identity() {
+  old_identity_ = disk_.content(agent::Identity::path);
+}
+
+void VirtualDevice::restore_identity() {
+  if (old_identity_ && !running()) disk_.put(agent::Identity::path, *old_identity_);
+}
+
 void VirtualDevice::later(Milliseconds delay, std::function<void()> work) {
   world_.after(delay, [this, start = starts_, work = std::move(work)] {
     if (!running() || start != starts_) return;
@@ -101,6 +116,7 @@ void VirtualDevice::look() {
       complaints_.push_back(name_ + " runs a document that nobody ever wanted: " + hash.hex());
     }
   }
+  look_at_values();
   const auto next = core_->next_deadline();
   if (!next || (tick_at_ && *tick_at_ <= *next)) return;
   tick_at_ = *next;
@@ -111,12 +127,29 @@ void VirtualDevice::look() {
   });
 }
 
+// Every value in force is the running document's, or was given on the device itself.
+void VirtualDevice::look_at_values() {
+  const auto& document = core_->settings().document().settings;
+  for (const auto& [key, value] : core_->settings().values()) {
+    if (key == protocol::persona_active_key) continue;
+    const auto wanted = document.find(key);
+    if (wanted != document.end() && agent::same_value(wanted->second, value)) continue;
+    const auto edited = edited_values_.find(key);
+    const std::string text = protocol::canonical_json(value);
+    const bool back_to_default = agent::same_value(catalog_.find(key)->default_value, value);
+    if (edited != edited_values_.end() && (edited->second.contains(text) || back_to_default)) continue;
+    if (wanted == document.end() && back_to_default) continue;
+    complaints_.push_back(name_ + " runs " + key + " = " + text + ", which nobody wanted");
+  }
+}
+
 void VirtualDevice::edit(const std::string& key, Json value) {
   if (!running()) return;
+  edited_values_[key].insert(protocol::canonical_json(value));
   core_->settings().set(key, std::move(value), [this, key](const Result<void>& done) {
     if (!done || !running()) return;
     for (const protocol::PendingEdit& pending : core_->settings().pending_edits()) {
-      if (pending.key == key) open_edits_[key] = pending.id;
+      if (pending.key == key) acknowledged_edits_[key] = pending.id;
     }
     world_.note(name_, "edits " + key);
   });
@@ -127,6 +160,12 @@ void VirtualDevice::edit_override_by_hand(const std::string& content) {
   if (!running()) return;
   world_.note(name_, "override file edited by hand");
   disk_.put(agent::override_path, content);
+  if (const auto values = agent::parse_override(catalog_, content)) {
+    for (const auto& [key, value] : *values)
+      edited_values_[key].insert(protocol::canonical_json(value));
+    for (const auto& [key, value] : core_->settings().values())
+      edited_values_[key];  // taken out of the file
+  }
   core_->settings().check_override();
   look();
 }
@@ -136,8 +175,9 @@ std::vector<std::string> VirtualDevice::unsettled_edits() const {
   if (!running()) return keys;
   for (const protocol::PendingEdit& pending : core_->settings().pending_edits())
     keys.push_back(pending.key);
-  for (const auto& [key, id] : open_edits_)
-    keys.push_back(key + " (" + id + ")");
+  for (const auto& [key, id] : acknowledged_edits_) {
+    if (!settled_edits_.contains(id)) keys.push_back(key + " (" + id + ")");
+  }
   return keys;
 }
 
@@ -182,7 +222,8 @@ void VirtualDevice::open_link(Result<std::unique_ptr<ws::Session>> session) {
     if (const auto message = protocol::decode_from_hub(text)) {
       const auto* answer = std::get_if<protocol::ConfigProposed>(&*message);
       if (answer != nullptr) {
-        std::erase_if(open_edits_, [&](const auto& edit) { return edit.second == answer->id; });
+        world_.note(name_, "hears of edit " + answer->id + (answer->accepted ? " accepted" : " refused"));
+        settled_edits_.insert(answer->id);
       }
     }
     core_->link().received(text);

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -35,6 +37,11 @@ class VirtualDevice final : private agent::LinkOutput,
   void stay_powered() { disk_.restore_power(); }
   void cut_link();
   void half_open_link();
+  // The device gives its connection up and makes another, while the hub still holds the first.
+  void duplicate_session();
+  // Somebody brings back an old copy of the file with the start counter, so that its sessions look stale.
+  void remember_identity();
+  void restore_identity();
   void set_reachable(bool reachable) { reachable_ = reachable; }
 
   // A person or a module on the device changes a setting; `acknowledged` ones must be settled in the end.
@@ -61,6 +68,7 @@ class VirtualDevice final : private agent::LinkOutput,
   // Runs `work` on the core of this start, if it still lives then, and looks at what came of it.
   void later(Milliseconds delay, std::function<void()> work);
   void look();  // after every event: power, values in force, the next deadline
+  void look_at_values();
   void say_hello();
   void answer_module(agent::ModuleId module, const std::string& line);
   void open_link(Result<std::unique_ptr<ws::Session>> session);
@@ -81,7 +89,10 @@ class VirtualDevice final : private agent::LinkOutput,
   Digest running_;
   std::optional<agent::ModuleId> module_;
   std::vector<std::string> complaints_;
-  std::map<std::string, std::string> open_edits_;  // acknowledged ones, id by key
+  std::optional<std::string> old_identity_;
+  std::map<std::string, std::set<std::string>> edited_values_;  // by key, as JSON text
+  std::map<std::string, std::string> acknowledged_edits_;       // newest id by key
+  std::set<std::string> settled_edits_;                         // ids that the hub has answered
 };
 
 }  // namespace starling::fleetsim

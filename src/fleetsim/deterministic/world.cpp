@@ -18,8 +18,12 @@ void World::run_until(Milliseconds until) {
 void World::note(std::string_view who, std::string_view what) {
   std::string line = std::to_string(now_.count());
   line.append(" ").append(who).append(": ").append(what);
-  digest_ = sha256(digest_.hex() + line);
+  stir(line);
   if (keep_trace_) trace_.push_back(std::move(line));
+}
+
+void World::stir(std::string_view text) {
+  digest_ = sha256(digest_.hex().append(text));
 }
 
 }  // namespace starling::fleetsim

@@ -40,6 +40,8 @@ class World {
 
   // What happened, for whoever looks for the cause; its digest is what two runs of a seed must share.
   void note(std::string_view who, std::string_view what);
+  // Goes into the digest only.
+  void stir(std::string_view text);
   Digest trace_digest() const { return digest_; }
   void keep_trace() { keep_trace_ = true; }
   const std::vector<std::string>& trace() const { return trace_; }
