@@ -143,11 +143,30 @@ TEST_F(LinkTest, AsksForTheWholeSectionWhenAPatchDoesNotFit) {
   start();
   link().enrolled("t");
   establish();
+  network.sent.clear();
   auto update = make_update(catalog, 2, {{"logger.level", "DEBUG"}});
   update.base = sha256("unknown");
   receive(update);
   EXPECT_NE(network.last<protocol::ConfigRequest>(), nullptr);
   EXPECT_EQ(network.last<protocol::ConfigStatus>(), nullptr);
+}
+
+TEST_F(LinkTest, SaysItsLastOutcomeAtEveryWelcomeBecauseTheLinkMayHaveLostIt) {
+  start();
+  link().enrolled("t");
+  establish();
+  const auto refused = make_update(catalog, 2, {{"logger.level", "LOUD"}});
+  receive(refused);
+  link().closed("lost before the status arrived");
+  network.sent.clear();
+  pass(Seconds(60));
+  establish();
+  const auto* status = network.last<protocol::ConfigStatus>();
+  ASSERT_NE(status, nullptr);
+  EXPECT_EQ(status->phase, protocol::Phase::refused);
+  EXPECT_EQ(status->target, refused.hash);
+  ASSERT_EQ(status->errors.size(), 1u);
+  EXPECT_EQ(status->errors[0].key, "logger.level");
 }
 
 TEST_F(LinkTest, ProposesEachEditOnceInASession) {
