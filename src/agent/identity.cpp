@@ -94,7 +94,11 @@ Result<Identity> Identity::load(Disk& disk, IdentityMaker& maker, std::string_vi
   }
   if (!board_serial.empty()) identity.serial_ = board_serial;
   ++identity.start_count_;
-  if (auto saved = identity.save(disk); !saved) return fail(saved, "saving the device's identity");
+  if (auto saved = identity.save(disk); !saved) {
+    if (!text || copied) return fail(saved, "saving the device's identity");
+    // A full disk does not keep a device from working; the hub notices a repeated start counter and says so.
+    log.error("the start counter cannot be saved", {{"error", saved.error().message}});
+  }
   if (auto token = disk.read_file(token_path, max_token_bytes)) identity.token_ = std::move(*token);
   return identity;
 }

@@ -9,6 +9,27 @@
 namespace starling::agent {
 namespace {
 
+// As a full disk is: everything can be read.
+class ReadOnlyDisk final : public Disk {
+ public:
+  explicit ReadOnlyDisk(Disk& disk) : disk_(disk) {}
+  Result<std::string> read_file(std::string_view path, std::size_t max_bytes) override {
+    return disk_.read_file(path, max_bytes);
+  }
+  Result<std::string> read_link(std::string_view path) override { return disk_.read_link(path); }
+  Result<std::vector<std::string>> list(std::string_view folder) override { return disk_.list(folder); }
+  Result<void> write_file(std::string_view, std::string_view, unsigned) override { return full(); }
+  Result<void> make_folder(std::string_view) override { return full(); }
+  Result<void> make_link(std::string_view, std::string_view) override { return full(); }
+  Result<void> rename(std::string_view, std::string_view) override { return full(); }
+  Result<void> remove_tree(std::string_view) override { return full(); }
+  Result<void> sync_folder(std::string_view) override { return full(); }
+
+ private:
+  static Result<void> full() { return fail(ErrorCode::io, "no space left on device"); }
+  Disk& disk_;
+};
+
 struct IdentityTest : testing::Test {
   Identity load(std::string_view serial) {
     auto identity = Identity::load(disk, maker, serial, Logger());
@@ -69,6 +90,18 @@ TEST_F(IdentityTest, ADamagedFileNeedsAPerson) {
     EXPECT_THAT(identity.error().message, testing::HasSubstr("remove it to enrol"));
     EXPECT_EQ(disk.content(Identity::path), content);
   }
+}
+
+TEST_F(IdentityTest, ADiskThatTakesNothingMoreStopsOnlyANewDevice) {
+  FakeDisk full;
+  full.crash_after(1);
+  EXPECT_FALSE(Identity::load(full, maker, "b", Logger()));
+  const Identity known = load("b");
+  ReadOnlyDisk read_only(disk);
+  const auto identity = Identity::load(read_only, maker, "b", Logger());
+  ASSERT_TRUE(identity) << identity.error().message;
+  EXPECT_EQ(identity->device_id(), known.device_id());
+  EXPECT_EQ(identity->start_count(), 2);
 }
 
 TEST_F(IdentityTest, APowerFailureLeavesOneIdentity) {

@@ -68,20 +68,21 @@ void LinkCore::enrolled(std::string_view token) {
 void LinkCore::attempt_failed(const Error& why) {
   if (state_ != State::enrolling && state_ != State::connecting) return;
   const bool unknown_here = why.code == ErrorCode::unauthenticated || why.code == ErrorCode::not_found;
+  // What goes wrong is said once, not once a minute for as long as it goes wrong.
+  const bool said = std::exchange(last_failure_, why.message) == why.message;
+  const auto warn = said ? &Logger::debug : &Logger::warning;
   if (state_ == State::enrolling) {
-    log_.warning("the hub did not enrol this device, trying again later", {{"error", why.message}});
+    (log_.*warn)("the hub did not enrol this device, trying on", {{"error", why.message}});
   } else if (unknown_here && options_.can_enrol) {
     log_.warning("the hub does not know this device: enrolling it again", {{"error", why.message}});
     enrolment_needed_ = true;
   } else if (unknown_here) {
-    log_.error(
+    (log_.*warn)(
         "the hub does not know this device: start the agent with an enrolment key (--key-file or "
-        "STARLING_ENROLMENT_KEY; `starling key create --enrolment` on the operator's machine makes one)",
+        "STARLING_ENROLMENT_KEY; `starling key create NAME --enrolment` on the operator's machine makes one)",
         {{"error", why.message}});
   } else {
-    // One line for the first failure, not one a minute for as long as the network is away.
-    const auto level = failures_ == 0 ? &Logger::warning : &Logger::debug;
-    (log_.*level)("cannot reach the hub, trying on", {{"error", why.message}});
+    (log_.*warn)("cannot reach the hub, trying on", {{"error", why.message}});
   }
   retry_later();
 }
@@ -163,6 +164,7 @@ void LinkCore::on(const protocol::Welcome& welcome) {
       log_.error("the device's new token cannot be saved", {{"error", saved.error().message}});
     }
   }
+  last_failure_.clear();
   log_.info("connected to the hub", {{"revision", welcome.revision}});
   reported_.clear();
   send_status(settings_.status());  // the last one may have been lost with the link

@@ -13,7 +13,7 @@ Result<ModuleId> ModuleCore::opened() {
     return fail(ErrorCode::rate_limited, "too many modules are connected");
   }
   const ModuleId id{next_id_++};
-  modules_.emplace(id, Module{});
+  modules_[id].deadline = clock_.steady() + longest_greeting;
   return id;
 }
 
@@ -220,7 +220,9 @@ void ModuleCore::tick() {
   bool overdue = false;
   for (auto& [id, module] : modules_) {
     if (now < module.deadline) continue;
-    if (module.phase == Phase::asked) {
+    if (module.phase == Phase::greeting) {
+      silent.push_back(id);
+    } else if (module.phase == Phase::asked) {
       module.phase = Phase::refused;
       const auto seconds = std::chrono::duration_cast<Seconds>(module.prepare_time).count();
       errors_.push_back(
@@ -236,8 +238,12 @@ void ModuleCore::tick() {
       send(id, wire::Commit{module.target});
     }
   }
-  for (const ModuleId id : silent)
-    refuse(id, "the commit was not acknowledged", true);
+  for (const ModuleId id : silent) {
+    const auto module = modules_.find(id);
+    if (module == modules_.end()) continue;
+    const bool greeting = module->second.phase == Phase::greeting;
+    refuse(id, greeting ? "no hello came in time" : "the commit was not acknowledged", true);
+  }
   if (overdue) check_prepared();
 }
 
@@ -245,7 +251,9 @@ std::optional<SteadyTime> ModuleCore::next_deadline() const {
   std::optional<SteadyTime> next;
   for (const auto& entry : modules_) {
     const Module& module = entry.second;
-    if (module.phase != Phase::asked && module.phase != Phase::committing) continue;
+    const bool waited_for =
+        module.phase == Phase::greeting || module.phase == Phase::asked || module.phase == Phase::committing;
+    if (!waited_for) continue;
     if (!next || module.deadline < *next) next = module.deadline;
   }
   return next;

@@ -43,6 +43,7 @@ class ModuleListener {
 
 class ModuleCore final : public ModulePort {
  public:
+  static constexpr Milliseconds longest_greeting{10'000};  // from the connection to hello
   static constexpr Milliseconds default_prepare{2'000};
   static constexpr Milliseconds longest_prepare{10'000};
   static constexpr Milliseconds commit_repeat{1'000};
@@ -77,8 +78,8 @@ class ModuleCore final : public ModulePort {
     std::string name;
     std::vector<std::string> names;  // components and keys that it named
     Milliseconds prepare_time{default_prepare};
-    Digest target;  // asked, agreed, committing: what was prepared
-    SteadyTime deadline{};
+    Digest target;          // asked, agreed, committing: what was prepared
+    SteadyTime deadline{};  // while greeting, asked or committing
     int tries = 0;
     std::string state, status;
   };

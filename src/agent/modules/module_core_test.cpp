@@ -222,6 +222,14 @@ TEST_F(ModuleTest, ReportsWhatModulesSay) {
   EXPECT_EQ(Json(core.report()), *parse_json(R"({"a":{"state":"recording","status":"loud"}})"));
 }
 
+TEST_F(ModuleTest, OneThatNeverSaysHelloIsDropped) {
+  const ModuleId id = *core.opened();
+  pass(Seconds(9));
+  EXPECT_TRUE(dropped.empty());
+  pass(Seconds(1));
+  EXPECT_THAT(dropped, ElementsAre(id));
+}
+
 TEST_F(ModuleTest, TheirNumberIsBounded) {
   for (std::size_t i = 0; i < ModuleCore::max_modules; ++i)
     ASSERT_TRUE(core.opened());

@@ -281,6 +281,25 @@ TEST(SettingsCore, WithoutAnyReadableDocumentTheDefaultsRun) {
   EXPECT_TRUE(bench.core->drift().empty());
 }
 
+TEST(SettingsCore, ThePersonaIsAValueLikeOthers) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  std::vector<std::string> heard;
+  bench.core->subscriptions().subscribe({"persona"}, [&heard](const SettingsChange& change) {
+    heard.push_back(boost::json::serialize(change.values.at("persona.active")));
+  });
+  protocol::SettingsDocument document = default_document(bench.catalog);
+  document.persona = {{"name", "TARS"}, {"voice_id", "v1"}};
+  protocol::ConfigUpdate update;
+  update.revision = 2;
+  update.hub_generation = "g1";
+  update.hash = document.hash();
+  update.payload = document.to_json();
+  bench.core->offer(update);
+  EXPECT_THAT(heard, ElementsAre("\"TARS\""));
+  EXPECT_EQ(bench.file("config_override.json"), "{}\n");
+}
+
 // ---- subscriptions
 
 TEST(SettingsCore, SubscribersHearOncePerRevisionAndOnlyOfTheirKeys) {
