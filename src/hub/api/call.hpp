@@ -23,6 +23,7 @@ struct Access {
   std::optional<Role> role;
   bool device = false;
   bool enrolment = false;
+  bool open_on_loopback = false;  // to everybody on the hub's own machine
 
   bool open() const { return !role && !device && !enrolment; }
 };
