@@ -132,6 +132,13 @@ Result<void> fsync_folder(const fs::path& path) {
   return {};
 }
 
+Result<void> fsync_file(const fs::path& path) {
+  const Descriptor file(open_retrying(path, O_RDONLY));
+  if (file.get() < 0) return failed("opening", path, errno);
+  if (::fsync(file.get()) != 0) return failed("syncing", path, errno);
+  return {};
+}
+
 Result<FileLock> FileLock::acquire(const fs::path& path) {
   Descriptor file(open_retrying(path, O_RDWR | O_CREAT, 0600));
   if (file.get() < 0) return failed("opening", path, errno);

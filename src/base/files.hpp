@@ -21,6 +21,8 @@ Result<void> write_file_durably(const std::filesystem::path& path, std::string_v
 
 Result<void> make_folders(const std::filesystem::path& path, unsigned mode = 0755);
 Result<void> fsync_folder(const std::filesystem::path& path);
+// For a file that somebody else wrote.
+Result<void> fsync_file(const std::filesystem::path& path);
 
 // Holds an advisory lock on a file for as long as it lives, so that two processes never share a folder.
 class FileLock {

@@ -1,1 +1,134 @@
-int main() { return 0; }
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "hub/server.hpp"
+#include "hub/store/sqlite/backup.hpp"
+
+namespace {
+
+using starling::hub::ServerSettings;
+
+struct Arguments {
+  ServerSettings settings;
+  std::string listen = "127.0.0.1:8000";
+  std::string tls = "auto";
+  std::string log_level = "info";
+  std::string log_format = "auto";
+  double rate_limit = 10'000;
+  std::string backup_file;
+  std::string restore_file;
+};
+
+int complain(const starling::Error& error) {
+  std::cerr << "starling-hub: " << error.message << '\n';
+  return 1;
+}
+
+// One descriptor for each device: takes what the system allows.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+starling::Result<void> parse_listen(Arguments& arguments) {
+  const auto colon = arguments.listen.rfind(':');
+  const std::string port = colon == std::string::npos ? arguments.listen : arguments.listen.substr(colon + 1);
+  const bool digits =
+      !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits || std::stoi(port) > 65'535) {
+    return starling::fail(
+        starling::ErrorCode::invalid_argument,
+        "--listen takes HOST:PORT, like 127.0.0.1:8000 or 0.0.0.0:8000; not '" + arguments.listen + "'");
+  }
+  arguments.settings.port = static_cast<std::uint16_t>(std::stoi(port));
+  if (colon == std::string::npos) return {};
+  std::string host = arguments.listen.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (!host.empty()) arguments.settings.host = host;
+  return {};
+}
+
+void add_options(CLI::App& app, Arguments& arguments) {
+  auto& settings = arguments.settings;
+  app.set_version_flag("--version", STARLING_VERSION);
+  app.add_option("--data", settings.data, "Folder of the database, keys and certificates; made if absent")
+      ->required();
+  app.add_option("--listen", arguments.listen, "HOST:PORT; port 0 takes a free one")->capture_default_str();
+  app.add_option("--tls", arguments.tls,
+                 "auto: TLS everywhere but on loopback, with a certificate of its own")
+      ->check(CLI::IsMember({"auto", "off"}))
+      ->capture_default_str();
+  app.add_option("--tls-cert", settings.tls.certificate, "PEM file with your own certificate chain");
+  app.add_option("--tls-key", settings.tls.private_key, "PEM file with its private key");
+  app.add_flag("--insecure-listen", settings.tls.insecure_listen,
+               "Serve in clear beyond loopback, for a TLS proxy in front of the hub");
+  app.add_option("--components", settings.components, "A further folder of component files")
+      ->check(CLI::ExistingDirectory);
+  app.add_option("--rate-limit", arguments.rate_limit, "Requests a second for each API key; 0: no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  app.add_option("--log-level", arguments.log_level, "debug, info, warning or error")->capture_default_str();
+  app.add_option("--log-format", arguments.log_format, "auto: text on a terminal, JSON otherwise")
+      ->check(CLI::IsMember({"auto", "text", "json"}))
+      ->capture_default_str();
+  auto* backup = app.add_subcommand("backup", "Copy the database to FILE, also while a hub runs on it");
+  backup->add_option("FILE", arguments.backup_file)->required();
+  auto* restore =
+      app.add_subcommand("restore", "Put a backup in the place of the database, as a new generation");
+  restore->add_option("FILE", arguments.restore_file)->required();
+}
+
+int back_up(const Arguments& arguments) {
+  const auto done = starling::hub::sqlite::back_up({arguments.settings.data, {}}, arguments.backup_file);
+  if (!done) return complain(done.error());
+  std::cout << "saved to " << arguments.backup_file << '\n';
+  return 0;
+}
+
+int restore(const Arguments& arguments) {
+  const auto done = starling::hub::sqlite::restore(arguments.restore_file, {arguments.settings.data, {}});
+  if (!done) return complain(done.error());
+  std::cout << "restored " << arguments.restore_file << " as a new generation\n";
+  return 0;
+}
+
+int serve(Arguments& arguments) {
+  const auto level = starling::parse_log_level(arguments.log_level);
+  if (!level) return complain(level.error());
+  if (auto parsed = parse_listen(arguments); !parsed) return complain(parsed.error());
+  auto& settings = arguments.settings;
+  if (arguments.tls == "off") settings.tls.mode = starling::hub::TlsPolicy::Mode::off;
+  settings.api.per_key = {arguments.rate_limit, arguments.rate_limit * 5};
+  if (const char* key = std::getenv("STARLING_BOOTSTRAP_ADMIN_KEY")) settings.bootstrap_admin_key = key;
+  raise_descriptor_limit();
+
+  const auto format = arguments.log_format == "json"   ? starling::LogFormat::json
+                      : arguments.log_format == "text" ? starling::LogFormat::text
+                                                       : starling::LogFormat::automatic;
+  const starling::SystemClock clock;
+  starling::Log log(clock, STDERR_FILENO, format);
+  log.set_level(*level);
+  starling::hub::Server server(settings, clock, log);
+  const auto served = server.run();
+  return served ? 0 : complain(served.error());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"starling-hub: holds what every device of your fleets should be", "starling-hub"};
+  Arguments arguments;
+  add_options(app, arguments);
+  CLI11_PARSE(app, argc, argv);
+  if (!arguments.backup_file.empty()) return back_up(arguments);
+  if (!arguments.restore_file.empty()) return restore(arguments);
+  return serve(arguments);
+}

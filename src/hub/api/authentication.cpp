@@ -134,7 +134,7 @@ Result<Reach> Authentication::reach(const Principal& principal, const Access& ac
   for (const Grant& grant : key.grants) {
     if (grant.fleet != fleet) continue;
     const bool allowed = key.enrolment ? access.enrolment : access.role && grant.role >= *access.role;
-    if (allowed) reach.add(grant.selector);
+    if (allowed) reach.add(principal.key, grant);
   }
   if (!reach.any()) {
     return fail(ErrorCode::permission_denied,

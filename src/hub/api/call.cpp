@@ -38,9 +38,10 @@ Reach Reach::device(std::string id) {
   return reach;
 }
 
-void Reach::add(const protocol::Selector& selector) {
-  if (selector.empty()) everything_ = true;
-  selectors_.push_back(&selector);
+void Reach::add(const std::shared_ptr<const Key>& key, const Grant& grant) {
+  key_ = key;
+  if (grant.selector.empty()) everything_ = true;
+  selectors_.push_back(&grant.selector);
 }
 
 bool Reach::covers(const Device& device) const {

@@ -23,6 +23,7 @@ struct Access {
   std::optional<Role> role;
   bool device = false;
   bool enrolment = false;
+  bool open_on_loopback = false;  // to everybody on the hub's own machine
 
   bool open() const { return !role && !device && !enrolment; }
 };
@@ -47,7 +48,7 @@ class Reach {
   static Reach everything();
   static Reach device(std::string id);
 
-  void add(const protocol::Selector& selector);
+  void add(const std::shared_ptr<const Key>& key, const Grant& grant);  // of that key
   bool unrestricted() const { return everything_; }
   bool any() const { return everything_ || !device_.empty() || !selectors_.empty(); }
   bool covers(const Device& device) const;
@@ -58,7 +59,8 @@ class Reach {
  private:
   bool everything_ = false;
   std::string device_;
-  std::vector<const protocol::Selector*> selectors_;  // of the principal's key
+  std::shared_ptr<const Key> key_;
+  std::vector<const protocol::Selector*> selectors_;  // of key_
 };
 
 struct PathValues {

@@ -224,7 +224,7 @@ Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& 
   plan.conflicts = std::move(*conflicts);
 
   for (auto& [key, value] : values) {
-    plan.keys.push_back(key);
+    if (!value.is_null()) plan.keys.push_back(key);
     const Json* current = find_value(head, layer, key);
     if (!plan.conflicts.empty() || (current == nullptr ? value.is_null() : *current == value)) continue;
     plan.edits.push_back(setting_edit(head, layer, key, std::move(value)));

@@ -48,7 +48,7 @@ struct WriteConflict {
 
 struct SettingsPlan {
   Scope scope;
-  std::vector<std::string> keys;  // full, of `values`, sorted
+  std::vector<std::string> keys;  // full, of the values that are not null: where masking matters
   std::vector<Edit> edits;        // none if all is as wanted already, or if there are conflicts
   std::vector<WriteConflict> conflicts;
 };

@@ -21,12 +21,12 @@ std::unexpected<Error> full(const std::string& file) {
               fmt::format("nothing was stored: the disk that holds {} is full; free some space there", file));
 }
 
-std::unexpected<Error> damaged(const std::string& file, std::string_view detail) {
-  return fail(
-      ErrorCode::corrupted,
-      fmt::format("{} is damaged ({}): stop the hub, keep a copy of the file and bring the last backup "
-                  "back with 'starling-hub restore BACKUP'",
-                  file, detail));
+Error damaged(const std::string& file, std::string_view detail) {
+  return {ErrorCode::corrupted,
+          fmt::format("{} is damaged ({}): stop the hub, keep a copy of the file and bring the last backup "
+                      "back with 'starling-hub restore BACKUP'",
+                      file, detail),
+          {}};
 }
 
 std::unexpected<Error> failure(sqlite3* connection, int code) {
@@ -44,7 +44,7 @@ std::unexpected<Error> failure(sqlite3* connection, int code) {
                   fmt::format("{} is locked by another process ({}); end that one", file, detail));
     case SQLITE_NOMEM: return fail(ErrorCode::unavailable, fmt::format("{}: out of memory", file));
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB: return damaged(file, detail);
+    case SQLITE_NOTADB: return std::unexpected(damaged(file, detail));
     case SQLITE_PERM:
     case SQLITE_READONLY:
     case SQLITE_AUTH:
@@ -184,6 +184,10 @@ Result<std::string> Database::text(std::string_view sql) {
   });
   if (!read) return fail(read);
   return value;
+}
+
+Error Database::damage(std::string_view detail) const {
+  return damaged(file_of(connection_.get()), detail);
 }
 
 bool Database::in_transaction() const {

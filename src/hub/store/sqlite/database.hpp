@@ -92,6 +92,9 @@ class Database {
 
   bool in_transaction() const;
 
+  // The error to give when what was read makes no sense: says what to do about it.
+  Error damage(std::string_view detail) const;
+
   // Frames in the write-ahead log after the last commit of this connection.
   int wal_pages() const { return *wal_pages_; }
   // Copies what readers let go of into the database file, without waiting for them.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <fstream>
-#include <system_error>
 
 #include "base/files.hpp"
 #include "base/json.hpp"
@@ -54,16 +53,12 @@ Result<std::optional<HighWater>> read_high_water(const std::filesystem::path& pa
 Result<void> write_high_water(const std::filesystem::path& path, const HighWater& mark,
                               Durability durability) {
   const std::string text = encode(mark);
-  if (durability == Durability::flushed) return write_file_durably(path, text, 0600);
-
-  auto beside = path;
-  beside += ".new";
-  std::ofstream file(beside, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  std::error_code error;
-  if (file) std::filesystem::rename(beside, path, error);
-  if (!file || error) return fail(ErrorCode::io, fmt::format("{} cannot be written", path.string()));
+  // Within one generation the text never gets shorter, so that nothing of the former one stays behind it.
+  std::fstream file;
+  if (durability == Durability::buffered) file.open(path, std::ios::in | std::ios::out | std::ios::binary);
+  if (!file.is_open()) return write_file_durably(path, text, 0600);
+  file << text << std::flush;
+  if (!file) return fail(ErrorCode::io, fmt::format("{} cannot be written", path.string()));
   return {};
 }
 

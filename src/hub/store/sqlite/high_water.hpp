@@ -23,8 +23,8 @@ enum class Durability { flushed, buffered };
 // Empty: there is no such file. Errors: corrupted, permission_denied, io.
 Result<std::optional<HighWater>> read_high_water(const std::filesystem::path& path);
 
-// Replaces the file as a whole. Buffered: without waiting for the disk; after a power cut an older state or
-// an unreadable file may be found, which costs no more than a new generation. Errors: permission_denied, io.
+// Buffered: over a mark of the same generation that is not ahead, without waiting for the disk; what a power
+// cut leaves of it costs a new generation at worst. Errors: permission_denied, io.
 Result<void> write_high_water(const std::filesystem::path& path, const HighWater& mark,
                               Durability durability);
 

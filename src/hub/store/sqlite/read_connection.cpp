@@ -83,9 +83,8 @@ StoredFleet* fleet_of(StoredHub& hub, std::string_view name, std::size_t& at) {
   return at < hub.fleets.size() && hub.fleets[at].name == name ? &hub.fleets[at] : nullptr;
 }
 
-std::unexpected<Error> no_such_fleet(std::string_view name) {
-  return fail(ErrorCode::corrupted,
-              fmt::format("the database has rows of a fleet '{}' that does not exist", name));
+std::string no_such_fleet(std::string_view name) {
+  return fmt::format("it has rows of a fleet '{}' that does not exist", name);
 }
 
 }  // namespace
@@ -132,8 +131,8 @@ Result<void> ReadConnection::load_fleets(StoredHub& hub) {
     fleet.name = rows->text(0);
     fleet.head = rows->integer(1);
     if (rows->integer(2) != fleet.head) {
-      return fail(ErrorCode::corrupted, fmt::format("the log of fleet '{}' ends at {}, not at its head {}",
-                                                    fleet.name, rows->integer(2), fleet.head));
+      return std::unexpected(database_.damage(fmt::format(
+          "the log of fleet '{}' ends at {}, not at its head {}", fleet.name, rows->integer(2), fleet.head)));
     }
     hub.fleets.push_back(std::move(fleet));
     return {};
@@ -147,12 +146,12 @@ Result<void> ReadConnection::load_entities(StoredHub& hub) {
   std::size_t at = 0;
   return rows->each([&]() -> Result<void> {
     StoredFleet* fleet = fleet_of(hub, rows->text(0), at);
-    if (fleet == nullptr) return no_such_fleet(rows->text(0));
+    if (fleet == nullptr) return std::unexpected(database_.damage(no_such_fleet(rows->text(0))));
     const auto kind = parse_entity_kind(rows->text(1));
     auto body = decode_body(rows->text(4));
     if (!kind || !body) {
-      return fail(ErrorCode::corrupted, fmt::format("the {} '{}' of fleet '{}' cannot be read", rows->text(1),
-                                                    rows->text(2), fleet->name));
+      return std::unexpected(database_.damage(fmt::format("the {} '{}' of fleet '{}' cannot be read",
+                                                          rows->text(1), rows->text(2), fleet->name)));
     }
     fleet->entities.push_back(
         StoredEntity{*kind, std::string(rows->text(2)), std::move(*body), rows->integer(3)});
@@ -171,9 +170,9 @@ Result<void> ReadConnection::load_records(StoredHub& hub) {
   std::size_t at = 0;
   return rows->each([&]() -> Result<void> {
     auto record = record_of(*rows);
-    if (!record) return fail(record);
+    if (!record) return std::unexpected(database_.damage(record.error().message));
     StoredFleet* fleet = fleet_of(hub, record->fleet, at);
-    if (fleet == nullptr) return no_such_fleet(record->fleet);
+    if (fleet == nullptr) return std::unexpected(database_.damage(no_such_fleet(record->fleet)));
     fleet->records.push_back(std::move(*record));
     return {};
   });

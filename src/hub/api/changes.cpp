@@ -1,0 +1,194 @@
+#include "hub/api/changes.hpp"
+
+#include <fmt/format.h>
+#include <charconv>
+
+#include "hub/api/visibility.hpp"
+
+namespace starling::hub {
+
+namespace {
+
+constexpr std::size_t devices_in_a_turn = 256;
+constexpr std::size_t max_listed = 1000;
+
+Result<std::int64_t> revision_in_path(const Call& call) {
+  const std::string& text = call.value("revision");
+  std::int64_t revision = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), revision);
+  if (error != std::errc{} || end != text.data() + text.size() || revision < 1) {
+    return fail(ErrorCode::invalid_argument, fmt::format("'{}' is not a revision: 1, 2, 3, ...", text));
+  }
+  return revision;
+}
+
+Result<ChangeQuery> query_of(const Call& call) {
+  ChangeQuery query;
+  query.fleet = call.fleet_name;
+  const auto since = call.query_integer("since", 0, INT64_MAX);
+  if (!since) return fail(since);
+  const auto until = call.query_integer("until", 0, INT64_MAX);
+  if (!until) return fail(until);
+  const auto limit = call.query_integer("limit", 1, 1000);
+  if (!limit) return fail(limit);
+  const auto newest_first = call.query_boolean("newest_first");
+  if (!newest_first) return fail(newest_first);
+  query.since = since->value_or(0);
+  query.until = until->value_or(INT64_MAX);
+  query.limit = static_cast<std::size_t>(limit->value_or(100));
+  query.newest_first = newest_first->value_or(false);
+  if (const auto name = call.query("kind")) {
+    const auto kind = parse_entity_kind(*name);
+    if (!kind) return fail(kind, "query parameter 'kind'");
+    query.kind = *kind;
+  }
+  if (const auto id = call.query("id")) {
+    if (!query.kind) return fail(ErrorCode::invalid_argument, "query parameter 'id' needs 'kind' beside it");
+    query.id_prefix = *id;
+  }
+  return query;
+}
+
+// Whom a change concerns, at the present state.
+class Concerned {
+ public:
+  Concerned(const FleetState& state, const Change& change) {
+    for (const Edit& edit : change.edits)
+      add(state, edit);
+  }
+
+  bool contains(const FleetState& state, const Device& device) const {
+    for (const Scope& scope : scopes_) {
+      if (scope.contains(state, device)) return true;
+    }
+    return false;
+  }
+
+ private:
+  void add_group(const Json& body) {
+    const auto group = Group::from_json("", body);
+    if (group) scopes_.push_back({{protocol::LayerKind::group, "any"}, group->selector});
+  }
+
+  void add(const FleetState& state, const Edit& edit) {
+    switch (edit.kind) {
+      case EntityKind::setting:
+        if (const auto id = SettingId::parse(edit.id)) scopes_.push_back(scope_of(state, id->layer));
+        break;
+      case EntityKind::persona: scopes_.push_back({{protocol::LayerKind::persona, edit.id}, {}}); break;
+      case EntityKind::device: scopes_.push_back({{protocol::LayerKind::device, edit.id}, {}}); break;
+      case EntityKind::component: scopes_.push_back({{protocol::LayerKind::fleet, ""}, {}}); break;
+      case EntityKind::group:
+        if (!edit.before.is_null()) add_group(edit.before);
+        if (!edit.after.is_null()) add_group(edit.after);
+        break;
+      case EntityKind::key:
+      case EntityKind::action: break;
+    }
+  }
+
+  std::vector<Scope> scopes_;
+};
+
+struct Tally {
+  std::size_t targeted = 0, applied = 0, pending = 0, refused = 0, offline = 0;
+  JsonArray devices;
+
+  void count(DeviceDescription::Standing standing) {
+    ++targeted;
+    switch (standing) {
+      case DeviceDescription::Standing::applied: ++applied; break;
+      case DeviceDescription::Standing::pending: ++pending; break;
+      case DeviceDescription::Standing::refused: ++refused; break;
+      case DeviceDescription::Standing::offline: ++offline; break;
+    }
+  }
+};
+
+}  // namespace
+
+void Changes::add_to(Router& router) {
+  const auto read = [&](const char* path, std::vector<std::string_view> query,
+                        asio::awaitable<Reply> (Changes::*handler)(Call&)) {
+    router.add({http::Method::get,
+                path,
+                {Role::viewer},
+                std::move(query),
+                [this, handler](Call& call) { return (this->*handler)(call); },
+                true,
+                true});
+  };
+  read("/api/v1/changes", {"since", "until", "limit", "newest_first", "kind", "id"}, &Changes::list);
+  read("/api/v1/changes/{revision}", {}, &Changes::get);
+  read("/api/v1/changes/{revision}/progress", {}, &Changes::progress);
+}
+
+asio::awaitable<Reply> Changes::list(Call& call) {
+  auto query = query_of(call);
+  if (!query) co_return fail(query);
+  // What is on disk may be ahead of what is published.
+  query->until = std::min(query->until, call.fleet->revision());
+  const auto changes = co_await services_.log.read_changes(std::move(*query));
+  if (!changes) co_return fail(changes);
+  JsonArray items;
+  for (const SharedChange& change : *changes) {
+    if (auto shown = visible_change(*call.fleet, call.reach, *change)) items.push_back(std::move(*shown));
+  }
+  co_return http::json_response(JsonObject{{"items", std::move(items)},
+                                           {"head", call.fleet->revision()},
+                                           {"generation", services_.log.log().generation()}});
+}
+
+asio::awaitable<Reply> Changes::get(Call& call) {
+  const auto revision = revision_in_path(call);
+  if (!revision) co_return fail(revision);
+  if (*revision <= call.fleet->revision()) {
+    const auto change = co_await services_.log.change(call.fleet_name, *revision);
+    if (!change) co_return fail(change);
+    const auto shown = visible_change(*call.fleet, call.reach, **change);
+    if (shown) co_return http::json_response(*shown);
+  }
+  co_return fail(ErrorCode::not_found, fmt::format("there is no change {}", *revision));
+}
+
+asio::awaitable<Reply> Changes::progress(Call& call) {
+  const auto revision = revision_in_path(call);
+  if (!revision) co_return fail(revision);
+  if (*revision > call.fleet->revision()) {
+    co_return fail(ErrorCode::not_found, fmt::format("there is no change {}", *revision));
+  }
+  const auto change = co_await services_.log.change(call.fleet_name, *revision);
+  if (!change) co_return fail(change);
+  const Concerned concerned(*call.fleet, **change);
+  Tally tally;
+  std::string after;
+  std::size_t looked_at = 0;
+  // Looked up anew after each turn, because the fleet may change while others have theirs.
+  for (auto at = call.fleet->devices().begin(); at != call.fleet->devices().end();) {
+    const Device& device = *at->second;
+    after = device.id;
+    if (call.reach.covers(device) && concerned.contains(*call.fleet, device)) {
+      const auto standing = services_.description.standing(*call.fleet, device);
+      tally.count(standing);
+      if (standing != DeviceDescription::Standing::applied && tally.devices.size() < max_listed) {
+        JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", to_string(standing)}};
+        const DeviceRecord* record = services_.hub.records().find(device.id);
+        if (record != nullptr && standing == DeviceDescription::Standing::refused) {
+          entry["errors"] = shown_errors(DeviceFacts::parse(record->facts).errors);
+        }
+        tally.devices.push_back(std::move(entry));
+      }
+    }
+    if (++looked_at % devices_in_a_turn == 0) co_await services_.log.yield();
+    at = call.fleet->devices().upper_bound(after);
+  }
+  co_return http::json_response(JsonObject{{"revision", *revision},
+                                           {"targeted", tally.targeted},
+                                           {"applied", tally.applied},
+                                           {"pending", tally.pending},
+                                           {"refused", tally.refused},
+                                           {"offline", tally.offline},
+                                           {"devices", std::move(tally.devices)}});
+}
+
+}  // namespace starling::hub

@@ -1,0 +1,21 @@
+// Purpose: /api/v1/components: the schemas of a fleet's settings.
+// Owner: Api. Thread: the hub's. Lifetime: as long as the router's.
+#pragma once
+
+#include "hub/api/services.hpp"
+
+namespace starling::hub {
+
+class Components {
+ public:
+  explicit Components(Services& services) : services_(services) {}
+  void add_to(Router& router);
+
+ private:
+  Reply list(const Call& call);
+  Reply get(const Call& call);
+
+  Services& services_;
+};
+
+}  // namespace starling::hub

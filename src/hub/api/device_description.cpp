@@ -1,0 +1,128 @@
+#include "hub/api/device_description.hpp"
+
+#include "hub/settings/explain.hpp"
+
+namespace starling::hub {
+
+namespace {
+
+Json text_or_null(const std::string& text) {
+  return text.empty() ? Json() : Json(text);
+}
+
+}  // namespace
+
+Json shown_time(std::int64_t unix_ms) {
+  return unix_ms == 0 ? Json() : Json(to_rfc3339(WallTime(Milliseconds(unix_ms))));
+}
+
+JsonArray shown_errors(const std::vector<protocol::KeyError>& errors) {
+  JsonArray shown;
+  for (const auto& error : errors) {
+    shown.push_back(JsonObject{{"key", error.key}, {"message", error.message}});
+  }
+  return shown;
+}
+
+std::string_view DeviceDescription::status(const Device& device) const {
+  if (!hub_.sessions().present(device)) return "offline";
+  const DeviceRecord* record = hub_.records().find(device.id);
+  return record != nullptr && record->rest_status == "updating" ? "updating" : "online";
+}
+
+std::string DeviceDescription::components(const FleetState& state, const Device& device) const {
+  const DeviceRecord* record = hub_.records().find(device.id);
+  return declared_components(state, record == nullptr ? std::string_view() : record->components);
+}
+
+SharedSection DeviceDescription::desired(const FleetState& state, const Device& device) {
+  return hub_.documents().desired(state, device, components(state, device));
+}
+
+JsonObject DeviceDescription::sync(const FleetState& state, const Device& device) {
+  const DeviceRecord* record = hub_.records().find(device.id);
+  const SharedSection target = desired(state, device);
+  JsonObject sync{{"status", to_string(hub_.sessions().sync_status(state, device))},
+                  {"desired_hash", target->hash.hex()},
+                  {"desired_revision", target->revision},
+                  {"running_hash", ""},
+                  {"running_revision", 0},
+                  {"errors", JsonArray()}};
+  if (record == nullptr) return sync;
+  sync["running_hash"] = record->running.hex();
+  sync["running_revision"] = record->running_revision;
+  if (record->refused) sync["errors"] = shown_errors(DeviceFacts::parse(record->facts).errors);
+  return sync;
+}
+
+JsonObject DeviceDescription::describe(const FleetState& state, const Device& device) {
+  const DeviceRecord* record = hub_.records().find(device.id);
+  const SharedSection target = desired(state, device);
+  JsonObject labels;
+  for (const auto& [key, value] : device.labels)
+    labels[key] = value;
+  JsonArray groups;
+  for (const Group* group : state.groups_of(device.labels))
+    groups.emplace_back(group->name);
+  Json running_persona;
+  if (record != nullptr) {
+    const SharedSection running =
+        record->running == target->hash ? target : hub_.documents().recent(record->running);
+    if (running) running_persona = text_or_null(running->persona);
+  }
+  DeviceFacts facts;
+  if (record != nullptr) facts = DeviceFacts::parse(record->facts);
+  return JsonObject{
+      {"id", device.id},
+      {"device_uuid", device.id},
+      {"device_name", device.name},
+      {"registered_at", shown_time(device.registered_at_ms)},
+      {"last_seen", shown_time(record == nullptr ? 0 : record->last_seen_ms)},
+      {"current_version", record == nullptr ? Json() : text_or_null(record->version)},
+      {"timezone", device.timezone},
+      {"status", status(device)},
+      {"metadata", std::move(facts.metadata)},
+      {"labels", std::move(labels)},
+      {"device_type", text_or_null(device.device_type)},
+      {"groups", std::move(groups)},
+      {"clone_of", text_or_null(device.clone_of)},
+      {"serial", text_or_null(device.serial)},
+      {"sync", sync(state, device)},
+      {"persona", JsonObject{{"desired", text_or_null(target->persona)}, {"running", running_persona}}},
+      {"reported", std::move(facts.reported)}};
+}
+
+JsonObject DeviceDescription::describe_briefly(const FleetState& state, const Device& device) {
+  return JsonObject{{"device", device.id},
+                    {"name", device.name},
+                    {"status", status(device)},
+                    {"sync", sync(state, device)}};
+}
+
+DeviceDescription::Standing DeviceDescription::standing(const FleetState& state, const Device& device) {
+  switch (hub_.sessions().sync_status(state, device)) {
+    case SyncStatus::in_sync:
+    case SyncStatus::provisional:
+    case SyncStatus::drifted: return Standing::applied;
+    case SyncStatus::refused:
+    case SyncStatus::reverted: return Standing::refused;
+    case SyncStatus::pending:
+    case SyncStatus::staging: return Standing::pending;
+    case SyncStatus::offline: break;
+  }
+  const DeviceRecord* record = hub_.records().find(device.id);
+  const bool has_it = record != nullptr && record->running && record->running == desired(state, device)->hash;
+  return has_it ? Standing::applied : Standing::offline;
+}
+
+std::string_view to_string(DeviceDescription::Standing standing) {
+  switch (standing) {
+    case DeviceDescription::Standing::applied: return "applied";
+    case DeviceDescription::Standing::pending: return "pending";
+    case DeviceDescription::Standing::refused: return "refused";
+    case DeviceDescription::Standing::offline: return "offline";
+  }
+  return "pending";
+}
+
+}  // namespace starling::hub

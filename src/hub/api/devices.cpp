@@ -1,0 +1,198 @@
+#include "hub/api/devices.hpp"
+
+#include <fmt/format.h>
+
+#include "hub/api/device_fields.hpp"
+
+namespace starling::hub {
+
+namespace {
+
+// A page looks at no more devices than this, so that a filter that few pass never holds up the others; the
+// page is then short, and `next` goes on from there.
+constexpr std::size_t max_looked_at = 2'000;
+
+struct Filter {
+  protocol::Selector selector;
+  std::optional<std::string> status;
+  std::optional<std::string> sync;
+};
+
+Result<Filter> filter_of(const Call& call) {
+  Filter filter;
+  auto selector = protocol::Selector::parse(call.query("selector").value_or(""));
+  if (!selector) return fail(selector, "query parameter 'selector'");
+  filter.selector = std::move(*selector);
+  if (const auto status = call.query("status")) {
+    if (auto known = check_status(*status); !known) return fail(known, "query parameter 'status'");
+    filter.status = *status;
+  }
+  if (const auto sync = call.query("sync")) {
+    if (!is_sync_status(*sync)) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("query parameter 'sync': '{}' is no sync status", *sync));
+    }
+    filter.sync = *sync;
+  }
+  return filter;
+}
+
+// `labels` of a patch: null removes a label.
+Result<protocol::Labels> merged_labels(protocol::Labels labels, const JsonObject& patch) {
+  for (const auto& [key, value] : patch) {
+    const std::string name(key);
+    if (value.is_null()) {
+      labels.erase(name);
+    } else if (value.is_string()) {
+      labels[name] = std::string(value.get_string());
+    } else {
+      return fail(ErrorCode::invalid_argument, "a label's value is a string, or null to remove it",
+                  "/labels/" + name);
+    }
+  }
+  if (auto valid = protocol::validate_labels(labels); !valid) {
+    return fail(ErrorCode::invalid_argument, valid.error().message, "/labels");
+  }
+  return labels;
+}
+
+struct DevicePatch {
+  std::optional<std::string> name;
+  std::optional<std::string> timezone;
+  JsonObject labels;
+};
+
+Result<DevicePatch> patch_of(const JsonObject& body) {
+  const JsonReader reader(body);
+  DevicePatch patch;
+  auto name = optional_name(reader, "device_name");
+  if (!name) return fail(name);
+  auto timezone = optional_timezone(reader);
+  if (!timezone) return fail(timezone);
+  const auto labels = reader.optional_object("labels");
+  if (!labels) return fail(labels);
+  patch.name = std::move(*name);
+  patch.timezone = std::move(*timezone);
+  if (*labels != nullptr) patch.labels = **labels;
+  return patch;
+}
+
+Result<PlannedWrite> plan_patch(const FleetState& head, const std::string& id, const DevicePatch& patch,
+                                const Reach& reach) {
+  const Device* current = head.device(id);
+  if (current == nullptr) return fail(ErrorCode::not_found, fmt::format("no device has the UUID '{}'", id));
+  Device changed = *current;
+  if (patch.name) changed.name = *patch.name;
+  if (patch.timezone) changed.timezone = *patch.timezone;
+  auto labels = merged_labels(changed.labels, patch.labels);
+  if (!labels) return fail(labels);
+  changed.labels = std::move(*labels);
+  if (!reach.covers(*current) || !reach.covers(changed)) {
+    return fail(ErrorCode::permission_denied, "with these labels the device would be outside your grant");
+  }
+  PlannedWrite write;
+  Edit edit = head.edit(EntityKind::device, id, changed.to_json());
+  if (edit.before != edit.after) write.edits.push_back(std::move(edit));
+  write.answer = write_answer(write.edits, {}, 1);
+  return write;
+}
+
+Result<PlannedWrite> plan_removal(const FleetState& head, const std::string& id) {
+  if (head.device(id) == nullptr) {
+    return fail(ErrorCode::not_found, fmt::format("no device has the UUID '{}'", id));
+  }
+  PlannedWrite write;
+  write.edits.push_back(head.edit(EntityKind::device, id, Json()));
+  for (const auto kind : {protocol::LayerKind::device, protocol::LayerKind::policy_device}) {
+    const protocol::LayerId layer{kind, id};
+    for (const auto& [key, entry] : head.layer(layer)) {
+      write.edits.push_back(setting_edit(head, layer, key, Json()));
+    }
+  }
+  write.answer = write_answer(write.edits, {}, 1);
+  return write;
+}
+
+}  // namespace
+
+void Devices::add_to(Router& router) {
+  for (const char* path : {"/api/v1/devices", "/api/v1/devices/"}) {
+    router.add({http::Method::get,
+                path,
+                {Role::viewer},
+                {"selector", "status", "sync", "limit", "after"},
+                [this](const Call& call) { return list(call); },
+                true,
+                true});
+  }
+  router.add({http::Method::get,
+              "/api/v1/devices/{uuid}",
+              {Role::viewer, true},
+              {},
+              [this](const Call& call) { return get(call); },
+              true,
+              true});
+  router.add({http::Method::patch, "/api/v1/devices/{uuid}", {Role::operator_}, {}, [this](Call& call) {
+                return patch(call);
+              }});
+  router.add({http::Method::del, "/api/v1/devices/{uuid}", {Role::admin}, {"reason"}, [this](Call& call) {
+                return remove(call);
+              }});
+}
+
+Reply Devices::list(const Call& call) {
+  const auto page = PageRequest::of(call);
+  if (!page) return fail(page);
+  const auto filter = filter_of(call);
+  if (!filter) return fail(filter);
+  const FleetState& state = *call.fleet;
+  JsonArray items;
+  std::size_t looked_at = 0;
+  auto at = state.devices().upper_bound(page->after);
+  std::string last;
+  for (; at != state.devices().end() && items.size() < page->limit && looked_at < max_looked_at; ++at) {
+    const Device& device = *at->second;
+    last = device.id;
+    ++looked_at;
+    if (!call.reach.covers(device) || !filter->selector.matches(device.labels)) continue;
+    if (filter->status && services_.description.status(device) != *filter->status) continue;
+    if (filter->sync && to_string(services_.hub.sessions().sync_status(state, device)) != *filter->sync)
+      continue;
+    items.push_back(services_.description.describe(state, device));
+  }
+  return page_response(std::move(items), at == state.devices().end() ? std::nullopt : std::optional(last));
+}
+
+Reply Devices::get(const Call& call) {
+  const auto device = call.device();
+  if (!device) return fail(device);
+  return http::json_response(services_.description.describe(*call.fleet, **device));
+}
+
+asio::awaitable<Reply> Devices::patch(Call& call) {
+  const auto device = call.device();
+  if (!device) co_return fail(device);
+  const auto body = call.object({"device_name", "timezone", "labels", "reason"});
+  if (!body) co_return fail(body);
+  const auto patch = patch_of(*body);
+  if (!patch) co_return fail(patch);
+  const auto reason = call.reason(&*body);
+  if (!reason) co_return fail(reason);
+  Writer::Write write{call.fleet_name, "device.patch", *reason,
+                      [id = (*device)->id, patch = *patch, reach = call.reach](const FleetState& head) {
+                        return plan_patch(head, id, patch, reach);
+                      }};
+  co_return co_await services_.writer.write(call, std::move(write));
+}
+
+asio::awaitable<Reply> Devices::remove(Call& call) {
+  const auto device = call.device();
+  if (!device) co_return fail(device);
+  const auto reason = call.reason();
+  if (!reason) co_return fail(reason);
+  Writer::Write write{call.fleet_name, "device.remove", *reason,
+                      [id = (*device)->id](const FleetState& head) { return plan_removal(head, id); }};
+  co_return co_await services_.writer.write(call, std::move(write));
+}
+
+}  // namespace starling::hub

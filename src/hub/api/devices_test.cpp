@@ -1,0 +1,179 @@
+#include "hub/api/api_fixture.hpp"
+
+namespace starling::hub {
+namespace {
+
+using http::Method;
+
+class DevicesApi : public ApiTest {};
+
+TEST_F(DevicesApi, RegistrationAnswersTheDocumentsFieldsAndAToken) {
+  const std::string body = R"({"device_uuid":")" + uuid(1) +
+                           R"(","device_name":"bear","timezone":"Europe/Berlin","current_version":"v1.2",
+      "metadata":{"model":"Pi 4"},"labels":{"room":"nursery"},"serial":"10000000abc"})";
+  const auto made =
+      ask(Method::post, "/api/v1/devices/register", body, {admin_key, {{"X-Device-Type", "toy"}}});
+  ASSERT_EQ(made.status, 201) << made.response.body;
+  EXPECT_EQ(made.text("/device/device_uuid"), uuid(1));
+  EXPECT_EQ(made.text("/device/device_name"), "bear");
+  EXPECT_EQ(made.text("/device/timezone"), "Europe/Berlin");
+  EXPECT_EQ(made.text("/device/current_version"), "v1.2");
+  EXPECT_EQ(made.text("/device/device_type"), "toy");
+  EXPECT_EQ(made.text("/device/metadata/model"), "Pi 4");
+  EXPECT_EQ(made.text("/device/status"), "offline");
+  EXPECT_EQ(made.text("/device/sync/status"), "offline");
+  EXPECT_TRUE(made.text("/token").starts_with("dt_"));
+  EXPECT_EQ(made.at("/heartbeat_seconds"), Json(300));
+
+  const auto again = ask(Method::post, "/api/v1/devices/register", body, {admin_key});
+  ASSERT_EQ(again.status, 200) << again.response.body;
+  EXPECT_NE(again.text("/token"), made.text("/token"));
+  EXPECT_EQ(get_as(made.text("/token"), "/api/v1/devices/" + uuid(1)).status, 200)
+      << "good until the new one is used";
+  EXPECT_EQ(get_as(again.text("/token"), "/api/v1/devices/" + uuid(1)).status, 200);
+  EXPECT_EQ(get_as(made.text("/token"), "/api/v1/devices/" + uuid(1)).status, 401);
+
+  const auto copy =
+      post("/api/v1/devices/register", R"({"device_uuid":")" + uuid(1) + R"(","serial":"other"})");
+  EXPECT_EQ(copy.status, 409);
+  EXPECT_EQ(copy.text("/pointer"), "/serial");
+}
+
+TEST_F(DevicesApi, BadRegistrationsNameTheField) {
+  const std::string id = R"("device_uuid":")" + uuid(1) + '"';
+  struct Case {
+    std::string body;
+    int status;
+    const char* pointer;
+  };
+  const Case cases[] = {
+      {"", 422, nullptr},
+      {"{", 422, nullptr},
+      {"[]", 422, nullptr},
+      {"{}", 422, "/device_uuid"},
+      {R"({"device_uuid":"bear"})", 422, "/device_uuid"},
+      {R"({"device_uuid":7})", 422, "/device_uuid"},
+      {"{" + id + R"(,"colour":"red"})", 422, "/colour"},
+      {"{" + id + R"(,"device_name":""})", 422, "/device_name"},
+      {"{" + id + R"(,"device_name":"a\nb"})", 422, "/device_name"},
+      {"{" + id + R"(,"timezone":"Mars/Ares Vallis"})", 422, "/timezone"},
+      {"{" + id + R"(,"labels":{"room":7}})", 422, "/labels/room"},
+      {"{" + id + R"(,"labels":{"-room":"x"}})", 422, "/labels"},
+      {"{" + id + R"(,"public_key":"short"})", 422, "/public_key"},
+      {"{" + id + R"(,"cloned_from":"bear"})", 422, "/cloned_from"},
+      {"{" + id + R"(,"metadata":[]})", 422, "/metadata"},
+      {"{" + id + R"(,"metadata":{"a":")" + std::string(20'000, 'x') + R"("}})", 413, "/metadata"},
+  };
+  const auto before = get("/api/v1/fleet").at("/revision");
+  for (const Case& each : cases) {
+    const auto answer = post("/api/v1/devices/register", each.body);
+    EXPECT_EQ(answer.status, each.status) << each.body.substr(0, 100) << answer.response.body;
+    EXPECT_EQ(answer.response.content_type, "application/problem+json");
+    if (each.pointer == nullptr) continue;
+    EXPECT_EQ(answer.text("/pointer"), each.pointer) << answer.response.body;
+  }
+  EXPECT_EQ(get("/api/v1/fleet").at("/revision"), before) << "nothing was changed";
+}
+
+TEST_F(DevicesApi, HeartbeatsMakeARestDevicePresent) {
+  const std::string id = enrol(1, "bear");
+  const std::string path = "/api/v1/devices/" + id;
+  const auto beat = ask(Method::post, path + "/heartbeat", "", {token_of(id)});
+  ASSERT_EQ(beat.status, 200) << beat.response.body;
+  EXPECT_EQ(beat.text("/status"), "online");
+  EXPECT_EQ(beat.at("/heartbeat_seconds"), Json(300));
+  EXPECT_TRUE(beat.body.get_object().contains("server_time"));
+
+  const auto told =
+      ask(Method::post, path + "/heartbeat",
+          R"({"current_version":"v2","status":"updating","metadata":{"os":"12"},"timezone":"Asia/Tokyo"})",
+          {token_of(id)});
+  EXPECT_EQ(told.text("/status"), "updating");
+  EXPECT_EQ(told.text("/current_version"), "v2");
+  EXPECT_EQ(told.text("/timezone"), "Asia/Tokyo");
+  EXPECT_EQ(ask(Method::patch, path + "/status", R"({"status":"online"})", {token_of(id)}).text("/status"),
+            "online");
+  EXPECT_EQ(ask(Method::patch, path + "/status", R"({"status":"asleep"})", {token_of(id)}).status, 422);
+  EXPECT_EQ(ask(Method::post, path + "/heartbeat", R"({"uptime":1})", {token_of(id)}).text("/pointer"),
+            "/uptime");
+
+  clock.advance(Seconds(800));
+  EXPECT_EQ(get(path).text("/status"), "offline");
+  EXPECT_EQ(get("/api/v1/devices?status=offline").at("/items").get_array().size(), 1u);
+  EXPECT_EQ(get(path + "/updates/check").body, *parse_json(R"({"updates":[]})"));
+}
+
+TEST_F(DevicesApi, ListsArePagedInOrderWithAndWithoutSlash) {
+  for (int i = 1; i <= 5; ++i)
+    enrol(i, "d" + std::to_string(i), i % 2 == 0 ? R"({"room":"even"})" : "{}");
+  std::vector<std::string> seen;
+  std::string after;
+  for (int pages = 0; pages < 10; ++pages) {
+    const auto page = get("/api/v1/devices/?limit=2&after=" + after);
+    ASSERT_EQ(page.status, 200) << page.response.body;
+    for (const Json& item : page.at("/items").get_array())
+      seen.emplace_back(item.at("id").get_string());
+    if (page.at("/next").is_null()) break;
+    after = page.text("/next");
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{uuid(1), uuid(2), uuid(3), uuid(4), uuid(5)}));
+  EXPECT_EQ(get("/api/v1/devices?selector=room%3Deven").at("/items").get_array().size(), 2u);
+  EXPECT_EQ(get("/api/v1/devices?sync=offline").at("/items").get_array().size(), 5u);
+  for (const char* bad :
+       {"limit=0", "limit=x", "limit=1001", "status=gone", "sync=gone", "selector=%21%21", "colour=red"}) {
+    EXPECT_EQ(get(std::string("/api/v1/devices?") + bad).status, 422) << bad;
+  }
+}
+
+TEST_F(DevicesApi, PatchMergesLabelsAndRemovalTakesTheLayerAlong) {
+  const std::string id = enrol(1, "bear", R"({"room":"nursery","kind":"toy"})");
+  const std::string path = "/api/v1/devices/" + id;
+  const auto changed =
+      patch(path, R"({"device_name":"Bruno","labels":{"room":null,"floor":"2"},"reason":"moved"})");
+  ASSERT_EQ(changed.status, 200) << changed.response.body;
+  EXPECT_EQ(changed.at("/changed"), *parse_json("[\"" + id + "\"]"));
+  EXPECT_EQ(get(path).at("/labels"), *parse_json(R"({"kind":"toy","floor":"2"})"));
+  EXPECT_TRUE(patch(path, R"({"device_name":"Bruno"})").at("/revision").is_null()) << "nothing changed";
+  EXPECT_EQ(patch(path, R"({"labels":{"room":7}})").text("/pointer"), "/labels/room");
+
+  put("/api/v1/settings", R"({"values":{"LOG_LEVEL":"DEBUG"},"target":{"device":"Bruno"}})");
+  EXPECT_EQ(del(path).status, 200);
+  EXPECT_EQ(get(path).status, 404);
+  EXPECT_EQ(get_as(token_of(id), path).status, 401) << "its token is dead";
+  EXPECT_EQ(get("/api/v1/settings?layer=device%3A" + id).at("/items").get_array().size(), 0u);
+  EXPECT_EQ(del(path).status, 404);
+}
+
+TEST_F(DevicesApi, SettingsOfADeviceNowAndThen) {
+  const std::string id = enrol(1, "bear");
+  const auto then = get("/api/v1/fleet").at("/revision").as_int64();
+  put("/api/v1/settings", R"({"values":{"HOTWORD_THRESHOLD":0.8}})");
+  const auto now = get("/api/v1/devices/" + id + "/settings");
+  ASSERT_EQ(now.status, 200) << now.response.body;
+  EXPECT_EQ(now.at("/settings/hotword.threshold"),
+            *parse_json(R"({"value":0.8,"layer":"fleet","revision":)" + std::to_string(then + 1) +
+                        R"(,"alias":"HOTWORD_THRESHOLD","unit":"probability"})"));
+  const auto past = get("/api/v1/devices/" + id + "/settings?at=" + std::to_string(then));
+  EXPECT_EQ(past.at("/settings/hotword.threshold/value"), Json(0.5));
+  EXPECT_EQ(get("/api/v1/devices/" + id + "/settings?at=1").status, 404) << "there was no such device";
+  EXPECT_EQ(get("/api/v1/devices/" + id + "/settings?at=99999").status, 422);
+
+  const auto document = get("/api/v1/devices/" + id + "/document");
+  EXPECT_EQ(document.at("/sections/settings/settings/hotword.threshold"), Json(0.8));
+  EXPECT_EQ(document.at("/hashes/settings"), now.at("/hash"));
+  EXPECT_EQ(document.response.headers.find("X-Starling-Revision"), std::to_string(then + 1));
+}
+
+TEST_F(DevicesApi, RecordsAndTokensOutliveTheHub) {
+  const std::string id = enrol(1, "bear", R"({"room":"nursery"})");
+  ask(Method::post, "/api/v1/devices/" + id + "/heartbeat", R"({"current_version":"v7"})", {token_of(id)});
+  hub->tick();
+  settle();
+  restart();
+  const auto seen = get_as(token_of(id), "/api/v1/devices/" + id);
+  ASSERT_EQ(seen.status, 200) << seen.response.body;
+  EXPECT_EQ(seen.text("/current_version"), "v7");
+}
+
+}  // namespace
+}  // namespace starling::hub

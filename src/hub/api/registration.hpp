@@ -1,0 +1,26 @@
+// Purpose: what devices themselves call: registration, heartbeats, status, the question for updates.
+// Owner: Api. Thread: the hub's. Lifetime: as long as the router's.
+#pragma once
+
+#include "hub/api/services.hpp"
+
+namespace starling::hub {
+
+class Registration {
+ public:
+  Registration(Services& services, PresenceObserver& stream) : services_(services), stream_(stream) {}
+  void add_to(Router& router);
+
+ private:
+  asio::awaitable<Reply> enrol(Call& call);
+  asio::awaitable<Reply> heartbeat(Call& call);
+  Reply set_status(const Call& call);
+  Reply check_updates(const Call& call);
+
+  asio::awaitable<Result<void>> save_timezone(Call& call, std::string device_id, std::string timezone);
+
+  Services& services_;
+  PresenceObserver& stream_;
+};
+
+}  // namespace starling::hub

@@ -1,0 +1,215 @@
+#include "hub/server.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <csignal>
+#include <optional>
+
+#include "base/files.hpp"
+#include "base/task_group.hpp"
+#include "hub/api/log_access.hpp"
+#include "hub/first_start.hpp"
+#include "hub/io_executor.hpp"
+#include "hub/store/sqlite/sqlite_store.hpp"
+
+namespace starling::hub {
+
+// In order of dependence: what is below goes first.
+struct Server::Running {
+  Running(const ServerSettings& server_settings, const Clock& hub_clock, Log& hub_log)
+      : settings(server_settings),
+        clock(hub_clock),
+        log(hub_log),
+        logger(hub_log, "hub"),
+        context(1),
+        executor(context.get_executor()),
+        over(context, asio::steady_timer::time_point::max()),
+        signals(context) {}
+
+  Result<void> open_store();
+  asio::awaitable<void> live();
+  asio::awaitable<Result<void>> begin();
+  asio::awaitable<Result<void>> prepare_fleets();
+  asio::awaitable<void> tick();
+  asio::awaitable<void> watch_signals();
+  asio::awaitable<void> end();
+  void say_ready(const ServerTls& tls) const;
+
+  const ServerSettings& settings;
+  const Clock& clock;
+  Log& log;
+  Logger logger;
+  asio::io_context context;
+  IoExecutor executor;
+  asio::steady_timer over;  // cancelled when it is time to stop
+  bool stopping = false;
+  asio::signal_set signals;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Hub> hub;
+  std::unique_ptr<Api> api;
+  std::unique_ptr<http::Server> http;
+  std::unique_ptr<TaskGroup> tasks;
+  std::function<void(std::uint16_t)> ready;
+  Result<void> outcome;
+};
+
+Server::Server(ServerSettings settings, const Clock& clock, Log& log)
+    : settings_(std::move(settings)),
+      clock_(clock),
+      log_(log),
+      running_(std::make_unique<Running>(settings_, clock_, log_)) {}
+
+Server::~Server() = default;
+
+Result<void> Server::run(std::function<void(std::uint16_t port)> ready) {
+  Running& running = *running_;
+  running.ready = std::move(ready);
+  if (auto opened = running.open_store(); !opened) return opened;
+  TaskGroup main_task(running.context.get_executor(), running.logger);
+  main_task.start("hub", running.live());
+  running.context.run();
+  return running.outcome;
+}
+
+void Server::stop() {
+  asio::post(running_->context, [running = running_.get()] {
+    running->stopping = true;
+    running->over.cancel();
+  });
+}
+
+Result<void> Server::Running::open_store() {
+  if (auto made = make_folders(settings.data, 0700); !made) return made;
+  auto opened =
+      SqliteStore::open(sqlite::DataFolder{settings.data, {}}, executor, clock, Logger(log, "store"));
+  if (!opened) return fail(opened);
+  store = std::move(*opened);
+  hub = std::make_unique<Hub>(*store, executor, clock, &log, settings.sessions);
+  if (auto loaded = hub->load(); !loaded) return loaded;
+  hub->changes().add_fleet(std::string(default_fleet));
+  api =
+      std::make_unique<Api>(context.get_executor(), *hub, executor, clock, Logger(log, "api"), settings.api);
+  tasks = std::make_unique<TaskGroup>(context.get_executor(), logger);
+  return {};
+}
+
+asio::awaitable<void> Server::Running::live() {
+  outcome = co_await begin();
+  if (outcome) {
+    if (settings.handle_signals) tasks->start("signals", watch_signals());
+    tasks->start("tick", tick());
+    api->set_ready(true);
+    if (ready) ready(http->port());
+    if (!stopping) {
+      boost::system::error_code ended;
+      auto wait = over.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+      co_await std::move(wait);
+    }
+    logger.info("stopping");
+  }
+  co_await end();
+}
+
+asio::awaitable<Result<void>> Server::Running::prepare_fleets() {
+  auto components =
+      read_components({shipped_components(), settings.data / "components", settings.components});
+  if (!components) co_return fail(components);
+  LogAccess log_access(hub->changes(), context.get_executor());
+  if (hub->changes().published(default_fleet)->keys().empty()) {
+    auto key = first_admin_key(settings.data, settings.bootstrap_admin_key);
+    if (!key) co_return fail(key);
+    auto plan = admin_key_plan(std::move(*key), clock.wall().time_since_epoch().count());
+    const auto change = co_await log_access.append(std::string(default_fleet), std::move(plan));
+    if (!change) co_return fail(change, "saving the first admin key");
+    if (settings.bootstrap_admin_key.empty()) {
+      logger.info("the first admin key is in a file that only you can read",
+                  {{"file", (settings.data / "admin.key").string()}});
+    }
+  }
+  const std::vector<std::string> fleets = hub->changes().fleets();
+  for (const std::string& fleet : fleets) {
+    auto plan = components_plan(*components, logger);
+    const auto change = co_await log_access.append(fleet, std::move(plan));
+    if (!change) co_return fail(change, "saving the component files");
+    if (*change)
+      logger.info("component files were taken over", {{"fleet", fleet}, {"count", (*change)->edits.size()}});
+  }
+  co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> Server::Running::begin() {
+  auto prepared = co_await prepare_fleets();
+  if (!prepared) co_return prepared;
+  auto tls = prepare_tls(settings.tls, settings.data, settings.host);
+  if (!tls) co_return fail(tls);
+  http::ServerOptions options;
+  options.host = settings.host;
+  options.port = settings.port;
+  options.tls = tls->identity;
+  auto listening =
+      http::Server::listen(context.get_executor(), clock, Logger(log, "http"), *api, std::move(options));
+  if (!listening) co_return fail(listening);
+  http = std::move(*listening);
+  api->count_http_with([server = http.get()] { return server->counters(); });
+  http->start();
+  say_ready(*tls);
+  co_return Result<void>{};
+}
+
+void Server::Running::say_ready(const ServerTls& tls) const {
+  if (!tls.pin.empty()) {
+    logger.info(
+        "devices know this hub by its pin; give them both, the second is for the day the key is replaced",
+        {{"pin", tls.pin}, {"backup_pin", tls.backup_pin}});
+  } else if (!is_loopback_host(settings.host)) {
+    logger.warning("serving in clear beyond loopback, as --insecure-listen asked for");
+  }
+  const bool v6 = settings.host.find(':') != std::string::npos && settings.host.front() != '[';
+  logger.info("READY", {{"address", fmt::format("{}://{}{}{}:{}", tls.identity ? "https" : "http",
+                                                v6 ? "[" : "", settings.host, v6 ? "]" : "", http->port())},
+                        {"version", STARLING_VERSION},
+                        {"data", settings.data.string()}});
+}
+
+asio::awaitable<void> Server::Running::tick() {
+  asio::steady_timer timer(context);
+  while (true) {
+    timer.expires_after(Seconds(1));
+    auto second = timer.async_wait(asio::use_awaitable);
+    co_await std::move(second);
+    hub->tick();
+    api->tick();
+  }
+}
+
+asio::awaitable<void> Server::Running::watch_signals() {
+  signals.add(SIGTERM);
+  signals.add(SIGINT);
+  boost::system::error_code ended;
+  auto signal = signals.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+  co_await std::move(signal);
+  stopping = true;
+  over.cancel();
+}
+
+asio::awaitable<void> Server::Running::end() {
+  api->stop();
+  hub->stop();
+  if (http) {
+    auto closed = http->stop();
+    co_await std::move(closed);
+  }
+  auto joined = tasks->stop();
+  co_await std::move(joined);
+  // Devices that left during the stop were last seen now.
+  hub->records().flush();
+  context.stop();
+}
+
+}  // namespace starling::hub

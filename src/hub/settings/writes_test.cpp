@@ -1,0 +1,263 @@
+#include "hub/settings/writes.hpp"
+
+#include "hub/settings/fleet_fixture.hpp"
+#include "hub/settings/masking.hpp"
+#include "hub/settings/personas.hpp"
+
+namespace starling::hub {
+namespace {
+
+using protocol::LayerId;
+using protocol::LayerKind;
+
+class Writes : public testing::Test, public FleetFixture {
+ protected:
+  static Target target(std::string_view text) {
+    const Json object = json(text);
+    auto parsed = Target::from_json(object.get_object(), "/target");
+    EXPECT_TRUE(parsed) << text;
+    return parsed ? *parsed : Target{};
+  }
+  static SettingsWrite write(std::string_view target_text, std::map<std::string, Json> values,
+                             std::map<std::string, Json> expected = {}) {
+    return {target(target_text), std::move(values), std::move(expected)};
+  }
+  void set(std::string_view target_text, std::map<std::string, Json> values) {
+    const auto plan = plan_settings(state, write(target_text, std::move(values)));
+    ASSERT_TRUE(plan) << plan.error().message;
+    if (!plan->edits.empty()) apply(plan->edits);
+  }
+  void import(std::string_view text) {
+    const auto personas = parse_personas(json(text));
+    ASSERT_TRUE(personas) << personas.error().message;
+    const auto edits = plan_personas(state, *personas, true);
+    ASSERT_TRUE(edits) << edits.error().message;
+    if (!edits->empty()) apply(*edits);
+  }
+};
+
+TEST_F(Writes, TargetsAreReadStrictly) {
+  struct Case {
+    const char* text;
+    const char* pointer;
+  };
+  constexpr Case wrong[] = {
+      {R"({})", "/target"},
+      {R"({"fleet":false})", "/target"},
+      {R"({"fleet":true,"device":"x"})", "/target"},
+      {R"({"group":"a","persona":"b"})", "/target"},
+      {R"({"room":"nursery"})", "/target/room"},
+      {R"({"device":7})", "/target/device"},
+      {R"({"fleet":true,"policy":"yes"})", "/target/policy"},
+  };
+  for (const Case& each : wrong) {
+    const Json object = json(each.text);
+    const auto parsed = Target::from_json(object.get_object(), "/target");
+    ASSERT_FALSE(parsed) << each.text;
+    EXPECT_EQ(parsed.error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(parsed.error().field, each.pointer) << each.text;
+  }
+  EXPECT_TRUE(target(R"({"policy":true})").policy);
+}
+
+TEST_F(Writes, EachTargetWritesItsLayer) {
+  const std::string id = add_device(1, "bear", {{"room", "nursery"}});
+  import(R"({"TARS":{}})");
+  apply({state.edit(EntityKind::group, "lab",
+                    Group{"lab", *protocol::Selector::parse("kind=lab"), 3}.to_json())});
+  struct Case {
+    std::string target;
+    std::string layer;
+  };
+  const Case cases[] = {
+      {R"({"fleet":true})", "fleet"},
+      {R"({"fleet":true,"policy":true})", "policy"},
+      {R"({"device":"bear"})", "device:" + id},
+      {R"({"device":")" + id + R"("})", "device:" + id},
+      {R"({"device":"bear","policy":true})", "policy/device:" + id},
+      {R"({"persona":"TARS"})", "persona:TARS"},
+      {R"({"group":"lab"})", "group:lab"},
+      {R"({"group":"lab","policy":true})", "policy/group:lab"},
+      {R"({"selector":" room = nursery "})", "group:room=nursery"},
+      {R"({"selector":"kind=lab"})", "group:lab"},
+  };
+  for (const Case& each : cases) {
+    const auto plan = plan_settings(state, write(each.target, {{"HOTWORD_THRESHOLD", 0.7}}));
+    ASSERT_TRUE(plan) << each.target << plan.error().message;
+    EXPECT_EQ(plan->scope.layer.text(), each.layer);
+    ASSERT_FALSE(plan->edits.empty());
+    EXPECT_EQ(plan->edits.back().id, each.layer + " hotword.threshold");
+    EXPECT_EQ(plan->edits.back().after, Json(0.7));
+  }
+}
+
+TEST_F(Writes, SelectorMakesItsGroupOnceAndOnlyIfSomethingIsWritten) {
+  add_device(1, "bear", {{"room", "nursery"}});
+  const auto nothing =
+      plan_settings(state, write(R"({"selector":"room=nursery"})", {{"hotword.threshold", nullptr}}));
+  ASSERT_TRUE(nothing);
+  EXPECT_TRUE(nothing->edits.empty());
+  const auto first =
+      plan_settings(state, write(R"({"selector":"room=nursery"})", {{"hotword.threshold", 0.6}}));
+  ASSERT_TRUE(first);
+  ASSERT_EQ(first->edits.size(), 2u);
+  EXPECT_EQ(first->edits[0].kind, EntityKind::group);
+  EXPECT_EQ(first->edits[0].id, "room=nursery");
+  apply(first->edits);
+  const auto second =
+      plan_settings(state, write(R"({"selector":"room=nursery"})", {{"hotword.threshold", 0.8}}));
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->edits.size(), 1u);
+  EXPECT_EQ(second->scope.count(state), 1u);
+}
+
+TEST_F(Writes, BadWritesAreRefusedWithTheirPlace) {
+  add_device(1, "twin");
+  add_device(2, "twin");
+  struct Case {
+    const char* target;
+    std::map<std::string, Json> values;
+    ErrorCode code;
+    const char* pointer;
+  };
+  const Case cases[] = {
+      {R"({"fleet":true})", {}, ErrorCode::invalid_argument, "/values"},
+      {R"({"fleet":true})",
+       {{"hotword.treshold", 0.5}},
+       ErrorCode::invalid_argument,
+       "/values/hotword.treshold"},
+      {R"({"fleet":true})",
+       {{"hotword.threshold", 1.5}},
+       ErrorCode::invalid_argument,
+       "/values/hotword.threshold"},
+      {R"({"fleet":true})",
+       {{"hotword.threshold", "x"}},
+       ErrorCode::invalid_argument,
+       "/values/hotword.threshold"},
+      {R"({"fleet":true})",
+       {{"HOTWORD_THRESHOLD", 0.5}, {"hotword.threshold", 0.5}},
+       ErrorCode::invalid_argument,
+       "/values/hotword.threshold"},
+      {R"({"fleet":true})", {{"persona.active", "HAL"}}, ErrorCode::not_found, "/values/persona.active"},
+      {R"({"fleet":true})", {{"persona.active", 1}}, ErrorCode::invalid_argument, "/values/persona.active"},
+      {R"({"device":"nobody"})", {{"hotword.threshold", 0.5}}, ErrorCode::not_found, ""},
+      {R"({"device":"twin"})", {{"hotword.threshold", 0.5}}, ErrorCode::failed_precondition, ""},
+      {R"({"persona":"HAL"})", {{"hotword.threshold", 0.5}}, ErrorCode::not_found, "/target/persona"},
+      {R"({"group":"none"})", {{"hotword.threshold", 0.5}}, ErrorCode::not_found, "/target/group"},
+      {R"({"selector":""})", {{"hotword.threshold", 0.5}}, ErrorCode::invalid_argument, "/target/selector"},
+  };
+  for (const Case& each : cases) {
+    const auto plan = plan_settings(state, write(each.target, each.values));
+    ASSERT_FALSE(plan) << each.target << " " << each.pointer;
+    EXPECT_EQ(plan.error().code, each.code) << plan.error().message;
+    EXPECT_EQ(plan.error().field, each.pointer) << plan.error().message;
+  }
+}
+
+TEST_F(Writes, LostRaceShowsBothValuesAndWritesNothing) {
+  set(R"({"fleet":true})", {{"hotword.threshold", 0.6}});
+  const auto stale =
+      plan_settings(state, write(R"({"fleet":true})", {{"hotword.threshold", 0.9}, {"hotword.phrase", "hi"}},
+                                 {{"HOTWORD_THRESHOLD", 0.5}, {"hotword.phrase", nullptr}}));
+  ASSERT_TRUE(stale);
+  EXPECT_TRUE(stale->edits.empty());
+  ASSERT_EQ(stale->conflicts.size(), 1u);
+  EXPECT_EQ(stale->conflicts[0].key, "hotword.threshold");
+  EXPECT_EQ(stale->conflicts[0].expected, Json(0.5));
+  EXPECT_EQ(stale->conflicts[0].actual, Json(0.6));
+  const auto fresh = plan_settings(
+      state, write(R"({"fleet":true})", {{"hotword.threshold", 0.9}}, {{"hotword.threshold", 0.6}}));
+  ASSERT_TRUE(fresh);
+  EXPECT_TRUE(fresh->conflicts.empty());
+  EXPECT_EQ(fresh->edits.size(), 1u);
+}
+
+TEST_F(Writes, WritingWhatIsThereChangesNothing) {
+  set(R"({"fleet":true})", {{"hotword.cooldown", 5}});
+  const auto again = plan_settings(state, write(R"({"fleet":true})", {{"hotword.cooldown", 5.0}}));
+  ASSERT_TRUE(again);
+  EXPECT_TRUE(again->edits.empty());
+  const auto unset = plan_settings(state, write(R"({"fleet":true})", {{"hotword.phrase", nullptr}}));
+  ASSERT_TRUE(unset);
+  EXPECT_TRUE(unset->edits.empty());
+}
+
+TEST_F(Writes, MaskingNamesTheLayerThatWins) {
+  const std::string bear = add_device(1, "bear", {{"room", "nursery"}});
+  add_device(2, "duck", {{"room", "nursery"}});
+  add_device(3, "robot", {{"room", "lab"}});
+  import(R"({"TARS":{"pi_config":{"HOTWORD_THRESHOLD":0.4}}})");
+  set(R"({"selector":"room=nursery"})", {{"hotword.threshold", 0.6}});
+  set(R"({"device":"bear"})", {{"hotword.threshold", 0.7}});
+  const auto masked_at_fleet = [&] {
+    const auto plan = plan_settings(state, write(R"({"fleet":true})", {{"hotword.threshold", 0.9}}));
+    return find_masked(state, plan->scope, plan->keys, 100);
+  };
+  const Masking before = masked_at_fleet();
+  ASSERT_EQ(before.count, 2u);
+  EXPECT_EQ(before.first[0].device->id, bear);
+  EXPECT_EQ(before.first[0].layer.text(), "device:" + bear);
+  EXPECT_EQ(before.first[1].layer.text(), "group:room=nursery");
+
+  set(R"({"fleet":true})", {{"persona.active", "TARS"}});
+  const Masking with_persona = masked_at_fleet();
+  EXPECT_EQ(with_persona.count, 3u);
+  EXPECT_EQ(with_persona.first[2].layer.text(), "persona:TARS");
+
+  const auto limited = find_masked(state, {{LayerKind::fleet, ""}, {}}, {"hotword.threshold"}, 1);
+  EXPECT_EQ(limited.first.size(), 1u);
+  EXPECT_EQ(limited.count, 3u);
+  const auto in_group =
+      plan_settings(state, write(R"({"group":"room=nursery"})", {{"hotword.threshold", 0.1}}));
+  EXPECT_EQ(find_masked(state, in_group->scope, in_group->keys, 100).count, 1u);
+}
+
+TEST_F(Writes, DeviceEditsAreSettledAgainstWhatTheHubWants) {
+  const std::string id = add_device(1, "bear");
+  const auto propose = [&](const char* key, Json from, Json to) {
+    protocol::PendingEdit edit;
+    edit.key = key;
+    edit.from = std::move(from);
+    edit.to = std::move(to);
+    return plan_proposal(state, device(1), edit);
+  };
+  const auto taken = propose("HOTWORD_THRESHOLD", 0.5, 0.7);
+  EXPECT_TRUE(taken.accepted) << taken.message;
+  ASSERT_EQ(taken.edits.size(), 1u);
+  EXPECT_EQ(taken.edits[0].id, "device:" + id + " hotword.threshold");
+
+  set(R"({"fleet":true})", {{"hotword.threshold", 0.9}});
+  const auto lost = propose("hotword.threshold", 0.5, 0.7);
+  EXPECT_FALSE(lost.accepted);
+  EXPECT_EQ(lost.hub_value, Json(0.9));
+  EXPECT_TRUE(propose("hotword.threshold", 0.5, 0.9).accepted) << "both want the same";
+  EXPECT_FALSE(propose("hotword.threshold", 0.9, 7).accepted) << "outside the schema";
+  EXPECT_FALSE(propose("hotword.models", nullptr, json(R"(["a"])")).accepted) << "owned by the hub";
+  EXPECT_FALSE(propose("no.such", nullptr, 1).accepted);
+  set(R"({"policy":true})", {{"hotword.threshold", 0.3}});
+  EXPECT_FALSE(propose("hotword.threshold", 0.3, 0.7).accepted) << "policy is unbeatable";
+}
+
+TEST_F(Writes, SelectorsWithinOthers) {
+  struct Case {
+    const char* inner;
+    const char* outer;
+    bool within;
+  };
+  constexpr Case cases[] = {
+      {"room=nursery", "", true},
+      {"", "room=nursery", false},
+      {"room=nursery", "room=nursery", true},
+      {"room=nursery,kind=bear", "room=nursery", true},
+      {"room=lab", "room=nursery", false},
+      {"room=nursery", "room=nursery,kind=bear", false},
+  };
+  for (const Case& each : cases) {
+    EXPECT_EQ(within_selector(*protocol::Selector::parse(each.inner), *protocol::Selector::parse(each.outer)),
+              each.within)
+        << each.inner << " in " << each.outer;
+  }
+}
+
+}  // namespace
+}  // namespace starling::hub
