@@ -1,5 +1,10 @@
 #include "protocol/component.hpp"
 
+// GCC 12 takes a member of std::regex for uninitialised when a sanitizer is on (GCC bug 105562).
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #include <fmt/format.h>
 
 #include <algorithm>

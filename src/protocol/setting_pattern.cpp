@@ -8,6 +8,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <regex>
+#include <string>
 
 namespace starling::protocol {
 namespace {
@@ -56,8 +59,6 @@ void remove_patterns(Json& schema) {
   for_each_inner(*object, remove_patterns);
 }
 
-}  // namespace
-
 Result<std::regex> compile_pattern(std::string_view pattern) {
   if (pattern.size() > max_pattern_bytes) {
     return fail(ErrorCode::invalid_argument,
@@ -75,19 +76,35 @@ Result<std::regex> compile_pattern(std::string_view pattern) {
   }
 }
 
+}  // namespace
+
+struct SettingPatterns::Compiled {
+  std::map<std::string, std::regex, std::less<>> by_text;
+};
+
+SettingPatterns::SettingPatterns() : compiled_(std::make_unique<Compiled>()) {}
+SettingPatterns::~SettingPatterns() = default;
+
+Result<void> check_pattern(std::string_view pattern) {
+  const auto compiled = compile_pattern(pattern);
+  if (!compiled) return fail(compiled);
+  return {};
+}
+
 void SettingPatterns::add_all(const Json& schema) {
   const JsonObject* object = schema.if_object();
   if (object == nullptr) return;
   if (const Json* pattern = object->if_contains("pattern")) {
     const std::string_view text = pattern->get_string();
-    if (auto compiled = compile_pattern(text)) compiled_.emplace(text, std::move(*compiled));
+    if (auto compiled = compile_pattern(text)) compiled_->by_text.emplace(text, std::move(*compiled));
   }
   for_each_inner(*object, [this](const Json& inner) { add_all(inner); });
 }
 
 bool SettingPatterns::matches(std::string_view pattern, std::string_view text) const {
-  const auto compiled = compiled_.find(pattern);
-  return compiled != compiled_.end() && std::regex_search(text.begin(), text.end(), compiled->second);
+  const auto compiled = compiled_->by_text.find(pattern);
+  return compiled != compiled_->by_text.end() &&
+         std::regex_search(text.begin(), text.end(), compiled->second);
 }
 
 Json without_patterns(const Json& schema) {

@@ -3,9 +3,7 @@
 // Owner: Component. Thread: any, once filled. Lifetime: that of its owner.
 #pragma once
 
-#include <map>
-#include <regex>
-#include <string>
+#include <memory>
 #include <string_view>
 
 #include "base/json.hpp"
@@ -15,18 +13,22 @@ namespace starling::protocol {
 
 // ECMAScript without back-references and lookahead; at most 256 bytes; counted repetitions may multiply to
 // 1000. Errors: invalid_argument.
-Result<std::regex> compile_pattern(std::string_view pattern);
+Result<void> check_pattern(std::string_view pattern);
 
 // Compiled patterns by their text.
 class SettingPatterns {
  public:
+  SettingPatterns();
+  ~SettingPatterns();
+
   // Takes in every pattern of a schema that check_setting_schema() has passed.
   void add_all(const Json& schema);
   // `pattern` is one of those; matches anywhere in the text, as JSON Schema says.
   bool matches(std::string_view pattern, std::string_view text) const;
 
  private:
-  std::map<std::string, std::regex, std::less<>> compiled_;
+  struct Compiled;
+  std::unique_ptr<Compiled> compiled_;
 };
 
 // The schema as a validator gets it that must not match patterns itself.

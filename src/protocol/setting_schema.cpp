@@ -192,14 +192,14 @@ Result<void> check_sub_schemas(const Keyword& keyword, const Json& operand, cons
   return fail(ErrorCode::invalid_argument, fmt::format("{} must hold schemas", keyword.name), pointer);
 }
 
-Result<void> check_pattern(const Json& pattern, const std::string& pointer, bool allowed) {
+Result<void> check_pattern_at(const Json& pattern, const std::string& pointer, bool allowed) {
   if (!allowed) {
     return fail(ErrorCode::invalid_argument,
                 "pattern may stand only at the top and inside items, properties and additionalProperties",
                 pointer);
   }
   if (!pattern.is_string()) return fail(ErrorCode::invalid_argument, "pattern must be a string", pointer);
-  const auto compiled = compile_pattern(pattern.get_string());
+  const auto compiled = check_pattern(pattern.get_string());
   if (!compiled) return fail(ErrorCode::invalid_argument, compiled.error().message, pointer);
   return {};
 }
@@ -246,7 +246,7 @@ Result<void> check_schema(const Json& schema, const std::string& pointer, bool p
       return fail(ErrorCode::invalid_argument, fmt::format("{} must be {}", keyword->name, wanted), at);
     }
     Result<void> checked;
-    if (keyword->operand == Operand::pattern) checked = check_pattern(member.value(), at, pattern_allowed);
+    if (keyword->operand == Operand::pattern) checked = check_pattern_at(member.value(), at, pattern_allowed);
     if (keyword->operand >= Operand::schema) {
       checked = check_sub_schemas(*keyword, member.value(), at, pattern_allowed);
     }
