@@ -9,6 +9,8 @@
 #include <cmath>
 #include <iterator>
 
+#include "base/utf8.hpp"
+
 namespace starling {
 namespace {
 
@@ -27,6 +29,7 @@ const LevelStyle& style(LogLevel level) {
 }
 
 void append_json_string(std::string& line, std::string_view text) {
+  const bool utf8 = is_utf8(text);  // else its odd bytes are escaped one by one: a line is always valid JSON
   line += '"';
   for (const char c : text) {
     switch (c) {
@@ -36,8 +39,9 @@ void append_json_string(std::string& line, std::string_view text) {
       case '\r': line += "\\r"; break;
       case '\t': line += "\\t"; break;
       default:
-        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-          fmt::format_to(std::back_inserter(line), "\\u{:04x}", static_cast<unsigned>(c));
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f ||
+            (!utf8 && static_cast<unsigned char>(c) >= 0x80)) {
+          fmt::format_to(std::back_inserter(line), "\\u{:04x}", static_cast<unsigned char>(c));
         } else {
           line += c;
         }

@@ -53,6 +53,15 @@ TEST_F(LogTest, HostileTextCannotForgeALine) {
   EXPECT_EQ(parse_json(line).value().at("input").as_string(), std::string("a\n{\"level\":\"\x01\\\x7f", 14));
 }
 
+TEST_F(LogTest, BytesThatAreNoTextStayReadable) {
+  Log log(clock_, pipe_[1], LogFormat::json);
+  Logger(log, "hub").info("k\xc3\xa4se", {{"bytes", std::string_view("a\xff\xc3z")}});
+  const std::string line = written();
+  EXPECT_TRUE(parse_json(line)) << line;
+  EXPECT_NE(line.find("k\xc3\xa4se"), line.npos);
+  EXPECT_NE(line.find("a\\u00ff\\u00c3z"), line.npos) << line;
+}
+
 TEST_F(LogTest, LevelsFilterAndCanChange) {
   Log log(clock_, pipe_[1]);
   const Logger logger(log, "hub");

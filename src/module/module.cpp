@@ -38,6 +38,7 @@ Result<Module> Module::connect(Options options, Handler& handler) {
   const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return fail(ErrorCode::io, std::string("socket: ") + std::strerror(errno));
   Module module(descriptor, handler);
+  module.running_ = options.running;
   if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     return fail(ErrorCode::unavailable, "no agent answers at " + path + ": " + std::strerror(errno));
   }
@@ -46,6 +47,7 @@ Result<Module> Module::connect(Options options, Handler& handler) {
   hello.components = std::move(options.components);
   hello.keys = std::move(options.keys);
   hello.prepare_seconds = options.prepare_seconds;
+  hello.hash = options.running;
   if (auto sent = module.send(hello); !sent) return fail(sent);
   return module;
 }
@@ -167,9 +169,11 @@ Result<void> Module::send(const wire::FromModule& message) {
 
 void run_for_ever(const Options& options, Handler& handler) {
   std::string said;
+  Options again = options;
   while (true) {
-    auto module = Module::connect(options, handler);
+    auto module = Module::connect(again, handler);
     const Result<void> ended = module ? module->run() : Result<void>(fail(module));
+    if (module) again.running = module->running();
     if (ended.error().message != said) {
       said = ended.error().message;
       std::fprintf(stderr, "%s: %s; trying on\n", options.name.c_str(), said.c_str());

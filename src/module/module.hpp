@@ -32,6 +32,7 @@ struct Options {
   std::vector<std::string> components;  // whose settings it uses
   std::vector<std::string> keys;        // single ones in addition
   int prepare_seconds = 2;              // how long check() may take; up to 10
+  Digest running;  // of the settings that it runs with already: they are not applied again
 };
 
 class Module {
@@ -46,6 +47,7 @@ class Module {
   Result<void> run();
   // For a module with a loop of its own: when descriptor() is readable, process() what is there.
   int descriptor() const { return socket_; }
+  const Digest& running() const { return running_; }
   Result<void> process();
 
   Result<void> report_state(std::string_view state, std::string_view status);

@@ -8,7 +8,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <mutex>
 
 #include "protocol/canonical_json.hpp"
 #include "protocol/excerpt.hpp"
@@ -144,10 +143,7 @@ Result<SettingSchema> read_setting(std::string_view component, std::string_view 
 
 struct Component::Compiled {
   std::vector<std::unique_ptr<valijson::Schema>> schemas;  // parallel to settings_
-  // It keeps the regular expressions that it has met, which cost ten times the rest; a component is shared
-  // between threads.
-  std::mutex mutex;
-  valijson::Validator validator;
+  SettingPatterns patterns;
 };
 
 Component::Component() : compiled_(std::make_unique<Compiled>()) {}
@@ -185,7 +181,8 @@ Result<void> Component::compile_settings() {
       return wrong(fmt::format("{} and {} have the same alias", aliases[setting.alias], setting.key),
                    pointer + "/x-alias");
     }
-    auto compiled = compile(setting.schema, pointer);
+    compiled_->patterns.add_all(setting.schema);
+    auto compiled = compile(without_patterns(setting.schema), pointer);
     if (!compiled) return fail(compiled);
     compiled_->schemas.push_back(std::move(*compiled));
   }
@@ -214,22 +211,20 @@ Result<Json> Component::validate(std::string_view key, const Json& value) const 
     const Error& error = normal.error();
     return wrong(fmt::format("{}{} {}", key, error.field, error.message), error.field);
   }
-  const std::lock_guard lock(compiled_->mutex);
-  valijson::Validator& validator = compiled_->validator;
+  if (const auto violation = explain_violation(compiled_->patterns, setting->schema, *normal)) {
+    return wrong(fmt::format("{}{} {}", key, violation->pointer, violation->message), violation->pointer);
+  }
+  // What has no plain sentence: anyOf, not, if and the like.
   const valijson::Schema& schema = *compiled_->schemas[static_cast<std::size_t>(setting - settings_.data())];
-  std::string description;
   try {
+    valijson::Validator validator;
     if (validator.validate(schema, BoostJsonAdapter(*normal), nullptr)) return normal;
     valijson::ValidationResults results;
     validator.validate(schema, BoostJsonAdapter(*normal), &results);
-    description = last_description(results);
-    if (const auto violation = explain_violation(setting->schema, *normal)) {
-      return wrong(fmt::format("{}{} {}", key, violation->pointer, violation->message), violation->pointer);
-    }
-  } catch (const std::exception& error) {  // std::regex gives up on some inputs
-    description = fmt::format("cannot be matched with its schema: {}", error.what());
+    return wrong(fmt::format("{} {}", key, last_description(results)), "");
+  } catch (const std::exception& error) {
+    return wrong(fmt::format("{} cannot be matched with its schema: {}", key, error.what()), "");
   }
-  return wrong(fmt::format("{} {}", key, description), "");
 }
 
 }  // namespace starling::protocol

@@ -6,8 +6,8 @@
 // for people; `x-component` is the name; each property is one setting and must have `default`, and may have
 // `x-alias` (the documents' name, HOTWORD_MODELS), `x-unit`, `x-owner` (hub, device, shared; default shared),
 // `description`. A property's schema may use every draft-07 keyword but $ref, format, patternProperties,
-// dependencies and lists in `items`; an unknown keyword is an error, because a misspelt one would not
-// protect.
+// dependencies and lists in `items`, and `pattern` as setting_pattern.hpp bounds it; an unknown keyword is an
+// error, because a misspelt one would not protect.
 #pragma once
 
 #include <map>

@@ -153,11 +153,26 @@ TEST(Component, BoundsValues) {
   EXPECT_FALSE(component->validate("x.value", deep));
 }
 
-TEST(Component, MatchesTheLongestStringWithoutExhaustingTheStack) {
-  const auto component = made(with_schema(R"("type":"string","pattern":"^(a|b)*$","default":"")"));
+TEST(Component, MatchesHostilePatternsInBoundedStackAndTime) {
+  const auto long_one = made(with_schema(R"("type":"string","pattern":"^(a|b)*$","default":"")"));
+  ASSERT_TRUE(long_one);
+  EXPECT_TRUE(long_one->validate("x.value", Json(std::string(4096, 'a'))));
+  EXPECT_FALSE(long_one->validate("x.value", Json(std::string(4095, 'a') + "c")));
+  const auto backtracking = made(with_schema(R"("type":"string","pattern":"^(a+)+$","default":"a")"));
+  ASSERT_TRUE(backtracking);
+  EXPECT_FALSE(backtracking->validate("x.value", Json(std::string(200, 'a') + "c")));
+}
+
+TEST(Component, MatchesPatternsInsideListsAndObjects) {
+  const auto component = made(with_schema(
+      R"("type":"array","items":{"type":"object","properties":{"pattern":{"type":"string","pattern":"^x{2,3}$"}},)"
+      R"("additionalProperties":{"pattern":"b"}},"default":[])"));
   ASSERT_TRUE(component);
-  EXPECT_TRUE(component->validate("x.value", Json(std::string(4096, 'a'))));
-  EXPECT_FALSE(component->validate("x.value", Json(std::string(4095, 'a') + "c")));
+  EXPECT_TRUE(component->validate("x.value", parsed(R"([{"pattern":"xxx","other":"abc","number":1}])")));
+  const auto inner = component->validate("x.value", parsed(R"([{"pattern":"x"}])"));
+  ASSERT_FALSE(inner);
+  EXPECT_EQ(inner.error().message, R"(x.value/0/pattern must match ^x{2,3}$ (got "x"))");
+  EXPECT_FALSE(component->validate("x.value", parsed(R"([{"other":"ac"}])")));
 }
 
 struct BadFile {
@@ -207,6 +222,11 @@ TEST(Component, RefusesSchemasThatWouldNotProtect) {
       {R"("default":1,"enum":[])", "/enum"},
       {R"("default":1,"enum":[1,null])", "/enum/1"},
       {R"("default":"a","pattern":"[a")", "/pattern"},
+      {R"("default":"a","pattern":7)", "/pattern"},
+      {R"("default":"a","pattern":"(a)\\1")", "/pattern"},
+      {R"("default":"a","pattern":"(a{100}){100}")", "/pattern"},
+      {R"("default":"a","not":{"pattern":"b"})", "/not/pattern"},
+      {R"("default":["a"],"items":{"anyOf":[{"pattern":"a"}]})", "/items/anyOf/0/pattern"},
       {R"("default":[1],"items":[{"type":"integer"}])", "/items"},
       {R"("default":[1],"items":{"typ":"integer"})", "/items/typ"},
       {R"("default":1,"anyOf":[])", "/anyOf"},

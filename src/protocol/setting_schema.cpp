@@ -1,16 +1,10 @@
 #include "protocol/setting_schema.hpp"
 
-// GCC 12 takes a member of std::regex for uninitialised when a sanitizer is on (GCC bug 105562).
-#ifndef __clang__
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <regex>
 
 #include "protocol/canonical_json.hpp"
 #include "protocol/excerpt.hpp"
@@ -172,21 +166,17 @@ bool are_words(const Json& value) {
                                          [](const Json& word) { return word.is_string(); });
 }
 
-bool is_regular_expression(const Json& value) {
-  if (!value.is_string()) return false;
-  try {
-    const std::regex compiled(value.get_string().c_str());
-    return true;
-  } catch (const std::regex_error&) {
-    return false;
-  }
-}
+Result<void> check_schema(const Json& schema, const std::string& pointer, bool pattern_allowed);
 
-Result<void> check_sub_schemas(const Keyword& keyword, const Json& operand, const std::string& pointer) {
-  if (keyword.operand == Operand::schema) return check_setting_schema(operand, pointer);
+Result<void> check_sub_schemas(const Keyword& keyword, const Json& operand, const std::string& pointer,
+                               bool pattern_allowed) {
+  const bool reached =
+      keyword.name == "items" || keyword.name == "properties" || keyword.name == "additionalProperties";
+  const bool allowed = pattern_allowed && reached;
+  if (keyword.operand == Operand::schema) return check_schema(operand, pointer, allowed);
   if (keyword.operand == Operand::schemas && operand.is_array() && !operand.get_array().empty()) {
     for (std::size_t i = 0; i < operand.get_array().size(); ++i) {
-      Result<void> checked = check_setting_schema(operand.get_array()[i], fmt::format("{}/{}", pointer, i));
+      Result<void> checked = check_schema(operand.get_array()[i], fmt::format("{}/{}", pointer, i), allowed);
       if (!checked) return checked;
     }
     return {};
@@ -194,12 +184,24 @@ Result<void> check_sub_schemas(const Keyword& keyword, const Json& operand, cons
   if (keyword.operand == Operand::schema_map && operand.is_object()) {
     for (const auto& member : operand.get_object()) {
       Result<void> checked =
-          check_setting_schema(member.value(), pointer + "/" + pointer_token(member.key()));
+          check_schema(member.value(), pointer + "/" + pointer_token(member.key()), allowed);
       if (!checked) return checked;
     }
     return {};
   }
   return fail(ErrorCode::invalid_argument, fmt::format("{} must hold schemas", keyword.name), pointer);
+}
+
+Result<void> check_pattern_at(const Json& pattern, const std::string& pointer, bool allowed) {
+  if (!allowed) {
+    return fail(ErrorCode::invalid_argument,
+                "pattern may stand only at the top and inside items, properties and additionalProperties",
+                pointer);
+  }
+  if (!pattern.is_string()) return fail(ErrorCode::invalid_argument, "pattern must be a string", pointer);
+  const auto compiled = check_pattern(pattern.get_string());
+  if (!compiled) return fail(ErrorCode::invalid_argument, compiled.error().message, pointer);
+  return {};
 }
 
 // What the operand must be, or an empty text if it is.
@@ -211,7 +213,6 @@ std::string_view wrong_operand(Operand operand, const Json& value) {
     case Operand::count: return value.is_int64() && value.get_int64() >= 0 ? "" : "a whole number, 0 or more";
     case Operand::words: return are_words(value) ? "" : "a list of strings";
     case Operand::values: return value.is_array() && !value.get_array().empty() ? "" : "a list with members";
-    case Operand::pattern: return is_regular_expression(value) ? "" : "an ECMAScript regular expression";
     case Operand::types: {
       const bool list = value.is_array() && !value.get_array().empty() &&
                         std::all_of(value.get_array().begin(), value.get_array().end(), is_type_name);
@@ -220,11 +221,38 @@ std::string_view wrong_operand(Operand operand, const Json& value) {
                  : "one of array, boolean, integer, number, object, string, or a list of these";
     }
     case Operand::any:
+    case Operand::pattern:
     case Operand::schema:
     case Operand::schemas:
     case Operand::schema_map: return "";
   }
   return "";
+}
+
+Result<void> check_schema(const Json& schema, const std::string& pointer, bool pattern_allowed) {
+  if (schema.is_bool()) return {};
+  if (!schema.is_object()) return fail(ErrorCode::invalid_argument, "a schema must be an object", pointer);
+  for (const auto& member : schema.get_object()) {
+    const std::string at = pointer + "/" + pointer_token(member.key());
+    const auto keyword = std::find_if(keywords.begin(), keywords.end(), [&](const Keyword& k) {
+      return k.name == std::string_view(member.key());
+    });
+    if (keyword == keywords.end()) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("the schema keyword '{}' is not supported", excerpt(member.key())), at);
+    }
+    const std::string_view wanted = wrong_operand(keyword->operand, member.value());
+    if (!wanted.empty()) {
+      return fail(ErrorCode::invalid_argument, fmt::format("{} must be {}", keyword->name, wanted), at);
+    }
+    Result<void> checked;
+    if (keyword->operand == Operand::pattern) checked = check_pattern_at(member.value(), at, pattern_allowed);
+    if (keyword->operand >= Operand::schema) {
+      checked = check_sub_schemas(*keyword, member.value(), at, pattern_allowed);
+    }
+    if (!checked) return checked;
+  }
+  return {};
 }
 
 // ---- the sentence
@@ -263,8 +291,9 @@ std::string shown(const Json& value) {
 
 class Explainer {
  public:
-  Explainer(const JsonObject& schema, const Json& value, const std::string& pointer)
-      : schema_(schema), value_(value), pointer_(pointer) {}
+  Explainer(const SettingPatterns& patterns, const JsonObject& schema, const Json& value,
+            const std::string& pointer)
+      : patterns_(patterns), schema_(schema), value_(value), pointer_(pointer) {}
 
   std::optional<Violation> run() const {
     if (auto found = type()) return found;
@@ -342,8 +371,7 @@ class Explainer {
     if (auto found = count("maxLength", length, "characters")) return found;
     const Json* pattern = schema_.if_contains("pattern");
     if (pattern == nullptr) return {};
-    const std::regex compiled(pattern->get_string().c_str());
-    if (std::regex_search(value_.get_string().c_str(), compiled)) return {};
+    if (patterns_.matches(pattern->get_string(), value_.get_string())) return {};
     return must("match " + std::string(pattern->get_string()));
   }
 
@@ -355,7 +383,7 @@ class Explainer {
     for (std::size_t i = 0; i < elements.size(); ++i) {
       const std::string at = fmt::format("{}/{}", pointer_, i);
       if (items != nullptr) {
-        if (auto found = explain_violation(*items, elements[i], at)) return found;
+        if (auto found = explain_violation(patterns_, *items, elements[i], at)) return found;
       }
       const Json* unique = schema_.if_contains("uniqueItems");
       if (unique != nullptr && *unique == true &&
@@ -386,11 +414,12 @@ class Explainer {
         return Violation{at, "is not a known member"};
       const Json* schema = named != nullptr ? named : others;
       if (schema == nullptr) continue;
-      if (auto found = explain_violation(*schema, member.value(), at)) return found;
+      if (auto found = explain_violation(patterns_, *schema, member.value(), at)) return found;
     }
     return {};
   }
 
+  const SettingPatterns& patterns_;
   const JsonObject& schema_;
   const Json& value_;
   const std::string& pointer_;
@@ -417,36 +446,16 @@ Result<Json> normalise_setting(const Json& value) {
 }
 
 Result<void> check_setting_schema(const Json& schema, const std::string& pointer) {
-  if (schema.is_bool()) return {};
-  if (!schema.is_object()) return fail(ErrorCode::invalid_argument, "a schema must be an object", pointer);
-  for (const auto& member : schema.get_object()) {
-    const std::string at = pointer + "/" + pointer_token(member.key());
-    const auto keyword = std::find_if(keywords.begin(), keywords.end(), [&](const Keyword& k) {
-      return k.name == std::string_view(member.key());
-    });
-    if (keyword == keywords.end()) {
-      return fail(ErrorCode::invalid_argument,
-                  fmt::format("the schema keyword '{}' is not supported", excerpt(member.key())), at);
-    }
-    const std::string_view wanted = wrong_operand(keyword->operand, member.value());
-    if (!wanted.empty()) {
-      return fail(ErrorCode::invalid_argument, fmt::format("{} must be {}", keyword->name, wanted), at);
-    }
-    if (keyword->operand >= Operand::schema) {
-      Result<void> checked = check_sub_schemas(*keyword, member.value(), at);
-      if (!checked) return checked;
-    }
-  }
-  return {};
+  return check_schema(schema, pointer, true);
 }
 
-std::optional<Violation> explain_violation(const Json& schema, const Json& value,
-                                           const std::string& pointer) {
+std::optional<Violation> explain_violation(const SettingPatterns& patterns, const Json& schema,
+                                           const Json& value, const std::string& pointer) {
   if (schema.is_bool()) {
     if (schema.get_bool()) return {};
     return Violation{pointer, "is not allowed"};
   }
-  return Explainer(schema.get_object(), value, pointer).run();
+  return Explainer(patterns, schema.get_object(), value, pointer).run();
 }
 
 }  // namespace starling::protocol

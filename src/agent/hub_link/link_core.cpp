@@ -10,6 +10,10 @@ namespace {
 // A session that held this long was a good one: the next attempt after it is not a repeated failure.
 constexpr Seconds good_session{10};
 
+constexpr std::string_view unknown_without_key =
+    "the hub does not know this device: start the agent with an enrolment key (--key-file or "
+    "STARLING_ENROLMENT_KEY; `starling key create NAME --enrolment` on the operator's machine makes one)";
+
 }  // namespace
 
 LinkCore::LinkCore(Disk& disk, const Clock& clock, Identity& identity, SettingsCore& settings,
@@ -77,10 +81,7 @@ void LinkCore::attempt_failed(const Error& why) {
     log_.warning("the hub does not know this device: enrolling it again", {{"error", why.message}});
     enrolment_needed_ = true;
   } else if (unknown_here) {
-    (log_.*warn)(
-        "the hub does not know this device: start the agent with an enrolment key (--key-file or "
-        "STARLING_ENROLMENT_KEY; `starling key create NAME --enrolment` on the operator's machine makes one)",
-        {{"error", why.message}});
+    (log_.*warn)(unknown_without_key, {{"error", why.message}});
   } else {
     (log_.*warn)("cannot reach the hub, trying on", {{"error", why.message}});
   }
@@ -189,7 +190,8 @@ void LinkCore::on(const protocol::Action& action) {
 
 void LinkCore::on(const protocol::LinkError& error) {
   if (error.code == "unknown_type") return log_.debug("an older hub", {{"message", error.message}});
-  log_.error("the hub ends the link", {{"code", error.code}, {"message", error.message}});
+  (log_.*(error.retry ? &Logger::warning : &Logger::error))(
+      "the hub ends the link", {{"code", error.code}, {"message", error.message}});
   if (error.code == "stale_session" && error.epoch_start > 0) {
     if (auto raised = identity_.raise_start_count(disk_, error.epoch_start); !raised) {
       log_.error("the start counter cannot be saved", {{"error", raised.error().message}});
@@ -197,6 +199,7 @@ void LinkCore::on(const protocol::LinkError& error) {
   }
   const bool unknown_here = error.code == "unknown_device" || error.code == "unauthorized";
   if (unknown_here && options_.can_enrol) enrolment_needed_ = true;
+  if (unknown_here && !options_.can_enrol) log_.error(unknown_without_key);
   slow_retry_ = !error.retry && !enrolment_needed_;
 }
 

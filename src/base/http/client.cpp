@@ -23,7 +23,6 @@ using Wait = net::SocketStream::Descriptor::wait_type;
 constexpr std::size_t max_header_bytes = 64u << 10;
 constexpr std::size_t read_bytes = 16u << 10;
 constexpr std::size_t kept_connections = 4;
-constexpr Milliseconds unlimited = std::chrono::hours(24 * 365);
 
 struct Link {
   explicit Link(net::SocketStream connected) : stream(std::move(connected)) {}
@@ -214,11 +213,12 @@ asio::awaitable<Result<void>> Client::Impl::events(Call call, EventParser::Sink 
 
   // A stream may run for ever: its parts are taken out of the parser as they come and do not count together.
   ResponseParser parser({.max_header_bytes = max_header_bytes, .max_body_bytes = std::size_t(-1) / 2}, false);
-  Deadline none(context, unlimited);
   EventParser events;
   bool more = true;
   while (more && !parser.complete()) {
-    const Result<bool> received = co_await receive_some(**link, parser, parser.head_done() ? none : opening);
+    Deadline silence(context, call.longest_silence);
+    const Result<bool> received =
+        co_await receive_some(**link, parser, parser.head_done() ? silence : opening);
     if (!received) co_return fail(received, origin.origin());
     more = *received;
     Response& response = parser.response();

@@ -38,6 +38,8 @@ class Client {
     std::string content_type = "application/json";
     Milliseconds timeout{10'000};
     std::size_t max_response_bytes = 64u << 20;
+    // events(): a stream from which nothing comes for longer, not even a comment, is lost (timed_out).
+    Milliseconds longest_silence = std::chrono::hours(24 * 365);
   };
   // Any status is a Response. Errors: unavailable (could not connect, connection lost), timed_out,
   // permission_denied (TLS pin or certificate), too_large. A call on a kept connection that turns out closed

@@ -134,6 +134,26 @@ TEST_P(ClientTest, HandsOverEventsUntilTheSinkHasEnough) {
   EXPECT_EQ(failed.error().message, "the request hit a bug");
 }
 
+TEST_P(ClientTest, AStreamThatFallsSilentIsLost) {
+  server_->on_loop([this] {
+    server_->handler.on_stream = [](const std::shared_ptr<EventStream>& stream) {
+      stream->send("change", "1", "data");
+    };
+  });
+  std::size_t seen = 0;
+  const auto sink = [&seen](const Client::Event&) {
+    ++seen;
+    return true;
+  };
+  Client::Call request;
+  request.target = "/events";
+  request.longest_silence = Milliseconds(20);
+  const Result<void> lost = server_->run(client_->events(request, sink));
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code, ErrorCode::timed_out);
+  EXPECT_LE(seen, 1U);
+}
+
 INSTANTIATE_TEST_SUITE_P(PlainAndTls, ClientTest, testing::Bool(),
                          [](const auto& tls) { return tls.param ? "Tls" : "Plain"; });
 

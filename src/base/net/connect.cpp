@@ -31,6 +31,7 @@ struct Lookup {
   ~Lookup() { ::close(done); }
 
   const int done;
+  std::atomic<bool> ready = false;  // endpoints may be read
   Endpoints endpoints;
 };
 
@@ -41,6 +42,7 @@ std::atomic<int>& running_lookups() {
 
 void look_up(const std::shared_ptr<Lookup>& lookup, const std::string& host, std::uint16_t port) {
   lookup->endpoints = resolve(host, port, false);
+  lookup->ready = true;
   --running_lookups();
   ::eventfd_write(lookup->done, 1);
 }
@@ -53,10 +55,20 @@ asio::awaitable<Endpoints> resolve_name(asio::io_context& context, const http::U
     co_return fail(ErrorCode::unavailable, "too many names are being looked up at once");
   }
   const auto lookup = std::make_shared<Lookup>();
-  std::thread(look_up, lookup, url.host, url.port).detach();
-  SocketStream done(context, ::dup(lookup->done));
+  try {
+    std::thread(look_up, lookup, url.host, url.port).detach();
+  } catch (const std::system_error& error) {
+    --running_lookups();
+    co_return fail(ErrorCode::unavailable, fmt::format("looking up '{}': {}", url.host, error.what()));
+  }
+  const int signal = ::dup(lookup->done);
+  if (signal < 0) {
+    co_return fail(ErrorCode::unavailable, fmt::format("looking up '{}': too many open files", url.host));
+  }
+  SocketStream done(context, signal);
   const Result<void> ready = co_await wait_for(done, Wait::wait_read, deadline);
   if (!ready) co_return fail(ready, fmt::format("looking up '{}'", url.host));
+  if (!lookup->ready) co_return fail(ErrorCode::unavailable, fmt::format("looking up '{}' failed", url.host));
   co_return std::move(lookup->endpoints);
 }
 

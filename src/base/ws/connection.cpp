@@ -45,7 +45,10 @@ Connection::Connection(net::LoopResources& loop, net::SocketStream stream, Role 
 void Connection::start(std::string received) {
   session_->on_open(*this);
   consume(received);
-  if (state_ < State::ending) wait_readable();
+  if (state_ >= State::ending) return;
+  if (!stream_.may_have_more(0, 1)) return wait_readable();
+  // TLS took the first messages off the socket together with the handshake: nothing would say so any more.
+  asio::post(loop_.io(), [self = shared_from_this()] { self->on_readable(); });
 }
 
 // --- receiving

@@ -335,6 +335,29 @@ TEST_P(WebSocketClient, NothingStaysBehindInTheStream) {
       run_client(server_->url("/ws", GetParam()), std::move(options), std::make_unique<CountingSession>())));
 }
 
+// A hub speaks first: its message often lies in the same segment as the end of the handshake.
+TEST_P(WebSocketClient, HearsWhatCameWithTheHandshake) {
+  struct GreetingSession final : Session {
+    void on_open(Peer& peer) override { peer.send_text("hello"); }
+    void on_text(std::string_view) override {}
+    void on_close(CloseCode, std::string_view) override {}
+  };
+  struct LeavingSession final : Session {
+    void on_open(Peer& opened) override { peer = &opened; }
+    void on_text(std::string_view) override { peer->close(CloseCode::normal, ""); }
+    void on_close(CloseCode, std::string_view) override {}
+    Peer* peer = nullptr;
+  };
+  server_->on_loop(
+      [this] { server_->handler.make_session = [] { return std::make_unique<GreetingSession>(); }; });
+  for (int i = 0; i < 20; ++i) {
+    ConnectOptions options;
+    options.trust = trust_;
+    EXPECT_TRUE(server_->run(
+        run_client(server_->url("/ws", GetParam()), std::move(options), std::make_unique<LeavingSession>())));
+  }
+}
+
 TEST_P(WebSocketClient, CancellationCloses) {
   const auto ended = std::make_shared<std::promise<CloseCode>>();
   server_->on_loop([&] { server_->handler.ended = ended; });

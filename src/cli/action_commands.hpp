@@ -1,0 +1,11 @@
+// Purpose: `starling action ...` and `starling device identify`. Owner: CommandTree. Thread: one. Lifetime:
+// the program's.
+#pragma once
+
+#include "cli/command.hpp"
+
+namespace starling::cli {
+
+void add_action_commands(CommandTree& tree);
+
+}  // namespace starling::cli

@@ -1,0 +1,307 @@
+#include "cli/application.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <boost/json/parse.hpp>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/uuid.hpp"
+#include "cli/fake_hub.hpp"
+
+namespace starling::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr auto bear = "0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11";
+constexpr auto written = R"({"revision":412,"changed":["x"],"masked":[],"masked_count":0,"targeted":3})";
+
+struct Ran {
+  int code = 0;
+  std::string out, err;
+};
+
+class ApplicationTest : public testing::Test {
+ protected:
+  Ran run(const std::vector<std::string>& arguments, const std::string& input = {}) {
+    std::istringstream in(input);
+    std::ostringstream out;
+    std::ostringstream err;
+    Console console(in, out, err, {}, {});
+    const Environment environment = [this](const char* name) -> std::optional<std::string> {
+      const auto variable = environment_.find(name);
+      if (variable == environment_.end()) return std::nullopt;
+      return variable->second;
+    };
+    const int code = run_application(arguments, environment, console, clock_);
+    return {code, out.str(), err.str()};
+  }
+
+  FakeHub& hub() {
+    if (!hub_) {
+      hub_ = std::make_unique<FakeHub>();
+      environment_["STARLING_HUB"] = hub_->address();
+      environment_["STARLING_KEY"] = "sk_test";
+    }
+    return *hub_;
+  }
+
+  SystemClock clock_;
+  std::map<std::string, std::string> environment_;
+
+ private:
+  std::unique_ptr<FakeHub> hub_;
+};
+
+TEST_F(ApplicationTest, UsageErrorsExitWithTwoAndHelp) {
+  const struct {
+    std::vector<std::string> arguments;
+    std::string_view message;
+  } cases[] = {
+      {{}, "subcommand is required"},
+      {{"devcie"}, "no command 'devcie'; did you mean 'device'?"},
+      {{"device", "lsit"}, "did you mean 'list'?"},
+      {{"device", "show"}, "starling device show --help"},
+      {{"device", "list", "--sync", "lost"}, "--sync"},
+      {{"device", "label", "bear-1", "room"}, "neither KEY=VALUE nor KEY-"},
+      {{"device", "identify"}, "name a device"},
+      {{"settings", "set", "hotword.threshold"}, "KEY=VALUE"},
+      {{"settings", "set", "a.b=1", "--on", "x", "--device", "y"}, "excludes"},
+      {{"settings", "set", "a.b=1", "--policy", "--persona", "TARS"}, "--persona"},
+      {{"settings", "diff", "bear-1"}, "two devices"},
+      {{"settings", "diff", "--device", "bear-1", "--from", "3"}, "two devices"},
+      {{"key", "create", "alice"}, "--role"},
+      {{"key", "create", "alice", "--role", "king"}, "--role"},
+      {{"persona", "switch", "TARS", "--wait-timeout", "5"}, "--wait"},
+      {{"-o", "xml", "device", "list"}, "--output"},
+  };
+  for (const auto& c : cases) {
+    const Ran ran = run(c.arguments);
+    EXPECT_EQ(ran.code, 2) << testing::PrintToString(c.arguments) << ran.err;
+    EXPECT_THAT(ran.err, HasSubstr(c.message));
+    EXPECT_EQ(ran.out, "");
+  }
+}
+
+TEST_F(ApplicationTest, EveryCommandHasHelp) {
+  const Ran help = run({"--help"});
+  EXPECT_EQ(help.code, 0);
+  for (const auto part :
+       {"device", "persona", "settings", "STARLING_KEY", "Exit codes", "3  some devices refused"}) {
+    EXPECT_THAT(help.out, HasSubstr(part));
+  }
+  EXPECT_THAT(run({"settings", "diff", "--help"}).out, HasSubstr("starling settings diff bear-1 bear-2"));
+  EXPECT_EQ(run({"--version"}).out, "starling " STARLING_VERSION "\n");
+  for (const auto shell : {"bash", "zsh", "fish"}) {
+    EXPECT_THAT(run({"completion", shell}).out, HasSubstr("switch")) << shell;
+  }
+}
+
+TEST_F(ApplicationTest, ListsDevicesOverAllPages) {
+  hub().on("GET /api/v1/devices",
+           R"({"items":[{"device_uuid":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11","device_name":
+      "bear-1","status":"online","sync":{"status":"in_sync"},"labels":{"room":"nursery"},"persona":{"desired":"TARS",
+      "running":"Jarvis"}}],"next":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11"})");
+  hub().on("GET /api/v1/devices",
+           R"({"items":[{"device_uuid":"0192f0c1-7a31-7cc0-8a51-3d2b6f0e9a12","device_name":
+      "f\u001brog","status":"offline","sync":{"status":"offline"}}],"next":null})");
+  const Ran ran = run({"device", "list", "--on", "room=nursery", "--fleet", "lab"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out,
+            "NAME      STATUS   SYNC     PERSONA        LABELS        LAST SEEN  VERSION  ID\n"
+            "bear-1    online   in_sync  Jarvis → TARS  room=nursery  -          -        0192f0c1-7a30\n"
+            "f\\x1brog  offline  offline  -              -             -          -        0192f0c1-7a31\n");
+  const auto asked = hub().asked();
+  ASSERT_EQ(asked.size(), 2U);
+  EXPECT_EQ(asked[0].line, "GET /api/v1/devices?fleet=lab&selector=room%3Dnursery&limit=1000");
+  EXPECT_EQ(asked[0].key, "Bearer sk_test");
+  EXPECT_EQ(asked[0].idempotency_key, "");
+  EXPECT_THAT(asked[1].line, HasSubstr(std::string("after=") + bear));
+}
+
+TEST_F(ApplicationTest, JsonOutputIsTheApisOwn) {
+  hub().on("GET /api/v1/fleet",
+           R"({"fleet":"default","revision":7,"devices":{"total":0,"online":0,"by_sync":{}}})");
+  const Ran ran = run({"fleet", "status", "-o", "json"});
+  EXPECT_EQ(boost::json::parse(ran.out).at("revision"), Json(7));
+  EXPECT_EQ(ran.err, "");
+}
+
+TEST_F(ApplicationTest, WritesCarryTargetReasonAndIdempotencyKey) {
+  hub().on(
+      "GET /api/v1/devices",
+      R"({"items":[{"device_uuid":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11","device_name":"bear-1"}],"next":null})");
+  hub().on("GET /api/v1/components", R"({"items":[{"x-component":"hotword","properties":{"threshold":
+      {"type":"number","x-alias":"HOTWORD_THRESHOLD"},"phrase":{"type":"string"}}}],"next":null})");
+  hub().on("PUT /api/v1/settings", R"({"revision":412,"changed":["hotword.threshold"],"masked":[{"key":
+      "hotword.threshold","device":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11","device_name":"bear-1","layer":"policy"}],
+      "masked_count":1,"targeted":1})");
+  const Ran ran =
+      run({"settings", "set", "HOTWORD_THRESHOLD=0.6", "hotword.phrase=12", "--device", "bear-1", "--policy",
+           "--expect", "hotword.threshold=0.5", "--expect", "hotword.phrase=null", "--reason", "case 71"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "revision 412: set hotword.threshold = 0.6, hotword.phrase = 12 on bear-1 (1 device)\n");
+  EXPECT_THAT(ran.err, HasSubstr("1 written value not in force"));
+  EXPECT_THAT(ran.err, HasSubstr("bear-1  hotword.threshold  policy"));
+  const auto put = hub().asked().back();
+  EXPECT_EQ(boost::json::parse(put.body), boost::json::parse(R"({
+      "values":{"hotword.threshold":0.6,"hotword.phrase":"12"},
+      "expected":{"hotword.threshold":0.5,"hotword.phrase":null},
+      "target":{"device":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11","policy":true},"reason":"case 71"})"));
+  EXPECT_TRUE(is_uuid(put.idempotency_key)) << put.idempotency_key;
+}
+
+TEST_F(ApplicationTest, ConflictsShowBothValues) {
+  hub().on("GET /api/v1/components",
+           R"({"items":[{"x-component":"a","properties":{"b":{"type":"number"}}}]})");
+  hub().on("PUT /api/v1/settings", R"({"type":"about:blank","title":"Conflict","status":409,"code":"conflict",
+      "detail":"somebody was faster","conflicts":[{"key":"a.b","expected":0.5,"actual":0.7}]})",
+           409);
+  const Ran ran = run({"settings", "set", "a.b=1", "--expect", "a.b=0.5"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err, "starling: somebody was faster\n  a.b: you expected 0.5, it is 0.7\n");
+}
+
+TEST_F(ApplicationTest, WaitingEndsByWhatTheDevicesSay) {
+  const struct {
+    std::string_view progress;
+    int code;
+    std::string_view said;
+  } cases[] = {
+      {R"({"revision":412,"targeted":3,"applied":3,"pending":0,"refused":0,"offline":0,"devices":[]})", 0,
+       "revision 412 applied by 3 of 3 devices\n"},
+      {R"({"revision":412,"targeted":3,"applied":2,"pending":0,"refused":1,"offline":0,"devices":[{"device":"u",
+         "name":"bear-1","state":"refused","errors":[{"key":"hotword.models","message":"no such file"}]}]})",
+       3, "bear-1  hotword.models  no such file\n"},
+      {R"({"revision":412,"targeted":3,"applied":2,"pending":0,"refused":0,"offline":1,"devices":[{"device":"u",
+         "name":"frog","state":"offline","errors":[]}]})",
+       4, "offline, will get it when back: frog\n"},
+      {R"({"revision":412,"targeted":3,"applied":2,"pending":1,"refused":0,"offline":0,"devices":[{"device":"u",
+         "name":"owl","state":"pending","errors":[]}]})",
+       4, "no answer yet: owl\n"},
+  };
+  for (const auto& c : cases) {
+    FakeHub fake;
+    environment_["STARLING_HUB"] = fake.address();
+    fake.on("POST /api/v1/personas/TARS/switch", written);
+    fake.on("GET /api/v1/changes/412/progress",
+            R"({"revision":412,"targeted":3,"applied":0,"pending":3,"refused":0,"offline":0,"devices":[]})");
+    fake.on("GET /api/v1/changes/412/progress", c.progress);
+    const Ran ran =
+        run({"persona", "switch", "TARS", "--on", "room=nursery", "--wait", "--wait-timeout", "1"});
+    EXPECT_EQ(ran.code, c.code) << ran.out << ran.err;
+    EXPECT_THAT(ran.out, HasSubstr("revision 412: switched room=nursery to TARS (3 devices)\n"));
+    EXPECT_THAT(ran.out, HasSubstr(c.said));
+  }
+}
+
+TEST_F(ApplicationTest, NothingToChangeIsSaidAndNotWaitedFor) {
+  hub().on("POST /api/v1/personas/none/switch",
+           R"({"revision":null,"changed":[],"masked":[],"masked_count":0,"targeted":3})");
+  const Ran ran = run({"persona", "switch", "none", "--wait"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_EQ(ran.out, "nothing to change: it is that way already\n");
+}
+
+TEST_F(ApplicationTest, ImportsPersonasFromTheInput) {
+  hub().on("POST /api/v1/personas/import", written);
+  const Ran ran = run({"persona", "import", "-", "--reason", "toys"}, R"({"TARS":{"voice_id":"v"}})");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(hub().asked().back().line, "POST /api/v1/personas/import?reason=toys");
+  EXPECT_EQ(hub().asked().back().body, R"({"TARS":{"voice_id":"v"}})");
+  EXPECT_THAT(run({"persona", "import", "-"}, "[1]").err,
+              HasSubstr("standard input: a JSON object is needed"));
+  EXPECT_THAT(run({"persona", "import", "-"}, "{").err, HasSubstr("standard input: "));
+  EXPECT_THAT(run({"persona", "import", "/nowhere/p.json"}).err, HasSubstr("/nowhere/p.json"));
+}
+
+TEST_F(ApplicationTest, ANewKeyIsAloneOnTheOutput) {
+  hub().on("POST /api/v1/keys", R"({"id":"7f3","key":"ek_7f3_secret"})", 201);
+  const Ran ran = run({"key", "create", "factory", "--enrolment", "--on", "room=lab", "--expires-days", "3"});
+  EXPECT_EQ(ran.out, "ek_7f3_secret\n");
+  EXPECT_THAT(ran.err, HasSubstr("only time"));
+  EXPECT_EQ(hub().asked().back().body,
+            R"({"name":"factory","kind":"enrolment","selector":"room=lab","expires_in_days":3})");
+}
+
+TEST_F(ApplicationTest, RefusalsSayWhatToDo) {
+  const struct {
+    int status;
+    std::string_view problem, said;
+  } cases[] = {
+      {401, R"({"status":401,"code":"unauthenticated","detail":"no such key"})", "does not take this key"},
+      {403, R"({"status":403,"code":"permission_denied","detail":"this needs operator"})",
+       "starling key create"},
+      {404, R"({"status":404,"code":"not_found","detail":"no persona is called 'X'"})",
+       "no persona is called 'X'"},
+      {422, R"({"status":422,"code":"invalid_argument","detail":"too high","pointer":"/values/a.b"})",
+       "too high (at /values/a.b)"},
+      {429, R"({"status":429,"code":"rate_limited","detail":"too many requests"})", "Try again"},
+      {500, R"({"detail":"\u001b[31moops"})", "\\x1b[31moops"},
+      {502, "<html>bad gateway</html>", "not as a Starling hub"},
+      {200, "[]", "not as a Starling hub"},
+  };
+  for (const auto& c : cases) {
+    FakeHub fake;
+    environment_["STARLING_HUB"] = fake.address();
+    environment_["STARLING_KEY"] = "sk_wrong";
+    fake.on("GET /api/v1/fleet", c.problem, c.status);
+    const Ran ran = run({"fleet", "status"});
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_EQ(ran.out, "");
+    EXPECT_THAT(ran.err, HasSubstr(c.said));
+    EXPECT_THAT(ran.err, Not(HasSubstr("\x1b")));
+    EXPECT_THAT(ran.err, Not(HasSubstr("sk_wrong")));
+  }
+}
+
+TEST_F(ApplicationTest, WithoutAKeyTheHintSaysWhereItIs) {
+  hub().on("GET /api/v1/fleet", R"({"status":401,"code":"unauthenticated","detail":"no key was sent"})", 401);
+  environment_.erase("STARLING_KEY");
+  const Ran ran = run({"fleet", "status"});
+  EXPECT_THAT(ran.err, HasSubstr("Set STARLING_KEY"));
+  EXPECT_THAT(ran.err, HasSubstr("admin.key"));
+  EXPECT_EQ(hub().asked().back().key, "");
+}
+
+TEST_F(ApplicationTest, TheKeyMayBeInAFile) {
+  hub().on("GET /api/v1/fleet", "{}");
+  const auto file = std::filesystem::temp_directory_path() / ("starling_key_" + make_uuid_v4());
+  std::ofstream(file) << "  sk_from_file\n";
+  EXPECT_EQ(run({"fleet", "status", "--key-file", file.string()}).code, 0);
+  EXPECT_EQ(hub().asked().back().key, "Bearer sk_from_file");
+  std::ofstream(file, std::ios::trunc) << "\n";
+  EXPECT_THAT(run({"fleet", "status", "--key-file", file.string()}).err, HasSubstr("is empty"));
+  std::filesystem::remove(file);
+  EXPECT_THAT(run({"fleet", "status", "--key-file", file.string()}).err, HasSubstr(file.string()));
+}
+
+TEST_F(ApplicationTest, AHubThatIsNotThereIsNamed) {
+  boost::asio::io_context io;
+  boost::asio::ip::tcp::acceptor taken(io, {boost::asio::ip::make_address("127.0.0.1"), 0});
+  const std::string address = "http://127.0.0.1:" + std::to_string(taken.local_endpoint().port());
+  taken.close();
+  const Ran ran = run({"--hub", address, "fleet", "status"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("cannot reach the hub at " + address));
+  EXPECT_THAT(ran.err, HasSubstr("STARLING_HUB"));
+  EXPECT_THAT(run({"--hub", "ftp://x", "fleet", "status"}).err,
+              HasSubstr("'ftp://x' is no address of a hub"));
+}
+
+TEST_F(ApplicationTest, DeviceNamesThatLookLikeCommandsAreNames) {
+  hub().on(
+      "GET /api/v1/devices",
+      R"({"items":[{"device_uuid":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11","device_name":"list"}],"next":null})");
+  hub().on("GET /api/v1/devices/0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11", R"({"device_name":"list"})");
+  EXPECT_THAT(run({"device", "show", "list"}).out, HasSubstr("name"));
+}
+
+}  // namespace
+}  // namespace starling::cli

@@ -1,0 +1,10 @@
+// Purpose: `starling completion ...`. Owner: CommandTree. Thread: one. Lifetime: the program's.
+#pragma once
+
+#include "cli/command.hpp"
+
+namespace starling::cli {
+
+void add_completion_commands(CommandTree& tree);
+
+}  // namespace starling::cli

@@ -1,0 +1,160 @@
+#include "cli/progress.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "cli/answer.hpp"
+#include "cli/printable.hpp"
+#include "cli/table.hpp"
+
+namespace starling::cli {
+namespace {
+
+constexpr Milliseconds first_delay{50};
+constexpr Milliseconds longest_delay{1'000};
+constexpr std::size_t widest_bar = 40;
+constexpr std::size_t names_shown = 10;
+
+std::string names_in_state(const JsonArray& devices, std::string_view state, std::int64_t count) {
+  std::string out;
+  std::size_t shown = 0;
+  for (const Json& item : devices) {
+    const JsonObject& device = as_object(item);
+    if (text_at(device, {"state"}) != state) continue;
+    if (shown == names_shown) break;
+    out += (shown == 0 ? "" : ", ") + text_at(device, {"name"});
+    ++shown;
+  }
+  const std::int64_t more = count - static_cast<std::int64_t>(shown);
+  if (more > 0) out += fmt::format(" and {} more", more);
+  return out;
+}
+
+Table refusals(const JsonArray& devices) {
+  Table table({{"DEVICE"}, {"KEY"}, {"WHY"}});
+  for (const Json& item : devices) {
+    const JsonObject& device = as_object(item);
+    if (text_at(device, {"state"}) != "refused") continue;
+    const std::string name = text_at(device, {"name"});
+    const JsonArray& errors = array_at(device, {"errors"});
+    if (errors.empty()) table.add({name, "", ""});
+    for (const Json& error : errors) {
+      table.add({name, text_at(as_object(error), {"key"}), text_at(as_object(error), {"message"})});
+    }
+  }
+  return table;
+}
+
+class Bar {
+ public:
+  explicit Bar(Console& console) : console_(console) {}
+  ~Bar() {
+    if (shown_) console_.progress("\r\x1b[K");
+  }
+  Bar(const Bar&) = delete;
+  Bar& operator=(const Bar&) = delete;
+
+  void show(const ProgressCounts& counts, Seconds elapsed) {
+    if (!console_.err_terminal().interactive) return;
+    console_.progress("\r" + progress_bar(counts, elapsed, console_.err_terminal().width) + "\x1b[K");
+    shown_ = true;
+  }
+
+ private:
+  Console& console_;
+  bool shown_ = false;
+};
+
+}  // namespace
+
+ProgressCounts counts_of(const JsonObject& progress) {
+  return {number_at(progress, {"targeted"}), number_at(progress, {"applied"}),
+          number_at(progress, {"pending"}), number_at(progress, {"refused"}),
+          number_at(progress, {"offline"})};
+}
+
+std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::size_t width) {
+  std::string words = fmt::format(" {}/{} applied", counts.applied, counts.targeted);
+  if (counts.refused > 0) words += fmt::format(", {} refused", counts.refused);
+  if (counts.offline > 0) words += fmt::format(", {} offline", counts.offline);
+  if (counts.pending > 0) words += fmt::format(", {} pending", counts.pending);
+  words += fmt::format("  {} s", elapsed.count());
+  const std::size_t room = width == 0 ? widest_bar : width > words.size() + 3 ? width - words.size() - 3 : 0;
+  const std::size_t cells = std::min(room, widest_bar);
+  if (cells < 4) return cut_to_width(words.substr(1), width);
+  const auto part = [&](std::int64_t count) {
+    if (counts.targeted <= 0) return std::size_t{0};
+    return std::min(cells, cells * static_cast<std::size_t>(std::max<std::int64_t>(count, 0)) /
+                               static_cast<std::size_t>(counts.targeted));
+  };
+  const std::size_t applied = part(counts.applied);
+  const std::size_t answered = std::max(applied, part(counts.applied + counts.refused));
+  return "[" + std::string(applied, '#') + std::string(answered - applied, 'x') +
+         std::string(cells - answered, '.') + "]" + words;
+}
+
+ExitCode outcome_of(const ProgressCounts& counts) {
+  if (counts.refused > 0) return ExitCode::refused;
+  return counts.pending > 0 || counts.offline > 0 ? ExitCode::unfinished : ExitCode::done;
+}
+
+Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seconds timeout) {
+  const std::string path = path_of({"changes", std::to_string(revision), "progress"});
+  const SteadyTime start = session.clock.steady();
+  Milliseconds delay = first_delay;
+  Bar bar(session.console);
+  while (true) {
+    auto progress = session.api.get(path);
+    const bool away = !progress && (progress.error().code == ErrorCode::unavailable ||
+                                    progress.error().code == ErrorCode::timed_out);
+    if (!progress && !away) return progress;
+    const auto elapsed = session.clock.steady() - start;
+    if (progress) {
+      const ProgressCounts counts = counts_of(*progress);
+      bar.show(counts, std::chrono::floor<Seconds>(elapsed));
+      if (counts.pending == 0) return progress;
+    }
+    if (elapsed >= timeout) return progress;
+    session.api.pause(std::min(delay, std::chrono::ceil<Milliseconds>(timeout - elapsed)));
+    delay = std::min(delay * 3 / 2, longest_delay);
+  }
+}
+
+void print_progress(Session& session, const JsonObject& progress) {
+  const ProgressCounts counts = counts_of(progress);
+  const JsonArray& devices = array_at(progress, {"devices"});
+  Console& console = session.console;
+  const std::string revision = std::to_string(number_at(progress, {"revision"}));
+  if (counts.targeted == 0) {
+    console.line("revision " + revision + " concerns no device");
+    return;
+  }
+  console.line(fmt::format("revision {} applied by {} of {}", revision, counts.applied,
+                           counted(counts.targeted, "device")));
+  if (counts.refused > 0) {
+    console.line(
+        fmt::format("refused by {}; the old values stay in force there:", counted(counts.refused, "device")));
+    console.raw(refusals(devices).render(console.out_terminal()));
+  }
+  if (counts.offline > 0) {
+    console.line("offline, will get it when back: " + names_in_state(devices, "offline", counts.offline));
+  }
+  if (counts.pending > 0) {
+    console.line("no answer yet: " + names_in_state(devices, "pending", counts.pending));
+    console.note("'starling changes wait " + revision + "' goes on waiting");
+  }
+}
+
+void WaitOptions::add_to(CLI::App& app) {
+  auto* wait = app.add_flag(
+      "--wait", wait_, "Wait until every device that is online has answered; exit 3 or 4 if not all applied");
+  app.add_option("--wait-timeout", timeout_seconds_, "How long to wait, in seconds")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, 86'400))
+      ->capture_default_str()
+      ->needs(wait);
+}
+
+}  // namespace starling::cli

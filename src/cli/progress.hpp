@@ -1,0 +1,50 @@
+// Purpose: waits until every device that a change concerns has answered, and shows it.
+// Owner: the command. Thread: one. Lifetime: short.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/json.hpp"
+#include "base/result.hpp"
+#include "cli/command.hpp"
+
+namespace starling::cli {
+
+struct ProgressCounts {
+  std::int64_t targeted = 0;
+  std::int64_t applied = 0;
+  std::int64_t pending = 0;
+  std::int64_t refused = 0;
+  std::int64_t offline = 0;
+};
+
+ProgressCounts counts_of(const JsonObject& progress);
+
+// "[##########......] 5/8 applied, 1 refused, 2 pending" in at most `width` columns.
+std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::size_t width);
+
+// done: all applied; refused: some refused; unfinished: some are offline or have not answered.
+ExitCode outcome_of(const ProgressCounts& counts);
+
+// Polls the change's progress until nothing is pending or the time is over. Returns the last answer.
+// A hub that is away for a moment is waited for as well.
+Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seconds timeout);
+
+// Who applied it, who refused and why, who is offline.
+void print_progress(Session& session, const JsonObject& progress);
+
+// --wait and --wait-timeout.
+class WaitOptions {
+ public:
+  void add_to(CLI::App& app);
+  bool wanted() const { return wait_; }
+  Seconds timeout() const { return Seconds(timeout_seconds_); }
+
+ private:
+  bool wait_ = false;
+  std::int64_t timeout_seconds_ = 60;
+};
+
+}  // namespace starling::cli

@@ -1,0 +1,162 @@
+#include "cli/setting_value.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "cli/answer.hpp"
+#include "cli/printable.hpp"
+
+namespace starling::cli {
+namespace {
+
+constexpr std::string_view persona_active = "persona.active";
+
+bool is_type(const JsonObject& schema, std::string_view type) {
+  const Json* declared = schema.if_contains("type");
+  if (declared == nullptr) return false;
+  if (declared->is_string()) return std::string_view(declared->get_string()) == type;
+  if (!declared->is_array()) return false;
+  return std::any_of(declared->get_array().begin(), declared->get_array().end(), [type](const Json& t) {
+    return t.is_string() && std::string_view(t.get_string()) == type;
+  });
+}
+
+bool in_enum(const JsonObject& schema, std::string_view text) {
+  const JsonArray& values = array_at(schema, {"enum"});
+  return std::any_of(values.begin(), values.end(), [text](const Json& value) {
+    return value.is_string() && std::string_view(value.get_string()) == text;
+  });
+}
+
+bool fits(const JsonObject& schema, const Json& value) {
+  if (schema.if_contains("type") == nullptr) return true;
+  if (value.is_string()) return is_type(schema, "string");
+  if (value.is_bool()) return is_type(schema, "boolean");
+  if (value.is_number()) return is_type(schema, "number") || is_type(schema, "integer");
+  if (value.is_array()) return is_type(schema, "array");
+  return is_type(schema, "object");
+}
+
+std::string wanted_by(const JsonObject& schema) {
+  if (is_type(schema, "array")) return "a list, such as '[\"a\", \"b\"]'";
+  if (is_type(schema, "boolean")) return "true or false";
+  if (is_type(schema, "integer")) return "a whole number";
+  if (is_type(schema, "number")) return "a number";
+  if (is_type(schema, "object")) return "a JSON object";
+  return "JSON";
+}
+
+}  // namespace
+
+Result<Assignment> parse_assignment(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("'{}' is no KEY=VALUE, such as hotword.threshold=0.6", printable(text)));
+  }
+  return Assignment{std::string(text.substr(0, equals)), std::string(text.substr(equals + 1))};
+}
+
+SettingCatalog::SettingCatalog(const JsonObject& components) {
+  schemas_.emplace(persona_active, JsonObject{{"type", "string"}});
+  for (const Json& item : array_at(components, {"items"})) {
+    const JsonObject& component = as_object(item);
+    const std::string name = text_at(component, {"x-component"});
+    for (const auto& [property, schema] : object_at(component, {"properties"})) {
+      const std::string key = name + "." + std::string(std::string_view(property));
+      const std::string alias = text_at(as_object(schema), {"x-alias"});
+      if (!alias.empty()) aliases_.emplace(alias, key);
+      schemas_.emplace(key, as_object(schema));
+    }
+  }
+}
+
+Result<std::string> SettingCatalog::full_key(std::string_view key_or_alias) const {
+  if (schemas_.contains(key_or_alias)) return std::string(key_or_alias);
+  if (const auto alias = aliases_.find(key_or_alias); alias != aliases_.end()) return alias->second;
+  std::vector<std::string> candidates;
+  for (const auto& entry : schemas_)
+    candidates.push_back(entry.first);
+  for (const auto& entry : aliases_)
+    candidates.push_back(entry.first);
+  const std::string meant = nearest(key_or_alias, candidates);
+  return fail(
+      ErrorCode::not_found,
+      fmt::format("no component has a setting '{}'{}\n  'starling component list' and 'starling component "
+                  "show NAME' name them all.",
+                  printable(key_or_alias),
+                  meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", printable(meant))));
+}
+
+Result<Json> SettingCatalog::parse_value(std::string_view key_or_alias, std::string_view text) const {
+  const auto key = full_key(key_or_alias);
+  if (!key) return fail(key);
+  const JsonObject& schema = schemas_.find(*key)->second;
+  auto parsed = parse_json(text);
+  const bool quoted = parsed && parsed->is_string();
+  if (in_enum(schema, text)) return Json(boost::json::string(text));
+  if (is_type(schema, "string") && !quoted) {
+    const bool other_type = parsed && !parsed->is_null() && fits(schema, *parsed);
+    if (!other_type) return Json(boost::json::string(text));
+  }
+  if (parsed && parsed->is_null()) {
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("{} cannot be null; to take the value away: starling settings unset {}", *key, *key));
+  }
+  if (!parsed || !fits(schema, *parsed)) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{} takes {}, not '{}'", *key, wanted_by(schema), printable(text)));
+  }
+  return std::move(*parsed);
+}
+
+Result<Json> SettingCatalog::parse_expected(std::string_view key_or_alias, std::string_view text) const {
+  if (text == "null") return Json(nullptr);
+  return parse_value(key_or_alias, text);
+}
+
+namespace {
+
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+// Edits between two words, where two swapped neighbours are one (optimal string alignment).
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> before_last(b.size() + 1);
+  std::vector<std::size_t> last(b.size() + 1);
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(last.begin(), last.end(), 0);
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const bool same = lower(a[i - 1]) == lower(b[j - 1]);
+      row[j] = std::min({last[j - 1] + (same ? 0 : 1), last[j] + 1, row[j - 1] + 1});
+      const bool swapped =
+          i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) && lower(a[i - 2]) == lower(b[j - 1]);
+      if (swapped) row[j] = std::min(row[j], before_last[j - 2] + 1);
+    }
+    std::swap(before_last, last);
+    std::swap(last, row);
+  }
+  return last[b.size()];
+}
+
+}  // namespace
+
+std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
+  std::string best;
+  std::size_t best_distance = std::max<std::size_t>(word.size() / 3, 1) + 1;
+  for (const std::string& candidate : candidates) {
+    const std::size_t edits = distance(word, candidate);
+    if (edits >= best_distance) continue;
+    best_distance = edits;
+    best = candidate;
+  }
+  return best;
+}
+
+}  // namespace starling::cli

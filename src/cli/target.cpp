@@ -1,0 +1,63 @@
+#include "cli/target.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include "cli/device_lookup.hpp"
+
+namespace starling::cli {
+
+void TargetOptions::add_to(CLI::App& app, With with) {
+  constexpr auto heading = "Target (without any: the whole fleet)";
+  std::vector<CLI::Option*> choices;
+  const auto add = [&](const char* name, std::string& value, const char* type, const char* description) {
+    CLI::Option* option = app.add_option(name, value, description)->type_name(type)->group(heading);
+    for (CLI::Option* other : choices)
+      option->excludes(other);
+    choices.push_back(option);
+    return option;
+  };
+  add("--on", selector_, "SELECTOR", "Devices whose labels match, e.g. 'room=nursery,kind!=lab'");
+  add("--device", device_, "DEVICE", "One device: UUID, unique prefix of it, or name");
+  if (with != With::device_and_selector) add("--group", group_, "NAME", "The devices of a group");
+  if (with != With::settings) return;
+  CLI::Option* persona =
+      add("--persona", persona_, "NAME", "Wherever that persona is active, as long as it is");
+  app.add_flag("--policy", policy_, "The policy layer there, which beats all others")
+      ->group(heading)
+      ->excludes(persona);
+}
+
+bool TargetOptions::empty() const {
+  return selector_.empty() && device_.empty() && persona_.empty() && group_.empty();
+}
+
+Result<Json> TargetOptions::target(ApiClient& api) const {
+  JsonObject target;
+  if (!device_.empty()) {
+    const auto device = find_device(api, device_);
+    if (!device) return fail(device);
+    target["device"] = *device;
+  } else if (!selector_.empty()) {
+    target["selector"] = selector_;
+  } else if (!persona_.empty()) {
+    target["persona"] = persona_;
+  } else if (!group_.empty()) {
+    target["group"] = group_;
+  } else if (policy_) {
+    target["fleet"] = true;
+  } else {
+    return Json(nullptr);
+  }
+  if (policy_) target["policy"] = true;
+  return Json(std::move(target));
+}
+
+std::string TargetOptions::text() const {
+  if (!device_.empty()) return device_;
+  if (!selector_.empty()) return selector_;
+  if (!persona_.empty()) return "persona " + persona_;
+  if (!group_.empty()) return "group " + group_;
+  return "the whole fleet";
+}
+
+}  // namespace starling::cli

@@ -1,0 +1,31 @@
+// Purpose: the options that say whom a command concerns.
+// Owner: the command that has them. Thread: one. Lifetime: the command's.
+#pragma once
+
+#include <string>
+
+#include "base/json.hpp"
+#include "base/result.hpp"
+#include "cli/api_client.hpp"
+#include "cli/command.hpp"
+
+namespace starling::cli {
+
+class TargetOptions {
+ public:
+  enum class With { device_and_selector, group_too, settings };  // settings: also --persona and --policy
+
+  void add_to(CLI::App& app, With with);
+
+  bool empty() const;
+  // The API's target object; devices are looked up. Null: no target was given.
+  Result<Json> target(ApiClient& api) const;
+  // "room=nursery", "bear-1", "the whole fleet".
+  std::string text() const;
+
+ private:
+  std::string selector_, device_, persona_, group_;
+  bool policy_ = false;
+};
+
+}  // namespace starling::cli

@@ -1,0 +1,66 @@
+#include "cli/write_outcome.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/answer.hpp"
+#include "cli/table.hpp"
+
+namespace starling::cli {
+namespace {
+
+void print_masked(Session& session, const JsonObject& answer) {
+  const JsonArray& masked = array_at(answer, {"masked"});
+  const auto listed = static_cast<std::int64_t>(masked.size());
+  const std::int64_t count = std::max(number_at(answer, {"masked_count"}), listed);
+  if (count == 0) return;
+  session.console.note(fmt::format("{} not in force, because a higher layer has a value too:",
+                                   counted(count, "written value")));
+  Table table({{"DEVICE"}, {"KEY"}, {"LAYER IN FORCE"}});
+  for (const Json& item : masked) {
+    const JsonObject& entry = as_object(item);
+    const std::string device = text_at(entry, {"device"});
+    const std::string layer = text_at(entry, {"layer"});
+    const bool own = layer == "device:" + device;
+    table.add({text_at(entry, {"device_name"}), text_at(entry, {"key"}), own ? "device (its own)" : layer});
+  }
+  session.console.progress(table.render(session.console.err_terminal()));
+  if (count > listed) session.console.progress(fmt::format("... and {} more\n", count - listed));
+}
+
+void print_written(Session& session, const JsonObject& answer, std::string_view what) {
+  const Json* revision = find(answer, {"revision"});
+  if (revision == nullptr) {
+    session.console.line("nothing to change: it is that way already");
+  } else {
+    const std::string devices =
+        find(answer, {"targeted"}) == nullptr
+            ? std::string()
+            : fmt::format(" ({})", counted(number_at(answer, {"targeted"}), "device"));
+    session.console.line(fmt::format("revision {}: {}{}", number_at(answer, {"revision"}), what, devices));
+  }
+  print_masked(session, answer);
+}
+
+}  // namespace
+
+Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_view what,
+                              const WaitOptions& wait) {
+  const bool waits = wait.wanted() && find(answer, {"revision"}) != nullptr;
+  if (!session.json()) print_written(session, answer, what);
+  ExitCode code = ExitCode::done;
+  if (waits) {
+    auto progress = wait_for_change(session, number_at(answer, {"revision"}), wait.timeout());
+    if (!progress) return fail(progress);
+    code = outcome_of(counts_of(*progress));
+    if (!session.json()) print_progress(session, *progress);
+    answer["progress"] = std::move(*progress);
+  }
+  print_json(session, answer);
+  return code;
+}
+
+Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_view what) {
+  return finish_write(session, std::move(answer), what, WaitOptions{});
+}
+
+}  // namespace starling::cli
