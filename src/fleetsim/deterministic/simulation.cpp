@@ -165,7 +165,10 @@ void Simulation::trouble_a_device(VirtualDevice& device) {
       break;
     case 8: device.duplicate_session(); break;
     case 9: device.remember_identity(); break;
-    case 5: device.edit("hotword.threshold", static_cast<double>(world_.random().below(11)) / 10); break;
+    case 5:
+      device.edit("hotword.threshold", static_cast<double>(world_.random().below(11)) / 10);
+      if (world_.chance(30)) device.lose_power();  // what was acknowledged must be there at the next start
+      break;
     case 6: device.edit("logger.level", world_.chance(50) ? Json("DEBUG") : Json(nullptr)); break;
     case 7:
       device.edit_override_by_hand(world_.chance(50) ? R"({"HOTWORD_THRESHOLD":0.75})" : R"({"HOTWORD_THR)");
