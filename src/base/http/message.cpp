@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/json_text.hpp"
+
 namespace starling::http {
 namespace {
 
@@ -33,6 +35,7 @@ std::string_view title_of(int status) {
     case 404: return "Not found";
     case 409: return "Conflict";
     case 413: return "Too large";
+    case 422: return "Invalid";
     case 429: return "Too many requests";
     case 503: return "Not available";
     case 504: return "Timed out";
@@ -139,10 +142,7 @@ std::optional<std::string_view> Query::find(std::string_view name) const {
 }
 
 Response json_response(const Json& body, int status) {
-  return {.status = status,
-          .content_type = "application/json",
-          .body = boost::json::serialize(body),
-          .headers = {}};
+  return {.status = status, .content_type = "application/json", .body = json_text(body), .headers = {}};
 }
 
 Response problem_response(const Error& error) {
@@ -161,7 +161,7 @@ Response problem_response(const Error& error) {
 
 int http_status(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_argument: return 400;
+    case ErrorCode::invalid_argument: return 422;  // what is not HTTP at all is refused with 400 before
     case ErrorCode::unauthenticated: return 401;
     case ErrorCode::permission_denied: return 403;
     case ErrorCode::not_found: return 404;

@@ -91,7 +91,7 @@ TEST(Problem, HoldsWhatTheErrorSays) {
 }
 
 TEST(Problem, EveryCodeHasAStatus) {
-  const std::pair<ErrorCode, int> statuses[] = {{ErrorCode::invalid_argument, 400},
+  const std::pair<ErrorCode, int> statuses[] = {{ErrorCode::invalid_argument, 422},
                                                 {ErrorCode::unauthenticated, 401},
                                                 {ErrorCode::permission_denied, 403},
                                                 {ErrorCode::not_found, 404},

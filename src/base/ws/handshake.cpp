@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "base/crypto.hpp"
+#include "base/http/message_parser.hpp"
 
 namespace starling::ws {
 namespace {
@@ -51,8 +52,7 @@ bool asks_for_websocket(const http::Request& request) {
 
 std::optional<http::Response> handshake_refusal(const http::Request& request) {
   const auto refuse = [](std::string detail) {
-    return http::problem_response(
-        {.code = ErrorCode::invalid_argument, .message = std::move(detail), .field = {}});
+    return http::refusal_response({.status = 400, .detail = std::move(detail)});
   };
   if (request.method != http::Method::get) return refuse("a WebSocket is opened with GET");
   if (request.headers.find("Sec-WebSocket-Version") != "13") {

@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "base/json_text.hpp"
 #include "base/uuid.hpp"
 
 namespace starling::hub {
@@ -34,7 +35,7 @@ Result<Request> request_of(const Call& call, std::int64_t now_ms) {
   const auto parameters = reader.optional_object("parameters");
   if (!parameters) return fail(parameters);
   if (*parameters != nullptr) request.action.parameters = **parameters;
-  if (boost::json::serialize(request.action.parameters).size() > max_parameter_bytes) {
+  if (json_text(request.action.parameters).size() > max_parameter_bytes) {
     return fail(ErrorCode::too_large, "parameters are larger than 16 KiB", "/parameters");
   }
   const auto seconds = reader.optional_integer("expires_in_seconds");

@@ -74,8 +74,9 @@ TEST_F(ChangesApi, ActionsAreRowsWithAnExpiry) {
   const std::string path = "/api/v1/actions/" + started.text("/id");
   EXPECT_EQ(get(path).at("/devices"),
             *parse_json(R"([{"device":")" + uuid(1) + R"(","name":"bear","state":"waiting"}])"));
+  const std::int64_t now_ms = clock.wall().time_since_epoch().count();
   store.save_action_results(
-      {{"default", started.text("/id"), uuid(1), 1, true, R"({"result":{"a":1},"message":"ok"})"}},
+      {{"default", started.text("/id"), uuid(1), now_ms, true, R"({"result":{"a":1},"message":"ok"})"}},
       [](const Result<void>& saved) { EXPECT_TRUE(saved); });
   settle();
   EXPECT_EQ(get(path).text("/devices/0/state"), "done");

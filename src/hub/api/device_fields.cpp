@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/crypto.hpp"
+#include "base/json_text.hpp"
 #include "hub/device_link/sessions.hpp"
 
 namespace starling::hub {
@@ -52,7 +53,7 @@ Result<std::optional<JsonObject>> optional_metadata(const JsonReader& reader) {
   const auto metadata = reader.optional_object("metadata");
   if (!metadata) return fail(metadata);
   if (*metadata == nullptr) return std::nullopt;
-  if (boost::json::serialize(**metadata).size() > max_metadata_bytes) {
+  if (json_text(**metadata).size() > max_metadata_bytes) {
     return fail(ErrorCode::too_large, "metadata is larger than 16 KiB", reader.pointer("metadata"));
   }
   return **metadata;

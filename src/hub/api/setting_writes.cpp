@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/json_text.hpp"
+
 namespace starling::hub {
 
 namespace {
@@ -20,7 +22,7 @@ http::Response conflict_response(const std::vector<WriteConflict>& conflicts) {
         JsonObject{{"key", conflict.key}, {"expected", conflict.expected}, {"actual", conflict.actual}});
   }
   problem->get_object()["conflicts"] = std::move(shown);
-  response.body = boost::json::serialize(*problem);
+  response.body = json_text(*problem);
   return response;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/json_text.hpp"
 #include "hub/api/visibility.hpp"
 
 namespace starling::hub {
@@ -110,7 +111,7 @@ void Stream::subscribe(SharedSubscriber subscriber) {
   });
   if (subscriber->reset) {
     const JsonObject data{{"generation", services_.log.log().generation()}, {"revision", subscriber->sent}};
-    subscriber->events->send("reset", event_id(subscriber->sent), boost::json::serialize(data));
+    subscriber->events->send("reset", event_id(subscriber->sent), json_text(data));
   }
   pump(subscriber);
 }
@@ -157,7 +158,7 @@ bool Stream::send_changes(Subscriber& subscriber) {
 void Stream::send_kept(Subscriber& subscriber, Ring& ring, Kept& kept) {
   if (!subscriber.reach.unrestricted()) return send_change(subscriber, *kept.change);
   if (kept.data.empty()) {
-    kept.data = boost::json::serialize(kept.change->to_json());
+    kept.data = json_text(kept.change->to_json());
     ring.bytes += kept.data.size();
   }
   subscriber.sent = kept.change->revision;
@@ -168,7 +169,7 @@ void Stream::send_change(Subscriber& subscriber, const Change& change) {
   subscriber.sent = change.revision;
   const FleetState* state = services_.log.log().published(subscriber.fleet);
   const auto shown = visible_change(*state, subscriber.reach, change);
-  if (shown) subscriber.events->send("change", event_id(change.revision), boost::json::serialize(*shown));
+  if (shown) subscriber.events->send("change", event_id(change.revision), json_text(*shown));
 }
 
 void Stream::read_on(const SharedSubscriber& subscriber) {
@@ -223,8 +224,7 @@ void Stream::send_device(Subscriber& subscriber, const std::string& device_id) {
   const Device* device = state->device(device_id);
   if (device == nullptr || !subscriber.reach.covers(*device)) return;
   // Without an id: a client's place in the log is what it resumes from.
-  subscriber.events->send("reported", {},
-                          boost::json::serialize(services_.description.describe_briefly(*state, *device)));
+  subscriber.events->send("reported", {}, json_text(services_.description.describe_briefly(*state, *device)));
 }
 
 void Stream::on_change(const SharedChange& change, const FleetState&) {

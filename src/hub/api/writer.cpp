@@ -7,6 +7,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/crypto.hpp"
+#include "base/json_text.hpp"
 
 namespace starling::hub {
 
@@ -36,7 +37,7 @@ std::string answer_body(const PlannedWrite& planned, std::int64_t revision, bool
     body[name] = value;
   const auto& [secret_name, secret] = planned.secret;
   if (with_secret && !secret_name.empty()) body[secret_name] = secret;
-  return boost::json::serialize(body);
+  return json_text(body);
 }
 
 }  // namespace
