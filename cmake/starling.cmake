@@ -43,6 +43,8 @@ function(starling_test name)
   find_package(GTest REQUIRED)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock GTest::gtest_main)
+  # What is tested is optimised as it ships; optimising the tests themselves only takes time.
+  target_compile_options(${name} PRIVATE -O0)
   target_compile_definitions(${name} PRIVATE STARLING_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              STARLING_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   gtest_discover_tests(${name} PROPERTIES TIMEOUT 120 LABELS ${name} DISCOVERY_TIMEOUT 60)
