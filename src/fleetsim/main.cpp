@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 
 #include "fleetsim/deterministic/seeds_mode.hpp"
+#include "fleetsim/sockets_command.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app{"starling-fleetsim: many simulated devices that run the real agent core"};
@@ -13,6 +14,21 @@ int main(int argc, char** argv) {
   seeds_command->add_option("--count", seeds.count, "how many seeds")->capture_default_str();
   seeds_command->add_flag("--trace", seeds.trace, "print what happened");
 
+  starling::fleetsim::SocketsArguments sockets;
+  CLI::App* sockets_command =
+      app.add_subcommand("sockets", "devices on real sockets, for a hub that runs already");
+  sockets_command->add_option("--hub", sockets.hub, "its URL")->capture_default_str();
+  sockets_command
+      ->add_option("--key-file", sockets.key_file, "file with a key that may enrol and change settings")
+      ->required();
+  sockets_command->add_option("--pin", sockets.pins, "sha256/... of its public key, for https");
+  sockets_command->add_option("--devices", sockets.devices)->capture_default_str();
+  sockets_command->add_option("--duration", sockets.duration_s, "seconds during which changes are made")
+      ->capture_default_str();
+  sockets_command->add_option("--rate", sockets.rate, "changes of the whole fleet a second; 0: none")
+      ->capture_default_str();
+  sockets_command->add_flag("--verbose", sockets.verbose, "say why each connection could not be made");
+
   CLI11_PARSE(app, argc, argv);
-  return starling::fleetsim::run_seeds(seeds);
+  return *seeds_command ? starling::fleetsim::run_seeds(seeds) : starling::fleetsim::run_sockets(sockets);
 }
