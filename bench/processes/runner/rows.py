@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 
-from servers import (BIN, BenchError, Holding, Hub, epoll_reference, etcd, load, mosquitto, nats, pinned,
+from servers import (BIN, BenchError, Holding, Hub, base_reference, epoll_reference, etcd, load, mosquitto, nats, pinned,
                      run, spawn, LOAD_CORE, SERVER_CORE)
 
 
@@ -48,7 +48,7 @@ def median(samples, key=None):
 
 def fanout(bench):
     bench.prepare("plain", bench.storm_devices)
-    found = {"hub": [], "epoll": [], "nats": [], "mosquitto": [], "mosquitto_qos0": []}
+    found = {"hub": [], "base": [], "epoll": [], "nats": [], "mosquitto": [], "mosquitto_qos0": []}
     sizes = ["--payload", 300, "--ack", 230]
     for _ in range(bench.runs):
         with bench.hub("plain") as hub:
@@ -56,7 +56,8 @@ def fanout(bench):
             found["hub"].append({**figures, "cpu_s": hub.cpu_seconds()})
         sizes = ["--payload", figures["update_bytes"], "--ack", figures["answer_bytes"]]
         for name, server, scenario, extra in (
-                ("epoll", epoll_reference, "epoll-fanout", []), ("nats", nats, "nats-fanout", []),
+                ("epoll", epoll_reference, "epoll-fanout", []), ("base", base_reference, "epoll-fanout", []),
+                ("nats", nats, "nats-fanout", []),
                 ("mosquitto", mosquitto, "mqtt-fanout", []),
                 ("mosquitto_qos0", mosquitto, "mqtt-fanout", ["--answer-qos", 0])):
             with server(bench.folder) as peer:
@@ -265,19 +266,15 @@ def resolved(bench):
 
 
 def functions(bench):
-    """Google Benchmark's figures, as items a second by name."""
-    found = {}
-    for program in sorted(BIN.glob("*_bench")):
-        command = pinned(SERVER_CORE, [program, "--benchmark_format=json", "--benchmark_repetitions=5",
-                                       "--benchmark_report_aggregates_only=true"])
-        status, out, errors = run(command, cwd=bench.folder)
-        if status != 0:
-            raise BenchError(f"{program.name}: {errors}")
-        for entry in json.loads(out)["benchmarks"]:
-            if entry.get("aggregate_name") == "median":
-                found[entry["run_name"]] = {"time": entry["cpu_time"], "unit": entry["time_unit"],
-                                            "items_per_second": entry.get("items_per_second")}
-    return found
+    """Google Benchmark's figures: CPU time and items a second by name."""
+    command = pinned(SERVER_CORE, [BIN / "starling_function_bench", "--benchmark_format=json",
+                                   f"--benchmark_repetitions={bench.runs}", "--benchmark_report_aggregates_only=true"])
+    status, out, errors = run(command, cwd=bench.folder)
+    if status != 0:
+        raise BenchError(f"starling_function_bench: {errors}")
+    return {entry["run_name"]: {"time": entry["cpu_time"], "unit": entry["time_unit"],
+                                "items_per_second": entry.get("items_per_second")}
+            for entry in json.loads(out)["benchmarks"] if entry.get("aggregate_name") == "median"}
 
 
 ROWS = {"fanout": fanout, "one_change": one_change, "one_change_agent": one_change_agent, "rest": rest,

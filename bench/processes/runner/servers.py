@@ -119,6 +119,11 @@ def epoll_reference(folder):
     return Server("epoll_reference", [BIN / "epoll_reference", port], port, folder)
 
 
+def base_reference(folder):
+    port = free_port()
+    return Server("base_reference", [BIN / "base_reference", port], port, folder)
+
+
 def nats(folder):
     port = free_port()
     return Server("nats-server", [find_program("nats-server"), "-a", "127.0.0.1", "-p", port], port, folder)
