@@ -77,9 +77,11 @@ Result<JsonObject> register_devices(const Arguments& arguments) {
     });
   }
   const auto done = loop.run_until("registering", std::chrono::minutes(10), [&] {
-    return identities.devices.size() == arguments.devices || !failure.empty();
+    return identities.devices.size() == arguments.devices || !failure.empty() || pool.lost() > 0;
   });
   if (!done) return fail(done);
+  if (pool.lost() > 0)
+    return fail(ErrorCode::unavailable, "the hub cannot be reached, or closed a connection");
   if (!failure.empty()) return fail(ErrorCode::unavailable, "a registration was refused: " + failure);
   const double elapsed_ms = milliseconds_since(start);
   if (const auto saved = identities.save(arguments.identities); !saved) return fail(saved);

@@ -67,8 +67,10 @@ class HubUnderLoad {
       revision = reply.status < 300 ? integer_at(reply, "revision") : -1;
       failure = reply.body;
     });
-    const auto answered = loop_.run_until("a write", std::chrono::seconds(30), [&] { return revision != 0; });
+    const auto answered = loop_.run_until("a write", std::chrono::seconds(30),
+                                          [&] { return revision != 0 || api_.lost() > 0; });
     if (!answered) return fail(answered);
+    if (api_.lost() > 0) return fail(ErrorCode::unavailable, "the connection to the hub's API was lost");
     if (revision < 0) return fail(ErrorCode::unavailable, "the write was refused: " + failure);
     return revision;
   }
