@@ -253,14 +253,14 @@ def resolved(bench):
     connected = 1_000
     with bench.hub("large") as hub:
         with Holding(hub, *bench.link_options(hub, "large", connected), "--rounds", 1):
-            before = hub.metric("starling_resolved_documents_total")
+            before = hub.metric("starling_documents_resolved_total")
             started = time.monotonic()
             hub.put("/api/v1/settings", {"values": {"hotword.threshold": 0.123456}})
             took = time.monotonic() - started
             time.sleep(1)
-            after = hub.metric("starling_resolved_documents_total")
+            after = hub.metric("starling_documents_resolved_total")
     if before is None or after is None:
-        raise BenchError("the hub has no metric starling_resolved_documents_total")
+        raise BenchError("the hub has no metric starling_documents_resolved_total")
     return {"registered": bench.registered, "connected": connected, "resolved": after - before,
             "write_ms": took * 1000}
 
