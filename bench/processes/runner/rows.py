@@ -21,11 +21,20 @@ class Bench:
         self.registered = 10_000 if quick else 100_000
         # Fan-outs that follow one another are no flood here, and all devices share one key.
         self.hub_options = ["--rate-limit", "0"]
-        self.tls_options = ["--tls"]
+        self.certificate = self.folder / "certificate.pem"
 
     def hub(self, name, tls=False):
-        options = self.hub_options + (self.tls_options if tls else [])
+        options = self.hub_options + (self.tls_options() if tls else [])
         return Hub(self.folder, self.folder / name, options, tls)
+
+    def tls_options(self):
+        """By itself a hub serves loopback in clear."""
+        private_key = self.folder / "private-key.pem"
+        if not self.certificate.exists():
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                            "-subj", "/CN=127.0.0.1", "-keyout", private_key, "-out", self.certificate],
+                           check=True, capture_output=True)
+        return ["--tls-cert", self.certificate, "--tls-key", private_key]
 
     def identities(self, name):
         return self.folder / f"{name}.identities"

@@ -40,11 +40,15 @@ SharedSection DeviceDescription::desired(const FleetState& state, const Device& 
 }
 
 JsonObject DeviceDescription::sync(const FleetState& state, const Device& device) {
+  return sync(state, device, *desired(state, device));
+}
+
+JsonObject DeviceDescription::sync(const FleetState& state, const Device& device,
+                                   const SettingsSection& target) {
   const DeviceRecord* record = hub_.records().find(device.id);
-  const SharedSection target = desired(state, device);
   JsonObject sync{{"status", to_string(hub_.sessions().sync_status(state, device))},
-                  {"desired_hash", target->hash.hex()},
-                  {"desired_revision", target->revision},
+                  {"desired_hash", target.hash.hex()},
+                  {"desired_revision", target.revision},
                   {"running_hash", ""},
                   {"running_revision", 0},
                   {"errors", JsonArray()}};
@@ -87,7 +91,7 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
       {"groups", std::move(groups)},
       {"clone_of", text_or_null(device.clone_of)},
       {"serial", text_or_null(device.serial)},
-      {"sync", sync(state, device)},
+      {"sync", sync(state, device, *target)},
       {"persona", JsonObject{{"desired", text_or_null(target->persona)}, {"running", running_persona}}},
       {"reported", std::move(facts.reported)}};
 }

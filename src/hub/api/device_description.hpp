@@ -23,6 +23,7 @@ class DeviceDescription {
   JsonObject describe_briefly(const FleetState& state, const Device& device);
 
   JsonObject sync(const FleetState& state, const Device& device);
+  JsonObject sync(const FleetState& state, const Device& device, const SettingsSection& target);
   // online, offline or updating, as the documents have it.
   std::string_view status(const Device& device) const;
 

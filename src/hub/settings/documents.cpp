@@ -11,6 +11,7 @@ namespace {
 using protocol::LayerKind;
 
 constexpr std::size_t kept_sections = 64;
+constexpr std::size_t kept_classes = 64;
 
 std::vector<std::shared_ptr<const protocol::Component>> components_named(const protocol::Catalog& catalog,
                                                                          std::string_view names) {
@@ -111,6 +112,8 @@ SharedClass Documents::class_of(const FleetState& state, const Device& device,
     made->stack_.push_back(*view.id);
   if (stack.persona != nullptr) made->persona_ = stack.persona->name;
   known = made;
+  made_lately_.push_back(made);
+  if (made_lately_.size() > kept_classes) made_lately_.pop_front();
   forget_unused();
   return made;
 }

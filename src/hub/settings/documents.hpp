@@ -74,6 +74,8 @@ class Documents : public ChangeObserver {
 
   ChangeLog& log_;
   std::unordered_map<std::string, std::weak_ptr<DeviceClass>> classes_;  // by fleet, components and stack
+  std::deque<SharedClass>
+      made_lately_;  // keeps a few alive that no session holds: the API reads absent devices
   std::size_t sweep_at_ = 64;
   std::unordered_map<Digest, std::weak_ptr<const SettingsSection>> recent_;
   std::deque<SharedSection> newest_;  // keeps a few alive for devices that come back
