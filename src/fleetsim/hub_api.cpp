@@ -62,19 +62,14 @@ asio::awaitable<Result<Json>> HubApi::ask(http::Method method, std::string targe
 }
 
 asio::awaitable<Result<protocol::Catalog>> HubApi::catalog() {
-  const Result<Json> list = co_await ask(http::Method::get, "/api/v1/components", {});
+  const Result<Json> list = co_await ask(http::Method::get, "/api/v1/components?limit=1000", {});
   if (!list) co_return fail(list);
   const auto items = JsonReader(list->as_object()).array("items");
   if (!items) co_return fail(items);
   protocol::Catalog catalog;
-  for (const Json& item : **items) {
-    if (!item.is_object()) co_return fail(ErrorCode::unavailable, "a component is no object");
-    const auto name = JsonReader(item.as_object()).string("name");
-    if (!name) co_return fail(name);
-    const Result<Json> file = co_await ask(http::Method::get, "/api/v1/components/" + *name, {});
-    if (!file) co_return fail(file);
-    auto component = protocol::Component::from_json(*file);
-    if (!component) co_return fail(component, "component " + *name);
+  for (const Json& file : **items) {
+    auto component = protocol::Component::from_json(file);
+    if (!component) co_return fail(component);
     if (const auto put = catalog.put(std::move(*component)); !put) co_return fail(put);
   }
   co_return catalog;
