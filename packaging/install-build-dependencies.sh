@@ -14,11 +14,9 @@ declare -A packages=(
 )
 
 missing_packages() {
-  local package
-  for package in "$@"; do
-    dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed ||
-      echo "$package"
-  done
+  printf '%s\n' "$@" | grep -vxFf <(
+    dpkg-query --show --showformat='${db:Status-Status} ${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed //p'
+  ) || true
 }
 
 as_root() {
