@@ -90,11 +90,7 @@ asio::awaitable<void> ListeningServer::accept() {
     if (failure == 0) continue;
     // Out of descriptors or memory: the waiting connection keeps the socket readable, so look later.
     log.warning(
-<<<<<<< HEAD
         "no connection can be accepted at the moment; raise the limit of open files (LimitNOFILE, ulimit -n)",
-=======
-        "no connection can be accepted; raise the limit of open files (LimitNOFILE, ulimit -n)",
->>>>>>> cb4bf3e (checks: what base and its test server may do)
         {{"error", std::generic_category().message(failure)}, {"open", count.open}});
     co_await pause(accept_back_off);
   }

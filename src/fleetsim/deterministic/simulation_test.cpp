@@ -9,7 +9,8 @@ class SeedTest : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(SeedTest, WhatMustHoldHolds) {
   const SimulationResult result = Simulation(GetParam()).run();
-  for (const std::string& failure : result.failures) ADD_FAILURE() << failure;
+  for (const std::string& failure : result.failures)
+    ADD_FAILURE() << failure;
   EXPECT_GT(result.changes, 5) << "hardly anything happened";
 }
 
