@@ -1,0 +1,172 @@
+// How the processes start and stop, and whom they believe.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <iostream>
+
+#include "e2e/fleet.hpp"
+
+namespace starling::e2e {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+// The text between `before` and the next quotation mark.
+std::string quoted_after(const std::string& text, const std::string& before) {
+  const std::size_t at = text.find(before);
+  if (at == std::string::npos) throw std::runtime_error("no " + before + " in: " + text);
+  const std::size_t begin = at + before.size();
+  return text.substr(begin, text.find('"', begin) - begin);
+}
+
+// A hub beyond loopback, which therefore serves TLS.
+class TlsHub : public testing::Test {
+ protected:
+  TlsHub()
+      : port(free_port()),
+        process({.program = "starling-hub",
+                 .arguments = {"--data", (folder / "data").string(), "--listen",
+                               "0.0.0.0:" + std::to_string(port), "--log-format", "json"},
+                 .environment = {{"STARLING_BOOTSTRAP_ADMIN_KEY", admin_key}},
+                 .output = folder / "hub.log"}) {
+    eventually("the hub to be ready", [this] {
+      return process.output().find("\"READY\"") != std::string::npos || !process.running();
+    });
+    pin = quoted_after(process.output(), "\"pin\":\"");
+  }
+
+  Finished command(std::vector<std::string> arguments, const std::string& used_pin) {
+    return run(
+        {.program = "starling",
+         .arguments = std::move(arguments),
+         .environment = {{"STARLING_HUB", url()}, {"STARLING_KEY", admin_key}, {"STARLING_PIN", used_pin}},
+         .output = folder / ("command-" + std::to_string(++commands) + ".log")});
+  }
+
+  AgentProcess agent(const std::string& name, const std::string& used_pin) {
+    return {folder.path(), {name, url(), admin_key, {"--pin", used_pin}}};
+  }
+
+  std::string url() const { return "https://127.0.0.1:" + std::to_string(port); }
+
+  const std::string admin_key = "sk_of-the-end-to-end-tests";
+  const std::string wrong_pin = "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+  TemporaryFolder folder;
+  const std::uint16_t port;
+  Process process;
+  std::string pin;
+  int commands = 0;
+};
+
+TEST_F(TlsHub, IsBelievedByItsPinOnly) {
+  EXPECT_EQ(command({"fleet", "status"}, pin).status, 0);
+  const Finished refused = command({"fleet", "status"}, wrong_pin);
+  EXPECT_NE(refused.status, 0);
+  EXPECT_THAT(refused.output, HasSubstr("pin"));
+
+  AgentProcess good = agent("good", pin);
+  AgentProcess wary = agent("wary", wrong_pin);
+  good.start();
+  wary.start();
+  eventually("the device with the right pin to connect", [&] {
+    return command({"device", "list", "-o", "json"}, pin).output.find("\"good\"") != std::string::npos;
+  });
+  eventually("the other one to say why it does not",
+             [&] { return wary.log().find("pin") != std::string::npos; });
+  EXPECT_THAT(command({"device", "list", "-o", "json"}, pin).output, Not(HasSubstr("\"wary\"")));
+  EXPECT_EQ(good.stop(), 0);
+  EXPECT_EQ(wary.stop(), 0);
+}
+
+TEST_F(TlsHub, KeepsItsIdentityAndItsSecrets) {
+  process.signal(SIGTERM);
+  ASSERT_EQ(process.wait(), 0);
+  Process again({.program = "starling-hub",
+                 .arguments = {"--data", (folder / "data").string(), "--listen",
+                               "0.0.0.0:" + std::to_string(port), "--log-format", "json"},
+                 .environment = {},
+                 .output = folder / "again.log"});
+  eventually("the hub to be ready", [&] { return again.output().find("\"READY\"") != std::string::npos; });
+  EXPECT_EQ(quoted_after(again.output(), "\"pin\":\""), pin);
+  EXPECT_EQ(command({"fleet", "status"}, pin).status, 0) << "the key of the first start is still good";
+
+  for (const auto* file : {"data/tls/key.pem", "data/tls/backup-key.pem"}) {
+    const auto others = std::filesystem::perms::group_all | std::filesystem::perms::others_all;
+    EXPECT_EQ(std::filesystem::status(folder / file).permissions() & others, std::filesystem::perms::none)
+        << file;
+  }
+  EXPECT_THAT(process.output() + again.output(), Not(HasSubstr(admin_key)));
+  EXPECT_THAT(command({"changes", "-n", "100", "-o", "json"}, pin).output, Not(HasSubstr(admin_key)));
+}
+
+TEST(Lifecycle, TheFirstStartWritesAKeyThatOnlyItsOwnerCanRead) {
+  TemporaryFolder folder;
+  HubProcess hub(folder.path());
+  hub.start();
+  EXPECT_EQ(std::filesystem::status(hub.data() / "admin.key").permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  EXPECT_THAT(hub.log(), Not(HasSubstr(hub.admin_key())));
+  EXPECT_EQ(hub.stop(), 0);
+}
+
+TEST(Lifecycle, BothEndOnSigtermWithConnectionsOpen) {
+  Fleet fleet({"nursery"});
+  Socket idle(fleet.hub().port());
+  Socket stream(fleet.hub().port());
+  stream.send("GET /api/v1/stream HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer " + fleet.hub().admin_key() +
+              "\r\n\r\n");
+  stream.receive_until("\r\n\r\n");
+  const auto milliseconds = [](const std::function<int()>& stop) {
+    const auto before = std::chrono::steady_clock::now();
+    EXPECT_EQ(stop(), 0);
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - before)
+        .count();
+  };
+  // 2000 ms are allowed; a machine's noise may decide, so it is told and not asserted.
+  std::cout << "hub: " << milliseconds([&] { return fleet.hub().stop(); }) << " ms\n";
+  std::cout << "agent: " << milliseconds([&] { return fleet.device("nursery").stop(); }) << " ms\n";
+}
+
+TEST(Lifecycle, WhatCannotStartSaysWhy) {
+  TemporaryFolder folder;
+  HubProcess hub(folder.path());
+  hub.start();
+  const std::string taken = "127.0.0.1:" + std::to_string(hub.port());
+  const auto hub_with = [&](std::vector<std::string> arguments) {
+    static int number = 0;
+    return run({.program = "starling-hub",
+                .arguments = std::move(arguments),
+                .environment = {},
+                .output = folder / ("failed-" + std::to_string(++number) + ".log")});
+  };
+  struct Case {
+    std::vector<std::string> arguments;
+    const char* said;
+  };
+  const std::vector<Case> cases = {
+      {{"--data", (folder / "other").string(), "--listen", taken}, "in use"},
+      {{"--data", hub.data().string(), "--listen", "127.0.0.1:0"}, "hub"},  // one hub for each folder
+      {{"--data", (folder / "other").string(), "--listen", "somewhere"}, "HOST:PORT"},
+      {{"--data", (folder / "other").string(), "--listen", "0.0.0.0:0", "--tls", "off"}, "--insecure-listen"},
+      {{}, "--data"},
+  };
+  for (const auto& wrong : cases) {
+    const Finished finished = hub_with(wrong.arguments);
+    EXPECT_NE(finished.status, 0) << wrong.said;
+    EXPECT_LT(finished.status, 128) << finished.output;
+    EXPECT_THAT(finished.output, HasSubstr(wrong.said));
+  }
+  const Finished agent =
+      run({.program = "starling-agent",
+           .arguments = {"--state", (folder / "device").string(), "--hub", "ftp://nowhere"},
+           .environment = {},
+           .output = folder / "agent.log"});
+  EXPECT_NE(agent.status, 0);
+  EXPECT_THAT(agent.output, HasSubstr("--hub"));
+}
+
+}  // namespace
+}  // namespace starling::e2e
