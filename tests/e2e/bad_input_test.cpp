@@ -66,7 +66,7 @@ TEST_F(BadInput, BodiesAreRefusedWithTheFieldsPath) {
       {"unknown field", R"({"value": {"audio.volume": 10}})", "value"},
       {"unknown target", R"({"values": {"audio.volume": 10}, "target": {"planet": "Mars"}})", "planet"},
       {"nested deeply", R"({"values": {"audio.volume": )" + nested(1000) + "}}", "deep"},
-      {"invalid UTF-8", "{\"values\": {\"hotword.phrase\": \"\xff\xfe\"}}", "UTF-8"},
+      {"invalid UTF-8", "{\"values\": {\"hotword.phrase\": \"\xff\xfe\"}}", "JSON"},
       {"a lone surrogate", R"({"values": {"hotword.phrase": "\ud800"}})", ""},
       {"a duplicate key", R"({"values": {"audio.volume": 1, "audio.volume": 2}})", ""},
       {"trailing bytes", R"({"values": {"audio.volume": 1}} x)", ""},

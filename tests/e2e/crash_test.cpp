@@ -117,7 +117,7 @@ TEST(Crash, OfADeviceWithoutAHubStartsFromItsFile) {
   fleet.await_applied();
   fleet.hub().kill();
   fleet.device("nursery").kill();
-  fleet.device("nursery").start();
+  fleet.device("nursery").start_without_hub();
   EXPECT_EQ(fleet.device("nursery").stop(), 0);
   EXPECT_EQ(fleet.device("nursery").overrides().at("AUDIO_VOLUME"), Json(11));
 }

@@ -66,7 +66,10 @@ TEST_F(DeviceFiles, AnEditThatIsNoJsonIsKeptAsideAndTheSettingsStand) {
     return read_text(device.state() / "config_override.rejected.json") == "{ AUDIO_VOLUME: 44" &&
            read_text(device.state() / "config_override.json").find("33") != std::string::npos;
   });
-  fleet.await_applied();
+  fleet.await_status("nursery", "drifted");
+  EXPECT_THAT(reported(), HasSubstr("local_edit"));
+  set({{"audio.volume", 34}});  // the next document leaves it behind
+  EXPECT_EQ(device.overrides().at("AUDIO_VOLUME"), Json(34));
 }
 
 TEST_F(DeviceFiles, ALostTokenIsIssuedAnewOnProofOfTheKey) {

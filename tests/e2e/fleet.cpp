@@ -103,7 +103,24 @@ AgentProcess::AgentProcess(const std::filesystem::path& folder, Options options)
     : folder_(folder), options_(std::move(options)) {}
 
 void AgentProcess::start() {
-  std::vector<std::string> arguments = {"--state", state().string(), "--hub",      options_.hub_url,
+  start(options_.hub_url);
+}
+
+void AgentProcess::start_without_hub() {
+  const auto starts = [this] {
+    const std::string text = log();
+    int count = 0;
+    for (std::size_t at = 0; (at = text.find("agent started", at)) != std::string::npos; ++at)
+      ++count;
+    return count;
+  };
+  const int before = starts();
+  start("http://127.0.0.1:1");
+  eventually("the agent to start", [&] { return starts() > before || !running(); });
+}
+
+void AgentProcess::start(const std::string& hub_url) {
+  std::vector<std::string> arguments = {"--state", state().string(), "--hub",      hub_url,
                                         "--name",  options_.name,    "--timezone", "Europe/Berlin"};
   arguments.insert(arguments.end(), options_.arguments.begin(), options_.arguments.end());
   process_.emplace(Process::Options{.program = "starling-agent",

@@ -64,7 +64,7 @@ class AgentProcess {
   AgentProcess(const std::filesystem::path& folder, Options options);
 
   void start();
-  void start_without_hub();
+  void start_without_hub();  // the settings are in force when it returns
   void kill();
   int stop();
   bool running() { return process_ && process_->running(); }

@@ -44,8 +44,8 @@ class ModuleSays : public testing::TestWithParam<Detector> {
 
 TEST_P(ModuleSays, ReinitialisesOnAChangeOfItsSettings) {
   set({{"hotword.models", JsonArray{"Tars.tflite"}}});
-  await_module("Tars.tflite");
   fleet.await_applied();
+  await_module("Tars.tflite");
   EXPECT_EQ(device.overrides().at("HOTWORD_MODELS"), Json(JsonArray{"Tars.tflite"}));
 }
 

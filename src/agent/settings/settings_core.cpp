@@ -199,6 +199,8 @@ std::optional<SettingsCore::Event> SettingsCore::commit() {
     drift_.erase(drift_.begin(), drift_.begin() + static_cast<std::ptrdiff_t>(healed));
     provisional_until_ = clock_.steady() + options_.provisional;
   }
+  // Before the hub hears of it: whoever waited for this device finds its file up to date.
+  write_override(candidate_->override_content);
   auto answer = ModulePort::Answer::ready;
   if (!candidate_->changed.empty()) {
     answer = modules_.commit(values_, candidate_->changed, [this] { step(Event::acknowledged); });
@@ -221,7 +223,6 @@ std::optional<SettingsCore::Event> SettingsCore::commit() {
 std::optional<SettingsCore::Event> SettingsCore::settle() {
   const Candidate done = std::move(*candidate_);
   candidate_.reset();
-  write_override(done.override_content);
   if (done.kind == Kind::document) {
     if (done.journal_changed) {
       // If this does not get through, the entries are left out again at the next start.
