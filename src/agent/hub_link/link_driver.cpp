@@ -87,7 +87,7 @@ class LinkDriver::LinkSession final : public ws::Session {
   ws::Peer* peer_ = nullptr;
 };
 
-LinkDriver::LinkDriver(asio::any_io_executor executor, LinkTarget target, Wakeup& wakeup, Logger log)
+LinkDriver::LinkDriver(const asio::any_io_executor& executor, LinkTarget target, Wakeup& wakeup, Logger log)
     : executor_(executor), target_(std::move(target)), wakeup_(wakeup), tasks_(executor, log) {}
 
 LinkDriver::~LinkDriver() = default;
@@ -153,7 +153,7 @@ asio::awaitable<void> LinkDriver::run_connection(std::string token) {
   url.target = std::string(protocol::link_path);
   ws::ConnectOptions options;
   options.trust = target_.trust;
-  options.limits.max_message_bytes = 1u << 20;
+  options.limits.max_message_bytes = protocol::max_hub_message_bytes;
   if (!token.empty()) options.headers.add("Authorization", "Bearer " + token);
   options.headers.add("X-Device-ID", identity_->device_id());
   options.headers.add("X-Device-Type", target_.device_type);
