@@ -288,7 +288,7 @@ void DeviceSession::refresh() {
   if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
   // While an answer is outstanding nobody knows what a patch would be applied to.
   const SharedSection base = offered_hash_ ? nullptr : running_;
-  peer_->send(sessions_.update_frame(*target, base));
+  peer_->send(sessions_.update_frame(*target, base, state()->revision()));
   ++sessions_.counters_.updates_sent;
   if (base) ++sessions_.counters_.patches_sent;
   offered_hash_ = target->hash;

@@ -95,6 +95,22 @@ TEST_F(DeviceSessionTest, MovingToAnotherRoomBringsThatRoomsDocument) {
   EXPECT_EQ(device.peer.take_all<ConfigUpdate>().size(), 1u);
 }
 
+TEST_F(DeviceSessionTest, AnEarlierDocumentComesUnderANewerLabel) {
+  TestDevice& stays = add_device();
+  TestDevice& leaves = add_device();
+  for (TestDevice* device : {&stays, &leaves})
+    apply(*device, only<ConfigUpdate>(join(*device)).at(0));
+  const std::string layer = "device:" + leaves.id;
+  set(layer, "hotword.threshold", 0.2);
+  const auto away = leaves.peer.take_all<ConfigUpdate>().at(0);
+  apply(leaves, away);
+  set(layer, "hotword.threshold", nullptr);
+  const auto back = leaves.peer.take_all<ConfigUpdate>().at(0);
+  EXPECT_EQ(back.hash, stays.applied);
+  EXPECT_GT(back.revision, away.revision);
+  EXPECT_TRUE(stays.peer.take().empty());
+}
+
 TEST_F(DeviceSessionTest, SwitchingAPersonaAwayTakesItsValuesAndItsName) {
   TestDevice& device = add_device();
   Persona tars;

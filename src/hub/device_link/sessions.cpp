@@ -160,11 +160,12 @@ void Sessions::refresh_slice() {
   }
 }
 
-ws::SharedFrame Sessions::update_frame(const SettingsSection& section, const SharedSection& base) {
-  ws::SharedFrame& frame = frames_[{base ? base->hash : Digest{}, section.hash}];
+ws::SharedFrame Sessions::update_frame(const SettingsSection& section, const SharedSection& base,
+                                       std::int64_t as_of) {
+  ws::SharedFrame& frame = frames_[{base ? base->hash : Digest{}, section.hash, as_of}];
   if (!frame) {
     protocol::ConfigUpdate update;
-    update.revision = section.revision;
+    update.revision = as_of;
     update.hub_generation = log_.generation();
     update.hash = section.hash;
     if (base) {

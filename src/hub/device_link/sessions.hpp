@@ -92,7 +92,9 @@ class Sessions : public ChangeObserver {
   void leave(DeviceSession& session);
   void refresh_later(DeviceSession& session);
   void reported(const std::string& fleet, const std::string& device_id);
-  ws::SharedFrame update_frame(const SettingsSection& section, const SharedSection& base);
+  // Labelled with the revision that it is sent at, not with the one that the document was resolved at: a
+  // device that comes back to an older document must not take it for a late message.
+  ws::SharedFrame update_frame(const SettingsSection& section, const SharedSection& base, std::int64_t as_of);
   void refresh_slice();
   template <typename Visit>
   void for_each_connection(Visit visit);
@@ -113,7 +115,8 @@ class Sessions : public ChangeObserver {
   std::uint64_t arrivals_ = 0;
   std::vector<DeviceSession*> refresh_;  // sessions to look at in coming turns; nullptr: has gone meanwhile
   std::size_t refresh_next_ = 0;
-  std::map<std::pair<Digest, Digest>, ws::SharedFrame> frames_;  // by base and target hash
+  // By base hash, target hash and revision.
+  std::map<std::tuple<Digest, Digest, std::int64_t>, ws::SharedFrame> frames_;
   bool stopping_ = false;
 };
 
