@@ -209,6 +209,14 @@ TEST_F(ApplicationTest, NothingToChangeIsSaidAndNotWaitedFor) {
   EXPECT_EQ(ran.out, "nothing to change: it is that way already\n");
 }
 
+TEST_F(ApplicationTest, AnUnknownPersonaIsSuggested) {
+  hub().on("POST /api/v1/personas/TRAS/switch",
+           R"({"status":404,"code":"not_found","detail":"no persona is called 'TRAS'"})", 404);
+  hub().on("GET /api/v1/personas", R"({"items":[{"name":"Jarvis"},{"name":"TARS"}],"next":null})");
+  EXPECT_EQ(run({"persona", "switch", "TRAS"}).err,
+            "starling: no persona is called 'TRAS'\n  Did you mean 'TARS'?\n");
+}
+
 TEST_F(ApplicationTest, ImportsPersonasFromTheInput) {
   hub().on("POST /api/v1/personas/import", written);
   const Ran ran = run({"persona", "import", "-", "--reason", "toys"}, R"({"TARS":{"voice_id":"v"}})");

@@ -36,7 +36,8 @@ class ListDevices final : public Command {
     if (!sync_.empty()) query.emplace_back("sync", sync_);
     const auto list = session.api.list("/api/v1/devices", query);
     if (!list) return fail(list);
-    show(session, *list);
+    const bool told_by_the_stream = watch_ && session.json();
+    if (!told_by_the_stream) show(session, *list);
     return watch_ ? watch(session, query) : Result<ExitCode>(ExitCode::done);
   }
 

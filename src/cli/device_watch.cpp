@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::string_view clear_screen = "\x1b[H\x1b[2J";
 constexpr std::size_t lines_around_table = 3;
+constexpr Seconds redraw_interval{5};
+constexpr Seconds reload_interval{1};
 
 std::string state_of(const JsonObject& device) {
   return text_at(device, {"status"}) + ", " + text_at(device, {"sync", "status"});
@@ -27,6 +29,7 @@ Result<void> DeviceWatch::load() {
   for (std::size_t i = 0; i < devices_.size(); ++i) {
     index_.emplace(text_at(as_object(devices_[i]), {"device_uuid"}), i);
   }
+  loaded_at_ = session_.clock.steady();
   stale_ = false;
   drawn_ = false;
   return {};
@@ -57,6 +60,7 @@ void DeviceWatch::take_reported(const JsonObject& reported) {
     }
   }
   drawn_ = false;
+  stale_ = stale_ || awaits_persona(device);
   if (session_.json()) {
     session_.console.raw(compact_json(reported) + "\n");
   } else if (!session_.console.out_terminal().interactive && state_of(device) != before) {
@@ -75,9 +79,17 @@ void DeviceWatch::take_change(const JsonObject& change) {
   }
 }
 
+// The stream does not say which persona a device runs: the list does, once the device has reported.
+bool DeviceWatch::awaits_persona(const JsonObject& device) const {
+  return text_at(device, {"persona", "desired"}) != text_at(device, {"persona", "running"}) &&
+         text_at(device, {"status"}) != "offline";
+}
+
 bool DeviceWatch::on_tick() {
-  // A list that could not be read is tried again at the next tick; the stream's own loss is told elsewhere.
-  if (stale_) static_cast<void>(load());
+  const SteadyTime now = session_.clock.steady();
+  // A list that could not be read is tried again later; the stream's own loss is told elsewhere.
+  if (stale_ && now - loaded_at_ >= reload_interval && !load()) loaded_at_ = now;
+  if (now - drawn_at_ >= redraw_interval) drawn_ = false;
   draw();
   return true;
 }
@@ -91,6 +103,7 @@ void DeviceWatch::draw() {
   if (devices_.empty()) text += "no devices\n";
   session_.console.raw(text);
   drawn_ = true;
+  drawn_at_ = session_.clock.steady();
 }
 
 }  // namespace starling::cli

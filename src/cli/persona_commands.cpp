@@ -8,6 +8,7 @@
 #include "cli/answer.hpp"
 #include "cli/input.hpp"
 #include "cli/printable.hpp"
+#include "cli/setting_value.hpp"
 #include "cli/table.hpp"
 #include "cli/target.hpp"
 #include "cli/write_outcome.hpp"
@@ -147,7 +148,9 @@ class DeletePersona final : public Command {
 class SwitchPersona final : public Command {
  public:
   explicit SwitchPersona(CLI::App& app) {
-    app.add_option("NAME", name_, "Name of the persona; 'none' clears")->required()->type_name(" ");
+    app.add_option("NAME", name_, "Name of the persona; 'none' takes away what was chosen for the target")
+        ->required()
+        ->type_name(" ");
     target_.add_to(app, TargetOptions::With::group_too);
     app.add_option("--reason", reason_, "Why; kept in the change log");
     wait_.add_to(app);
@@ -160,13 +163,26 @@ class SwitchPersona final : public Command {
     if (!target->is_null()) body["target"] = std::move(*target);
     if (!reason_.empty()) body["reason"] = reason_;
     auto answer = session.api.write(http::Method::post, path_of({"personas", name_, "switch"}), body);
-    if (!answer) return fail(answer);
+    if (!answer) return std::unexpected(with_suggestion(session, answer.error()));
     const std::string what = name_ == "none" ? fmt::format("cleared the persona of {}", target_.text())
                                              : fmt::format("switched {} to {}", target_.text(), name_);
     return finish_write(session, std::move(*answer), what, wait_);
   }
 
  private:
+  Error with_suggestion(Session& session, Error error) const {
+    if (error.code != ErrorCode::not_found && error.code != ErrorCode::invalid_argument) return error;
+    const auto personas = session.api.list("/api/v1/personas");
+    if (!personas) return error;
+    std::vector<std::string> names;
+    for (const Json& persona : array_at(*personas, {"items"}))
+      names.push_back(text_at(as_object(persona), {"name"}));
+    const std::string meant = nearest(name_, names);
+    if (!meant.empty() && meant != name_)
+      error.message += fmt::format("\n  Did you mean '{}'?", printable(meant));
+    return error;
+  }
+
   std::string name_, reason_;
   TargetOptions target_;
   WaitOptions wait_;

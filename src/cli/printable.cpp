@@ -6,6 +6,8 @@
 #include <array>
 #include <cstdint>
 
+#include "base/json_text.hpp"
+
 namespace starling::cli {
 namespace {
 
@@ -135,7 +137,7 @@ std::string escape_in_json(std::string_view text) {
 }
 
 std::string one_line(const Json& value) {
-  return escape_in_json(boost::json::serialize(value));
+  return escape_in_json(json_text(value));
 }
 
 bool is_flat(const JsonArray& array) {
@@ -216,7 +218,6 @@ std::string compact_json(const Json& value) {
 
 std::string show_value(const Json& value) {
   if (value.is_string()) return printable(std::string_view(value.get_string()));
-  if (value.is_double()) return fmt::format("{}", value.get_double());  // 0.6, where JSON text has 6E-1
   if (!value.is_array() || !is_flat(value.get_array())) return one_line(value);
   std::string out = "[";
   for (const Json& member : value.get_array()) {

@@ -68,10 +68,17 @@ TEST(Printable, PrettyJsonIsTheSameValueAndSafe) {
 TEST(Printable, ValuesAreShownAsPeopleWriteThem) {
   const struct {
     std::string_view json, shown;
-  } cases[] = {
-      {"\"TARS\"", "TARS"},       {"0.6", "0.6"},          {"5", "5"},
-      {"true", "true"},           {"null", "null"},        {"[\"a.tflite\",0.5]", "[\"a.tflite\", 0.5]"},
-      {"{\"a\":1}", "{\"a\":1}"}, {"\"\\u001b\"", "\\x1b"}};
+  } cases[] = {{"\"TARS\"", "TARS"},
+               {"0.6", "0.6"},
+               {"5", "5"},
+               {"5.0", "5"},
+               {"{\"a\":[0.25,{}]}", "{\"a\":[0.25,{}]}"},
+               {"1e300", "1e+300"},
+               {"true", "true"},
+               {"null", "null"},
+               {"[\"a.tflite\",0.5]", "[\"a.tflite\", 0.5]"},
+               {"{\"a\":1}", "{\"a\":1}"},
+               {"\"\\u001b\"", "\\x1b"}};
   for (const auto& c : cases)
     EXPECT_EQ(show_value(boost::json::parse(c.json)), c.shown);
 }

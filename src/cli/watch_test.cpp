@@ -131,8 +131,11 @@ TEST_F(WatchTest, ANewDeviceIsReadFromTheList) {
   hub_.on("GET /api/v1/devices", std::string(R"({"items":[{"device_uuid":")") + bear +
                                      R"(","device_name":"bear-1","status":"offline"}]})");
   auto lookups = ApiClient::open(api_->connection(), clock_).value();
-  DeviceWatch watch(*session_, {}, std::move(lookups));
+  ManualClock clock;
+  Session session{*api_, console_, clock, Output::table};
+  DeviceWatch watch(session, {}, std::move(lookups));
   ASSERT_TRUE(watch.load());
+  clock.advance(Milliseconds(1'000));
   EXPECT_TRUE(watch.on_event({"change", "g:5", R"({"edits":[{"kind":"device","id":"x"}]})"}));
   EXPECT_TRUE(watch.on_tick());
   EXPECT_TRUE(watch.on_event(
