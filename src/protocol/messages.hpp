@@ -29,8 +29,8 @@ inline constexpr std::string_view protocol_header = "X-Starling-Protocol";
 inline constexpr std::string_view link_path = "/api/v1/link";
 // Of one message: what the hub reads from a device, and what a device reads from the hub. Both ends set their
 // WebSocket limits to it.
-inline constexpr std::size_t max_device_message_bytes = 256 * 1024;
-inline constexpr std::size_t max_hub_message_bytes = 1024 * 1024;
+inline constexpr std::size_t max_device_message_bytes = std::size_t{256} * 1024;
+inline constexpr std::size_t max_hub_message_bytes = std::size_t{1024} * 1024;
 
 // Persisted start counter, then connection counter: grows with every connection that a device ever makes.
 struct SessionEpoch {

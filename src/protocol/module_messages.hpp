@@ -15,7 +15,7 @@
 namespace starling::protocol::module {
 
 inline constexpr int protocol_version = 1;
-inline constexpr std::size_t max_line_bytes = 256 * 1024;
+inline constexpr std::size_t max_line_bytes = std::size_t{256} * 1024;
 
 // ---- module → agent
 struct Hello {  // first line
