@@ -39,20 +39,20 @@ struct Agent::Timer {
   asio::steady_timer timer;
 };
 
-Result<std::unique_ptr<Agent>> Agent::load(asio::any_io_executor executor, const Clock& clock, Log& log,
-                                           AgentOptions options, Board board) {
+Result<std::unique_ptr<Agent>> Agent::load(const asio::any_io_executor& executor, const Clock& clock,
+                                           Log& log, AgentOptions options, const Board& board) {
   if (auto made = make_folders(options.state, 0700); !made) return fail(made);
   auto lock = FileLock::acquire(options.state / "agent.lock");
   if (!lock) return fail(lock);
   auto catalog = read_components(options.components);
   if (!catalog) return fail(catalog);
-  std::unique_ptr<Agent> agent(new Agent(std::move(executor), clock, log, std::move(*lock),
-                                         std::move(options), std::move(*catalog), board));
+  std::unique_ptr<Agent> agent(
+      new Agent(executor, clock, log, std::move(*lock), std::move(options), std::move(*catalog), board));
   if (auto loaded = agent->load_core(board); !loaded) return fail(loaded);
   return agent;
 }
 
-Agent::Agent(asio::any_io_executor executor, const Clock& clock, Log& log, FileLock lock,
+Agent::Agent(const asio::any_io_executor& executor, const Clock& clock, Log& log, FileLock lock,
              AgentOptions options, protocol::Catalog catalog, const Board& board)
     : clock_(clock),
       log_(log),
@@ -122,6 +122,7 @@ void Agent::start() {
 }
 
 asio::awaitable<void> Agent::stop() {
+  stopping_ = true;
   co_await override_watch_.stop();
   co_await link_driver_.stop();
   co_await module_server_.stop();
@@ -142,8 +143,7 @@ asio::awaitable<void> Agent::run_clock() {
         next ? std::clamp<std::chrono::nanoseconds>(*next - clock_.steady(), {}, longest) : longest;
     timer_->timer.expires_after(wait);
     const auto [error] = co_await timer_->timer.async_wait(asio::as_tuple(asio::use_awaitable));
-    const auto cancelled = co_await asio::this_coro::cancellation_state;
-    if (cancelled.cancelled() != asio::cancellation_type::none) co_return;
+    if (stopping_) co_return;
     if (!error) core_->tick();
   }
 }

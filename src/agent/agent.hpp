@@ -35,8 +35,8 @@ class Agent final : private Wakeup {
  public:
   // Locks the state folder and loads what is in it; the modules' socket listens when it returns.
   // Errors: failed_precondition (another agent has the folder), those of Identity, SettingsCore, components.
-  static Result<std::unique_ptr<Agent>> load(asio::any_io_executor executor, const Clock& clock, Log& log,
-                                             AgentOptions options, Board board);
+  static Result<std::unique_ptr<Agent>> load(const asio::any_io_executor& executor, const Clock& clock,
+                                             Log& log, AgentOptions options, const Board& board);
   ~Agent() override;
 
   void start();
@@ -45,8 +45,8 @@ class Agent final : private Wakeup {
   const DeviceCore& core() const { return *core_; }
 
  private:
-  Agent(asio::any_io_executor executor, const Clock& clock, Log& log, FileLock lock, AgentOptions options,
-        protocol::Catalog catalog, const Board& board);
+  Agent(const asio::any_io_executor& executor, const Clock& clock, Log& log, FileLock lock,
+        AgentOptions options, protocol::Catalog catalog, const Board& board);
   Result<void> load_core(const Board& board);
   void follow_log_level();
   void deadlines_changed() override;
@@ -66,6 +66,7 @@ class Agent final : private Wakeup {
   ModuleServer module_server_;
   std::unique_ptr<DeviceCore> core_;
   OverrideWatch override_watch_;
+  bool stopping_ = false;
 };
 
 }  // namespace starling::agent

@@ -42,7 +42,7 @@ Result<protocol::Catalog> read_components(const fs::path& folder) {
   for (const fs::path& path : paths) {
     auto component = read_component(path);
     if (!component) return fail(component);
-    catalog.put(std::move(*component));
+    if (auto put = catalog.put(std::move(*component)); !put) return fail(put, path.string());
   }
   return catalog;
 }
@@ -52,7 +52,7 @@ Result<fs::path> find_components() {
   std::error_code error;
   const fs::path bin = fs::read_symlink("/proc/self/exe", error).parent_path();
   for (const char* place : {"../share/starling/components", "../../../components"}) {
-    const fs::path folder = (bin / place).lexically_normal();
+    fs::path folder = (bin / place).lexically_normal();
     if (fs::is_directory(folder, error)) return folder;
   }
   return fail(ErrorCode::not_found,

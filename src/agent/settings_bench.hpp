@@ -30,7 +30,7 @@ inline protocol::Catalog test_catalog() {
   for (const std::string_view file : files) {
     auto component = protocol::Component::from_json(parse_json(file).value());
     if (!component) ADD_FAILURE() << component.error().message << " " << component.error().field;
-    catalog.put(std::move(*component));
+    EXPECT_TRUE(catalog.put(std::move(*component)));
   }
   return catalog;
 }

@@ -153,7 +153,7 @@ asio::awaitable<void> LinkDriver::run_connection(std::string token) {
   url.target = std::string(protocol::link_path);
   ws::ConnectOptions options;
   options.trust = target_.trust;
-  options.limits.max_message_bytes = 1u << 20;
+  options.limits.max_message_bytes = protocol::max_hub_message_bytes;
   if (!token.empty()) options.headers.add("Authorization", "Bearer " + token);
   options.headers.add("X-Device-ID", identity_->device_id());
   options.headers.add("X-Device-Type", target_.device_type);

@@ -17,7 +17,7 @@ starling::protocol::Catalog make_catalog() {
                        "x-alias":"HOTWORD_THRESHOLD"},
           "cooldown":{"type":"integer","default":5,"description":"d"}}})");
   starling::protocol::Catalog catalog;
-  catalog.put(starling::protocol::Component::from_json(*file).value());
+  if (!catalog.put(starling::protocol::Component::from_json(*file).value())) std::abort();
   return catalog;
 }
 
