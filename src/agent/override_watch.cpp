@@ -38,7 +38,7 @@ struct OverrideWatch::Watch {
   asio::posix::stream_descriptor descriptor;
 };
 
-OverrideWatch::OverrideWatch(asio::any_io_executor executor, std::function<void()> written, Logger log)
+OverrideWatch::OverrideWatch(const asio::any_io_executor& executor, std::function<void()> written, Logger log)
     : executor_(executor), written_(std::move(written)), tasks_(executor, log) {}
 
 OverrideWatch::~OverrideWatch() = default;

@@ -12,7 +12,7 @@ namespace starling::agent {
 
 class OverrideWatch {
  public:
-  OverrideWatch(asio::any_io_executor executor, std::function<void()> written, Logger log);
+  OverrideWatch(const asio::any_io_executor& executor, std::function<void()> written, Logger log);
   ~OverrideWatch();
 
   // Errors: io (the kernel's limit of watches is reached); the file is then looked at with each start only.

@@ -87,7 +87,7 @@ class LinkDriver::LinkSession final : public ws::Session {
   ws::Peer* peer_ = nullptr;
 };
 
-LinkDriver::LinkDriver(asio::any_io_executor executor, LinkTarget target, Wakeup& wakeup, Logger log)
+LinkDriver::LinkDriver(const asio::any_io_executor& executor, LinkTarget target, Wakeup& wakeup, Logger log)
     : executor_(executor), target_(std::move(target)), wakeup_(wakeup), tasks_(executor, log) {}
 
 LinkDriver::~LinkDriver() = default;

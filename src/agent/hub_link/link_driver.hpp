@@ -22,7 +22,7 @@ struct LinkTarget {
 
 class LinkDriver final : public LinkOutput {
  public:
-  LinkDriver(asio::any_io_executor executor, LinkTarget target, Wakeup& wakeup, Logger log);
+  LinkDriver(const asio::any_io_executor& executor, LinkTarget target, Wakeup& wakeup, Logger log);
   ~LinkDriver() override;
 
   // Before the core may ask for anything.

@@ -31,7 +31,7 @@ struct ModuleServer::Connection {
   bool dropped = false;  // by the core: nothing more is heard from it
 };
 
-ModuleServer::ModuleServer(asio::any_io_executor executor, Wakeup& wakeup, Logger log)
+ModuleServer::ModuleServer(const asio::any_io_executor& executor, Wakeup& wakeup, Logger log)
     : executor_(executor), wakeup_(wakeup), log_(log), tasks_(executor, log) {}
 
 ModuleServer::~ModuleServer() = default;

@@ -17,7 +17,7 @@ class ModuleServer final : public ModuleOutput {
   // A module that does not read is dropped when this much waits for it.
   static constexpr std::size_t max_unsent_bytes = 1u << 20;
 
-  ModuleServer(asio::any_io_executor executor, Wakeup& wakeup, Logger log);
+  ModuleServer(const asio::any_io_executor& executor, Wakeup& wakeup, Logger log);
   ~ModuleServer() override;
 
   // Makes the socket with mode 0600, replacing what a former start left. `core` outlives this.
