@@ -190,9 +190,8 @@ Result<GenerationStore::Opened> GenerationStore::open() {
     if (auto removed = disk_.remove_tree("confirmed"); !removed) return fail(removed);
     if (auto synced = disk_.sync_folder(""); !synced) return fail(synced);
   }
-  auto confirmed = same ? std::move(current) : load_link("confirmed", opened.drift);
+  auto confirmed = same ? current : load_link("confirmed", opened.drift);
   if (!confirmed) return fail(confirmed);
-  if (same) current = *confirmed;
   if (*confirmed) confirmed_ = (*confirmed)->number;
   if (*current) current_ = (*current)->number;
   if (!current_ && confirmed_) {

@@ -94,7 +94,7 @@ struct Api::Parts {
   Personas personas{services};
   Settings settings{services};
   Groups groups{services};
-  Components components{services};
+  Components components;
   Changes changes{services};
   Actions actions{services};
   Keys keys{services};

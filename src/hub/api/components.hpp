@@ -8,14 +8,11 @@ namespace starling::hub {
 
 class Components {
  public:
-  explicit Components(Services& services) : services_(services) {}
   void add_to(Router& router);
 
  private:
   Reply list(const Call& call);
   Reply get(const Call& call);
-
-  Services& services_;
 };
 
 }  // namespace starling::hub
