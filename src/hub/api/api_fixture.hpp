@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <boost/asio/io_context.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +11,10 @@
 #include "hub/api/api.hpp"
 #include "hub/io_executor.hpp"
 #include "hub/store/memory_store.hpp"
+
+namespace boost::asio {
+class io_context;
+}
 
 namespace starling::hub {
 
@@ -65,7 +68,7 @@ class ApiFixture {
   // The hub again, from what is stored.
   void restart();
 
-  asio::io_context context;
+  std::unique_ptr<asio::io_context> context;
   IoExecutor executor;
   ManualClock clock;
   MemoryStore store;

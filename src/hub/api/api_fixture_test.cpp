@@ -1,5 +1,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/io_context.hpp>
 
 #include "base/uuid.hpp"
 #include "hub/api/api_fixture.hpp"
@@ -26,7 +27,11 @@ Answered answered(http::Response response) {
 }  // namespace
 
 ApiFixture::ApiFixture(Api::Options options)
-    : executor(context.get_executor()), store(executor, clock, make_uuid_v4()), options_(options) {
+
+    : context(std::make_unique<asio::io_context>(1)),
+      executor(context->get_executor()),
+      store(executor, clock, make_uuid_v4()),
+      options_(options) {
   start();
 }
 
@@ -40,7 +45,7 @@ void ApiFixture::start() {
   hub = std::make_unique<Hub>(store, executor, clock, nullptr, Sessions::Options{});
   EXPECT_TRUE(hub->load());
   hub->changes().add_fleet(std::string(default_fleet));
-  api = std::make_unique<Api>(context.get_executor(), *hub, executor, clock, Logger(), options_);
+  api = std::make_unique<Api>(context->get_executor(), *hub, executor, clock, Logger(), options_);
   const auto done = [](const Result<SharedChange>& change) { EXPECT_TRUE(change); };
   hub->changes().append("default", admin_key_plan(admin_key, 1), done);
   const auto components = read_components({std::string(STARLING_SOURCE_DIR) + "/components"});
@@ -60,8 +65,8 @@ void ApiFixture::restart() {
 }
 
 void ApiFixture::settle() {
-  context.restart();
-  context.poll();
+  context->restart();
+  context->poll();
 }
 
 http::Request ApiFixture::request(http::Method method, const std::string& target, const std::string& body,
@@ -95,10 +100,10 @@ std::vector<Answered> ApiFixture::ask_together(http::Method method, const std::s
   std::vector<http::Response> responses(bodies.size());
   int open = static_cast<int>(bodies.size());
   for (std::size_t i = 0; i < bodies.size(); ++i) {
-    asio::co_spawn(context, serve_into(*api, requests[i], responses[i], open), asio::detached);
+    asio::co_spawn(*context, serve_into(*api, requests[i], responses[i], open), asio::detached);
   }
-  context.restart();
-  while (open > 0 && context.run_one() > 0) {
+  context->restart();
+  while (open > 0 && context->run_one() > 0) {
   }
   EXPECT_EQ(open, 0) << target << " was not answered";
   std::vector<Answered> answers;

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t devices_in_a_turn = 256;
 constexpr std::size_t max_listed = 1000;
+constexpr std::size_t max_pages = 50;  // read for one answer
 
 Result<std::int64_t> revision_in_path(const Call& call) {
   const std::string& text = call.value("revision");
@@ -128,11 +129,19 @@ asio::awaitable<Reply> Changes::list(Call& call) {
   if (!query) co_return fail(query);
   // What is on disk may be ahead of what is published.
   query->until = std::min(query->until, call.fleet->revision());
-  const auto changes = co_await services_.log.read_changes(std::move(*query));
-  if (!changes) co_return fail(changes);
+  const std::size_t limit = query->limit;
   JsonArray items;
-  for (const SharedChange& change : *changes) {
-    if (auto shown = visible_change(*call.fleet, call.reach, *change)) items.push_back(std::move(*shown));
+  // Who sees only some devices is shown as many changes as who sees all, if there are so many.
+  for (std::size_t pages = 0; pages < max_pages && items.size() < limit; ++pages) {
+    const auto changes = co_await services_.log.read_changes(*query);
+    if (!changes) co_return fail(changes);
+    for (const SharedChange& change : *changes) {
+      auto shown = visible_change(*call.fleet, call.reach, *change);
+      if (shown && items.size() < limit) items.push_back(std::move(*shown));
+    }
+    if (changes->size() < limit || call.reach.unrestricted()) break;
+    (query->newest_first ? query->until : query->since) =
+        changes->back()->revision - (query->newest_first ? 1 : 0);
   }
   co_return http::json_response(JsonObject{{"items", std::move(items)},
                                            {"head", call.fleet->revision()},

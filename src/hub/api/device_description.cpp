@@ -39,13 +39,9 @@ SharedSection DeviceDescription::desired(const FleetState& state, const Device& 
   return hub_.documents().desired(state, device, components(state, device));
 }
 
-JsonObject DeviceDescription::sync(const FleetState& state, const Device& device) {
-  return sync(state, device, *desired(state, device));
-}
-
 JsonObject DeviceDescription::sync(const FleetState& state, const Device& device,
-                                   const SettingsSection& target) {
-  const DeviceRecord* record = hub_.records().find(device.id);
+                                   const SettingsSection& target, const DeviceRecord* record,
+                                   const DeviceFacts& facts) {
   JsonObject sync{{"status", to_string(hub_.sessions().sync_status(state, device))},
                   {"desired_hash", target.hash.hex()},
                   {"desired_revision", target.revision},
@@ -55,7 +51,7 @@ JsonObject DeviceDescription::sync(const FleetState& state, const Device& device
   if (record == nullptr) return sync;
   sync["running_hash"] = record->running.hex();
   sync["running_revision"] = record->running_revision;
-  if (record->refused) sync["errors"] = shown_errors(DeviceFacts::parse(record->facts).errors);
+  if (record->refused) sync["errors"] = shown_errors(facts.errors);
   return sync;
 }
 
@@ -91,16 +87,19 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
       {"groups", std::move(groups)},
       {"clone_of", text_or_null(device.clone_of)},
       {"serial", text_or_null(device.serial)},
-      {"sync", sync(state, device, *target)},
+      {"sync", sync(state, device, *target, record, facts)},
       {"persona", JsonObject{{"desired", text_or_null(target->persona)}, {"running", running_persona}}},
       {"reported", std::move(facts.reported)}};
 }
 
 JsonObject DeviceDescription::describe_briefly(const FleetState& state, const Device& device) {
+  const DeviceRecord* record = hub_.records().find(device.id);
+  DeviceFacts facts;
+  if (record != nullptr && record->refused) facts = DeviceFacts::parse(record->facts);
   return JsonObject{{"device", device.id},
                     {"name", device.name},
                     {"status", status(device)},
-                    {"sync", sync(state, device)}};
+                    {"sync", sync(state, device, *desired(state, device), record, facts)}};
 }
 
 DeviceDescription::Standing DeviceDescription::standing(const FleetState& state, const Device& device) {

@@ -22,8 +22,6 @@ class DeviceDescription {
   // {device, name, status, sync}: what the live stream says of a device whose reported state has changed.
   JsonObject describe_briefly(const FleetState& state, const Device& device);
 
-  JsonObject sync(const FleetState& state, const Device& device);
-  JsonObject sync(const FleetState& state, const Device& device, const SettingsSection& target);
   // online, offline or updating, as the documents have it.
   std::string_view status(const Device& device) const;
 
@@ -36,6 +34,9 @@ class DeviceDescription {
   Standing standing(const FleetState& state, const Device& device);
 
  private:
+  JsonObject sync(const FleetState& state, const Device& device, const SettingsSection& target,
+                  const DeviceRecord* record, const DeviceFacts& facts);
+
   Hub& hub_;
 };
 std::string_view to_string(DeviceDescription::Standing standing);

@@ -11,14 +11,17 @@ namespace {
 // A page looks at no more devices than this, so that a filter that few pass never holds up the others; the
 // page is then short, and `next` goes on from there.
 constexpr std::size_t max_looked_at = 2'000;
+constexpr std::size_t described_in_a_turn = 32;
 
-struct Filter {
+}  // namespace
+
+struct Devices::Filter {
   protocol::Selector selector;
   std::optional<std::string> status;
   std::optional<std::string> sync;
 };
 
-Result<Filter> filter_of(const Call& call) {
+Result<Devices::Filter> Devices::filter_of(const Call& call) {
   Filter filter;
   auto selector = protocol::Selector::parse(call.query("selector").value_or(""));
   if (!selector) return fail(selector, "query parameter 'selector'");
@@ -36,6 +39,8 @@ Result<Filter> filter_of(const Call& call) {
   }
   return filter;
 }
+
+namespace {
 
 // `labels` of a patch: null removes a label.
 Result<protocol::Labels> merged_labels(protocol::Labels labels, const JsonObject& patch) {
@@ -121,7 +126,7 @@ void Devices::add_to(Router& router) {
                 path,
                 {Role::viewer},
                 {"selector", "status", "sync", "limit", "after"},
-                [this](const Call& call) { return list(call); },
+                [this](Call& call) { return list(call); },
                 true,
                 true});
   }
@@ -140,27 +145,35 @@ void Devices::add_to(Router& router) {
               }});
 }
 
-Reply Devices::list(const Call& call) {
+asio::awaitable<Reply> Devices::list(Call& call) {
   const auto page = PageRequest::of(call);
-  if (!page) return fail(page);
+  if (!page) co_return fail(page);
   const auto filter = filter_of(call);
-  if (!filter) return fail(filter);
+  if (!filter) co_return fail(filter);
   const FleetState& state = *call.fleet;
   JsonArray items;
   std::size_t looked_at = 0;
-  auto at = state.devices().upper_bound(page->after);
-  std::string last;
-  for (; at != state.devices().end() && items.size() < page->limit && looked_at < max_looked_at; ++at) {
+  std::string last = page->after;
+  // Looked up anew after each turn, because the fleet may change while others have theirs.
+  auto at = state.devices().upper_bound(last);
+  while (at != state.devices().end() && items.size() < page->limit && looked_at < max_looked_at) {
     const Device& device = *at->second;
     last = device.id;
     ++looked_at;
-    if (!call.reach.covers(device) || !filter->selector.matches(device.labels)) continue;
-    if (filter->status && services_.description.status(device) != *filter->status) continue;
-    if (filter->sync && to_string(services_.hub.sessions().sync_status(state, device)) != *filter->sync)
-      continue;
-    items.push_back(services_.description.describe(state, device));
+    if (passes(*filter, call.reach, state, device)) {
+      items.push_back(services_.description.describe(state, device));
+      if (items.size() % described_in_a_turn == 0) co_await services_.log.yield();
+    }
+    at = state.devices().upper_bound(last);
   }
-  return page_response(std::move(items), at == state.devices().end() ? std::nullopt : std::optional(last));
+  co_return page_response(std::move(items), at == state.devices().end() ? std::nullopt : std::optional(last));
+}
+
+bool Devices::passes(const Filter& filter, const Reach& reach, const FleetState& state,
+                     const Device& device) {
+  if (!reach.covers(device) || !filter.selector.matches(device.labels)) return false;
+  if (filter.status && services_.description.status(device) != *filter.status) return false;
+  return !filter.sync || to_string(services_.hub.sessions().sync_status(state, device)) == *filter.sync;
 }
 
 Reply Devices::get(const Call& call) {

@@ -12,7 +12,11 @@ class Devices {
   void add_to(Router& router);
 
  private:
-  Reply list(const Call& call);
+  struct Filter;  // of a list
+  static Result<Filter> filter_of(const Call& call);
+  bool passes(const Filter& filter, const Reach& reach, const FleetState& state, const Device& device);
+
+  asio::awaitable<Reply> list(Call& call);
   Reply get(const Call& call);
   asio::awaitable<Reply> patch(Call& call);
   asio::awaitable<Reply> remove(Call& call);

@@ -165,7 +165,9 @@ asio::awaitable<Reply> Registration::enrol(Call& call) {
   JsonObject answer{{"device", services_.description.describe(*call.fleet, *device)},
                     {"token", enrolment->token},
                     {"heartbeat_seconds", services_.hub.sessions().options().heartbeat.count()}};
-  co_return http::json_response(answer, is_new ? 201 : 200);
+  http::Response response = http::json_response(answer, is_new ? 201 : 200);
+  response.headers.set("Cache-Control", "no-store");
+  co_return response;
 }
 
 asio::awaitable<Result<void>> Registration::save_timezone(Call& call, std::string device_id,

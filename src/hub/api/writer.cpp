@@ -53,6 +53,7 @@ struct Writer::Turn {
 // dropped.
 struct Writer::Outcome {
   int status = 200;
+  bool secret = false;
   std::string body;
   std::optional<http::Response> refusal;
 };
@@ -118,6 +119,7 @@ asio::awaitable<Reply> Writer::perform(const Call& call, Write write, const std:
     outcome->refusal = std::move(planned->refusal);
     if (outcome->refusal) return fail(ErrorCode::conflict, "refused");
     outcome->status = planned->status;
+    outcome->secret = !planned->secret.first.empty();
     outcome->body = answer_body(*planned, revision, true);
     Draft draft{actor, action, reason, {}, std::move(planned->records), kept};
     if (draft.answer) {
@@ -133,7 +135,9 @@ asio::awaitable<Reply> Writer::perform(const Call& call, Write write, const std:
     co_return fail(appended);
   }
   if (write.done) write.done(*appended);
-  co_return as_response(outcome->status, std::move(outcome->body));
+  http::Response response = as_response(outcome->status, std::move(outcome->body));
+  if (outcome->secret) response.headers.set("Cache-Control", "no-store");
+  co_return response;
 }
 
 JsonObject write_answer(const std::vector<Edit>& edits, const Masking& masking, std::size_t targeted) {

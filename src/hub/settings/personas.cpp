@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
+#include "base/json_text.hpp"
 
 namespace starling::hub {
 
@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view no_persona = "none";
 constexpr std::size_t max_name_bytes = 63;
+constexpr std::size_t max_fields_bytes = 64 * 1024;  // well below what a link message may have
 
 // Names appear in layers, paths and tables: no control characters, no slash, no spaces at the ends.
 Result<void> check_name(const std::string& name, const std::string& pointer) {
@@ -84,6 +85,15 @@ Result<PersonaWrite> parse_persona(const std::string& name, const Json& body, co
   if (!config) return fail(config);
   if (*config != nullptr) write.pi_config = **config;
   write.fields.erase("pi_config");
+  // What was read can be written back: the name that the API shows is no field of its own.
+  const Json* own_name = write.fields.if_contains("name");
+  if (own_name != nullptr && *own_name == Json(name)) write.fields.erase("name");
+  if (json_text(write.fields).size() > max_fields_bytes) {
+    return fail(ErrorCode::too_large,
+                fmt::format("persona '{}' is larger than {} KiB; each of its devices holds all of it", name,
+                            max_fields_bytes / 1024),
+                pointer);
+  }
   return write;
 }
 

@@ -16,7 +16,8 @@ struct PersonaWrite {
   JsonObject pi_config;  // alias or full key → value
 };
 
-// Errors: invalid_argument with pointer (a name that cannot be one, pi_config or the body not an object).
+// Errors: invalid_argument with pointer (a name that cannot be one, pi_config or the body not an object),
+// too_large.
 Result<PersonaWrite> parse_persona(const std::string& name, const Json& body, const std::string& pointer);
 // A personas.json: an object of them by name.
 Result<std::vector<PersonaWrite>> parse_personas(const Json& body);

@@ -41,6 +41,13 @@ TEST_F(PersonaPlans, ImportKeepsFieldsAndTurnsPiConfigIntoSettings) {
   EXPECT_EQ(plan(R"({"Plain":{"voice_id":"v2"}})")->size(), 0u) << "what is there already changes nothing";
 }
 
+TEST_F(PersonaPlans, WhatWasReadCanBeWrittenBackAndHasALimit) {
+  EXPECT_TRUE(parse_persona("TARS", json(R"({"name":"TARS"})"), "")->fields.empty());
+  EXPECT_EQ(parse_persona("TARS", json(R"({"name":"Tars the robot"})"), "")->fields.size(), 1u);
+  const JsonObject large{{"prompt", std::string(70'000, 'x')}};
+  EXPECT_EQ(parse_persona("TARS", large, "").error().code, ErrorCode::too_large);
+}
+
 TEST_F(PersonaPlans, ErrorsNamePersonaAndKey) {
   struct Case {
     const char* text;
