@@ -269,9 +269,14 @@ std::string DeviceSession::declared_components() const {
 
 SharedSection DeviceSession::desired() {
   const FleetState* fleet_state = state();
+  if (fleet_state == nullptr) return nullptr;
+  const bool class_known = class_ && membership_epoch_ == sessions_.documents_.membership_epoch();
+  if (class_known) {
+    if (SharedSection section = sessions_.documents_.resolved_section(*class_, *fleet_state)) return section;
+  }
   const Device* known = device();
-  if (fleet_state == nullptr || known == nullptr) return nullptr;
-  if (!class_ || membership_epoch_ != sessions_.documents_.membership_epoch()) {
+  if (known == nullptr) return nullptr;
+  if (!class_known) {
     class_ = sessions_.documents_.class_of(*fleet_state, *known, declared_components());
     membership_epoch_ = sessions_.documents_.membership_epoch();
   }
