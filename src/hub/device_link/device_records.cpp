@@ -63,14 +63,39 @@ const DeviceRecord* DeviceRecords::find(const std::string& device_id) const {
   return found == records_.end() ? nullptr : &found->second.record;
 }
 
-DeviceRecord& DeviceRecords::edit(const std::string& fleet, const std::string& device_id) {
+DeviceRecords::Entry& DeviceRecords::entry_of(const std::string& fleet, const std::string& device_id) {
   Entry& entry = records_[device_id];
   if (entry.record.device_id.empty()) {
     entry.record.fleet = fleet;
     entry.record.device_id = device_id;
   }
+  return entry;
+}
+
+DeviceRecord& DeviceRecords::edit(const std::string& fleet, const std::string& device_id) {
+  Entry& entry = entry_of(fleet, device_id);
   mark(entry);
   return entry.record;
+}
+
+DeviceRecord& DeviceRecords::edit(const std::string& fleet, const std::string& device_id,
+                                  Bookmark& bookmark) {
+  if (bookmark.entry_ == nullptr || bookmark.erasures_ != erasures_) {
+    bookmark.entry_ = &entry_of(fleet, device_id);
+    bookmark.erasures_ = erasures_;
+  }
+  mark(*bookmark.entry_);
+  return bookmark.entry_->record;
+}
+
+const DeviceRecord* DeviceRecords::find(const std::string& device_id, Bookmark& bookmark) {
+  if (bookmark.entry_ == nullptr || bookmark.erasures_ != erasures_) {
+    const auto found = records_.find(device_id);
+    if (found == records_.end()) return nullptr;
+    bookmark.entry_ = &found->second;
+    bookmark.erasures_ = erasures_;
+  }
+  return &bookmark.entry_->record;
 }
 
 void DeviceRecords::mark(Entry& entry) {
@@ -90,6 +115,7 @@ void DeviceRecords::erase(const std::string& device_id) {
   drop_tokens(found->second.record);
   if (found->second.dirty) std::erase(dirty_, &found->second);
   records_.erase(found);
+  ++erasures_;
 }
 
 const DeviceRecord* DeviceRecords::find_by_token(std::string_view token) {

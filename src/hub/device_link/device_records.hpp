@@ -3,6 +3,7 @@
 // hub's. Lifetime: outlives the sessions.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,7 +29,17 @@ struct DeviceFacts {
 };
 
 class DeviceRecords {
+  struct Entry;
+
  public:
+  // Where a record was found last, for those who ask for the same one again and again. Good for ever: it
+  // notices when records have gone.
+  class Bookmark {
+    friend class DeviceRecords;
+    Entry* entry_ = nullptr;
+    std::uint64_t erasures_ = 0;
+  };
+
   DeviceRecords(Store& store, const Clock& clock, Logger log);
 
   void load(const StoredHub& stored);
@@ -36,6 +47,8 @@ class DeviceRecords {
   const DeviceRecord* find(const std::string& device_id) const;
   // The record to change; made if absent. It is saved with the next flush().
   DeviceRecord& edit(const std::string& fleet, const std::string& device_id);
+  DeviceRecord& edit(const std::string& fleet, const std::string& device_id, Bookmark& bookmark);
+  const DeviceRecord* find(const std::string& device_id, Bookmark& bookmark);
   // Takes over a record that was saved with a change.
   void put(DeviceRecord record);
   void erase(const std::string& device_id);
@@ -56,6 +69,7 @@ class DeviceRecords {
     DeviceRecord record;
     bool dirty = false;  // is in dirty_
   };
+  Entry& entry_of(const std::string& fleet, const std::string& device_id);
   void mark(Entry& entry);
   void index_tokens(const DeviceRecord& record);
   void drop_tokens(const DeviceRecord& record);
@@ -66,6 +80,7 @@ class DeviceRecords {
   std::unordered_map<std::string, Entry> records_;
   std::unordered_map<Digest, std::string> by_token_;
   std::vector<Entry*> dirty_;
+  std::uint64_t erasures_ = 0;
 };
 
 }  // namespace starling::hub
