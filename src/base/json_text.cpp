@@ -9,25 +9,32 @@ namespace {
 
 constexpr std::string_view hex_digits = "0123456789abcdef";
 
+void append_escaped(std::string& text, char c) {
+  switch (c) {
+    case '"': text += "\\\""; break;
+    case '\\': text += "\\\\"; break;
+    case '\n': text += "\\n"; break;
+    case '\r': text += "\\r"; break;
+    case '\t': text += "\\t"; break;
+    default:
+      text += "\\u00";
+      text += hex_digits[static_cast<unsigned char>(c) >> 4];
+      text += hex_digits[static_cast<unsigned char>(c) & 15];
+  }
+}
+
+// Most strings need no escape: they are appended in one piece, and others in the pieces between escapes.
 void append_string(std::string& text, std::string_view value) {
   text += '"';
-  for (const char c : value) {
-    switch (c) {
-      case '"': text += "\\\""; break;
-      case '\\': text += "\\\\"; break;
-      case '\n': text += "\\n"; break;
-      case '\r': text += "\\r"; break;
-      case '\t': text += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          text += "\\u00";
-          text += hex_digits[static_cast<unsigned char>(c) >> 4];
-          text += hex_digits[static_cast<unsigned char>(c) & 15];
-        } else {
-          text += c;
-        }
-    }
+  std::size_t done = 0;
+  for (std::size_t i = 0; i < value.size(); ++i) {
+    const char c = value[i];
+    if (static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') continue;
+    text.append(value, done, i - done);
+    append_escaped(text, c);
+    done = i + 1;
   }
+  text.append(value, done);
   text += '"';
 }
 
@@ -81,6 +88,7 @@ void append(std::string& text, const Json& value) {
 
 std::string json_text(const Json& value) {
   std::string text;
+  text.reserve(512);
   append(text, value);
   return text;
 }

@@ -153,13 +153,13 @@ def rest(bench):
             def run_fanouts():
                 try:
                     background.update(load("fanout", hub, *bench.link_options(hub, "plain", bench.devices),
-                                           "--rounds", 0, "--seconds", 9))
+                                           "--rounds", 0, "--seconds", 11))
                 except BenchError as error:
                     background["error"] = str(error)
 
             thread = threading.Thread(target=run_fanouts)
             thread.start()
-            time.sleep(3)
+            time.sleep(4)
             during.append(load("reads", hub, *probe, prefix=prober_prefix()))
             thread.join()
             if "error" in background:

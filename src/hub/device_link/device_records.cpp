@@ -53,50 +53,81 @@ void DeviceRecords::load(const StoredHub& stored) {
   for (const StoredFleet& fleet : stored.fleets) {
     for (const DeviceRecord& record : fleet.records) {
       index_tokens(record);
-      records_.insert_or_assign(record.device_id, record);
+      records_[record.device_id].record = record;
     }
   }
 }
 
 const DeviceRecord* DeviceRecords::find(const std::string& device_id) const {
   const auto found = records_.find(device_id);
-  return found == records_.end() ? nullptr : &found->second;
+  return found == records_.end() ? nullptr : &found->second.record;
+}
+
+DeviceRecords::Entry& DeviceRecords::entry_of(const std::string& fleet, const std::string& device_id) {
+  Entry& entry = records_[device_id];
+  if (entry.record.device_id.empty()) {
+    entry.record.fleet = fleet;
+    entry.record.device_id = device_id;
+  }
+  return entry;
 }
 
 DeviceRecord& DeviceRecords::edit(const std::string& fleet, const std::string& device_id) {
-  DeviceRecord& record = records_[device_id];
-  if (record.device_id.empty()) {
-    record.fleet = fleet;
-    record.device_id = device_id;
+  Entry& entry = entry_of(fleet, device_id);
+  mark(entry);
+  return entry.record;
+}
+
+DeviceRecord& DeviceRecords::edit(const std::string& fleet, const std::string& device_id,
+                                  Bookmark& bookmark) {
+  if (bookmark.entry_ == nullptr || bookmark.erasures_ != erasures_) {
+    bookmark.entry_ = &entry_of(fleet, device_id);
+    bookmark.erasures_ = erasures_;
   }
-  dirty_.insert(device_id);
-  return record;
+  mark(*bookmark.entry_);
+  return bookmark.entry_->record;
+}
+
+const DeviceRecord* DeviceRecords::find(const std::string& device_id, Bookmark& bookmark) {
+  if (bookmark.entry_ == nullptr || bookmark.erasures_ != erasures_) {
+    const auto found = records_.find(device_id);
+    if (found == records_.end()) return nullptr;
+    bookmark.entry_ = &found->second;
+    bookmark.erasures_ = erasures_;
+  }
+  return &bookmark.entry_->record;
+}
+
+void DeviceRecords::mark(Entry& entry) {
+  if (!std::exchange(entry.dirty, true)) dirty_.push_back(&entry);
 }
 
 void DeviceRecords::put(DeviceRecord record) {
   erase(record.device_id);
   index_tokens(record);
-  std::string id = record.device_id;
-  records_.insert_or_assign(std::move(id), std::move(record));
+  Entry& entry = records_[record.device_id];
+  entry.record = std::move(record);
 }
 
 void DeviceRecords::erase(const std::string& device_id) {
   const auto found = records_.find(device_id);
   if (found == records_.end()) return;
-  drop_tokens(found->second);
+  drop_tokens(found->second.record);
+  if (found->second.dirty) std::erase(dirty_, &found->second);
   records_.erase(found);
-  dirty_.erase(device_id);
+  ++erasures_;
 }
 
 const DeviceRecord* DeviceRecords::find_by_token(std::string_view token) {
   const Digest hash = sha256(token);
   const auto found = by_token_.find(hash);
   if (found == by_token_.end()) return nullptr;
-  DeviceRecord& record = records_.at(found->second);
+  Entry& entry = records_.at(found->second);
+  DeviceRecord& record = entry.record;
   if (hash == record.token_hash && record.previous_token_hash) {
     by_token_.erase(record.previous_token_hash);
     record.previous_token_hash = {};
-    dirty_.insert(record.device_id);
+    mark(entry);
   }
   return &record;
 }
@@ -108,7 +139,7 @@ std::string DeviceRecords::issue_token(DeviceRecord& record) {
   record.token_hash = sha256(token);
   record.token_issued_ms = clock_.wall().time_since_epoch().count();
   index_tokens(record);
-  dirty_.insert(record.device_id);
+  if (const auto found = records_.find(record.device_id); found != records_.end()) mark(found->second);
   return token;
 }
 
@@ -126,8 +157,9 @@ void DeviceRecords::flush() {
   if (dirty_.empty()) return;
   std::vector<DeviceRecord> changed;
   changed.reserve(dirty_.size());
-  for (const std::string& id : std::exchange(dirty_, {})) {
-    if (const DeviceRecord* record = find(id)) changed.push_back(*record);
+  for (Entry* entry : std::exchange(dirty_, {})) {
+    entry->dirty = false;
+    changed.push_back(entry->record);
   }
   std::vector<std::string> ids;
   ids.reserve(changed.size());
@@ -137,7 +169,7 @@ void DeviceRecords::flush() {
     if (saved) return;
     log_.error("reported state could not be stored; trying again", {{"error", saved.error().message}});
     for (const std::string& id : ids) {
-      if (records_.contains(id)) dirty_.insert(id);
+      if (const auto found = records_.find(id); found != records_.end()) mark(found->second);
     }
   });
 }

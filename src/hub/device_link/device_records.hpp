@@ -3,11 +3,11 @@
 // hub's. Lifetime: outlives the sessions.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -29,7 +29,17 @@ struct DeviceFacts {
 };
 
 class DeviceRecords {
+  struct Entry;
+
  public:
+  // Where a record was found last, for those who ask for the same one again and again. Good for ever: it
+  // notices when records have gone.
+  class Bookmark {
+    friend class DeviceRecords;
+    Entry* entry_ = nullptr;
+    std::uint64_t erasures_ = 0;
+  };
+
   DeviceRecords(Store& store, const Clock& clock, Logger log);
 
   void load(const StoredHub& stored);
@@ -37,6 +47,8 @@ class DeviceRecords {
   const DeviceRecord* find(const std::string& device_id) const;
   // The record to change; made if absent. It is saved with the next flush().
   DeviceRecord& edit(const std::string& fleet, const std::string& device_id);
+  DeviceRecord& edit(const std::string& fleet, const std::string& device_id, Bookmark& bookmark);
+  const DeviceRecord* find(const std::string& device_id, Bookmark& bookmark);
   // Takes over a record that was saved with a change.
   void put(DeviceRecord record);
   void erase(const std::string& device_id);
@@ -52,15 +64,23 @@ class DeviceRecords {
   std::size_t size() const { return records_.size(); }
 
  private:
+  // Ten thousand devices answer a change at once: marking one costs no allocation.
+  struct Entry {
+    DeviceRecord record;
+    bool dirty = false;  // is in dirty_
+  };
+  Entry& entry_of(const std::string& fleet, const std::string& device_id);
+  void mark(Entry& entry);
   void index_tokens(const DeviceRecord& record);
   void drop_tokens(const DeviceRecord& record);
 
   Store& store_;
   const Clock& clock_;
   Logger log_;
-  std::unordered_map<std::string, DeviceRecord> records_;
+  std::unordered_map<std::string, Entry> records_;
   std::unordered_map<Digest, std::string> by_token_;
-  std::unordered_set<std::string> dirty_;
+  std::vector<Entry*> dirty_;
+  std::uint64_t erasures_ = 0;
 };
 
 }  // namespace starling::hub

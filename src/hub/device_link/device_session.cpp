@@ -171,7 +171,7 @@ void DeviceSession::handle(const protocol::Handshake& message) {
   }
   ++sessions_.counters_.handshakes;
   nonce_ = {};
-  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id);
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   record.epoch = message.epoch;
   record.last_seen_ms = unix_ms(sessions_.clock_);
   record.components = names_of(message.components);
@@ -195,7 +195,7 @@ void DeviceSession::handle(const protocol::Handshake& message) {
 }
 
 void DeviceSession::welcome(const protocol::Handshake& message) {
-  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id);
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   protocol::Welcome welcome;
   welcome.hub_time_ms = unix_ms(sessions_.clock_);
   welcome.heartbeat_seconds = sessions_.options_.heartbeat.count();
@@ -269,9 +269,14 @@ std::string DeviceSession::declared_components() const {
 
 SharedSection DeviceSession::desired() {
   const FleetState* fleet_state = state();
+  if (fleet_state == nullptr) return nullptr;
+  const bool class_known = class_ && membership_epoch_ == sessions_.documents_.membership_epoch();
+  if (class_known) {
+    if (SharedSection section = sessions_.documents_.resolved_section(*class_, *fleet_state)) return section;
+  }
   const Device* known = device();
-  if (fleet_state == nullptr || known == nullptr) return nullptr;
-  if (!class_ || membership_epoch_ != sessions_.documents_.membership_epoch()) {
+  if (known == nullptr) return nullptr;
+  if (!class_known) {
     class_ = sessions_.documents_.class_of(*fleet_state, *known, declared_components());
     membership_epoch_ = sessions_.documents_.membership_epoch();
   }
@@ -292,13 +297,13 @@ void DeviceSession::refresh() {
   ++sessions_.counters_.updates_sent;
   if (base) ++sessions_.counters_.patches_sent;
   offered_hash_ = target->hash;
-  sessions_.records_.edit(request_.fleet, request_.device_id).target = target->hash;
+  sessions_.records_.edit(request_.fleet, request_.device_id, record_).target = target->hash;
 }
 
 void DeviceSession::handle(const protocol::ConfigStatus& message) {
   if (message.section != Section::settings) return;
   ++sessions_.counters_.statuses;
-  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id);
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   const bool had_errors = record.phase == Phase::refused;
   record.phase = message.phase;
   record.target = message.target;
@@ -337,7 +342,7 @@ void DeviceSession::handle(const protocol::ConfigRequest& message) {
 // The hashes tell what the statuses should have told; if they differ, something was missed or has changed
 // there.
 void DeviceSession::handle(const protocol::Heartbeat& message) {
-  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id);
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   record.last_seen_ms = unix_ms(sessions_.clock_);
   if (const protocol::SectionState* settings = settings_in(message.sections)) {
     if (settings->applied != running_hash_ && !offered_hash_) {
@@ -453,7 +458,7 @@ void DeviceSession::tick(SteadyTime now) {
 }
 
 SyncStatus DeviceSession::sync_status(const FleetState&, const Device&) {
-  const DeviceRecord* record = sessions_.records_.find(request_.device_id);
+  const DeviceRecord* record = sessions_.records_.find(request_.device_id, record_);
   const SharedSection target = desired();
   if (record == nullptr || !target || state_ == State::flat) return SyncStatus::pending;
   if (record->running == target->hash) {

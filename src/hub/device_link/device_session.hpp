@@ -87,6 +87,7 @@ class DeviceSession final : public ws::Session {
   std::string nonce_;
   std::shared_ptr<bool> alive_;  // false once gone: completions of appends look at it
 
+  DeviceRecords::Bookmark record_;
   SharedClass class_;
   std::uint64_t membership_epoch_ = 0;
   SharedSection running_;  // the document that the device is known to hold, if it is still in memory

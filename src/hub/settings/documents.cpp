@@ -129,17 +129,22 @@ bool Documents::still_right(const DeviceClass& device_class, const FleetState& s
 }
 
 SharedSection Documents::section(DeviceClass& device_class, const FleetState& state, const Device& member) {
+  if (SharedSection known = resolved_section(device_class, state)) return known;
+  auto resolved =
+      std::make_shared<SettingsSection>(resolve_document(state, member, device_class.components_));
+  ++counters_.resolved_documents;
+  recent_[resolved->hash] = resolved;
+  newest_.push_back(resolved);
+  if (newest_.size() > kept_sections) newest_.pop_front();
+  device_class.section_ = std::move(resolved);
+  device_class.checked_revision_ = state.revision();
+  forget_unused();
+  return device_class.section_;
+}
+
+SharedSection Documents::resolved_section(DeviceClass& device_class, const FleetState& state) const {
   if (device_class.checked_revision_ == state.revision()) return device_class.section_;
-  if (!still_right(device_class, state)) {
-    auto resolved =
-        std::make_shared<SettingsSection>(resolve_document(state, member, device_class.components_));
-    ++counters_.resolved_documents;
-    recent_[resolved->hash] = resolved;
-    newest_.push_back(resolved);
-    if (newest_.size() > kept_sections) newest_.pop_front();
-    device_class.section_ = std::move(resolved);
-    forget_unused();
-  }
+  if (!still_right(device_class, state)) return nullptr;
   device_class.checked_revision_ = state.revision();
   return device_class.section_;
 }

@@ -56,6 +56,8 @@ class Documents : public ChangeObserver {
 
   // The document of a class at the published state; resolved at most once for each state of its layers.
   SharedSection section(DeviceClass& device_class, const FleetState& state, const Device& member);
+  // The same if it needs no resolving, else nullptr: spares those who hold a class the search for the device.
+  SharedSection resolved_section(DeviceClass& device_class, const FleetState& state) const;
   SharedSection desired(const FleetState& state, const Device& device, const std::string& components);
 
   // A document that was sent lately, by hash: the base of a patch. nullptr if it is not known any more.
