@@ -20,7 +20,11 @@ constexpr const char* reader_settings = "PRAGMA query_only = ON; PRAGMA temp_sto
 }  // namespace
 
 Result<FileLock> DataFolder::lock() const {
-  if (const auto made = make_folders(path, 0700); !made) return fail(made);
+  if (!std::filesystem::exists(path)) {
+    if (const auto made = make_folders(path, 0700); !made) return fail(made);
+    const auto synced = fsync_folder(std::filesystem::absolute(path).parent_path());
+    if (!synced) return fail(synced);
+  }
   auto lock = FileLock::acquire(path / "hub.lock");
   if (!lock && lock.error().code == ErrorCode::failed_precondition) {
     return fail(ErrorCode::failed_precondition,
