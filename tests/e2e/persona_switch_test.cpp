@@ -43,6 +43,17 @@ TEST_F(PersonaSwitch, ReachesEveryDeviceAndTakesFormerValuesAway) {
   }
 }
 
+// The document is one that the hub has sent before, under an older revision.
+TEST_F(PersonaSwitch, ToNoneGoesBackToWhatWasBefore) {
+  const JsonObject before = fleet.device("lab").overrides();
+  switch_to("TARS");
+  fleet.await_applied();
+  ASSERT_NE(fleet.device("lab").overrides(), before);
+  switch_to("none");
+  fleet.await_applied();
+  EXPECT_EQ(fleet.device("lab").overrides(), before);
+}
+
 TEST_F(PersonaSwitch, OfOneDeviceLeavesTheOthersAlone) {
   switch_to("TARS", JsonObject{{"device", "nursery"}});
   fleet.await_applied();
