@@ -13,22 +13,16 @@
 #include <stdexcept>
 
 #include "base/crypto.hpp"
+#include "base/freed_by.hpp"
 #include "base/net/certificate.hpp"
 
 namespace starling {
 namespace {
 
-template <auto Free>
-struct Deleter {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using PrivateKey = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using Extension = std::unique_ptr<X509_EXTENSION, Deleter<X509_EXTENSION_free>>;
+using Bio = std::unique_ptr<BIO, FreedBy<BIO_free>>;
+using Certificate = std::unique_ptr<X509, FreedBy<X509_free>>;
+using PrivateKey = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
+using Extension = std::unique_ptr<X509_EXTENSION, FreedBy<X509_EXTENSION_free>>;
 
 void require(bool held, const char* what) {
   if (!held) throw std::runtime_error(fmt::format("OpenSSL could not {}", what));
@@ -88,7 +82,7 @@ http::TlsIdentity make_self_signed_identity(const std::string& host) {
   X509_set_version(raw, X509_VERSION_3);
   std::string serial = random_bytes(16);
   serial[0] = static_cast<char>(serial[0] & 0x7f);
-  const std::unique_ptr<BIGNUM, Deleter<BN_free>> number(BN_bin2bn(
+  const std::unique_ptr<BIGNUM, FreedBy<BN_free>> number(BN_bin2bn(
       reinterpret_cast<const unsigned char*>(serial.data()), static_cast<int>(serial.size()), nullptr));
   BN_to_ASN1_INTEGER(number.get(), X509_get_serialNumber(raw));
   // A day back: a device's clock may be behind.
