@@ -1,0 +1,56 @@
+// Purpose: how a module's process ended, as the supervisor saw it, and what an examination of the evidence
+// makes of it. Owner: values. Thread: any. Lifetime: none.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/supervisor/keeper_port.hpp"
+
+namespace starling::agent {
+
+// Why the supervisor itself had begun to end the process; `none`: it did not.
+enum class EndedFor { none, stop, watchdog, start_timeout };
+
+struct Death {
+  std::string_view module;
+  std::string_view child_id;
+  std::int32_t pid = 0;
+  ChildExit exit;
+  EndedFor ended_for = EndedFor::none;
+  bool forced = false;  // the supervisor sent SIGKILL
+  bool ready = false;   // it had been ready
+};
+
+enum class DeathClass {
+  finished,  // exit 0
+  exit_code,
+  signal,
+  out_of_memory,
+  watchdog,
+  start_timeout,
+  stopped,  // asked to end, and ended
+  unknown,
+};
+
+enum class Confidence { certain, likely, guess };
+
+struct DeathReport {
+  DeathClass death_class = DeathClass::unknown;
+  Confidence confidence = Confidence::certain;
+  std::string text;                     // for people: "killed by signal 11 (segmentation fault), core dumped"
+  std::vector<std::string> evidence;    // what was looked at, and what it said
+  std::vector<std::string> last_lines;  // of its log, newest last
+  std::string fingerprint;              // equal for the same crash on other devices
+};
+
+// Looks at the evidence while it is there: called once for each death, before the tree is made anew.
+class DeathExaminer {
+ public:
+  virtual ~DeathExaminer() = default;
+  virtual DeathReport examine(const Death& death) = 0;
+};
+
+}  // namespace starling::agent
