@@ -46,7 +46,11 @@ void warn_of_lost_values(const FleetState& head, const protocol::Component& comp
 }  // namespace
 
 Result<Components> read_components(const std::vector<std::filesystem::path>& folders) {
-  std::map<std::string, std::shared_ptr<const protocol::Component>> by_name;
+  struct Read {
+    std::shared_ptr<const protocol::Component> component;
+    std::filesystem::path file;
+  };
+  std::map<std::string, Read> by_name;
   for (const auto& folder : folders) {
     std::error_code error;
     std::vector<std::filesystem::path> files;
@@ -58,12 +62,17 @@ Result<Components> read_components(const std::vector<std::filesystem::path>& fol
       auto component = read_component(file);
       if (!component) return fail(component);
       std::string name = (*component)->name();
-      by_name.insert_or_assign(std::move(name), std::move(*component));
+      by_name.insert_or_assign(std::move(name), Read{std::move(*component), file});
     }
   }
   Components components;
-  for (auto& [name, component] : by_name)
-    components.push_back(std::move(component));
+  protocol::Catalog catalog;
+  for (auto& [name, read] : by_name) {
+    if (auto put = catalog.put(read.component); !put) {
+      return fail(ErrorCode::invalid_argument, read.file.string() + ": " + put.error().message);
+    }
+    components.push_back(std::move(read.component));
+  }
   return components;
 }
 

@@ -17,7 +17,8 @@ namespace starling::hub {
 using Components = std::vector<std::shared_ptr<const protocol::Component>>;
 
 // Every *.json of these folders, in order; a later file of a component replaces an earlier one. Folders that
-// do not exist are passed over. Errors: invalid_argument (naming the file), those of read_file.
+// do not exist are passed over. Errors: invalid_argument (naming the file; also for an alias that two
+// components have), those of read_file.
 Result<Components> read_components(const std::vector<std::filesystem::path>& folders);
 
 // Where the components that ship with the hub are: beside the installed binary, or in its source tree.

@@ -55,6 +55,19 @@ TEST_F(FirstStart, ABrokenComponentFileIsNamed) {
   }
 }
 
+TEST_F(FirstStart, AnAliasOfTwoFilesNamesTheFileTheAliasAndBothOwners) {
+  const std::string lamp = R"({"x-component":"lamp","type":"object","properties":{
+      "level":{"type":"integer","default":5,"x-alias":"LEVEL"}}})";
+  std::string horn = lamp;
+  horn.replace(horn.find("lamp"), 4, "horn");
+  put("horn.json", horn);
+  put("lamp.json", lamp);
+  const auto components = read_components({folder_.path()});
+  ASSERT_FALSE(components);
+  for (const char* named : {"lamp.json", "lamp.level", "LEVEL", "horn.level"})
+    EXPECT_NE(components.error().message.find(named), std::string::npos) << components.error().message;
+}
+
 TEST_F(FirstStart, TheAdminKeyIsMadeOnlyWhereThereIsNone) {
   const auto made = first_admin_key(folder_.path(), "");
   ASSERT_TRUE(made);

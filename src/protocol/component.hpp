@@ -68,7 +68,7 @@ class Catalog {
  public:
   // Replaces the component of that name. Errors: already_exists if another component has one of its aliases;
   // nothing is changed then.
-  Result<void> put(std::shared_ptr<const Component> component);
+  [[nodiscard]] Result<void> put(std::shared_ptr<const Component> component);
   void remove(std::string_view component);
   const Component* component(std::string_view name) const;
   std::shared_ptr<const Component> shared(std::string_view name) const;

@@ -57,7 +57,8 @@ Simulation::Simulation(std::uint64_t seed, bool keep_trace) : world_(seed) {
     if (!component) throw std::logic_error(component.error().message);
     if (!components_.empty()) components_ += ',';
     components_ += (*component)->name();
-    catalog_.put(*std::move(component));
+    if (const auto put = catalog_.put(*std::move(component)); !put)
+      throw std::logic_error(put.error().message);
   }
   hub_ = std::make_unique<VirtualHub>(world_, components_);
 }

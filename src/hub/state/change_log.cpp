@@ -25,11 +25,35 @@ ChangeLog::ChangeLog(Store& store, Executor& executor, const Clock& clock, Logge
 
 ChangeLog::~ChangeLog() = default;
 
+// In the order of their changes: who had an alias first keeps it. A log in which two components have the same
+// alias must not keep the hub from starting, since only a hub that runs can be repaired; the one that came
+// later is left out.
+Result<void> ChangeLog::load_components(const StoredFleet& fleet, FleetState& state) const {
+  std::vector<const StoredEntity*> components;
+  for (const StoredEntity& entity : fleet.entities) {
+    if (entity.kind == EntityKind::component) components.push_back(&entity);
+  }
+  std::ranges::stable_sort(components, {}, &StoredEntity::revision);
+  for (const StoredEntity* entity : components) {
+    auto loaded = state.load(entity->kind, entity->id, entity->body, entity->revision);
+    if (loaded) continue;
+    if (loaded.error().code != ErrorCode::already_exists) return loaded;
+    log_.error(
+        "two components of a fleet have the same alias: the later one is not in force; give its setting "
+        "another x-alias and put it again",
+        {{"fleet", fleet.name}, {"component", entity->id}, {"error", loaded.error().message}});
+  }
+  return {};
+}
+
 Result<void> ChangeLog::load(const StoredHub& stored) {
   generation_ = stored.generation;
   for (const StoredFleet& fleet : stored.fleets) {
     auto entry = std::make_unique<Fleet>(fleet.name);
+    if (auto loaded = load_components(fleet, entry->head); !loaded)
+      return fail(loaded, "loading fleet '" + fleet.name + "'");
     for (const StoredEntity& entity : fleet.entities) {
+      if (entity.kind == EntityKind::component) continue;
       auto loaded = entry->head.load(entity.kind, entity.id, entity.body, entity.revision);
       if (!loaded) return fail(loaded, "loading fleet '" + fleet.name + "'");
     }
@@ -94,8 +118,10 @@ void ChangeLog::add_planned(Waiting waiting) {
     change->reason = std::move(draft->reason);
     change->edits = std::move(draft->edits);
     if (auto applied = head.apply(*change); !applied) {
-      // A plan made a body that cannot be read back. Nothing of it may stay in the head.
       log_.error("a change was refused by its own fleet", {{"error", applied.error().message}});
+      // Components that cannot be together are the caller's mistake, and nothing was applied.
+      if (applied.error().code == ErrorCode::already_exists) return refuse(applied.error());
+      // A plan made a body that cannot be read back. Nothing of it may stay in the head.
       refuse({ErrorCode::internal, applied.error().message, {}});
       return reset_heads();
     }

@@ -49,7 +49,8 @@ class ChangeLog {
  public:
   ChangeLog(Store& store, Executor& executor, const Clock& clock, Logger log);
 
-  // Takes over what the store held. Errors: corrupted.
+  // Takes over what the store held. A component with an alias of another one is left out, with an error in
+  // the log. Errors: corrupted.
   Result<void> load(const StoredHub& stored);
   const std::string& generation() const { return generation_; }
 
@@ -65,8 +66,8 @@ class ChangeLog {
   // nullptr: the draft had no edits.
   using Completion = std::function<void(Result<SharedChange>)>;
 
-  // Errors: not_found (fleet), whatever the plan says, whatever Store::commit says. `done` is called once, on
-  // a later turn, after the observers.
+  // Errors: not_found (fleet), already_exists (two components would have one alias), whatever the plan says,
+  // whatever Store::commit says. `done` is called once, on a later turn, after the observers.
   void append(const std::string& fleet, Plan plan, Completion done);
 
   void observe(ChangeObserver& observer);
@@ -78,6 +79,7 @@ class ChangeLog {
   struct Waiting;
   struct Fleet;
 
+  Result<void> load_components(const StoredFleet& fleet, FleetState& state) const;
   void add_planned(Waiting waiting);
   void commit_next();
   void on_committed(Result<void> outcome);

@@ -1,7 +1,9 @@
 #include "hub/state/change_log.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -157,6 +159,60 @@ TEST_F(ChangeLogTest, AnUnreadableBodyFailsItsCallerAndLeavesTheHeadUsable) {
   append_count();
   finish({});
   EXPECT_EQ(published_count(), 1);
+}
+
+Json component_file(const std::string& name) {
+  return JsonObject{
+      {"x-component", name},
+      {"type", "object"},
+      {"properties",
+       JsonObject{{"level", JsonObject{{"type", "integer"}, {"default", 1}, {"x-alias", "LEVEL"}}}}}};
+}
+
+TEST_F(ChangeLogTest, AComponentWithAnAliasOfAnotherOneIsRefusedAndTheHeadGoesOn) {
+  const auto put = [this](const std::string& name) {
+    log_.append(
+        "default",
+        [name](const FleetState& head, std::int64_t) -> Result<Draft> {
+          Draft draft;
+          draft.edits.push_back(head.edit(EntityKind::component, name, component_file(name)));
+          return draft;
+        },
+        [this](Result<SharedChange> outcome) { answers_.push_back(std::move(outcome)); });
+  };
+  put("lamp");
+  append_count();
+  put("horn");
+  append_count();
+  executor_.run_all();
+  ASSERT_EQ(answers_.size(), 1u);
+  EXPECT_EQ(answers_[0].error().code, ErrorCode::already_exists);
+  EXPECT_NE(answers_[0].error().message.find("lamp.level"), std::string::npos);
+  finish({});
+  finish({});
+  EXPECT_EQ(witness_.revisions, (std::vector<std::int64_t>{1, 2, 3}));
+  EXPECT_EQ(published_count(), 2);
+  EXPECT_EQ(log_.published("default")->catalog().find("LEVEL")->key, "lamp.level");
+}
+
+TEST_F(ChangeLogTest, ALogWithTwoOwnersOfAnAliasIsLoadedWithTheFirstAndSaysSo) {
+  store_.contents.fleets[0].head = 2;
+  store_.contents.fleets[0].entities = {{EntityKind::component, "horn", component_file("horn"), 2},
+                                        {EntityKind::component, "lamp", component_file("lamp"), 1}};
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe(ends.data()), 0);
+  Log lines(clock_, ends[1], LogFormat::json);
+  ChangeLog log(store_, executor_, clock_, Logger(lines, "changes"));
+  const auto loaded = log.load(*store_.load());
+  ::close(ends[1]);
+  std::string said(4096, '\0');
+  said.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::read(ends[0], said.data(), said.size()))));
+  ::close(ends[0]);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(log.published("default")->catalog().find("LEVEL")->key, "lamp.level");
+  EXPECT_EQ(log.published("default")->catalog().component("horn"), nullptr);
+  for (const char* named : {"\"error\"", "horn.level", "LEVEL", "lamp.level"})
+    EXPECT_NE(said.find(named), std::string::npos) << said;
 }
 
 }  // namespace

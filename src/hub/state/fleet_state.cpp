@@ -28,7 +28,10 @@ Json body_in(const Map& map, const std::string& id) {
 }  // namespace
 
 Result<void> FleetState::apply(const Change& change) {
+  if (auto done = apply_components(change); !done)
+    return fail(done, "change " + std::to_string(change.revision));
   for (const Edit& edit : change.edits) {
+    if (edit.kind == EntityKind::component) continue;
     if (edit.after.is_null()) {
       remove(edit.kind, edit.id, change.revision);
     } else if (auto done = put(edit.kind, edit.id, edit.after, change.revision); !done) {
@@ -37,6 +40,32 @@ Result<void> FleetState::apply(const Change& change) {
     if (edit.kind == EntityKind::action) drop_old_actions(change.at_ms);
   }
   revision_ = change.revision;
+  return {};
+}
+
+// All of them together, because an alias may go from one to another in the same change; and before everything
+// else, because nothing may have been applied if one of them is refused.
+Result<void> FleetState::apply_components(const Change& change) {
+  protocol::Catalog catalog = catalog_;
+  std::vector<std::shared_ptr<const protocol::Component>> components;
+  bool any = false;
+  for (const Edit& edit : change.edits) {
+    if (edit.kind != EntityKind::component) continue;
+    any = true;
+    catalog.remove(edit.id);
+    if (edit.after.is_null()) continue;
+    auto component = protocol::Component::from_json(edit.after);
+    if (!component) return fail(component, "component '" + edit.id + "' in the log");
+    components.push_back(*std::move(component));
+  }
+  if (!any) return {};
+  for (const auto& component : components) {
+    if (auto put = catalog.put(component); !put) return fail(put, "component '" + component->name() + "'");
+  }
+  catalog_ = std::move(catalog);
+  catalog_revision_ = change.revision;
+  for (const auto& component : components)
+    accept_values_of(*component);
   return {};
 }
 
@@ -58,9 +87,8 @@ Result<void> FleetState::put(EntityKind kind, const std::string& id, const Json&
     case EntityKind::component: {
       auto component = protocol::Component::from_json(body);
       if (!component) return fail(component, "component '" + id + "' in the log");
-      for (auto& [layer_id, layer] : layers_)
-        protocol::mark_accepted(layer.values, **component);
-      catalog_.put(*std::move(component));
+      if (auto put = catalog_.put(*component); !put) return fail(put, "component '" + id + "'");
+      accept_values_of(**component);
       catalog_revision_ = std::max(catalog_revision_, revision);
       return {};
     }
@@ -84,14 +112,16 @@ void FleetState::remove(EntityKind kind, const std::string& id, std::int64_t rev
     case EntityKind::group: groups_.erase(id); break;
     case EntityKind::key: keys_.erase(id); break;
     case EntityKind::action: actions_.erase(id); break;
-    case EntityKind::component:
-      catalog_.remove(id);
-      catalog_revision_ = revision;
-      break;
+    case EntityKind::component: break;  // apply_components() has done it
     case EntityKind::setting:
       if (const auto setting = SettingId::parse(id)) write_setting(*setting, nullptr, revision);
       break;
   }
+}
+
+void FleetState::accept_values_of(const protocol::Component& component) {
+  for (auto& [layer_id, layer] : layers_)
+    protocol::mark_accepted(layer.values, component);
 }
 
 void FleetState::write_setting(const SettingId& id, const Json* value, std::int64_t revision) {

@@ -23,9 +23,11 @@ class FleetState {
   const std::string& fleet() const { return fleet_; }
   std::int64_t revision() const { return revision_; }
 
-  // Errors: corrupted if an edit's body cannot be read (the log was damaged); the state is then unusable.
+  // Errors: already_exists if two components would have one alias; nothing of the change is applied then.
+  // corrupted if an edit's body cannot be read (the log was damaged); the state is then unusable.
   Result<void> apply(const Change& change);
-  // Loads an entity as a snapshot has it. `revision`: of the change that wrote it.
+  // Loads an entity as a snapshot has it. `revision`: of the change that wrote it. Errors: as apply(), for
+  // this one entity.
   Result<void> load(EntityKind kind, const std::string& id, const Json& body, std::int64_t revision);
   void set_revision(std::int64_t revision) { revision_ = revision; }
 
@@ -72,8 +74,10 @@ class FleetState {
   Stack stack(const Device& device) const;
 
  private:
+  Result<void> apply_components(const Change& change);
   Result<void> put(EntityKind kind, const std::string& id, const Json& body, std::int64_t revision);
   void remove(EntityKind kind, const std::string& id, std::int64_t revision);
+  void accept_values_of(const protocol::Component& component);
   void write_setting(const SettingId& id, const Json* value, std::int64_t revision);
   void drop_old_actions(std::int64_t now_ms);
 

@@ -156,6 +156,48 @@ TEST_F(FleetStateTest, DamagedBodiesAreRefused) {
   }
 }
 
+Json component_file(const std::string& name, const std::string& alias) {
+  JsonObject setting{{"type", "integer"}, {"default", 1}};
+  if (!alias.empty()) setting["x-alias"] = alias;
+  return JsonObject{
+      {"x-component", name}, {"type", "object"}, {"properties", JsonObject{{"level", setting}}}};
+}
+
+TEST_F(FleetStateTest, AnAliasOfAnotherComponentIsRefusedAndNothingIsHalfApplied) {
+  put(EntityKind::component, "lamp", component_file("lamp", "LEVEL"));
+  Change change;
+  change.revision = 2;
+  change.edits = {state_.edit(EntityKind::setting, "fleet lamp.level", 7),
+                  state_.edit(EntityKind::component, "bulb", component_file("bulb", "")),
+                  state_.edit(EntityKind::component, "horn", component_file("horn", "LEVEL"))};
+  const auto applied = state_.apply(change);
+  ASSERT_FALSE(applied);
+  EXPECT_EQ(applied.error().code, ErrorCode::already_exists);
+  for (const char* named : {"horn.level", "LEVEL", "lamp.level"})
+    EXPECT_NE(applied.error().message.find(named), std::string::npos) << applied.error().message;
+  EXPECT_EQ(state_.revision(), 1);
+  EXPECT_EQ(state_.catalog().components().size(), 1u);
+  EXPECT_EQ(state_.catalog_revision(), 1);
+  EXPECT_EQ(state_.catalog().find("LEVEL")->key, "lamp.level");
+  EXPECT_TRUE(state_.layer({LayerKind::fleet, ""}).empty());
+}
+
+TEST_F(FleetStateTest, AnAliasMayGoFromOneComponentToAnotherInOneChange) {
+  put(EntityKind::component, "lamp", component_file("lamp", "LEVEL"));
+  Change change;
+  change.revision = 2;
+  change.edits = {state_.edit(EntityKind::component, "horn", component_file("horn", "LEVEL")),
+                  state_.edit(EntityKind::component, "lamp", component_file("lamp", "LAMP_LEVEL")),
+                  state_.edit(EntityKind::setting, "fleet horn.level", 3)};
+  const auto applied = state_.apply(change);
+  ASSERT_TRUE(applied) << applied.error().message;
+  EXPECT_EQ(state_.catalog().find("LEVEL")->key, "horn.level");
+  EXPECT_EQ(state_.catalog().find("LAMP_LEVEL")->key, "lamp.level");
+  put(EntityKind::component, "lamp", nullptr);
+  EXPECT_EQ(state_.catalog().find("LAMP_LEVEL"), nullptr);
+  EXPECT_EQ(state_.catalog_revision(), 3);
+}
+
 TEST_F(FleetStateTest, KeysAreShownWithoutTheirHash) {
   Key key;
   key.secret_hash = sha256("secret");
