@@ -171,27 +171,39 @@ void DeviceSession::handle(const protocol::Handshake& message) {
   }
   ++sessions_.counters_.handshakes;
   nonce_ = {};
-  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
-  record.epoch = message.epoch;
-  record.last_seen_ms = unix_ms(sessions_.clock_);
-  record.components = names_of(message.components);
-  record.version = message.agent_version;
-  DeviceFacts facts = DeviceFacts::parse(record.facts);
-  facts.capabilities = message.capabilities;
-  facts.pending_edits = static_cast<std::int64_t>(message.pending.size());
-  if (const protocol::SectionState* settings = settings_in(message.sections)) {
-    running_hash_ = record.running = settings->applied;
-    refused_hash_ = record.refused = settings->refused;
-    if (!settings->refused) facts.errors.clear();
-  }
-  record.facts = facts.text();
-  drifted_ = facts.reported.contains("drift");
-  running_ = sessions_.documents_.recent(running_hash_);
+  take_over(message);
   state_ = State::settling;
   deadline_ = sessions_.clock_.steady() + sessions_.options_.ping_interval;
   sessions_.enter(*this);
   welcome(message);
   settle(message.pending);
+}
+
+// What was reported in former sessions may be of another life of the device: from here on only what this
+// handshake and the messages after it say is true.
+void DeviceSession::take_over(const protocol::Handshake& message) {
+  const protocol::SectionState* told = settings_in(message.sections);
+  const protocol::SectionState settings = told == nullptr ? protocol::SectionState{} : *told;
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
+  DeviceFacts facts = DeviceFacts::parse(record.facts);
+  const bool same = settings.applied == record.running && settings.refused == record.refused;
+  if (!settings.refused || settings.refused != record.refused) facts.errors.clear();
+  if (!same || record.phase == Phase::staging) {
+    record.phase = settings.refused ? Phase::refused : Phase::applied;
+  }
+  facts.capabilities = message.capabilities;
+  facts.reported.clear();
+  facts.pending_edits = static_cast<std::int64_t>(message.pending.size());
+  record.epoch = message.epoch;
+  record.last_seen_ms = unix_ms(sessions_.clock_);
+  record.components = names_of(message.components);
+  record.version = message.agent_version;
+  record.running_revision = message.cursor.revision;
+  record.running = running_hash_ = settings.applied;
+  record.refused = refused_hash_ = settings.refused;
+  record.facts = facts.text();
+  drifted_ = false;
+  running_ = sessions_.documents_.recent(running_hash_);
 }
 
 void DeviceSession::welcome(const protocol::Handshake& message) {

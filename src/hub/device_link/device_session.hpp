@@ -67,6 +67,7 @@ class DeviceSession final : public ws::Session {
     std::int64_t epoch_start = 0;
   };
   std::optional<Refusal> judge(const protocol::Handshake& message) const;
+  void take_over(const protocol::Handshake& message);
   void welcome(const protocol::Handshake& message);
   void settle(const std::vector<protocol::PendingEdit>& edits);
   void settled(const protocol::PendingEdit& edit, Result<SharedChange> outcome);

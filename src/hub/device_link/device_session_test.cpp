@@ -191,7 +191,65 @@ TEST_F(DeviceSessionTest, AHeartbeatWithAnotherHashBringsTheDocumentAgain) {
   EXPECT_FALSE(updates[0].base) << "nobody knows that document";
 }
 
-TEST_F(DeviceSessionTest, PendingEditsAreSettledBeforeTheFirstUpdate) {
+TEST_F(DeviceSessionTest, AHandshakeReplacesWhatAnEarlierLifeReported) {
+  TestDevice& device = add_device();
+  apply(device, only<ConfigUpdate>(join(device)).at(0), Phase::provisional);
+  const Digest first = device.applied;
+  protocol::Heartbeat beat;
+  beat.sections = {{Section::settings, device.applied, {}}};
+  beat.reported = {{"drift", JsonArray{"local_edit"}}, {"modules", {{"hotword", {{"state", "idle"}}}}}};
+  say(device, beat);
+  EXPECT_EQ(sync(device), SyncStatus::drifted);
+  set("fleet", "hotword.threshold", 0.7);
+  const ConfigUpdate second = device.peer.take_all<ConfigUpdate>().at(0);
+  say(device, protocol::ConfigStatus{Section::settings,
+                                     second.hash,
+                                     second.revision,
+                                     first,
+                                     Phase::reverted,
+                                     {{"hotword.threshold", "it does not work"}}});
+  EXPECT_EQ(sync(device), SyncStatus::reverted);
+  const auto record = [&]() -> const DeviceRecord& { return *hub.records().find(device.id); };
+
+  // The same life, connected again: what it refused and why still stands.
+  device.refused = second.hash;
+  join(device);
+  EXPECT_EQ(sync(device), SyncStatus::reverted);
+  EXPECT_EQ(DeviceFacts::parse(record().facts).errors.size(), 1u);
+  EXPECT_TRUE(DeviceFacts::parse(record().facts).reported.empty()) << "the first heartbeat names everything";
+
+  struct Case {
+    const char* what;
+    std::vector<protocol::SectionState> sections;
+  };
+  const Case cases[] = {
+      {"wiped", {{Section::settings, {}, {}}}},
+      {"an older document", {{Section::settings, sha256("of last year"), {}}}},
+      {"no section at all", {}},
+  };
+  for (const Case& life : cases) {
+    say(device, beat);
+    connect(device);
+    device.epoch.start += 1;
+    auto handshake = handshake_of(device);
+    handshake.sections = life.sections;
+    handshake.cursor.revision = life.sections.empty() ? 0 : 1;
+    handshake.proof =
+        base64url_encode(*ed25519_sign(device.keys.private_key, protocol::handshake_proof_text(handshake)));
+    say(device, handshake);
+    const DeviceFacts facts = DeviceFacts::parse(record().facts);
+    EXPECT_TRUE(facts.reported.empty()) << life.what;
+    EXPECT_TRUE(facts.errors.empty()) << life.what;
+    EXPECT_EQ(record().running, life.sections.empty() ? Digest{} : life.sections[0].applied) << life.what;
+    EXPECT_FALSE(record().refused) << life.what;
+    EXPECT_EQ(record().running_revision, handshake.cursor.revision) << life.what;
+    EXPECT_EQ(record().phase, Phase::applied) << life.what;
+    EXPECT_EQ(sync(device), SyncStatus::pending) << life.what;
+    EXPECT_FALSE(device.peer.take_all<ConfigUpdate>().at(0).base) << life.what;
+  }
+}
+
+TEST_F(DeviceSessionTest, AnEditProposedTwiceAreSettledBeforeTheFirstUpdate) {
   TestDevice& device = add_device();
   apply(device, only<ConfigUpdate>(join(device)).at(0));
   set("fleet", "hotword.models", JsonArray{"hub.tflite"});
