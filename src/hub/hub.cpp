@@ -22,6 +22,7 @@ Result<void> Hub::load() {
   if (!stored) return fail(stored);
   if (auto loaded = changes_.load(*stored); !loaded) return loaded;
   records_.load(*stored);
+  sessions_.watch_records(*stored);
   return {};
 }
 

@@ -53,8 +53,7 @@ struct Api::Parts {
         description(api.hub_),
         services{api.hub_, log, writer, description, api.clock_, api.logger_},
         stream(services, hub_executor, {}),
-        system(services, stream),
-        registration(services, stream) {
+        system(services, stream) {
     registration.add_to(router);
     devices.add_to(router);
     device_documents.add_to(router);
@@ -88,7 +87,7 @@ struct Api::Parts {
   Services services;
   Stream stream;
   System system;
-  Registration registration;
+  Registration registration{services};
   Devices devices{services};
   DeviceDocuments device_documents{services};
   Personas personas{services};

@@ -225,7 +225,7 @@ asio::awaitable<Reply> Registration::heartbeat(Call& call) {
       facts.metadata[name] = value;
     record.facts = facts.text();
   }
-  stream_.on_reported(call.fleet_name, id);
+  services_.hub.sessions().heard_by_rest(record);
   const auto device = call.device();
   if (!device) co_return fail(device);
   JsonObject answer = services_.description.describe(*call.fleet, **device);
@@ -245,7 +245,7 @@ Reply Registration::set_status(const Call& call) {
   DeviceRecord& record = services_.hub.records().edit(call.fleet_name, (*device)->id);
   record.rest_status = *status;
   if (call.principal.kind == Principal::Kind::device) record.last_seen_ms = services_.now_ms();
-  stream_.on_reported(call.fleet_name, (*device)->id);
+  services_.hub.sessions().heard_by_rest(record);
   return http::json_response(services_.description.describe(*call.fleet, **device));
 }
 

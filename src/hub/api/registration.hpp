@@ -8,7 +8,7 @@ namespace starling::hub {
 
 class Registration {
  public:
-  Registration(Services& services, PresenceObserver& stream) : services_(services), stream_(stream) {}
+  explicit Registration(Services& services) : services_(services) {}
   void add_to(Router& router);
 
  private:
@@ -20,7 +20,6 @@ class Registration {
   asio::awaitable<Result<void>> save_timezone(Call& call, std::string device_id, std::string timezone);
 
   Services& services_;
-  PresenceObserver& stream_;
 };
 
 }  // namespace starling::hub

@@ -152,6 +152,52 @@ TEST_F(StreamApi, ReportedStateComesAsASnapshotThenTheNewestOnly) {
   EXPECT_EQ(events->events.back().id, "") << "reported state is no place in the log";
 }
 
+TEST_F(StreamApi, ADeviceThatFallsSilentIsAnnouncedOnceAlsoAfterARestart) {
+  const std::string id = enrol(1, "bear");
+  const auto beat = [&] {
+    ask(http::Method::post, "/api/v1/devices/" + id + "/heartbeat", "", {token_of(id)});
+    settle();
+  };
+  const auto statuses_after = [&](FakeEvents& events, Seconds time) {
+    events.events.clear();
+    clock.advance(time);
+    hub->tick();
+    settle();
+    std::vector<std::string> statuses;
+    for (const Event& event : events.events)
+      statuses.emplace_back(event.data.at("status").as_string());
+    return statuses;
+  };
+  using Statuses = std::vector<std::string>;
+  auto events = open("?snapshot=false");
+  beat();
+  EXPECT_EQ(statuses_after(*events, Seconds(700)), Statuses{});
+  beat();
+  EXPECT_EQ(statuses_after(*events, Seconds(700)), Statuses{}) << "it spoke meanwhile";
+  EXPECT_EQ(statuses_after(*events, Seconds(49)), Statuses{});
+  EXPECT_EQ(statuses_after(*events, Seconds(1)), Statuses{"offline"});
+  EXPECT_EQ(statuses_after(*events, Seconds(5'000)), Statuses{}) << "once";
+
+  beat();
+  EXPECT_EQ(events->events.back().data.at("status"), Json("online"));
+  ask(http::Method::patch, "/api/v1/devices/" + id + "/status", R"({"status":"offline"})", {token_of(id)});
+  settle();
+  EXPECT_EQ(statuses_after(*events, Seconds(800)), Statuses{}) << "it had said so itself";
+
+  beat();
+  hub->tick();
+  settle();
+  restart();
+  events = open("?snapshot=false");
+  EXPECT_EQ(statuses_after(*events, Seconds(749)), Statuses{});
+  EXPECT_EQ(statuses_after(*events, Seconds(1)), Statuses{"offline"});
+
+  beat();
+  del("/api/v1/devices/" + id);
+  settle();
+  EXPECT_EQ(statuses_after(*events, Seconds(5'000)), Statuses{});
+}
+
 TEST_F(StreamApi, ARestrictedKeySeesItsDevicesAndItsChanges) {
   enrol(1, "bear", R"({"room":"nursery"})");
   enrol(2, "robot", R"({"room":"lab"})");

@@ -13,6 +13,11 @@ namespace {
 constexpr std::array<std::string_view, 8> status_names{"in_sync", "pending",  "staging", "provisional",
                                                        "refused", "reverted", "drifted", "offline"};
 
+// Two and a half intervals after the last heartbeat.
+std::int64_t silent_from_ms(const DeviceRecord& record, Seconds heartbeat) {
+  return record.last_seen_ms + Milliseconds(heartbeat).count() * 5 / 2;
+}
+
 }  // namespace
 
 std::string_view to_string(SyncStatus status) {
@@ -57,7 +62,10 @@ void Sessions::leave(DeviceSession& session) {
   const auto found = by_device_.find(session.device_id());
   if (found == by_device_.end() || found->second != &session) return;
   by_device_.erase(found);
-  if (!stopping_) reported(session.fleet(), session.device_id());
+  if (stopping_) return;
+  reported(session.fleet(), session.device_id());
+  const DeviceRecord* record = records_.find(session.device_id());
+  if (record != nullptr && present_by_rest(*record)) watch_silence(*record);
 }
 
 bool Sessions::online(const std::string& device_id) const {
@@ -72,9 +80,44 @@ std::size_t Sessions::online_count(std::string_view fleet) const {
 bool Sessions::present(const Device& device) const {
   if (online(device.id)) return true;
   const DeviceRecord* record = records_.find(device.id);
-  if (record == nullptr || record->rest_status.empty() || record->rest_status == "offline") return false;
-  const Milliseconds silence(clock_.wall().time_since_epoch().count() - record->last_seen_ms);
-  return silence * 2 < options_.heartbeat * 5;
+  return record != nullptr && present_by_rest(*record);
+}
+
+bool Sessions::present_by_rest(const DeviceRecord& record) const {
+  if (record.rest_status.empty() || record.rest_status == "offline") return false;
+  return clock_.wall().time_since_epoch().count() < silent_from_ms(record, options_.heartbeat);
+}
+
+void Sessions::watch_silence(const DeviceRecord& record) {
+  silence_.watch(record.device_id, silent_from_ms(record, options_.heartbeat));
+}
+
+void Sessions::heard_by_rest(const DeviceRecord& record) {
+  if (present_by_rest(record)) watch_silence(record);
+  reported(record.fleet, record.device_id);
+}
+
+void Sessions::watch_records(const StoredHub& stored) {
+  for (const StoredFleet& fleet : stored.fleets) {
+    for (const DeviceRecord& record : fleet.records) {
+      if (present_by_rest(record)) watch_silence(record);
+    }
+  }
+}
+
+// Some have spoken since they were put on the watch: they are looked at again. Some have a link by now: the
+// watch goes on when it ends. Some have said themselves that they go: that was told then.
+void Sessions::announce_silent() {
+  const std::int64_t now_ms = clock_.wall().time_since_epoch().count();
+  while (const auto device_id = silence_.take_due(now_ms)) {
+    const DeviceRecord* record = records_.find(*device_id);
+    if (record == nullptr || online(*device_id)) continue;
+    if (present_by_rest(*record)) {
+      watch_silence(*record);
+    } else if (record->rest_status != "offline") {
+      reported(record->fleet, record->device_id);
+    }
+  }
 }
 
 SyncStatus Sessions::sync_status(const FleetState& state, const Device& device) {
@@ -193,6 +236,7 @@ void Sessions::for_each_connection(Visit visit) {
 void Sessions::tick() {
   const SteadyTime now = clock_.steady();
   for_each_connection([&](DeviceSession& session) { session.tick(now); });
+  announce_silent();
 }
 
 void Sessions::stop() {

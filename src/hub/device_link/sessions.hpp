@@ -13,6 +13,7 @@
 
 #include "base/ws/websocket.hpp"
 #include "hub/device_link/device_records.hpp"
+#include "hub/device_link/silence_watch.hpp"
 #include "hub/executor.hpp"
 #include "hub/settings/documents.hpp"
 #include "hub/state/change_log.hpp"
@@ -66,11 +67,16 @@ class Sessions : public ChangeObserver {
   // their heartbeats.
   SyncStatus sync_status(const FleetState& state, const Device& device);
   bool present(const Device& device) const;  // link, or a REST heartbeat within 2.5 intervals
+  // A device has spoken over REST: its record holds what it said. Observers are told, and once more when it
+  // falls silent.
+  void heard_by_rest(const DeviceRecord& record);
+  // After the records were loaded: those that were present then may fall silent as well.
+  void watch_records(const StoredHub& stored);
 
   void observe(PresenceObserver& observer);
   void stop_observing(PresenceObserver& observer);
 
-  // Pings, timeouts, handshake deadlines; every second.
+  // Pings, timeouts, handshake deadlines, devices that have fallen silent; every second.
   void tick();
   void stop();
 
@@ -95,6 +101,9 @@ class Sessions : public ChangeObserver {
   // Labelled with the revision that it is sent at, not with the one that the document was resolved at: a
   // device that comes back to an older document must not take it for a late message.
   ws::SharedFrame update_frame(const SettingsSection& section, const SharedSection& base, std::int64_t as_of);
+  bool present_by_rest(const DeviceRecord& record) const;
+  void watch_silence(const DeviceRecord& record);
+  void announce_silent();
   void refresh_slice();
   template <typename Visit>
   void for_each_connection(Visit visit);
@@ -113,6 +122,7 @@ class Sessions : public ChangeObserver {
   std::map<std::uint64_t, DeviceSession*>
       connections_;  // in order of arrival, also those before their handshake
   std::uint64_t arrivals_ = 0;
+  SilenceWatch silence_;
   std::vector<DeviceSession*> refresh_;  // sessions to look at in coming turns; nullptr: has gone meanwhile
   std::size_t refresh_next_ = 0;
   // By base hash, target hash and revision.
