@@ -40,6 +40,88 @@ TEST_F(DeviceFiles, ATornGenerationIsKeptAsideAndReportedAsDrift) {
   EXPECT_TRUE(kept);
 }
 
+// The way back, for what is damaged while it has not proved itself.
+class WayBack : public DeviceFiles {
+ protected:
+  // What the agent does once a document has held for a minute.
+  void confirm(int volume) {
+    set({{"audio.volume", volume}});
+    ASSERT_EQ(device.stop(), 0);
+    std::filesystem::remove(device.state() / "confirmed");
+    std::filesystem::create_symlink(current(), device.state() / "confirmed");
+    device.start();
+    fleet.await_applied();
+  }
+  // Of a device that is stopped. Gives the name under which it will be kept.
+  std::filesystem::path damage(const std::string& bytes) {
+    const std::filesystem::path generation = current();
+    write_text(device.state() / generation / "document.json", bytes);
+    return generation.parent_path() / ("corrupt-" + generation.filename().string());
+  }
+  std::filesystem::path current() { return std::filesystem::read_symlink(device.state() / "current"); }
+  std::filesystem::path confirmed() { return std::filesystem::read_symlink(device.state() / "confirmed"); }
+};
+
+std::string with_another_volume(std::string document) {
+  const std::string before = "\"audio.volume\":";
+  return document.replace(document.find(before) + before.size(), 2, "99");
+}
+
+TEST_F(WayBack, LeadsToTheConfirmedSettingsAndFromThereToTheDesiredOnes) {
+  struct Case {
+    const char* damage;
+    std::function<std::string(const std::string&)> done_to;
+  };
+  const Case cases[] = {
+      {"truncated", [](const std::string& document) { return document.substr(0, document.size() / 2); }},
+      {"without its end",
+       [](const std::string& document) { return document.substr(0, document.size() - 2); }},
+      {"empty", [](const std::string&) { return std::string(); }},
+      {"another value", with_another_volume},
+      {"zeros", [](const std::string& document) { return std::string(document.size(), '\0'); }},
+  };
+  confirm(11);
+  int volume = 20;
+  for (const Case& each : cases) {
+    set({{"audio.volume", ++volume}});
+    ASSERT_EQ(device.stop(), 0);
+    ASSERT_NE(current(), confirmed());
+    const std::string damaged = each.done_to(read_text(device.state() / "current" / "document.json"));
+    const std::filesystem::path aside = damage(damaged);
+
+    device.start_without_hub();
+    ASSERT_EQ(device.stop(), 0) << each.damage << device.log();
+    EXPECT_EQ(device.overrides().at("AUDIO_VOLUME"), Json(11)) << each.damage;
+    EXPECT_EQ(current(), confirmed()) << each.damage;
+    EXPECT_EQ(read_text(device.state() / aside / "document.json"), damaged) << each.damage;
+    EXPECT_THAT(device.log(), HasSubstr("kept as " + aside.string())) << each.damage;
+
+    device.start();
+    fleet.await_applied();
+    EXPECT_EQ(device.overrides().at("AUDIO_VOLUME"), Json(volume)) << each.damage;
+  }
+}
+
+// Here the hub wants what is confirmed, so that the drift stands until something else is wanted.
+TEST_F(WayBack, IsShownAsDriftAtTheHubUntilNewSettingsCome) {
+  confirm(11);
+  set({{"audio.volume", 22}});
+  ASSERT_EQ(device.stop(), 0);
+  fleet.hub().call("PUT", "/api/v1/settings", JsonObject{{"values", JsonObject{{"audio.volume", 11}}}});
+  const std::filesystem::path aside = damage("{}");
+
+  device.start();
+  fleet.await_status("nursery", "drifted");
+  EXPECT_THAT(reported(), HasSubstr("corruption"));
+  EXPECT_THAT(reported(), HasSubstr("kept as " + aside.string()));
+  EXPECT_EQ(device.overrides().at("AUDIO_VOLUME"), Json(11));
+  EXPECT_EQ(current(), confirmed());
+
+  set({{"audio.volume", 33}});
+  EXPECT_EQ(device.overrides().at("AUDIO_VOLUME"), Json(33));
+  eventually("the drift to be over", [&] { return reported().find("corruption") == std::string::npos; });
+}
+
 TEST_F(DeviceFiles, AnEditOfTheOverrideFileBecomesAProposal) {
   set({{"audio.volume", 33}});
   ASSERT_EQ(device.stop(), 0);
