@@ -27,6 +27,13 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   sockets_command->add_option("--rate", sockets.rate, "changes of the whole fleet a second; 0: none")
       ->capture_default_str();
+  sockets_command
+      ->add_option("--connect-limit", sockets.connect_limit_s, "seconds for all devices to be connected")
+      ->capture_default_str();
+  sockets_command
+      ->add_option("--settle-limit", sockets.settle_limit_s,
+                   "seconds after the last change for every device to be as the hub wants it")
+      ->capture_default_str();
   sockets_command->add_flag("--verbose", sockets.verbose, "say why each connection could not be made");
 
   CLI11_PARSE(app, argc, argv);

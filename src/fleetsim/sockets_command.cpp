@@ -36,6 +36,8 @@ Result<SocketModeOptions> options_of(const SocketsArguments& arguments) {
   options.devices = arguments.devices;
   options.duration = Seconds(static_cast<std::int64_t>(arguments.duration_s));
   options.changes_per_second = arguments.rate;
+  options.connect_limit = Seconds(arguments.connect_limit_s);
+  options.settle_limit = Seconds(arguments.settle_limit_s);
   return options;
 }
 

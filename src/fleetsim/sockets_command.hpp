@@ -14,6 +14,8 @@ struct SocketsArguments {
   std::size_t devices = 100;
   double duration_s = 10;
   double rate = 1;
+  unsigned connect_limit_s = 60;
+  unsigned settle_limit_s = 30;
   bool verbose = false;
 };
 
