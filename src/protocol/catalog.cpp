@@ -1,35 +1,10 @@
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <numeric>
-
+#include "base/nearest_name.hpp"
 #include "protocol/component.hpp"
 #include "protocol/excerpt.hpp"
 
 namespace starling::protocol {
-namespace {
-
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-// Levenshtein's distance, blind to case.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t replaced = diagonal + (lower(a[i]) == lower(b[j]) ? 0 : 1);
-      diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
-    }
-  }
-  return row[b.size()];
-}
-
-}  // namespace
 
 std::string_view component_of(std::string_view key) {
   const auto dot = key.find('.');
@@ -79,27 +54,15 @@ const SettingSchema* Catalog::find(std::string_view key_or_alias) const {
 
 Result<const SettingSchema*> Catalog::require(std::string_view key_or_alias) const {
   if (const SettingSchema* setting = find(key_or_alias)) return setting;
-  constexpr std::size_t longest_compared = 140;
-  std::string_view nearest;
-  std::size_t best = std::max<std::size_t>(2, key_or_alias.size() / 3) + 1;
-  const auto consider = [&](std::string_view name) {
-    const std::size_t steps = distance(key_or_alias, name);
-    if (steps < best) {
-      best = steps;
-      nearest = name;
-    }
-  };
-  if (key_or_alias.size() <= longest_compared) {
-    for (const auto& [name, component] : components_) {
-      for (const SettingSchema& setting : component->settings())
-        consider(setting.key);
-    }
-    for (const auto& [alias, key] : aliases_)
-      consider(alias);
+  NearestName nearest(key_or_alias);
+  for (const auto& [name, component] : components_) {
+    for (const SettingSchema& setting : component->settings())
+      nearest.consider(setting.key);
   }
-  std::string message = fmt::format("no setting is called '{}'", excerpt(key_or_alias));
-  if (!nearest.empty()) message += fmt::format("; did you mean {}?", nearest);
-  return fail(ErrorCode::invalid_argument, std::move(message));
+  for (const auto& [alias, key] : aliases_)
+    nearest.consider(alias);
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("no setting is called '{}'{}", excerpt(key_or_alias), nearest.hint()));
 }
 
 Result<Json> Catalog::validate(std::string_view key, const Json& value) const {
