@@ -1,0 +1,170 @@
+#include "agent/supervisor/module_folder.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "agent/supervisor/notify.hpp"
+#include "base/files.hpp"
+
+namespace starling::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view blanks = " \t\r";
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(blanks);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
+}
+
+bool equal_but_for_case(std::string_view a, std::string_view lower_case) {
+  return std::ranges::equal(a, lower_case, [](char x, char y) {
+    return (x >= 'A' && x <= 'Z' ? static_cast<char>(x - 'A' + 'a') : x) == y;
+  });
+}
+
+// The value of a line `enabled = VALUE # comment`, within that line; nullopt if it is another line.
+std::optional<std::string_view> enabled_value(std::string_view line) {
+  const auto equals = line.find('=');
+  if (equals == std::string_view::npos) return {};
+  if (!equal_but_for_case(trimmed(line.substr(0, equals)), "enabled")) return {};
+  const std::string_view rest = line.substr(equals + 1);
+  const std::string_view value = trimmed(rest.substr(0, rest.find_first_of("#;")));
+  return value.empty() ? rest.substr(0, 0) : value;
+}
+
+template <typename Line>
+void for_each_line(std::string_view text, Line&& line) {
+  while (!text.empty()) {
+    const auto end = std::min(text.find('\n'), text.size() - 1) + 1;  // its line feed belongs to it
+    line(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+}
+
+FoundModule broken(const fs::path& folder, std::string_view name, std::string why) {
+  const std::string shown = printable_text(name, 64);
+  return {shown, (folder / name).string(), fail(ErrorCode::invalid_argument, shown + ": " + why),
+          std::nullopt};
+}
+
+Result<ModuleManifest> manifest_in(const fs::path& folder, std::string_view name,
+                                   const AccountLookup& accounts) {
+  const auto text = read_file(folder / "module.toml", max_manifest_bytes);
+  if (!text) return fail(text, name);
+  return parse_manifest(*text, name, folder.string(), accounts);
+}
+
+}  // namespace
+
+Result<std::optional<bool>> enabled_in(std::string_view config) {
+  std::optional<bool> enabled;
+  std::optional<Error> error;
+  int number = 0;
+  for_each_line(config, [&](std::string_view line) {
+    ++number;
+    const auto value = enabled_value(line.substr(0, line.find('\n')));
+    if (!value || error) return;
+    if (equal_but_for_case(*value, "true")) {
+      enabled = true;
+    } else if (equal_but_for_case(*value, "false")) {
+      enabled = false;
+    } else {
+      error = Error{ErrorCode::invalid_argument,
+                    fmt::format("config.txt:{}: enabled is '{}', but must be true or false", number,
+                                printable_text(*value, 64)),
+                    {}};
+    }
+  });
+  if (error) return std::unexpected(*std::move(error));
+  return enabled;
+}
+
+std::string config_with_enabled(std::string_view config, bool enabled) {
+  const std::string_view word = enabled ? "true" : "false";
+  std::string changed;
+  bool said = false;
+  for_each_line(config, [&](std::string_view line) {
+    const auto value = enabled_value(line.substr(0, line.find('\n')));
+    if (!value) {
+      changed += line;
+      return;
+    }
+    said = true;
+    const auto before = static_cast<std::size_t>(value->data() - line.data());
+    changed.append(line.substr(0, before)).append(word).append(line.substr(before + value->size()));
+  });
+  if (!said) {
+    if (!changed.empty() && !changed.ends_with('\n')) changed += '\n';
+    changed.append("enabled = ").append(word).append("\n");
+  }
+  return changed;
+}
+
+Result<std::optional<bool>> read_enabled(const fs::path& module_folder) {
+  const auto text = read_file(module_folder / "config.txt", max_config_bytes);
+  if (!text && text.error().code == ErrorCode::not_found) return std::nullopt;
+  if (!text) return fail(text);
+  return enabled_in(*text);
+}
+
+Result<void> write_enabled(const fs::path& module_folder, bool enabled) {
+  const fs::path path = module_folder / "config.txt";
+  const auto text = read_file(path, max_config_bytes);
+  if (!text && text.error().code != ErrorCode::not_found) return fail(text);
+  const std::string before = text.value_or("");
+  const std::string after = config_with_enabled(before, enabled);
+  if (text && before == after) return {};
+
+  std::error_code error;
+  const auto mode = fs::status(path, error).permissions();
+  const unsigned kept = error || !text ? 0644u : static_cast<unsigned>(mode & fs::perms::mask);
+  // A link is written through: the person who made it wants the file behind it.
+  const fs::path target = fs::canonical(path, error);
+  return write_file_durably(error ? path : target, after, kept);
+}
+
+FoundModule find_module(const fs::path& folder, std::string_view name, const AccountLookup& accounts) {
+  if (!valid_module_name(name)) {
+    return broken(folder, name,
+                  "a module's folder is named with a-z, 0-9, _ and -, at most 64 of them; rename it");
+  }
+  std::error_code error;
+  fs::path absolute = fs::absolute(folder, error);
+  const fs::path module = ((error ? folder : absolute) / name).lexically_normal();
+  return {std::string(name), module.string(), manifest_in(module, name, accounts), read_enabled(module)};
+}
+
+Result<std::vector<FoundModule>> find_modules(const fs::path& folder, const AccountLookup& accounts) {
+  std::error_code error;
+  std::vector<std::string> names;
+  constexpr std::size_t most_listed = 4 * max_modules;
+  auto entry = fs::directory_iterator(folder, error);
+  for (; !error && entry != fs::directory_iterator() && names.size() < most_listed; entry.increment(error)) {
+    std::error_code ignored;
+    std::string name = entry->path().filename().string();
+    if (!name.starts_with('.') && entry->is_directory(ignored)) names.push_back(std::move(name));
+  }
+  if (error) {
+    const ErrorCode code = error == std::errc::no_such_file_or_directory ? ErrorCode::not_found
+                           : error == std::errc::permission_denied       ? ErrorCode::permission_denied
+                                                                         : ErrorCode::io;
+    return fail(code, fmt::format("reading the folder of modules {}: {}", folder.string(), error.message()));
+  }
+  std::ranges::sort(names);
+  std::vector<FoundModule> modules;
+  for (const std::string& name : names) {
+    if (modules.size() < max_modules) {
+      modules.push_back(find_module(folder, name, accounts));
+    } else {
+      modules.push_back(broken(folder, name, fmt::format("there are more than {} modules", max_modules)));
+    }
+  }
+  return modules;
+}
+
+}  // namespace starling::agent

@@ -1,0 +1,45 @@
+// Purpose: the modules that lie in the agent's --modules folder, and the config.txt of each, which mirrors
+// whether it is enabled. A broken module is found like the others, with what is wrong with it.
+// Owner: values; functions block. Thread: any. Lifetime: none.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/supervisor/manifest_file.hpp"
+#include "base/result.hpp"
+
+namespace starling::agent {
+
+inline constexpr std::size_t max_modules = 256;  // as many children as the keeper holds
+inline constexpr std::size_t max_config_bytes = 64 * 1024;
+
+struct FoundModule {
+  std::string name;
+  std::string folder;               // absolute
+  Result<ModuleManifest> manifest;  // or why it cannot be started
+  // config.txt: nullopt if it does not say; its error is no reason not to run the module.
+  Result<std::optional<bool>> enabled;
+};
+
+// Sorted by name. Hidden folders and plain files are no modules. Errors: not_found, permission_denied, io.
+Result<std::vector<FoundModule>> find_modules(const std::filesystem::path& folder,
+                                              const AccountLookup& accounts);
+// One module anew: its manifest may have changed.
+FoundModule find_module(const std::filesystem::path& folder, std::string_view name,
+                        const AccountLookup& accounts);
+
+// The last `enabled = true|false` of a config.txt; nullopt if there is none. Errors: invalid_argument.
+Result<std::optional<bool>> enabled_in(std::string_view config);
+// All else, comments and line ends too, stays as it is.
+std::string config_with_enabled(std::string_view config, bool enabled);
+
+// Errors of both: too_large, permission_denied, io, and of reading: invalid_argument.
+Result<std::optional<bool>> read_enabled(const std::filesystem::path& module_folder);
+// Durable; writes nothing if the file says so already.
+Result<void> write_enabled(const std::filesystem::path& module_folder, bool enabled);
+
+}  // namespace starling::agent
