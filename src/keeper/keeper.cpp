@@ -1,0 +1,286 @@
+#include "keeper/keeper.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "keeper/process_table.hpp"
+
+namespace starling::keeper {
+namespace {
+
+using Phase = Shutdown::Phase;
+
+struct FreedByC {
+  void operator()(char* text) const { ::free(text); }
+};
+
+std::unexpected<Error> failed(const std::string& doing) {
+  return fail(ErrorCode::io, doing + ": " + std::strerror(errno));
+}
+
+// Makes the folder, and gives its absolute path: sockets in it are told to processes that run elsewhere.
+Result<std::string> make_folder(const std::string& folder) {
+  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return failed("making the folder " + folder);
+  const std::unique_ptr<char, FreedByC> path(::realpath(folder.c_str(), nullptr));
+  if (!path) return failed("looking for the folder " + folder);
+  return std::string(path.get());
+}
+
+Result<Descriptor> lock_folder(const std::string& folder) {
+  const std::string path = folder + "/keeper.lock";
+  Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) return failed("opening " + path);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return fail(ErrorCode::failed_precondition, "another keeper runs in " + folder + ": stop that one first");
+  }
+  return lock;
+}
+
+Result<Descriptor> take_signals() {
+  ::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads is no reason to end
+  sigset_t taken;
+  ::sigemptyset(&taken);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD})
+    ::sigaddset(&taken, number);
+  ::sigprocmask(SIG_SETMASK, &taken, nullptr);
+  Descriptor signals(::signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!signals) return failed("signalfd");
+  return signals;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Keeper>> Keeper::open(const Clock& clock, const Log& log, CommandLine line) {
+  Result<std::string> state = make_folder(line.state);
+  if (!state) return fail(state);
+  line.state = std::move(*state);
+  Result<Descriptor> lock = lock_folder(line.state);
+  if (!lock) return fail(lock);
+  if (const auto notify = make_folder(line.state + "/notify"); !notify) return fail(notify);
+  if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return failed("becoming the subreaper");
+  Result<Descriptor> signals = take_signals();
+  if (!signals) return fail(signals);
+
+  const std::string socket = line.state + "/keeper.sock";
+  std::unique_ptr<Keeper> keeper(
+      new Keeper(clock, log, std::move(line), std::move(*lock), std::move(*signals)));
+  auto link = AgentLink::listen(socket, keeper->poller_, *keeper, log);
+  if (!link) return fail(link);
+  keeper->link_ = std::move(*link);
+  if (keeper->poller_.watch(keeper->signals_, *keeper) != 0) return failed("watching signals");
+  return keeper;
+}
+
+Keeper::Keeper(const Clock& clock, const Log& log, CommandLine line, Descriptor lock, Descriptor signals)
+    : clock_(clock),
+      log_(log),
+      lock_(std::move(lock)),
+      signals_(std::move(signals)),
+      spawner_(line.features),
+      counter_(line.state + "/keeper.state", log),
+      children_(clock, poller_, spawner_, line.state + "/notify", *this),
+      orphans_(clock, [this](pid_t pid) { return pid == agent_.pid() || children_.holds(pid); }),
+      agent_(clock, log, spawner_, counter_, std::move(line.agent), line.state + "/keeper.sock") {}
+
+int Keeper::run() {
+  agent_.start();
+  while (shutdown_.phase() != Phase::over) {
+    poller_.wait(until_deadline());
+    pass_deadlines();
+  }
+  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+  }  // no zombie is left to somebody else
+  return shutdown_.exit_status();
+}
+
+// --- from the agent
+
+void Keeper::attached() {
+  const StartCounts& counts = counter_.counts();
+  link_->send(Welcome{.keeper_pid = ::getpid(),
+                      .starts = counts.starts,
+                      .crashes = counts.crashes,
+                      .unrecorded = counts.unrecorded});
+  list();
+  if (shutdown_.phase() == Phase::agent_stops) link_->send(Stop{});
+}
+
+void Keeper::detached() {
+  // It may be about to end, or may have lost its way: then it has not heard that it is to stop.
+  if (shutdown_.phase() == Phase::agent_stops) agent_.signal(SIGTERM);
+}
+
+void Keeper::list() {
+  for (const auto& [id, child] : children_.all())
+    link_->send(ChildListed{child.held()}, child.descriptors());
+  link_->send(Listed{});
+}
+
+void Keeper::requested(const Request& request) {
+  if (const auto* spawn = std::get_if<SpawnRequest>(&request)) {
+    children_.spawn(*spawn);
+  } else if (const auto* bad = std::get_if<BadSpawn>(&request)) {
+    link_->send(Problem{"spawn: " + bad->message});
+    link_->send(SpawnFailed{bad->id, SpawnStep::request, EINVAL});
+  } else if (const auto* wanted = std::get_if<SignalRequest>(&request)) {
+    signal(*wanted);
+  } else if (const auto* forgotten = std::get_if<Forget>(&request)) {
+    forget(forgotten->id);
+  } else if (std::holds_alternative<Healthy>(request)) {
+    counter_.healthy();
+  } else if (std::holds_alternative<List>(request)) {
+    list();
+  } else if (const auto* unknown = std::get_if<UnknownVerb>(&request)) {
+    link_->send(Unsupported{unknown->verb});
+  }
+}
+
+void Keeper::signal(const SignalRequest& request) {
+  const Child* child = children_.find(request.id);
+  const int error = child == nullptr ? ESRCH : child->signal(request.number, request.scope);
+  if (error != 0) link_->send(SignalFailed{request.id, error});
+}
+
+void Keeper::forget(const std::string& id) {
+  const Child* child = children_.find(id);
+  if (child == nullptr) return;  // twice forgotten is forgotten
+  if (child->state() != ChildState::exited) {
+    return link_->send(Problem{"forget: " + id + " runs; only an exited child can be forgotten"});
+  }
+  children_.forget(id);
+}
+
+// --- from the children
+
+void Keeper::spawned(const Child& child) {
+  link_->send(Spawned{child.held()}, child.descriptors());
+}
+
+void Keeper::spawn_failed(const std::string& id, SpawnError error) {
+  link_->send(SpawnFailed{id, error.step, error.error});
+}
+
+void Keeper::exited(const Child& child) {
+  link_->send(Exited{child.id(), child.pid(), *child.exit()});
+}
+
+// --- events
+
+void Keeper::ready(std::uint32_t) {
+  signalfd_siginfo info{};
+  while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+    if (info.ssi_signo == SIGCHLD) {
+      collect();
+    } else if (!shutdown_.has_begun()) {
+      log_.info("stopping");
+      stop(0);
+    } else {
+      enter(Phase::all_killed);
+    }
+  }
+}
+
+void Keeper::collect() {
+  children_.collect();
+  if (const std::optional<int> exit_status = agent_.collect(); exit_status && !shutdown_.has_begun()) {
+    log_.error("the agent cannot work as it was started; see what it said above");
+    stop(*exit_status);
+  }
+  orphans_.reap();
+  follow_shutdown();
+}
+
+void Keeper::pass_deadlines() {
+  const SteadyTime now = clock_.steady();
+  if (agent_.next_start() && now >= *agent_.next_start() && !shutdown_.has_begun()) agent_.start();
+  if (orphans_.next_sweep() && now >= *orphans_.next_sweep()) orphans_.sweep();
+  if (shutdown_.deadline() && now >= *shutdown_.deadline()) enter(shutdown_.next());
+}
+
+std::optional<Milliseconds> Keeper::until_deadline() const {
+  std::optional<SteadyTime> first;
+  const auto agent_start = shutdown_.has_begun() ? std::nullopt : agent_.next_start();
+  for (const std::optional<SteadyTime>& deadline :
+       {agent_start, orphans_.next_sweep(), shutdown_.deadline()}) {
+    if (deadline && (!first || *deadline < *first)) first = deadline;
+  }
+  if (!first) return std::nullopt;
+  return std::chrono::ceil<Milliseconds>(*first - clock_.steady());
+}
+
+// --- the end
+
+void Keeper::stop(int exit_status) {
+  shutdown_.begin(exit_status);
+  agent_.let_end();
+  enter(agent_.runs() ? Phase::agent_stops : Phase::children_stop);
+}
+
+void Keeper::enter(Phase phase) {
+  shutdown_.enter(phase, clock_.steady());
+  switch (phase) {
+    case Phase::none: break;
+    case Phase::agent_stops: stop_agent(); break;
+    case Phase::children_stop:
+      if (agent_.runs()) log_.error("the agent has not stopped in time and is killed");
+      agent_.signal(SIGKILL);
+      end_children(SIGTERM);
+      break;
+    case Phase::all_killed:
+      agent_.signal(SIGKILL);
+      end_children(SIGKILL);
+      break;
+    case Phase::over: log_.error("some processes cannot be killed and are left"); break;
+  }
+  follow_shutdown();
+}
+
+void Keeper::stop_agent() {
+  // An attached agent is not sent SIGTERM: by itself that means to end and leave the modules running.
+  if (link_->is_attached()) {
+    link_->send(Stop{});
+  } else {
+    agent_.signal(SIGTERM);
+  }
+}
+
+void Keeper::end_children(int number) {
+  for (const auto& [id, child] : children_.all()) {
+    child.signal(number, SignalScope::group);
+    child.signal(SIGCONT, SignalScope::group);
+  }
+  for (const OwnChild& child : own_children()) {
+    if (!child.alive || child.pid == agent_.pid()) continue;
+    ::kill(child.pid, number);
+    ::kill(child.pid, SIGCONT);
+  }
+}
+
+void Keeper::follow_shutdown() {
+  switch (shutdown_.phase()) {
+    case Phase::none:
+    case Phase::over: return;
+    case Phase::agent_stops:
+      if (!agent_.runs()) enter(Phase::children_stop);
+      return;
+    case Phase::all_killed: end_children(SIGKILL); [[fallthrough]];  // orphans have come since
+    case Phase::children_stop: {
+      const std::vector<OwnChild> left = own_children();
+      if (std::ranges::none_of(left, &OwnChild::alive)) shutdown_.finish();
+      return;
+    }
+  }
+}
+
+}  // namespace starling::keeper
