@@ -1,0 +1,50 @@
+// Purpose: what /proc says about processes, read straight and bounded. Processes come and go meanwhile: what
+// is gone has no entry. Owner: Agent. Thread: any. Lifetime: outlives its users.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace starling::agent {
+
+struct ProcessEntry {
+  std::int32_t pid = 0;
+  std::int32_t parent = 0;
+  std::int32_t group = 0;
+  std::int32_t session = 0;
+  char state = '?';
+  std::uint64_t cpu_ticks = 0;   // user and system, its own threads
+  std::uint64_t start_time = 0;  // ticks since boot; with the pid it names a process for ever
+
+  bool alive() const { return state != 'Z' && state != 'X' && state != 'x'; }
+};
+
+// The content of a /proc/PID/stat. nullopt: it is none.
+std::optional<ProcessEntry> parse_process_stat(std::string_view text);
+
+class ProcessTable {
+ public:
+  explicit ProcessTable(std::filesystem::path proc = "/proc") : proc_(std::move(proc)) {}
+
+  std::vector<ProcessEntry> all() const;
+  std::optional<ProcessEntry> entry(std::int32_t pid) const;
+  // Whether a variable in the environment that it was started with begins so: "NAME=val".
+  bool has_variable(std::int32_t pid, std::string_view beginning) const;
+  std::string cgroup(std::int32_t pid) const;  // of version 2: "/a/b"; empty: unknown
+  std::optional<std::uint64_t> proportional_kb(std::int32_t pid) const;  // PSS; resident where it is not told
+  std::uint32_t descriptors(std::int32_t pid) const;
+  const std::filesystem::path& folder() const { return proc_; }
+
+ private:
+  std::string file(std::int32_t pid, const char* name, std::size_t max_bytes) const;
+  std::filesystem::path proc_;
+};
+
+// To exactly this process, never to another that got its number. Errno, or 0.
+int signal_process(const ProcessTable& table, const ProcessEntry& process, int number);
+
+}  // namespace starling::agent

@@ -1,0 +1,177 @@
+#include "agent/supervisor/process_tree.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace starling::agent {
+namespace {
+
+constexpr std::string_view variable = "STARLING_MODULE";
+
+// FNV-1a: short, and the same for the next agent.
+std::uint64_t stable_hash(std::string_view text) {
+  std::uint64_t hash = 0xcbf29ce484222325u;
+  for (const char c : text) {
+    hash ^= static_cast<unsigned char>(c);
+    hash *= 0x100000001b3u;
+  }
+  return hash;
+}
+
+}  // namespace
+
+ProcessTrees::ProcessTrees(const ProcessTable& table, std::optional<CgroupTree> cgroups,
+                           std::string_view owner, Logger log)
+    : table_(table),
+      cgroups_(std::move(cgroups)),
+      owner_(fmt::format("{:016x}", stable_hash(owner))),
+      log_(log) {}
+
+// "STARLING_MODULE=recorder:<owner>:", which the run's number follows.
+std::string ProcessTrees::marker(std::string_view module) const {
+  return fmt::format("{}={}:{}:", variable, module, owner_);
+}
+
+const ProcessTrees::Run* ProcessTrees::run_of(std::string_view module) const {
+  const auto found = runs_.find(module);
+  return found == runs_.end() ? nullptr : &found->second;
+}
+
+Result<TreePlace> ProcessTrees::make(const ModuleManifest& manifest, std::string_view child_id) {
+  runs_.erase(manifest.name);
+  TreePlace place;
+  place.environment.emplace_back(variable, fmt::format("{}:{}:{}", manifest.name, owner_, child_id));
+  if (!cgroups_) return place;
+  const auto folder = cgroups_->make(manifest.name, manifest.limits);
+  if (folder) {
+    place.cgroup = folder->folder.string();
+    if (!folder->problem.empty())
+      log_.warning("a module runs without a limit", {{"module", manifest.name}, {"error", folder->problem}});
+  } else if (folder.error().code == ErrorCode::failed_precondition) {
+    return fail(folder);  // two runs of one module at a time must not be
+  } else {
+    log_.warning("a module runs outside of its cgroup",
+                 {{"module", manifest.name}, {"error", folder.error().message}});
+  }
+  return place;
+}
+
+void ProcessTrees::led_by(std::string_view module, std::int32_t pid, std::uint64_t start_time,
+                          bool in_cgroup) {
+  Run& run = runs_[std::string(module)];
+  run.leader = Identity{pid, start_time};
+  run.in_cgroup = in_cgroup && cgroups_;
+}
+
+bool ProcessTrees::marked(const Run* run, std::string_view marker, const ProcessEntry& process) const {
+  const Identity identity{process.pid, process.start_time};
+  if (run != nullptr) {
+    if (run->leader == identity || run->seen.contains(identity)) return true;
+    // The keeper starts every module in a session of its own. Its number is taken while anything is in it.
+    if (run->leader && process.session == run->leader->first && process.start_time >= run->leader->second) {
+      const auto holder = table_.entry(run->leader->first);
+      if (!holder || holder->start_time == run->leader->second) return true;
+    }
+  }
+  return table_.has_variable(process.pid, marker);
+}
+
+std::vector<ProcessEntry> ProcessTrees::sweep(std::string_view module) const {
+  std::vector<ProcessEntry> others, members;
+  std::set<std::int32_t> pids;
+  const std::string mark = marker(module);
+  const Run* run = run_of(module);
+  constexpr std::int32_t kernel_threads = 2;
+  for (const ProcessEntry& process : table_.all()) {
+    if (!process.alive() || process.pid == ::getpid() || process.pid == 1) continue;
+    if (process.pid == kernel_threads || process.parent == kernel_threads) continue;
+    if (marked(run, mark, process)) {
+      members.push_back(process);
+      pids.insert(process.pid);
+    } else {
+      others.push_back(process);
+    }
+  }
+  // Children of members, whatever they did to their environment.
+  for (bool grown = !members.empty(); grown;) {
+    const auto strangers = std::partition(others.begin(), others.end(), [&](const ProcessEntry& process) {
+      return !pids.contains(process.parent);
+    });
+    grown = strangers != others.end();
+    for (auto found = strangers; found != others.end(); ++found) {
+      members.push_back(*found);
+      pids.insert(found->pid);
+    }
+    others.erase(strangers, others.end());
+  }
+
+  if (members.empty()) {
+    runs_.erase(std::string(module));  // its session's number may go to somebody else
+  } else {
+    auto& seen = runs_[std::string(module)].seen;
+    seen.clear();
+    for (const ProcessEntry& process : members)
+      seen.emplace(process.pid, process.start_time);
+  }
+  return members;
+}
+
+void ProcessTrees::kill(std::string_view module) {
+  const bool cgroup = cgroups_ && cgroups_->exists(module);
+  if (cgroup) cgroups_->kill(module);
+  const Run* run = run_of(module);
+  if (cgroup && run != nullptr && run->in_cgroup) return;
+
+  // What is stopped cannot fork: only then is it certain that none is missed.
+  constexpr int most_looks = 16;
+  std::set<Identity> stopped;
+  std::vector<ProcessEntry> members;
+  for (int look = 0; look < most_looks; ++look) {
+    members = sweep(module);
+    const auto before = stopped.size();
+    for (const ProcessEntry& process : members) {
+      if (stopped.emplace(process.pid, process.start_time).second) signal_process(table_, process, SIGSTOP);
+    }
+    if (stopped.size() == before) break;
+  }
+  for (const ProcessEntry& process : members)
+    signal_process(table_, process, SIGKILL);
+}
+
+bool ProcessTrees::empty(std::string_view module) const {
+  const bool cgroup = cgroups_ && cgroups_->exists(module);
+  if (cgroup && cgroups_->populated(module)) return false;
+  const Run* run = run_of(module);
+  if (cgroup && run != nullptr && run->in_cgroup) return true;
+  return sweep(module).empty();
+}
+
+std::vector<std::int32_t> ProcessTrees::processes(std::string_view module) const {
+  const Run* run = run_of(module);
+  if (cgroups_ && run != nullptr && run->in_cgroup) return cgroups_->processes(module);
+  std::vector<std::int32_t> pids;
+  for (const ProcessEntry& process : sweep(module))
+    pids.push_back(process.pid);
+  return pids;
+}
+
+Membership ProcessTrees::membership(std::string_view module, std::int32_t pid) const {
+  const Run* run = run_of(module);
+  const std::string mark = marker(module);
+  constexpr int most_ancestors = 32;
+  std::optional<ProcessEntry> process = table_.entry(pid);
+  if (!process || !process->alive()) return Membership::gone;
+  for (int step = 0; process && step < most_ancestors && process->pid > 1; ++step) {
+    if (run != nullptr && run->leader == Identity{process->pid, process->start_time})
+      return Membership::member;
+    if (cgroups_ && cgroups_->holds(module, table_.cgroup(process->pid))) return Membership::member;
+    if (marked(run, mark, *process)) return Membership::member;
+    process = table_.entry(process->parent);
+  }
+  return Membership::stranger;
+}
+
+}  // namespace starling::agent

@@ -1,0 +1,67 @@
+// Purpose: finds and ends all processes of a module, also those that it set free. The ladder: a delegated
+// cgroup with its memory controller; a cgroup without it; a sweep over /proc by session, parentage and a
+// variable that every descendant inherits.
+// Owner: Agent. Thread: one. Lifetime: outlives SupervisorCore.
+//
+// Both rungs are climbed for a run that is not known to have got into its cgroup. What clears its
+// environment, leaves its session and its parent, and was in no cgroup, is still found if an earlier look saw
+// it.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/supervisor/cgroup_tree.hpp"
+#include "agent/supervisor/process_table.hpp"
+#include "agent/supervisor/tree_port.hpp"
+#include "base/log.hpp"
+
+namespace starling::agent {
+
+enum class Membership { member, stranger, gone };
+
+class ProcessTrees final : public TreePort {
+ public:
+  // `owner` tells the modules of this agent from those of another on the same machine: the state folder, made
+  // absolute. Without `cgroups` the sweep is all there is.
+  ProcessTrees(const ProcessTable& table, std::optional<CgroupTree> cgroups, std::string_view owner,
+               Logger log);
+
+  Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
+  void kill(std::string_view module) override;
+  bool empty(std::string_view module) const override;
+
+  // What the keeper said of the run: spawned, or found at attaching.
+  void led_by(std::string_view module, std::int32_t pid, std::uint64_t start_time, bool in_cgroup);
+
+  // Cheap for the leader and in cgroups.
+  Membership membership(std::string_view module, std::int32_t pid) const;
+  std::vector<std::int32_t> processes(std::string_view module) const;
+  const std::optional<CgroupTree>& cgroups() const { return cgroups_; }
+
+ private:
+  using Identity = std::pair<std::int32_t, std::uint64_t>;  // pid, start time
+  struct Run {
+    std::optional<Identity> leader;
+    bool in_cgroup = false;
+    std::set<Identity> seen;  // by the last look
+  };
+
+  std::string marker(std::string_view module) const;
+  bool marked(const Run* run, std::string_view marker, const ProcessEntry& process) const;
+  std::vector<ProcessEntry> sweep(std::string_view module) const;
+  const Run* run_of(std::string_view module) const;
+
+  const ProcessTable& table_;
+  std::optional<CgroupTree> cgroups_;
+  std::string owner_;
+  Logger log_;
+  mutable std::map<std::string, Run, std::less<>> runs_;  // looking remembers what it saw
+};
+
+}  // namespace starling::agent

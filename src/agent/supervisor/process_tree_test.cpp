@@ -1,0 +1,324 @@
+#include "agent/supervisor/process_tree.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <fstream>
+
+#include "base/file_descriptor.hpp"
+#include "base/files.hpp"
+
+namespace starling::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+ModuleManifest named(std::string name) {
+  ModuleManifest manifest;
+  manifest.name = std::move(name);
+  return manifest;
+}
+
+ModuleLimits limited(std::uint64_t memory_bytes, std::optional<std::uint32_t> cpu_percent = {}) {
+  ModuleLimits limits;
+  limits.memory_bytes = memory_bytes;
+  limits.cpu_percent = cpu_percent;
+  return limits;
+}
+
+// Each process of these trees ignores SIGTERM, says a line when it is there, and stays.
+constexpr const char* stays = "trap '' TERM; echo here; while :; do sleep 1000 & wait; done";
+
+// A test is the keeper of what it starts: orphans come to it.
+struct Trees : testing::Test {
+  Trees() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
+  ~Trees() override {
+    for (const pid_t pid : started)
+      ::kill(-pid, SIGKILL);
+    reap_all();
+  }
+
+  // Starts a shell script as the keeper does: own session, the place's variables, its cgroup.
+  ProcessEntry start(const TreePlace& place, const std::string& script) {
+    int ends[2];
+    EXPECT_EQ(::pipe2(ends, 0), 0);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+      ::setsid();
+      ::dup2(ends[1], STDOUT_FILENO);
+      ::close(ends[0]);
+      ::close(ends[1]);
+      if (!place.cgroup.empty()) std::ofstream(place.cgroup + "/cgroup.procs") << ::getpid();
+      for (const auto& [name, value] : place.environment)
+        ::setenv(name.c_str(), value.c_str(), 1);
+      ::setenv("STAYS", stays, 1);
+      ::execl("/bin/sh", "sh", "-c", script.c_str(), static_cast<char*>(nullptr));
+      ::_exit(127);
+    }
+    ::close(ends[1]);
+    output.reset(ends[0]);
+    started.push_back(pid);
+    return table.entry(pid).value();
+  }
+
+  void wait_for_lines(int count) {
+    char c = 0;
+    while (count > 0) {
+      ASSERT_EQ(::read(output.number(), &c, 1), 1);
+      if (c == '\n') --count;
+    }
+  }
+  static void reap_all() {
+    while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
+    }
+  }
+
+  ProcessTable table;
+  std::vector<pid_t> started;
+  FileDescriptor output;
+};
+
+// A shell, a double-forked one in a session of its own, and a grandchild in the background.
+constexpr const char* wild_tree = "(setsid sh -c \"$STAYS\" &) ; sh -c \"$STAYS\" & exec sh -c \"$STAYS\"";
+
+TEST_F(Trees, TheSweepEndsATreeThatIgnoresSigtermAndDoubleForks) {
+  ProcessTrees trees(table, std::nullopt, "/state/a", {});
+  const TreePlace place = trees.make(named("wild"), "wild:1").value();
+  EXPECT_EQ(place.cgroup, "");
+  const ProcessEntry leader = start(place, wild_tree);
+  trees.led_by("wild", leader.pid, leader.start_time, false);
+  wait_for_lines(3);
+  EXPECT_FALSE(trees.empty("wild"));
+  EXPECT_GE(trees.processes("wild").size(), 3u);
+  trees.kill("wild");
+  reap_all();  // returns when nothing is left
+  EXPECT_TRUE(trees.empty("wild"));
+}
+
+TEST_F(Trees, ALaterAgentFindsTheTreeByItsVariableAlone) {
+  const TreePlace place =
+      ProcessTrees(table, std::nullopt, "/state/a", {}).make(named("wild"), "wild:1").value();
+  start(place, wild_tree);
+  wait_for_lines(3);
+  ProcessTrees other(table, std::nullopt, "/state/b", {});
+  EXPECT_TRUE(other.empty("wild"));  // another agent's module of the same name
+  ProcessTrees later(table, std::nullopt, "/state/a", {});
+  EXPECT_TRUE(later.empty("wil"));
+  EXPECT_FALSE(later.empty("wild"));
+  later.kill("wild");
+  reap_all();
+  EXPECT_TRUE(later.empty("wild"));
+}
+
+TEST_F(Trees, WhatClearsItsEnvironmentIsFoundBySessionAndParent) {
+  ProcessTrees trees(table, std::nullopt, "/state/a", {});
+  const TreePlace place = trees.make(named("shy"), "shy:1").value();
+  // Once without a variable in the leader's session, once in a session of its own as a child of a member.
+  const ProcessEntry leader =
+      start(place, "(env -i sh -c \"$STAYS\" &) ; env -i setsid sh -c \"$STAYS\" & exec sh -c \"$STAYS\"");
+  trees.led_by("shy", leader.pid, leader.start_time, false);
+  wait_for_lines(3);
+  EXPECT_FALSE(trees.empty("shy"));
+  // Seen once, it stays found when its parent is gone and it clings to nothing.
+  ::kill(leader.pid, SIGKILL);
+  ASSERT_EQ(::waitpid(leader.pid, nullptr, 0), leader.pid);
+  EXPECT_GE(trees.processes("shy").size(), 2u);
+  trees.kill("shy");
+  reap_all();
+  EXPECT_TRUE(trees.empty("shy"));
+}
+
+TEST_F(Trees, MembershipIsOfTheTreeOnly) {
+  ProcessTrees trees(table, std::nullopt, "/state/a", {});
+  const ProcessEntry one = start(trees.make(named("one"), "one:1").value(), "exec sh -c \"$STAYS\"");
+  wait_for_lines(1);
+  trees.led_by("one", one.pid, one.start_time, false);
+  EXPECT_EQ(trees.membership("one", one.pid), Membership::member);
+  EXPECT_EQ(trees.membership("two", one.pid), Membership::stranger);
+  EXPECT_EQ(trees.membership("one", ::getpid()), Membership::stranger);
+  trees.kill("one");
+  reap_all();
+  EXPECT_EQ(trees.membership("one", one.pid), Membership::gone);
+}
+
+TEST_F(Trees, ANumberThatSomebodyElseGotIsNotSignalled) {
+  const ProcessEntry victim = start({}, "exec sh -c \"$STAYS\"");
+  wait_for_lines(1);
+  ProcessEntry former = victim;
+  former.start_time -= 1;
+  EXPECT_EQ(signal_process(table, former, SIGKILL), ESRCH);
+  EXPECT_TRUE(table.entry(victim.pid)->alive());
+  EXPECT_EQ(signal_process(table, victim, SIGKILL), 0);
+  started.clear();
+}
+
+// Where this machine has a hierarchy of version 2 that is ours, the real one; else the reason is told.
+TEST_F(Trees, ACgroupEndsTheTreeWhereThereIsOne) {
+  auto cgroups = CgroupTree::take({});
+  if (!cgroups) {
+    EXPECT_THAT(cgroups.error().message, testing::StartsWith("cgroups are not used: "));
+    return;
+  }
+  const std::string name = "test-" + std::to_string(::getpid());
+  ProcessTrees trees(table, *std::move(cgroups), "/state/a", {});
+  const TreePlace place = trees.make(named(name), name + ":1").value();
+  ASSERT_TRUE(fs::exists(place.cgroup + "/cgroup.procs"));
+  // Nothing but the cgroup holds them together.
+  const ProcessEntry leader =
+      start({place.cgroup, {}}, "(env -i setsid sh -c \"$STAYS\" &) ; exec sh -c \"$STAYS\"");
+  trees.led_by(name, leader.pid, leader.start_time, true);
+  wait_for_lines(2);
+  EXPECT_FALSE(trees.empty(name));
+  EXPECT_GE(trees.processes(name).size(), 2u);
+  EXPECT_EQ(trees.membership(name, leader.pid), Membership::member);
+  EXPECT_EQ(trees.membership(name + "x", leader.pid), Membership::stranger);
+  EXPECT_TRUE(trees.cgroups()->cpu_us(name));
+  EXPECT_EQ(trees.make(named(name), "again").error().code, ErrorCode::failed_precondition);
+  trees.kill(name);
+  reap_all();
+  EXPECT_TRUE(trees.empty(name));
+  EXPECT_TRUE(trees.make(named(name), "again"));  // the folder of before is no obstacle
+  fs::remove(place.cgroup);
+}
+
+// A folder with the files that a kernel would show.
+struct FakeCgroups : testing::Test {
+  FakeCgroups() : root(fs::temp_directory_path() / ("starling-cgroups-" + std::to_string(::getpid()))) {
+    fs::remove_all(root);
+    fs::create_directories(own());
+    fs::create_directories(root / "proc");
+    put("proc/mountinfo", "29 23 0:25 / /sys rw - sysfs sysfs rw\n30 23 0:26 / " + (root / "cg").string() +
+                              " rw,nosuid - cgroup2 cgroup2 rw\n");
+    put("proc/cgroup", "9:name=systemd:/x\n0::/system.slice/starling.service\n");
+    system.proc_self = root / "proc";
+    system.delegated = [](const fs::path&) { return true; };
+    system.made = [](const fs::path& folder) {
+      for (const char* file : {"memory.max", "memory.oom.group", "cpu.max", "cgroup.kill", "cgroup.procs"})
+        std::ofstream(folder / file) << "";
+    };
+  }
+  ~FakeCgroups() override { fs::remove_all(root); }
+
+  fs::path own() const { return root / "cg/system.slice/starling.service"; }
+  void put(const fs::path& path, std::string_view text) const { std::ofstream(root / path) << text; }
+  static std::string text(const fs::path& path) { return read_file(path, 4096).value_or("(none)"); }
+  void controllers(std::string_view names) const {
+    std::ofstream(own() / "cgroup.controllers") << names;
+    std::ofstream(own() / "cgroup.subtree_control") << "";
+  }
+
+  fs::path root;
+  CgroupTree::System system;
+};
+
+TEST_F(FakeCgroups, LimitsAreWrittenWhereThereAreControllers) {
+  controllers("cpuset cpu io memory pids\n");
+  const auto tree = CgroupTree::take(system);
+  ASSERT_TRUE(tree) << tree.error().message;
+  EXPECT_TRUE(tree->has_memory() && tree->has_cpu());
+  const auto made = tree->make("recorder", limited(64u << 20, 150)).value();
+  EXPECT_EQ(made.folder, own() / "module.recorder");
+  EXPECT_EQ(made.problem, "");
+  EXPECT_EQ(text(made.folder / "memory.max"), "67108864");
+  EXPECT_EQ(text(made.folder / "memory.oom.group"), "1");
+  EXPECT_EQ(text(made.folder / "cpu.max"), "150000 100000");
+  EXPECT_TRUE(tree->holds("recorder", "/system.slice/starling.service/module.recorder"));
+  EXPECT_TRUE(tree->holds("recorder", "/system.slice/starling.service/module.recorder/inner"));
+  EXPECT_FALSE(tree->holds("recorder", "/system.slice/starling.service/module.recorder2"));
+  tree->kill("recorder");
+  EXPECT_EQ(text(made.folder / "cgroup.kill"), "1");
+}
+
+TEST_F(FakeCgroups, WithoutTheMemoryControllerTreesAreStillHeld) {
+  controllers("cpuset cpu io pids\n");
+  const auto tree = CgroupTree::take(system);
+  ASSERT_TRUE(tree);
+  EXPECT_FALSE(tree->has_memory());
+  EXPECT_TRUE(tree->has_cpu());
+  const auto made = tree->make("recorder", limited(64u << 20)).value();
+  EXPECT_EQ(text(made.folder / "memory.max"), "");
+  EXPECT_FALSE(tree->memory_events("recorder"));
+}
+
+TEST_F(FakeCgroups, ALimitThatCannotBeSetIsTold) {
+  controllers("memory\n");
+  system.made = nullptr;
+  const auto made = CgroupTree::take(system)->make("recorder", limited(1u << 20)).value();
+  EXPECT_THAT(made.problem, testing::HasSubstr("memory.max 1048576: "));
+}
+
+TEST_F(FakeCgroups, ReadsWhatTheKernelCounts) {
+  controllers("memory\n");
+  const auto tree = CgroupTree::take(system);
+  const fs::path folder = tree->make("m", {})->folder;
+  std::ofstream(folder / "cgroup.events") << "populated 1\nfrozen 0\n";
+  std::ofstream(folder / "memory.events.local")
+      << "low 0\nhigh 0\nmax 9\noom 2\noom_kill 1\noom_group_kill 1\n";
+  std::ofstream(folder / "cpu.stat") << "usage_usec 1234\nuser_usec 1000\n";
+  std::ofstream(folder / "cgroup.procs") << "17\n4\n";
+  EXPECT_TRUE(tree->populated("m"));
+  EXPECT_EQ(tree->memory_events("m")->out_of_memory, 2u);
+  EXPECT_EQ(tree->memory_events("m")->killed, 1u);
+  EXPECT_EQ(tree->cpu_us("m"), 1234u);
+  EXPECT_EQ(tree->processes("m"), (std::vector<std::int32_t>{17, 4}));
+  EXPECT_FALSE(tree->populated("none"));
+}
+
+TEST_F(FakeCgroups, AnEarlierStartsLeafIsNotOurPlace) {
+  controllers("memory\n");
+  fs::create_directories(own() / "starling");
+  put("proc/cgroup", "0::/system.slice/starling.service/starling\n");
+  const auto tree = CgroupTree::take(system);
+  ASSERT_TRUE(tree);
+  EXPECT_EQ(tree->make("m", {})->folder, own() / "module.m");
+}
+
+TEST_F(FakeCgroups, SaysWhyItCannotBeUsed) {
+  const auto why = [&] {
+    const auto tree = CgroupTree::take(system);
+    return tree ? std::string() : tree.error().message;
+  };
+  system.delegated = [](const fs::path&) { return false; };
+  EXPECT_THAT(why(), testing::HasSubstr("is not delegated to us (in a systemd unit: Delegate=yes)"));
+  put("proc/cgroup", "1:name=systemd:/\n");
+  EXPECT_THAT(why(), testing::HasSubstr("this process is in none"));
+  put("proc/mountinfo", "29 23 0:25 / /sys rw - sysfs sysfs rw\n");
+  EXPECT_THAT(why(), testing::HasSubstr("no hierarchy of version 2 is mounted"));
+}
+
+TEST(ProcessStat, IsReadWhateverTheProgramIsCalled) {
+  const auto entry = parse_process_stat(
+      "42 (a) S 1 (b)) R 7 8 9 0 -1 4194304 1 0 0 0 11 22 0 0 20 0 1 0 98765 1 2 18446744073709551615 1\n");
+  ASSERT_TRUE(entry);
+  EXPECT_EQ(entry->pid, 42);
+  EXPECT_EQ(entry->state, 'R');
+  EXPECT_EQ(entry->parent, 7);
+  EXPECT_EQ(entry->group, 8);
+  EXPECT_EQ(entry->session, 9);
+  EXPECT_EQ(entry->cpu_ticks, 33u);
+  EXPECT_EQ(entry->start_time, 98765u);
+  for (const auto* text : {"", "x", "42 (a", "42 (a) ", "42 (a) R 1 2", "42 (a) R x y z"})
+    EXPECT_FALSE(parse_process_stat(text)) << text;
+}
+
+TEST(ProcessTable, KnowsThisProcess) {
+  const ProcessTable table;
+  const auto own = table.entry(::getpid());
+  ASSERT_TRUE(own);
+  EXPECT_EQ(own->parent, ::getppid());
+  EXPECT_GT(table.proportional_kb(::getpid()).value_or(0), 0u);
+  const auto before = table.descriptors(::getpid());
+  const FileDescriptor one_more(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  EXPECT_EQ(table.descriptors(::getpid()), before + 1);
+  EXPECT_FALSE(table.entry(0));
+  EXPECT_FALSE(table.has_variable(::getpid(), "NO_SUCH_VARIABLE="));
+}
+
+}  // namespace
+}  // namespace starling::agent
