@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "agent/supervisor/keeper_port.hpp"
@@ -15,8 +14,8 @@ namespace starling::agent {
 enum class EndedFor { none, stop, watchdog, start_timeout };
 
 struct Death {
-  std::string_view module;
-  std::string_view child_id;
+  std::string module;
+  ChildId child_id;
   std::int32_t pid = 0;
   ChildExit exit;
   EndedFor ended_for = EndedFor::none;

@@ -1,0 +1,101 @@
+#include "agent/supervisor/module_process.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "agent/supervisor/spawn_plan.hpp"
+
+namespace starling::agent {
+
+Result<void> ModuleProcess::spawn(const ModuleManifest& manifest, std::uint64_t run) {
+  run_ = run;
+  pid_ = 0;
+  forced_ = false;
+  auto place = ports_.trees.make(manifest, child_id());
+  if (!place) return fail(place);
+  phase_ = Phase::spawning;
+  ports_.keeper.spawn(spawn_request(manifest, child_id(), std::move(*place)));
+  return {};
+}
+
+void ModuleProcess::adopt(const KeptChild& child, std::uint64_t run) {
+  phase_ = Phase::alive;
+  run_ = run;
+  pid_ = child.pid;
+  start_time_ = child.start_time;
+  forced_ = false;
+}
+
+void ModuleProcess::spawned(std::int32_t pid, std::uint64_t start_time) {
+  if (phase_ != Phase::spawning) return;
+  phase_ = Phase::alive;
+  pid_ = pid;
+  start_time_ = start_time;
+  if (ended_for_ == EndedFor::none) return;
+  ending_at_ = ports_.clock.steady() + grace_;  // its end was asked for while it was being made
+  signal(end_signal_);
+}
+
+void ModuleProcess::not_spawned() {
+  phase_ = Phase::none;
+  ended_for_ = EndedFor::none;
+  ending_at_.reset();
+}
+
+Death ModuleProcess::ended(const ChildExit& exit, bool was_ready) {
+  phase_ = Phase::lingering;
+  return {module_, child_id(), pid_, exit, ended_for_, forced_, was_ready};
+}
+
+void ModuleProcess::end(EndedFor why, int signal_number, Milliseconds grace) {
+  if (!exists() || ended_for_ != EndedFor::none) return;
+  ended_for_ = why;
+  end_signal_ = signal_number;
+  grace_ = grace;
+  ending_at_ = ports_.clock.steady() + grace;
+  if (phase_ == Phase::alive) signal(signal_number);
+}
+
+void ModuleProcess::extend_grace(SteadyTime until) {
+  if (exists() && !forced_ && ending_at_) ending_at_ = std::max(*ending_at_, until);
+}
+
+void ModuleProcess::signal(int number) {
+  ports_.keeper.signal(child_id(), number, SignalScope::main);
+}
+
+void ModuleProcess::kill() {
+  forced_ = true;
+  ports_.keeper.signal(child_id(), SIGKILL, SignalScope::group);
+  ports_.trees.kill(module_);
+  ending_at_ = ports_.clock.steady() + kill_repeat;  // and again, should the keeper not have heard
+}
+
+void ModuleProcess::look_at_tree() {
+  if (exists()) return;
+  if (ports_.trees.empty(module_)) {
+    phase_ = Phase::none;
+    pid_ = 0;
+    ended_for_ = EndedFor::none;
+    ending_at_.reset();
+    sweep_delay_ = first_sweep;
+    return;
+  }
+  phase_ = Phase::lingering;
+  ports_.trees.kill(module_);
+  ending_at_ = ports_.clock.steady() + sweep_delay_;
+  sweep_delay_ = std::min(2 * sweep_delay_, longest_sweep);
+}
+
+void ModuleProcess::tick() {
+  if (!ending_at_ || ports_.clock.steady() < *ending_at_) return;
+  if (phase_ == Phase::spawning && forced_) vanished();  // nobody ever answered
+  if (exists()) {
+    kill();
+  } else {
+    look_at_tree();
+  }
+}
+
+}  // namespace starling::agent

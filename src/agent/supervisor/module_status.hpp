@@ -1,0 +1,59 @@
+// Purpose: what is asked of a module, and how it is: for reports, observers and people. Owner: values.
+// Thread: any. Lifetime: none.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/supervisor/death.hpp"
+#include "agent/supervisor/module_state.hpp"
+#include "agent/supervisor/restart_policy.hpp"
+
+namespace starling::agent {
+
+enum class ModuleCommand {
+  enable,   // provisional until it is ready
+  disable,  // and stop
+  start,    // now, whether enabled or not; until it is stopped or the device starts afresh
+  stop,     // the same the other way round
+  restart,
+};
+
+constexpr std::string_view to_string(ModuleCommand command) {
+  constexpr std::array<std::string_view, 5> names{"enable", "disable", "start", "stop", "restart"};
+  return names[static_cast<std::size_t>(command)];
+}
+
+struct ModuleStatus {
+  std::string name;
+  bool enabled = false;
+  bool settled = false;      // `enabled` is what it will stay without another command
+  bool provisional = false;  // being enabled, and not ready so far
+  bool wanted = false;       // shall run now
+  bool finished = false;     // its work in this boot is done: it ended well, and is not to be started again
+  std::string quarantine;    // why the last enable was reverted; else empty
+
+  ModuleState state = ModuleState::disabled;
+  Cause cause = Cause::none;
+  std::string detail;
+  std::string waits_for;    // why it is not started; else empty
+  std::string status_text;  // the module's own words
+  std::string manifest_problem;
+
+  std::uint64_t epoch = 0;
+  int attempt = 0;  // of the starts since the last good run
+  int starts = 0;   // since the agent's
+  std::optional<SteadyTime> deadline, next_retry;
+  RetryPace pace = RetryPace::quick;
+
+  std::uint64_t run = 0;  // of the present or last process
+  std::int32_t pid = 0;   // 0: none
+  std::uint64_t start_time = 0;
+  bool forced = false;  // its last stop needed SIGKILL
+  std::optional<DeathReport> last_death;
+};
+
+}  // namespace starling::agent

@@ -1,0 +1,507 @@
+#include "agent/supervisor/supervised_module.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "agent/supervisor/spawn_plan.hpp"
+
+namespace starling::agent {
+namespace {
+
+std::string seconds_text(Milliseconds time) {
+  return time.count() % 1000 == 0 ? std::to_string(time.count() / 1000) + " s"
+                                  : std::to_string(time.count()) + " ms";
+}
+
+std::string not_ready_text(const ModuleManifest& manifest) {
+  const std::string within = "not ready within " + seconds_text(manifest.start_timeout);
+  switch (manifest.readiness) {
+    case Readiness::notify: return within + ": it did not send READY=1 to its NOTIFY_SOCKET";
+    case Readiness::module: return within + ": it did not say hello on the module socket";
+    case Readiness::exec: return within;
+  }
+  return within;
+}
+
+bool wants_up(ModuleCommand command) {
+  return command != ModuleCommand::disable && command != ModuleCommand::stop;
+}
+
+Cause cause_of(ModuleCommand command) {
+  switch (command) {
+    case ModuleCommand::enable: return Cause::enabled;
+    case ModuleCommand::disable: return Cause::disabled;
+    case ModuleCommand::start: return Cause::started;
+    case ModuleCommand::stop: return Cause::stopped;
+    case ModuleCommand::restart: return Cause::restarted;
+  }
+  return Cause::none;
+}
+
+}  // namespace
+
+SupervisedModule::SupervisedModule(std::string name, Result<ModuleManifest> manifest, bool enabled,
+                                   ModuleHost& host, SeededRandom random)
+    : name_(std::move(name)),
+      manifest_(std::move(manifest)),
+      host_(host),
+      clock_(host.process_ports().clock),
+      policy_(random),
+      process_(name_, host.process_ports()),
+      enabled_(enabled) {}
+
+// ---- what is wanted
+
+void SupervisedModule::command(ModuleCommand command, Answered answered) {
+  ++epoch_;
+  overtake(command, std::move(answered));
+  quarantine_.clear();
+  const bool up = wants_up(command);
+  const bool was_enabled = enabled_;
+  wanted_ = up;
+  finished_ = false;
+  (up ? start_cause_ : stop_cause_) = cause_of(command);
+  switch (command) {
+    case ModuleCommand::enable:
+      enabled_ = true;
+      if (!is_ready(state_) && (!was_enabled || trial_)) trial_ = Trial{now() + trial_time};
+      if (!was_enabled && is_ready(state_)) publish(state_);
+      break;
+    case ModuleCommand::disable:
+      enabled_ = false;
+      trial_.reset();
+      if (was_enabled && is_down()) publish(state_);
+      break;
+    case ModuleCommand::stop: trial_.reset(); break;
+    case ModuleCommand::restart:
+      if (state_ == ModuleState::starting || is_ready(state_)) begin_stop(Cause::restarted);
+      break;
+    case ModuleCommand::start: break;
+  }
+  if (up) {
+    policy_.reset();
+    retry_now(start_cause_);
+  }
+}
+
+void SupervisedModule::begin(Cause cause, bool provisional) {
+  wanted_ = true;
+  start_cause_ = cause;
+  if (provisional) trial_ = Trial{now() + trial_time};
+}
+
+void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was_ready, bool was_recording) {
+  skip_to(run);
+  process_.adopt(child, run);
+  swept_ = adopted_ = true;
+  was_ready_ = false;
+  started_at_ = now();
+  const Milliseconds patience = manifest_ ? manifest_->start_timeout : Milliseconds(0);
+  start_deadline_ = now() + patience;
+  if (manifest_ && manifest_->readiness == Readiness::exec) ready_at_ = now() + manifest_->ready_after;
+  if (manifest_) watchdog_ = manifest_->watchdog;
+  apply(ModuleEvent::start, Cause::adopted);
+  if (was_ready) became_ready(Cause::adopted);
+  if (was_recording) apply(ModuleEvent::record, Cause::adopted);
+}
+
+void SupervisedModule::replace_manifest(Result<ModuleManifest> manifest) {
+  next_manifest_ = std::move(manifest);
+  if (!has_process()) manifest_ = *std::exchange(next_manifest_, std::nullopt);
+  retry_now(Cause::settings);
+}
+
+void SupervisedModule::refuse(std::string why) {
+  if (why == refusal_) return;
+  refusal_ = std::move(why);
+  if (refusal_.empty()) retry_now(Cause::settings);
+}
+
+void SupervisedModule::settings_changed() {
+  retry_now(Cause::settings);
+  if (!manifest_ || !has_process() || !wanted_) return;
+  switch (manifest_->on_change) {
+    case OnChange::notify: break;  // it heard of them on the module socket
+    case OnChange::signal:
+      if (is_ready(state_)) process_.signal(manifest_->change_signal);
+      break;
+    case OnChange::restart:
+      if (state_ == ModuleState::stopping || is_failed(state_)) break;
+      ++epoch_;
+      start_cause_ = Cause::settings;
+      begin_stop(Cause::settings);
+      break;
+  }
+}
+
+void SupervisedModule::retry_now(Cause cause) {
+  if (!is_failed(state_)) return;
+  policy_.reset();
+  retry_at_ = now();
+  start_cause_ = cause;
+}
+
+void SupervisedModule::retire() {
+  ++epoch_;
+  wanted_ = false;
+  trial_.reset();
+  stop_cause_ = Cause::removed;
+}
+
+void SupervisedModule::reconcile(const StartGate& gate) {
+  wait_ = StartGate::Wait::nothing;
+  waits_for_.clear();
+  if (!wanted_ || gate.must_stop) {
+    const bool down = state_ == ModuleState::disabled || state_ == ModuleState::stopping;
+    if (!down) begin_stop(wanted_ ? gate.stop_cause : stop_cause_);
+  }
+  if (!has_tree()) apply(ModuleEvent::gone, Cause::tree_empty);
+  if (wanted_ && !has_tree() && start_due()) {
+    if (gate.wait == StartGate::Wait::nothing) {
+      start();
+    } else {
+      wait_ = gate.wait;
+      waits_for_ = gate.waits_for;
+    }
+  }
+  settle_answer();
+}
+
+bool SupervisedModule::start_due() const {
+  if (state_ == ModuleState::disabled) return true;
+  return is_failed(state_) && retry_at_ && now() >= *retry_at_;
+}
+
+// ---- answers to commands
+
+void SupervisedModule::overtake(ModuleCommand command, Answered answered) {
+  answer(fail(ErrorCode::conflict, "overtaken by a newer command: " + std::string(to_string(command))));
+  if (answered) pending_ = Pending{command, std::move(answered), std::nullopt};
+}
+
+void SupervisedModule::answer(Result<ModuleState> result) {
+  if (!pending_) return;
+  host_.answer(std::exchange(pending_, std::nullopt)->answered, std::move(result));
+}
+
+void SupervisedModule::settle_answer() {
+  if (!pending_) return;
+  if (pending_->verdict) {
+    if (is_down()) answer(std::unexpected(*pending_->verdict));
+  } else if (!wants_up(pending_->command)) {
+    if (is_down()) answer(state_);
+  } else if (is_ready(state_)) {
+    answer(state_);
+  } else if (wait_ != StartGate::Wait::nothing && !trial_) {
+    answer(fail(ErrorCode::unavailable,
+                "module '" + name_ + "' " + waits_for_ + "; it starts as soon as it can"));
+  }
+}
+
+// ---- starting
+
+void SupervisedModule::start() {
+  if (next_manifest_) manifest_ = *std::exchange(next_manifest_, std::nullopt);
+  if (!swept_) {
+    swept_ = true;
+    process_.look_at_tree();  // somebody else's leftovers end first
+    if (has_tree()) return;
+  }
+  ++epoch_;
+  attempt_ = policy_.failures() + 1;
+  ++starts_;
+  if (trial_) --trial_->attempts_left;
+  adopted_ = was_ready_ = false;
+  retry_at_.reset();
+  status_text_.clear();
+  started_at_ = now();
+  const Cause cause = std::exchange(start_cause_, Cause::retry);
+  if (!manifest_ || !refusal_.empty()) {
+    start_deadline_ = started_at_;
+    apply(ModuleEvent::start, cause);
+    const std::string& why = manifest_ ? refusal_ : manifest_.error().message;
+    return failed(ModuleEvent::failed, Cause::not_spawned, why, FailureKind::hopeless);
+  }
+  start_deadline_ = started_at_ + manifest_->start_timeout;
+  watchdog_ = manifest_->watchdog;
+  apply(ModuleEvent::start, cause);
+  if (auto asked = process_.spawn(*manifest_, epoch_); !asked) {
+    failed(ModuleEvent::failed, Cause::not_spawned, asked.error().message, FailureKind::ordinary);
+  }
+}
+
+void SupervisedModule::spawned(std::uint64_t run, std::int32_t pid, std::uint64_t start_time) {
+  if (!process_.is_present(run)) return;
+  const bool news = process_.phase() == ModuleProcess::Phase::spawning;
+  process_.spawned(pid, start_time);
+  if (news && state_ == ModuleState::starting && manifest_->readiness == Readiness::exec) {
+    ready_at_ = now() + manifest_->ready_after;
+  }
+}
+
+void SupervisedModule::spawn_failed(std::uint64_t run, const SpawnFailure& failure) {
+  if (!process_.is_present(run)) return;
+  process_.not_spawned();
+  if (state_ != ModuleState::starting) return;
+  failed(ModuleEvent::failed, Cause::not_spawned, describe(failure, *manifest_), kind_of(failure));
+}
+
+void SupervisedModule::became_ready(Cause cause) {
+  if (!next_state(state_, ModuleEvent::ready)) return;
+  trial_.reset();
+  was_ready_ = true;
+  policy_.ready(now());
+  apply(ModuleEvent::ready, cause);
+  feed_watchdog();
+}
+
+// ---- failing
+
+void SupervisedModule::failed(ModuleEvent event, Cause cause, std::string detail, FailureKind kind) {
+  const RetryPlan plan = policy_.failed(now(), kind);
+  const bool never = manifest_ && manifest_->retry == Retry::never;
+  retry_at_ = never ? std::nullopt : plan.at;
+  const std::string why = detail;
+  apply(event, cause, std::move(detail));
+  if (trial_) {
+    const bool over =
+        plan.pace == RetryPace::never || never || trial_->attempts_left <= 0 || now() >= trial_->until;
+    if (over) revert(why);
+    return;
+  }
+  if (plan.news) host_.slower(name_, plan.pace, why);
+  if (pending_ && wants_up(pending_->command) && !pending_->verdict) {
+    answer(fail(ErrorCode::failed_precondition, "module '" + name_ + "' does not start: " + why));
+  }
+}
+
+void SupervisedModule::revert(std::string why) {
+  const std::string text = "module '" + name_ + "' could not be enabled and is disabled again: " + why;
+  trial_.reset();
+  enabled_ = wanted_ = false;
+  quarantine_ = why;
+  stop_cause_ = Cause::enable_reverted;
+  ++epoch_;
+  if (pending_) pending_->verdict = Error{ErrorCode::failed_precondition, text, {}};
+  host_.reverted(name_, why);
+  if (is_down()) publish(state_);
+}
+
+void SupervisedModule::exited(std::uint64_t run, const ChildExit& exit) {
+  if (!process_.is_present(run)) return;
+  const DeathReport report = host_.examiner().examine(process_.ended(exit, was_ready_));
+  last_death_ = report;
+  const bool unasked = state_ == ModuleState::starting || is_ready(state_);
+  if (unasked) exited_unasked(exit, report);
+  host_.died(name_, report, unasked);
+  process_.look_at_tree();
+}
+
+void SupervisedModule::exited_unasked(const ChildExit& exit, const DeathReport& report) {
+  const bool is_exit = exit.kind == ChildExit::Kind::exited;
+  const bool may_finish = manifest_ && manifest_->retry != Retry::always &&
+                          (was_ready_ || manifest_->readiness == Readiness::exec);
+  if (is_exit && exit.status == 0 && may_finish) {
+    finished_ = true;
+    wanted_ = false;
+    trial_.reset();
+    stop_cause_ = Cause::finished;
+    return begin_stop(Cause::finished);
+  }
+  const bool hopeless = is_exit && exit.status == exit_not_configured;
+  const bool memory = report.death_class == DeathClass::out_of_memory;
+  failed(ModuleEvent::died, Cause::exited, report.text,
+         hopeless ? FailureKind::hopeless
+         : memory ? FailureKind::out_of_memory
+                  : FailureKind::ordinary);
+}
+
+void SupervisedModule::vanished() {
+  if (!process_.exists()) return;
+  process_.vanished();
+  if (trial_) ++trial_->attempts_left;
+  retry_at_ = now();  // no fault of its own
+  apply(ModuleEvent::died, Cause::keeper_lost, "the keeper that held it is gone");
+  process_.look_at_tree();
+}
+
+void SupervisedModule::tree_changed() {
+  if (process_.phase() == ModuleProcess::Phase::lingering) process_.look_at_tree();
+}
+
+void SupervisedModule::watchdog_missed(std::string why) {
+  failed(ModuleEvent::died, Cause::watchdog, std::move(why), FailureKind::ordinary);
+  end_process(EndedFor::watchdog);
+}
+
+// ---- ending
+
+void SupervisedModule::begin_stop(Cause cause) {
+  stop_began_at_ = now();
+  end_process(EndedFor::stop);
+  apply(ModuleEvent::stop, cause);
+}
+
+void SupervisedModule::end_process(EndedFor why) {
+  const bool silent = why == EndedFor::watchdog;  // a core dump may tell where it hangs
+  const int polite = manifest_ ? manifest_->stop_signal : SIGTERM;
+  const Milliseconds patience = manifest_ && !silent ? manifest_->stop_timeout : abort_grace;
+  process_.end(why, silent ? SIGABRT : polite, patience);
+}
+
+// ---- what the module says
+
+void SupervisedModule::notified(std::uint64_t run, const NotifyMessage& message) {
+  if (!process_.is_present(run)) return;
+  if (message.status) status_text_ = *message.status;
+  if (message.watchdog_time) {
+    watchdog_ = std::chrono::ceil<Milliseconds>(*message.watchdog_time);
+    feed_watchdog();
+  }
+  if (message.extend_timeout) extend(std::chrono::ceil<Milliseconds>(*message.extend_timeout));
+  const bool by_notify = manifest_ && manifest_->readiness == Readiness::notify;
+  if (message.ready && by_notify) became_ready(Cause::ready);
+  if (message.recording == NotifyRecording::recording) apply(ModuleEvent::record, Cause::recording);
+  if (message.recording == NotifyRecording::idle) apply(ModuleEvent::pause, Cause::recording);
+  if (message.stopping) watchdog_at_.reset();
+  if (message.watchdog == NotifyWatchdog::alive) feed_watchdog();
+  if (message.watchdog == NotifyWatchdog::trigger && is_ready(state_)) {
+    watchdog_missed("it says itself that it is broken (WATCHDOG=trigger)");
+  }
+}
+
+void SupervisedModule::said_hello() {
+  const bool by_hello = manifest_ && manifest_->readiness == Readiness::module;
+  if (process_.exists() && by_hello) became_ready(Cause::ready);
+}
+
+void SupervisedModule::said_recording(bool recording, std::string_view status) {
+  if (!process_.exists()) return;
+  status_text_ = status;
+  apply(recording ? ModuleEvent::record : ModuleEvent::pause, Cause::recording);
+}
+
+void SupervisedModule::feed_watchdog() {
+  const bool armed = is_ready(state_) && watchdog_ > Milliseconds(0);
+  watchdog_at_ = armed ? std::optional(now() + watchdog_) : std::nullopt;
+}
+
+void SupervisedModule::extend(Milliseconds by) {
+  const SteadyTime until = now() + std::min(by, longest_start_timeout);
+  if (state_ == ModuleState::starting && start_deadline_) {
+    start_deadline_ = std::clamp(until, *start_deadline_, started_at_ + longest_start_timeout);
+  }
+  if (state_ == ModuleState::stopping) {
+    process_.extend_grace(std::min(until, stop_began_at_ + longest_start_timeout));
+  }
+}
+
+// ---- time
+
+void SupervisedModule::tick() {
+  process_.tick();
+  if (ready_at_ && now() >= *ready_at_) became_ready(Cause::ready);
+  if (start_deadline_ && now() >= *start_deadline_) {
+    if (adopted_ && !trial_) {  // nobody saw it become ready while the agent was away, and it lives
+      became_ready(Cause::adopted);
+    } else {
+      failed(ModuleEvent::failed, Cause::start_timeout, manifest_ ? not_ready_text(*manifest_) : "not ready",
+             FailureKind::ordinary);
+      end_process(EndedFor::start_timeout);
+    }
+  }
+  if (watchdog_at_ && now() >= *watchdog_at_) {
+    watchdog_missed("no sign of life for " + seconds_text(watchdog_));
+  }
+  if (trial_ && now() >= trial_->until) {
+    revert(waits_for_.empty() ? "not ready within " + seconds_text(trial_time) : "it " + waits_for_);
+  }
+}
+
+std::optional<SteadyTime> SupervisedModule::next_deadline() const {
+  std::optional<SteadyTime> next;
+  const auto consider = [&next](const std::optional<SteadyTime>& time) {
+    if (time && (!next || *time < *next)) next = time;
+  };
+  consider(process_.ending_at());
+  consider(ready_at_);
+  consider(start_deadline_);
+  consider(watchdog_at_);
+  if (trial_) consider(trial_->until);
+  const bool retry_counts = wanted_ && !has_tree() && wait_ == StartGate::Wait::nothing;
+  if (retry_counts) consider(retry_at_);
+  return next;
+}
+
+// ---- transitions
+
+bool SupervisedModule::apply(ModuleEvent event, Cause cause, std::string detail) {
+  const auto next = next_state(state_, event);
+  if (!next) return false;
+  const ModuleState from = std::exchange(state_, *next);
+  cause_ = cause;
+  detail_ = std::move(detail);
+  if (state_ != ModuleState::starting) {
+    start_deadline_.reset();
+    ready_at_.reset();
+  }
+  if (!is_failed(state_)) retry_at_.reset();
+  if (!is_ready(state_)) watchdog_at_.reset();
+  publish(from);
+  return true;
+}
+
+bool SupervisedModule::settled() const {
+  return !trial_ && (enabled_ || state_ == ModuleState::disabled);
+}
+
+void SupervisedModule::publish(ModuleState from) {
+  Transition transition;
+  transition.module = name_;
+  transition.from = from;
+  transition.to = state_;
+  transition.cause = cause_;
+  transition.detail = detail_;
+  transition.epoch = epoch_;
+  transition.attempt = attempt_;
+  transition.enabled = enabled_;
+  transition.settled = settled();
+  transition.deadline = state_ == ModuleState::starting   ? start_deadline_
+                        : state_ == ModuleState::stopping ? process_.ending_at()
+                                                          : std::nullopt;
+  transition.next_retry = retry_at_;
+  host_.transitioned(std::move(transition));
+}
+
+ModuleStatus SupervisedModule::status() const {
+  ModuleStatus status;
+  status.name = name_;
+  status.enabled = enabled_;
+  status.settled = settled();
+  status.provisional = trial_.has_value();
+  status.wanted = wanted_;
+  status.finished = finished_;
+  status.quarantine = quarantine_;
+  status.state = state_;
+  status.cause = cause_;
+  status.detail = detail_;
+  status.waits_for = waits_for_;
+  status.status_text = status_text_;
+  status.manifest_problem = manifest() ? refusal_ : manifest().error().message;
+  status.epoch = epoch_;
+  status.attempt = attempt_;
+  status.starts = starts_;
+  if (state_ == ModuleState::starting) status.deadline = start_deadline_;
+  if (state_ == ModuleState::stopping) status.deadline = process_.ending_at();
+  status.next_retry = retry_at_;
+  status.pace = policy_.pace();
+  status.run = process_.run();
+  status.pid = process_.pid();
+  status.start_time = process_.start_time();
+  status.forced = process_.forced();
+  status.last_death = last_death_;
+  return status;
+}
+
+}  // namespace starling::agent

@@ -1,0 +1,177 @@
+// Purpose: one module as it is kept: which state, why, until when, and what is done to its process. Sans-I/O.
+// Owner: SupervisorCore. Thread: one. Lifetime: as long as the module's folder is there.
+//
+// Commands say only what is wanted; reconcile() moves towards it whenever something happened. So the newest
+// command wins whatever it overtakes: a restart is a stop with the module still wanted, and a stop that
+// overtakes it takes the want away. Each command and each start begins an epoch; what an older run of the
+// process still has to say is dropped.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "agent/supervisor/death.hpp"
+#include "agent/supervisor/keeper_port.hpp"
+#include "agent/supervisor/manifest.hpp"
+#include "agent/supervisor/module_process.hpp"
+#include "agent/supervisor/module_status.hpp"
+#include "agent/supervisor/notify.hpp"
+#include "agent/supervisor/restart_policy.hpp"
+#include "agent/supervisor/transition_journal.hpp"
+#include "agent/supervisor/tree_port.hpp"
+#include "base/result.hpp"
+
+namespace starling::agent {
+
+// The settled state, or why it is not what was asked for. Errors: conflict (overtaken by a newer command),
+// failed_precondition (it failed; an enable is reverted), unavailable (it waits for something else).
+using Answered = std::function<void(const Result<ModuleState>&)>;
+
+// What a module's machine has around it.
+class ModuleHost {
+ public:
+  virtual ~ModuleHost() = default;
+  virtual ProcessPorts process_ports() = 0;
+  virtual DeathExaminer& examiner() = 0;
+  virtual void transitioned(Transition transition) = 0;
+  virtual void died(std::string_view module, const DeathReport& report, bool unexpected) = 0;
+  virtual void slower(std::string_view module, RetryPace pace, std::string_view why) = 0;
+  virtual void reverted(std::string_view module, std::string_view why) = 0;
+  virtual void answer(Answered answered, Result<ModuleState> result) = 0;  // later, not from within the call
+};
+
+// What the other modules and the device allow.
+struct StartGate {
+  enum class Wait { nothing, order, requirement, device };
+  Wait wait = Wait::nothing;  // it cannot start now
+  std::string waits_for;      // for people
+  bool must_stop = false;     // nor can it run on
+  Cause stop_cause = Cause::none;
+};
+
+class SupervisedModule {
+ public:
+  static constexpr Milliseconds trial_time{30'000};
+  static constexpr int trial_attempts = 3;
+  static constexpr Milliseconds abort_grace{5'000};  // from SIGABRT to SIGKILL
+  static constexpr int exit_not_configured = 78;     // EX_CONFIG: somebody has to act
+
+  SupervisedModule(std::string name, Result<ModuleManifest> manifest, bool enabled, ModuleHost& host,
+                   SeededRandom random);
+
+  // ---- what is wanted
+  void command(ModuleCommand command, Answered answered);
+  void begin(Cause cause, bool provisional);  // wanted from the start of the agent
+  void adopt(const KeptChild& child, std::uint64_t run, bool was_ready, bool was_recording);
+  void replace_manifest(Result<ModuleManifest> manifest);  // in force from the next start
+  void refuse(std::string why);                            // its order makes no sense; empty: it does
+  void settings_changed();
+  void skip_to(std::uint64_t epoch) { epoch_ = std::max(epoch_, epoch); }  // used up by an earlier agent
+  void retry_now(Cause cause);                                             // if it waits for its next attempt
+  void retire();                                                           // its folder is gone
+  void reconcile(const StartGate& gate);
+
+  // ---- what became of its process; other runs than the present one are dropped
+  void spawned(std::uint64_t run, std::int32_t pid, std::uint64_t start_time);
+  void spawn_failed(std::uint64_t run, const SpawnFailure& failure);
+  void exited(std::uint64_t run, const ChildExit& exit);
+  void vanished();  // the keeper does not know the process any more
+  void tree_changed();
+
+  // ---- what it says
+  void notified(std::uint64_t run, const NotifyMessage& message);
+  void said_hello();
+  void said_recording(bool recording, std::string_view status);
+
+  void tick();
+  std::optional<SteadyTime> next_deadline() const;
+  void forgive() { policy_.forgive(); }
+
+  const std::string& name() const { return name_; }
+  ModuleState state() const { return state_; }
+  bool enabled() const { return enabled_; }
+  bool wanted() const { return wanted_; }
+  bool has_process() const { return process_.exists(); }
+  bool is_down() const { return state_ == ModuleState::disabled && !has_tree(); }
+  bool is_present(std::uint64_t run) const { return process_.is_present(run); }
+  std::int32_t pid() const { return process_.pid(); }
+  StartGate::Wait wait() const { return wait_; }
+  // The newest, which may not be the one that the process was started with.
+  const Result<ModuleManifest>& manifest() const { return next_manifest_ ? *next_manifest_ : manifest_; }
+  ModuleStatus status() const;
+
+ private:
+  struct Trial {  // an enable that has not been ready yet
+    SteadyTime until{};
+    int attempts_left = trial_attempts;
+  };
+  struct Pending {  // the newest command, while unanswered
+    ModuleCommand command{};
+    Answered answered;
+    std::optional<Error> verdict;  // told once the module is down
+  };
+
+  void overtake(ModuleCommand command, Answered answered);
+  void settle_answer();
+  void answer(Result<ModuleState> result);
+  bool start_due() const;
+  void start();
+  void begin_stop(Cause cause);
+  void became_ready(Cause cause);
+  void failed(ModuleEvent event, Cause cause, std::string detail, FailureKind kind);
+  void exited_unasked(const ChildExit& exit, const DeathReport& report);
+  void revert(std::string why);
+  void end_process(EndedFor why);
+  void watchdog_missed(std::string why);
+  void feed_watchdog();
+  void extend(Milliseconds by);
+  bool apply(ModuleEvent event, Cause cause, std::string detail = {});
+  void publish(ModuleState from);
+  bool settled() const;
+  bool has_tree() const { return process_.phase() != ModuleProcess::Phase::none; }
+  SteadyTime now() const { return clock_.steady(); }
+
+  std::string name_;
+  Result<ModuleManifest> manifest_;
+  std::optional<Result<ModuleManifest>> next_manifest_;
+  std::string refusal_;
+  ModuleHost& host_;
+  const Clock& clock_;
+  RestartPolicy policy_;
+  ModuleProcess process_;
+
+  bool enabled_;
+  bool wanted_ = false;
+  bool finished_ = false;
+  std::optional<Trial> trial_;
+  std::string quarantine_;  // why the last enable was reverted
+  std::optional<Pending> pending_;
+  StartGate::Wait wait_ = StartGate::Wait::nothing;
+  std::string waits_for_;
+
+  ModuleState state_ = ModuleState::disabled;
+  Cause cause_ = Cause::none;
+  std::string detail_;
+  Cause start_cause_ = Cause::none;  // of the next start and stop
+  Cause stop_cause_ = Cause::disabled;
+  std::uint64_t epoch_ = 0;
+  int attempt_ = 0;
+  int starts_ = 0;
+  std::optional<SteadyTime> retry_at_;  // error, crashed
+
+  bool swept_ = false;      // nothing of an earlier agent's or keeper's time lives
+  bool adopted_ = false;    // the process is
+  bool was_ready_ = false;  // the process has been
+  SteadyTime started_at_{}, stop_began_at_{};
+  std::optional<SteadyTime> start_deadline_, ready_at_;  // starting
+  Milliseconds watchdog_{0};
+  std::optional<SteadyTime> watchdog_at_;  // idle, recording
+  std::string status_text_;
+  std::optional<DeathReport> last_death_;
+};
+
+}  // namespace starling::agent

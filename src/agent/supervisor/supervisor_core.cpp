@@ -1,0 +1,501 @@
+#include "agent/supervisor/supervisor_core.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "agent/supervisor/spawn_plan.hpp"
+
+namespace starling::agent {
+
+// The outermost public call settles what all of them did.
+class SupervisorCore::Turn {
+ public:
+  explicit Turn(SupervisorCore& core) : core_(core) { ++core_.turns_; }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn() {
+    if (core_.turns_ == 1) {
+      core_.settle();
+      core_.sync_files();
+    }
+    if (--core_.turns_ == 0) core_.deliver();
+  }
+
+ private:
+  SupervisorCore& core_;
+};
+
+SupervisorCore::SupervisorCore(ProcessPorts ports, DeathExaminer& examiner, SessionRecovery& recovery,
+                               ConfigMirror& mirror, SupervisorListener& listener, SeededRandom random,
+                               Logger log)
+    : ports_(ports),
+      examiner_(examiner),
+      recovery_(recovery),
+      mirror_(mirror),
+      listener_(listener),
+      random_(random),
+      log_(log) {}
+
+SupervisorCore::~SupervisorCore() = default;
+
+// ---- the modules there are
+
+void SupervisorCore::add(const std::string& name, Result<ModuleManifest> manifest, bool enabled) {
+  const Turn turn(*this);
+  const bool came_back = leaving_.erase(name) > 0;
+  SupervisedModule* known = find(name);
+  if (known != nullptr) {
+    known->replace_manifest(std::move(manifest));
+  } else {
+    modules_[name] = std::make_unique<SupervisedModule>(
+        name, std::move(manifest), enabled, static_cast<ModuleHost&>(*this), SeededRandom(random_()));
+  }
+  if (!begun_) return;
+  put_in_order();
+  if ((known == nullptr || came_back) && find(name)->enabled()) find(name)->begin(Cause::boot, false);
+}
+
+void SupervisorCore::replace_manifest(std::string_view name, Result<ModuleManifest> manifest) {
+  const Turn turn(*this);
+  SupervisedModule* module = find(name);
+  if (module == nullptr) return;
+  module->replace_manifest(std::move(manifest));
+  put_in_order();
+}
+
+void SupervisorCore::remove(std::string_view name) {
+  const Turn turn(*this);
+  SupervisedModule* module = find(name);
+  if (module == nullptr) return;
+  module->retire();
+  leaving_.emplace(name);
+}
+
+void SupervisorCore::put_in_order() {
+  std::vector<const ModuleManifest*> manifests;
+  for (const auto& [name, module] : modules_)
+    if (module->manifest()) manifests.push_back(&*module->manifest());
+  ModuleOrder order = order_modules(manifests);
+  for (const auto& [name, module] : modules_) {
+    const auto refused = order.refused.find(name);
+    module->refuse(refused == order.refused.end() ? "" : refused->second);
+  }
+  sequence_ = std::move(order.sequence);
+  for (const auto& [name, module] : modules_)
+    if (std::ranges::find(sequence_, name) == sequence_.end()) sequence_.push_back(name);
+}
+
+// ---- what is wanted
+
+void SupervisorCore::command(std::string_view name, ModuleCommand command, Answered answered) {
+  const Turn turn(*this);
+  SupervisedModule* module = find(name);
+  if (module == nullptr || leaving_.contains(name)) {
+    if (answered) {
+      answer(std::move(answered), fail(ErrorCode::not_found, "no module is called '" + std::string(name) +
+                                                                 "': it needs a folder with a module.toml"));
+    }
+    return;
+  }
+  log_.info("module command", {{"module", name}, {"command", to_string(command)}});
+  module->command(command, std::move(answered));
+}
+
+void SupervisorCore::settings_changed(std::string_view name) {
+  const Turn turn(*this);
+  if (SupervisedModule* module = find(name)) module->settings_changed();
+}
+
+void SupervisorCore::set_memory_short(bool memory_short) {
+  const Turn turn(*this);
+  memory_short_ = memory_short;
+}
+
+void SupervisorCore::shut_down(std::function<void()> done) {
+  const Turn turn(*this);
+  shut_down_ = std::move(done);
+  recovery_.going_down();
+  files_behind_ = true;
+}
+
+// ---- the keeper's word
+
+void SupervisorCore::attached(std::span<const KeptChild> children) {
+  const Turn turn(*this);
+  const bool reconnected = !std::exchange(attached_, true);
+  health_check_at_.reset();
+  if (!std::exchange(begun_, true)) {
+    begin(children);
+  } else {
+    compare(children, reconnected);
+  }
+}
+
+void SupervisorCore::begin(std::span<const KeptChild> children) {
+  put_in_order();
+  SessionRecovery::Enabled enabled;
+  for (const auto& [name, module] : modules_)
+    enabled[name] = module->enabled();
+  SessionRecovery::Names living;
+  for (const KeptChild& child : children)
+    if (const auto name = parse_child_id(child.id); name && !child.exit) living.emplace(name->module);
+  const StartPlan plan = recovery_.plan(enabled, living);
+  for (const auto& [name, entry] : plan.modules)
+    if (entry.wanted) find(name)->begin(entry.cause, entry.provisional);
+  take_over(children, plan);
+}
+
+void SupervisorCore::take_over(std::span<const KeptChild> children, const StartPlan& plan) {
+  std::map<std::string_view, std::uint64_t> newest;
+  for (const KeptChild& child : children) {
+    const auto name = parse_child_id(child.id);
+    if (name) newest[name->module] = std::max(newest[name->module], name->run);
+  }
+  for (const KeptChild& child : children) {
+    const auto name = parse_child_id(child.id);
+    SupervisedModule* module = name ? find(name->module) : nullptr;
+    const bool wanted = module != nullptr && plan.modules.find(name->module)->second.wanted;
+    if (module == nullptr || name->run != newest[name->module] || (child.exit && !wanted)) {
+      if (module != nullptr) module->skip_to(name->run);
+      end_stranger(child);
+      continue;
+    }
+    module->adopt(child, name->run, recovery_.was_ready(name->module, name->run),
+                  recovery_.was_recording(name->module, name->run));
+    if (child.exit) exited(child.id, *child.exit);
+  }
+}
+
+// One that nobody answers for: of a module that is no longer there, or of an older run.
+void SupervisorCore::end_stranger(const KeptChild& child) {
+  if (child.exit) return ports_.keeper.forget(child.id);
+  log_.warning("ending a process that no module answers for", {{"child", child.id}, {"pid", child.pid}});
+  ports_.keeper.signal(child.id, SIGKILL, SignalScope::group);
+}
+
+void SupervisorCore::compare(std::span<const KeptChild> children, bool reconnected) {
+  std::set<std::string_view> known;
+  for (const KeptChild& child : children) {
+    const auto name = parse_child_id(child.id);
+    SupervisedModule* module = name ? find(name->module) : nullptr;
+    if (module == nullptr || !module->is_present(name->run)) {
+      end_stranger(child);
+      continue;
+    }
+    known.insert(name->module);
+    module->spawned(name->run, child.pid, child.start_time);
+    if (child.exit) exited(child.id, *child.exit);
+  }
+  for (const auto& [name, module] : modules_) {
+    const bool unanswered = module->pid() == 0 && !reconnected;  // its spawn may be on its way
+    if (module->has_process() && !unanswered && !known.contains(name)) module->vanished();
+  }
+}
+
+void SupervisorCore::spawned(const KeptChild& child) {
+  const Turn turn(*this);
+  std::uint64_t run = 0;
+  SupervisedModule* module = find_run(child.id, run);
+  if (module == nullptr || !module->is_present(run)) return end_stranger(child);
+  module->spawned(run, child.pid, child.start_time);
+}
+
+void SupervisorCore::spawn_failed(const SpawnFailure& failure) {
+  const Turn turn(*this);
+  std::uint64_t run = 0;
+  if (SupervisedModule* module = find_run(failure.id, run)) module->spawn_failed(run, failure);
+}
+
+void SupervisorCore::exited(std::string_view id, const ChildExit& exit) {
+  const Turn turn(*this);
+  std::uint64_t run = 0;
+  if (SupervisedModule* module = find_run(id, run)) module->exited(run, exit);
+  ports_.keeper.forget(id);
+}
+
+// ---- the modules' words
+
+void SupervisorCore::notified(std::string_view id, const NotifyMessage& message) {
+  const Turn turn(*this);
+  std::uint64_t run = 0;
+  if (SupervisedModule* module = find_run(id, run)) module->notified(run, message);
+}
+
+void SupervisorCore::said_hello(std::string_view name) {
+  const Turn turn(*this);
+  if (SupervisedModule* module = find(name)) module->said_hello();
+}
+
+void SupervisorCore::said_recording(std::string_view name, bool recording, std::string_view status) {
+  const Turn turn(*this);
+  if (SupervisedModule* module = find(name)) module->said_recording(recording, status);
+}
+
+void SupervisorCore::tree_changed(std::string_view name) {
+  const Turn turn(*this);
+  if (SupervisedModule* module = find(name)) module->tree_changed();
+}
+
+// ---- time
+
+void SupervisorCore::tick() {
+  const Turn turn(*this);
+  for (const auto& [name, module] : modules_)
+    module->tick();
+  check_health();
+}
+
+void SupervisorCore::check_health() {
+  const SteadyTime now = ports_.clock.steady();
+  const bool any = attached_ && std::ranges::any_of(
+                                    modules_, [](const auto& entry) { return entry.second->has_process(); });
+  if (!any) return health_check_at_.reset();
+  if (health_check_at_ && now >= *health_check_at_) {
+    ports_.keeper.list();
+    health_check_at_.reset();
+  }
+  if (!health_check_at_) health_check_at_ = now + health_check;
+}
+
+std::optional<SteadyTime> SupervisorCore::next_deadline() const {
+  std::optional<SteadyTime> next = health_check_at_;
+  const auto consider = [&next](const std::optional<SteadyTime>& time) {
+    if (time && (!next || *time < *next)) next = time;
+  };
+  for (const auto& [name, module] : modules_)
+    consider(module->next_deadline());
+  if (files_behind_) consider(files_after_);
+  return next;
+}
+
+// ---- at the end of a call
+
+void SupervisorCore::settle() {
+  bool again = begun_;
+  while (again) {
+    const std::uint64_t before = journal_.newest();
+    held_back_.clear();
+    for (const std::string& name : sequence_) {
+      SupervisedModule* module = find(name);
+      if (module == nullptr) continue;
+      const StartGate gate = shut_down_ ? gate_of_shutdown(*module) : gate_of(*module);
+      if (gate.must_stop) held_back_.insert(name);
+      module->reconcile(gate);
+    }
+    wake_dependents();
+    again = journal_.newest() != before;
+  }
+  for (auto name = leaving_.begin(); name != leaving_.end();) {
+    const SupervisedModule* module = find(*name);
+    if (module != nullptr && !module->is_down()) {
+      ++name;
+      continue;
+    }
+    modules_.erase(*name);
+    std::erase(sequence_, *name);
+    name = leaving_.erase(name);
+  }
+  if (!health_check_at_) check_health();
+}
+
+void SupervisorCore::wake_dependents() {
+  for (const std::string& up : std::exchange(came_up_, {})) {
+    for (const auto& [name, module] : modules_) {
+      if (!module->manifest()) continue;
+      if (std::ranges::find(module->manifest()->requirements, up) != module->manifest()->requirements.end()) {
+        module->retry_now(Cause::requirement);
+      }
+    }
+  }
+}
+
+void SupervisorCore::sync_files() {
+  const SteadyTime now = ports_.clock.steady();
+  if (!begun_ || !files_behind_ || (now < files_after_ && !shut_down_)) return;
+  const std::vector<ModuleStatus> modules = statuses();
+  const Result<void> recovered = recovery_.sync(modules);
+  if (!recovered) log_.error("running_modules.json: " + recovered.error().message);
+  const Result<void> mirrored = mirror_.sync(modules);
+  files_behind_ = !recovered || !mirrored;
+  files_after_ = now + (files_behind_ ? file_retry : file_pause);
+}
+
+void SupervisorCore::deliver() {
+  if (shut_down_ && *shut_down_ &&
+      std::ranges::all_of(modules_, [](const auto& entry) { return entry.second->is_down(); })) {
+    outbox_.push_back(std::exchange(*shut_down_, nullptr));
+  }
+  if (std::exchange(changed_, false)) outbox_.push_back([this] { listener_.modules_changed(); });
+  for (const std::function<void()>& message : std::exchange(outbox_, {}))
+    message();
+}
+
+// ---- what modules must wait for
+
+StartGate SupervisorCore::gate_of(const SupervisedModule& module) const {
+  StartGate gate;
+  if (module.manifest()) {
+    check_requirements(*module.manifest(), gate);
+    if (gate.wait == StartGate::Wait::nothing) check_order(*module.manifest(), gate);
+  }
+  if (gate.wait != StartGate::Wait::nothing) return gate;
+  if (!attached_) {
+    gate = {StartGate::Wait::device, "waits for the keeper, which is away", false, Cause::none};
+  } else if (memory_short_) {
+    gate = {StartGate::Wait::device, "waits because the device is short of memory", false, Cause::none};
+  }
+  return gate;
+}
+
+StartGate SupervisorCore::gate_of_shutdown(const SupervisedModule& module) const {
+  StartGate gate{StartGate::Wait::device, "does not start while the device goes down", true, Cause::shutdown};
+  for (const auto& [name, other] : modules_) {
+    if (!other->manifest() || other->is_down()) continue;
+    const ModuleManifest& manifest = *other->manifest();
+    for (const auto* earlier : {&manifest.requirements, &manifest.after})
+      if (std::ranges::find(*earlier, module.name()) != earlier->end()) gate.must_stop = false;
+  }
+  return gate;
+}
+
+void SupervisorCore::check_requirements(const ModuleManifest& manifest, StartGate& gate) const {
+  for (const std::string& name : manifest.requirements) {
+    const SupervisedModule* required = find(name);
+    const std::string quoted = "'" + name + "'";
+    if (required == nullptr || !required->wanted() || held_back_.contains(name)) {
+      const bool missing = required == nullptr;
+      gate = {StartGate::Wait::requirement,
+              "waits for " + quoted + (missing ? ", which does not exist" : ", which is not to run"), true,
+              Cause::requirement};
+      return;
+    }
+    if (is_ready(required->state()) || gate.wait != StartGate::Wait::nothing) continue;
+    gate.wait = is_coming(name) ? StartGate::Wait::order : StartGate::Wait::requirement;
+    gate.waits_for = "waits for " + quoted + ", which is " + std::string(to_string(required->state()));
+  }
+}
+
+void SupervisorCore::check_order(const ModuleManifest& manifest, StartGate& gate) const {
+  for (const std::string& name : manifest.after) {
+    if (!is_coming(name)) continue;
+    gate.wait = StartGate::Wait::order;
+    gate.waits_for = "waits until '" + name + "' has started";
+    return;
+  }
+}
+
+// It will be ready, or fail, without anybody's help.
+bool SupervisorCore::is_coming(std::string_view name) const {
+  const SupervisedModule* module = find(name);
+  if (module == nullptr || !module->wanted() || held_back_.contains(name)) return false;
+  if (module->state() == ModuleState::starting) return true;
+  const bool down = module->state() == ModuleState::disabled || module->state() == ModuleState::stopping;
+  return down && module->wait() != StartGate::Wait::requirement;
+}
+
+// ---- ModuleHost
+
+void SupervisorCore::transitioned(Transition transition) {
+  transition.at = ports_.clock.wall();
+  log_.debug("module " + std::string(to_string(transition.to)), {{"module", transition.module},
+                                                                 {"cause", to_string(transition.cause)},
+                                                                 {"detail", transition.detail},
+                                                                 {"epoch", transition.epoch}});
+  if (transition.to == ModuleState::idle && transition.from == ModuleState::starting) {
+    came_up_.insert(transition.module);
+  }
+  changed_ = files_behind_ = true;
+  journal_.add(std::move(transition));
+}
+
+void SupervisorCore::died(std::string_view module, const DeathReport& report, bool unexpected) {
+  if (unexpected) {
+    log_.warning("module ended unasked", {{"module", module}, {"why", report.text}});
+  }
+  outbox_.push_back([this, name = std::string(module), report, unexpected] {
+    listener_.module_died(name, report, unexpected);
+  });
+  if (unexpected) note_death(module);
+}
+
+void SupervisorCore::note_death(std::string_view module) {
+  const SteadyTime now = ports_.clock.steady();
+  while (!ended_.empty() && now - ended_.front().at > together)
+    ended_.pop_front();
+  ended_.push_back({now, std::string(module), false});
+  std::set<std::string> names;
+  for (const Ended& ended : ended_)
+    names.insert(ended.module);
+  if (names.size() < together_count) return;
+  const bool told = std::ranges::any_of(ended_, &Ended::forgiven);
+  for (Ended& ended : ended_) {
+    if (std::exchange(ended.forgiven, true)) continue;
+    if (SupervisedModule* found = find(ended.module)) found->forgive();
+  }
+  if (told) return;
+  alert(
+      SupervisorAlert::Kind::died_together, {names.begin(), names.end()},
+      std::to_string(names.size()) + " modules ended within 2 s: one cause, not counted against any of them");
+}
+
+void SupervisorCore::slower(std::string_view module, RetryPace pace, std::string_view why) {
+  const std::string begin = "module '" + std::string(module) + "' ";
+  const std::string end = ": " + std::string(why);
+  switch (pace) {
+    case RetryPace::quick: break;
+    case RetryPace::slow:
+      return alert(SupervisorAlert::Kind::crash_loop, {std::string(module)},
+                   begin + "fails again and again; it is tried every 5 min" + end);
+    case RetryPace::memory_hold:
+      return alert(SupervisorAlert::Kind::memory_hold, {std::string(module)},
+                   begin + "ran out of memory three times in 10 min; it is tried again in 15 min" + end);
+    case RetryPace::never:
+      return alert(SupervisorAlert::Kind::needs_help, {std::string(module)},
+                   begin + "is not tried again until it is started or changed" + end);
+  }
+}
+
+void SupervisorCore::alert(SupervisorAlert::Kind kind, std::vector<std::string> modules, std::string text) {
+  log_.error(text);
+  outbox_.push_back(
+      [this, alert = SupervisorAlert{kind, std::move(modules), std::move(text)}] { listener_.alert(alert); });
+}
+
+void SupervisorCore::reverted(std::string_view module, std::string_view why) {
+  log_.warning("enabling a module failed; it is disabled again", {{"module", module}, {"why", why}});
+  outbox_.push_back(
+      [this, name = std::string(module), text = std::string(why)] { listener_.enable_reverted(name, text); });
+}
+
+void SupervisorCore::answer(Answered answered, Result<ModuleState> result) {
+  outbox_.push_back([answered = std::move(answered), result = std::move(result)] { answered(result); });
+}
+
+// ---- looking up
+
+SupervisedModule* SupervisorCore::find(std::string_view name) const {
+  const auto found = modules_.find(name);
+  return found == modules_.end() ? nullptr : found->second.get();
+}
+
+SupervisedModule* SupervisorCore::find_run(std::string_view id, std::uint64_t& run) const {
+  const auto name = parse_child_id(id);
+  if (!name) return nullptr;
+  run = name->run;
+  return find(name->module);
+}
+
+std::vector<ModuleStatus> SupervisorCore::statuses() const {
+  std::vector<ModuleStatus> all;
+  for (const auto& [name, module] : modules_)
+    all.push_back(module->status());
+  return all;
+}
+
+std::optional<ModuleStatus> SupervisorCore::status(std::string_view name) const {
+  const SupervisedModule* module = find(name);
+  return module == nullptr ? std::nullopt : std::optional(module->status());
+}
+
+}  // namespace starling::agent

@@ -1,0 +1,160 @@
+// Purpose: keeps the device's modules as wanted: takes commands, what the keeper and the modules say, and the
+// time; starts, stops and restarts in order. Sans-I/O. Owner: Agent. Thread: one. Lifetime: a start of the
+// agent; everything passed in outlives it.
+//
+// Every public call ends with the modules reconciled, observers in step and answers given, in this order;
+// what is called back may call in again.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/supervisor/config_mirror.hpp"
+#include "agent/supervisor/order.hpp"
+#include "agent/supervisor/session_recovery.hpp"
+#include "agent/supervisor/supervised_module.hpp"
+#include "base/log.hpp"
+
+namespace starling::agent {
+
+struct SupervisorAlert {
+  enum class Kind { crash_loop, memory_hold, needs_help, died_together };
+  Kind kind{};
+  std::vector<std::string> modules;
+  std::string text;
+};
+
+// Hears of everything at the end of the call that made it.
+class SupervisorListener {
+ public:
+  virtual ~SupervisorListener() = default;
+  virtual void modules_changed() = 0;  // journal() and statuses() have news
+  virtual void module_died(std::string_view module, const DeathReport& report, bool unexpected) = 0;
+  // The generation goes back to what it was, and the hub is told.
+  virtual void enable_reverted(std::string_view module, std::string_view why) = 0;
+  virtual void alert(const SupervisorAlert& alert) = 0;
+};
+
+class SupervisorCore final : private ModuleHost {
+ public:
+  static constexpr Milliseconds health_check{5'000};  // should the keeper's word have been lost
+  static constexpr Milliseconds file_pause{250};      // between writes of what follows from the states
+  static constexpr Milliseconds file_retry{30'000};
+  static constexpr Milliseconds together{2'000};
+  static constexpr std::size_t together_count = 3;
+
+  SupervisorCore(ProcessPorts ports, DeathExaminer& examiner, SessionRecovery& recovery, ConfigMirror& mirror,
+                 SupervisorListener& listener, SeededRandom random, Logger log);
+  ~SupervisorCore() override;
+
+  // ---- the modules there are; before the first attached() nothing starts
+  // A manifest that cannot be used makes a visible module with its error.
+  void add(const std::string& name, Result<ModuleManifest> manifest, bool enabled);
+  void replace_manifest(std::string_view name, Result<ModuleManifest> manifest);
+  void remove(std::string_view name);
+
+  // ---- what is wanted
+  // Errors in the answer: not_found, and those of Answered. `answered` may be empty.
+  void command(std::string_view name, ModuleCommand command, Answered answered);
+  void settings_changed(std::string_view name);
+  void set_memory_short(bool memory_short);    // starts wait
+  void shut_down(std::function<void()> done);  // all modules, the dependent first; wants stay as they are
+
+  // ---- the keeper's word
+  void attached(std::span<const KeptChild> children);
+  void spawned(const KeptChild& child);
+  void spawn_failed(const SpawnFailure& failure);
+  void exited(std::string_view id, const ChildExit& exit);
+  void lost() { attached_ = false; }
+
+  // ---- the modules' words
+  void notified(std::string_view id, const NotifyMessage& message);
+  void said_hello(std::string_view name);
+  void said_recording(std::string_view name, bool recording, std::string_view status);
+  void tree_changed(std::string_view name);  // perhaps it is empty now
+
+  void tick();
+  std::optional<SteadyTime> next_deadline() const;
+
+  std::vector<ModuleStatus> statuses() const;
+  std::optional<ModuleStatus> status(std::string_view name) const;
+  const TransitionJournal& journal() const { return journal_; }
+
+ private:
+  using Modules = std::map<std::string, std::unique_ptr<SupervisedModule>, std::less<>>;
+  class Turn;  // of a public call: what comes of it is settled at its end
+
+  // ModuleHost
+  ProcessPorts process_ports() override { return ports_; }
+  DeathExaminer& examiner() override { return examiner_; }
+  void transitioned(Transition transition) override;
+  void died(std::string_view module, const DeathReport& report, bool unexpected) override;
+  void slower(std::string_view module, RetryPace pace, std::string_view why) override;
+  void reverted(std::string_view module, std::string_view why) override;
+  void answer(Answered answered, Result<ModuleState> result) override;
+
+  SupervisedModule* find(std::string_view name) const;
+  SupervisedModule* find_run(std::string_view id, std::uint64_t& run) const;
+  void put_in_order();
+  void begin(std::span<const KeptChild> children);
+  void take_over(std::span<const KeptChild> children, const StartPlan& plan);
+  void compare(std::span<const KeptChild> children, bool reconnected);
+  void end_stranger(const KeptChild& child);
+  void settle();
+  void wake_dependents();
+  StartGate gate_of(const SupervisedModule& module) const;
+  StartGate gate_of_shutdown(const SupervisedModule& module) const;
+  void check_requirements(const ModuleManifest& manifest, StartGate& gate) const;
+  void check_order(const ModuleManifest& manifest, StartGate& gate) const;
+  bool is_coming(std::string_view name) const;
+  void sync_files();
+  void check_health();
+  void note_death(std::string_view module);
+  void alert(SupervisorAlert::Kind kind, std::vector<std::string> modules, std::string text);
+  void deliver();
+
+  ProcessPorts ports_;
+  DeathExaminer& examiner_;
+  SessionRecovery& recovery_;
+  ConfigMirror& mirror_;
+  SupervisorListener& listener_;
+  SeededRandom random_;
+  Logger log_;
+
+  Modules modules_;
+  std::vector<std::string> sequence_;  // a module comes later than those it waits for
+  std::set<std::string, std::less<>> leaving_;
+  std::set<std::string, std::less<>> held_back_;  // a requirement of theirs is not wanted
+  TransitionJournal journal_;
+  bool begun_ = false;
+  bool attached_ = false;
+  bool memory_short_ = false;
+  std::optional<std::function<void()>> shut_down_;
+  std::optional<SteadyTime> health_check_at_;
+  bool files_behind_ = false;
+  SteadyTime files_after_{};  // not written before
+
+  struct Ended {
+    SteadyTime at;
+    std::string module;
+    bool forgiven;
+  };
+  std::deque<Ended> ended_;  // unasked, within `together`
+
+  int turns_ = 0;  // public calls on the stack
+  bool changed_ = false;
+  std::uint64_t delivered_ = 0;                // transitions
+  std::set<std::string> came_up_;              // since the last settle()
+  std::vector<std::function<void()>> outbox_;  // for the listener and those who asked
+};
+
+}  // namespace starling::agent
