@@ -1,9 +1,6 @@
 #include "agent/supervisor/manifest_file.hpp"
 
-#define TOML_EXCEPTIONS 0
-#define TOML_ENABLE_FORMATTERS 0
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -12,6 +9,14 @@
 #include "agent/supervisor/manifest_values.hpp"
 #include "agent/supervisor/notify.hpp"
 #include "base/nearest_name.hpp"
+
+// The parser asserts, or lets the compiler assume, what broken input does not hold to ("[[[{"), and then
+// reports the error all the same: neither is wanted.
+#undef NDEBUG
+#define TOML_ASSERT(condition) static_assert(true)
+#define TOML_EXCEPTIONS 0
+#define TOML_ENABLE_FORMATTERS 0
+#include <toml++/toml.h>
 
 namespace starling::agent {
 namespace {

@@ -1,0 +1,230 @@
+#include "agent/supervisor/cause_of_death.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "agent/supervisor/manifest_values.hpp"
+#include "agent/supervisor/notify.hpp"
+#include "base/files.hpp"
+
+namespace starling::agent {
+namespace {
+
+constexpr std::size_t max_line_bytes = 400;
+
+// FNV-1a; the fingerprint must be the same on every device and in every version.
+class StableHash {
+ public:
+  void add(std::string_view text) {
+    for (const char c : text)
+      byte(static_cast<unsigned char>(c));
+    byte(0);
+  }
+  std::string text() const { return fmt::format("{:016x}", hash_); }
+
+ private:
+  void byte(std::uint64_t value) {
+    hash_ ^= value;
+    hash_ *= 0x100000001b3u;
+  }
+  std::uint64_t hash_ = 0xcbf29ce484222325u;
+};
+
+bool hexadecimal(char c) {
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+bool digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool alphanumeric(char c) {
+  return digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+std::string how_it_ended(const Death& death) {
+  const int status = death.exit.status;
+  switch (death.exit.kind) {
+    case ChildExit::Kind::exited: return fmt::format("exited with status {}", status);
+    case ChildExit::Kind::killed:
+    case ChildExit::Kind::dumped: {
+      const std::string_view name = signal_name(status), meaning = signal_meaning(status);
+      return fmt::format("killed by {}{}{}",
+                         name.empty() ? fmt::format("signal {}", status) : std::string(name),
+                         meaning.empty() ? "" : fmt::format(" ({})", meaning),
+                         death.exit.kind == ChildExit::Kind::dumped ? ", core dumped" : "");
+    }
+    case ChildExit::Kind::unknown: break;
+  }
+  return "ended while no keeper was there to see how";
+}
+
+bool killed_by(const Death& death, int signal) {
+  return death.exit.kind != ChildExit::Kind::exited && death.exit.kind != ChildExit::Kind::unknown &&
+         death.exit.status == signal;
+}
+
+struct Verdict {
+  DeathClass death_class;
+  Confidence confidence;
+  std::string text;
+};
+
+// A SIGKILL that nobody here sent is the mark of the kernel, whose reasons stand in up to three places.
+std::optional<Verdict> out_of_memory(const Death& death, const DeathEvidence& evidence) {
+  if (death.forced || !killed_by(death, SIGKILL)) return {};
+  const auto verdict = [](Confidence confidence, std::string_view text) {
+    return Verdict{DeathClass::out_of_memory, confidence, std::string(text)};
+  };
+  if (evidence.memory && evidence.memory->killed > 0)
+    return verdict(Confidence::certain, "out of memory: it went past its limit");
+  if (evidence.named_by_kernel)
+    return verdict(Confidence::certain, "out of memory: the kernel ended it for the whole device");
+  if (evidence.vm_kills.value_or(0) > 0)
+    return verdict(Confidence::likely, "out of memory: the kernel ended a process about then");
+  return {};
+}
+
+Verdict verdict_on(const Death& death, const DeathEvidence& evidence) {
+  const std::string how = how_it_ended(death);
+  switch (death.ended_for) {
+    case EndedFor::watchdog:
+      return {DeathClass::watchdog, Confidence::certain, "the watchdog was not fed; " + how};
+    case EndedFor::start_timeout:
+      return {DeathClass::start_timeout, Confidence::certain, "it was not ready in time; " + how};
+    case EndedFor::stop: return {DeathClass::stopped, Confidence::certain, "it was stopped; " + how};
+    case EndedFor::none: break;
+  }
+  if (auto memory = out_of_memory(death, evidence)) return *std::move(memory);
+  switch (death.exit.kind) {
+    case ChildExit::Kind::unknown: return {DeathClass::unknown, Confidence::guess, how};
+    case ChildExit::Kind::exited:
+      return {death.exit.status == 0 ? DeathClass::finished : DeathClass::exit_code, Confidence::certain,
+              how};
+    case ChildExit::Kind::killed:
+    case ChildExit::Kind::dumped: break;
+  }
+  const bool whose = killed_by(death, SIGKILL) && !death.forced;
+  return {DeathClass::signal, Confidence::certain, whose ? how + " by somebody outside of the agent" : how};
+}
+
+std::vector<std::string> evidence_lines(const Death& death, const DeathEvidence& evidence) {
+  std::vector<std::string> lines{how_it_ended(death)};
+  if (death.forced) lines.emplace_back("the agent sent SIGKILL");
+  if (killed_by(death, SIGKILL) && !death.forced) {
+    lines.push_back(evidence.memory
+                        ? fmt::format("its cgroup counts {} ended for memory", evidence.memory->killed)
+                        : "its cgroup has no memory counter");
+    lines.push_back(evidence.named_by_kernel ? "the kernel's log names its process"
+                                             : "the kernel's log does not name its process");
+    lines.push_back(evidence.vm_kills ? fmt::format("the kernel ended {} for memory since the last death",
+                                                    *evidence.vm_kills)
+                                      : "the kernel does not count what it ends for memory");
+  }
+  if (death.exit.largest_resident_kb > 0)
+    lines.push_back(fmt::format("at most {} kB were resident", death.exit.largest_resident_kb));
+  return lines;
+}
+
+}  // namespace
+
+std::string normalised_line(std::string_view line) {
+  std::string normal;
+  while (!line.empty() && normal.size() < max_line_bytes) {
+    const auto length = static_cast<std::size_t>(std::ranges::find_if_not(line, alphanumeric) - line.begin());
+    const std::string_view word = line.substr(0, std::max<std::size_t>(length, 1));
+    line.remove_prefix(word.size());
+    const bool address = word.starts_with("0x") && std::ranges::all_of(word.substr(2), hexadecimal);
+    const bool number = std::ranges::all_of(word, hexadecimal) && std::ranges::any_of(word, digit);
+    const bool more_of_identifier =
+        normal.ends_with("#-") && word.size() >= 4 && std::ranges::all_of(word, hexadecimal);
+    if (address || number || more_of_identifier) {
+      normal += '#';
+    } else if (digit(word.front())) {  // "12ms"
+      normal.append("#").append(std::ranges::find_if_not(word, digit), word.end());
+    } else {
+      normal += word;
+    }
+  }
+  return printable_text(normal, max_line_bytes);
+}
+
+std::string death_fingerprint(const Death& death, DeathClass death_class,
+                              const std::vector<std::string>& last_lines) {
+  constexpr std::size_t lines = 3;  // more differ by what happened long before
+  StableHash hash;
+  hash.add(death.module);
+  hash.add(to_string(death_class));
+  if (death_class == DeathClass::exit_code || death_class == DeathClass::signal)
+    hash.add(std::to_string(death.exit.status));
+  const std::size_t first = last_lines.size() > lines ? last_lines.size() - lines : 0;
+  for (std::size_t i = first; i < last_lines.size(); ++i)
+    hash.add(normalised_line(last_lines[i]));
+  return hash.text();
+}
+
+DeathReport cause_of_death(const Death& death, DeathEvidence evidence) {
+  auto& lines = evidence.last_lines;
+  if (lines.size() > told_lines) lines.erase(lines.begin(), lines.end() - told_lines);
+  for (std::string& line : lines)
+    line = printable_text(line, max_line_bytes);
+  Verdict verdict = verdict_on(death, evidence);
+  DeathReport report;
+  report.death_class = verdict.death_class;
+  report.confidence = verdict.confidence;
+  report.text = std::move(verdict.text);
+  report.evidence = evidence_lines(death, evidence);
+  report.fingerprint = death_fingerprint(death, report.death_class, lines);
+  report.last_lines = std::move(lines);
+  return report;
+}
+
+std::string_view to_string(DeathClass death_class) {
+  switch (death_class) {
+    case DeathClass::finished: return "finished";
+    case DeathClass::exit_code: return "exit-code";
+    case DeathClass::signal: return "signal";
+    case DeathClass::out_of_memory: return "out-of-memory";
+    case DeathClass::watchdog: return "watchdog";
+    case DeathClass::start_timeout: return "start-timeout";
+    case DeathClass::stopped: return "stopped";
+    case DeathClass::unknown: break;
+  }
+  return "unknown";
+}
+
+std::string_view to_string(Confidence confidence) {
+  switch (confidence) {
+    case Confidence::certain: return "certain";
+    case Confidence::likely: return "likely";
+    case Confidence::guess: break;
+  }
+  return "guess";
+}
+
+MachineExaminer::MachineExaminer(const CgroupTree* cgroups, LastLines last_lines,
+                                 const std::filesystem::path& root)
+    : cgroups_(cgroups),
+      last_lines_(std::move(last_lines)),
+      root_(root),
+      kernel_log_(root / "dev/kmsg"),
+      vm_kills_(read_vm_kills()) {}
+
+std::optional<std::uint64_t> MachineExaminer::read_vm_kills() const {
+  constexpr std::size_t max_vmstat_bytes = 64 * 1024;
+  const auto vmstat = read_file(root_ / "proc/vmstat", max_vmstat_bytes);
+  return vmstat ? oom_kills_in(*vmstat) : std::nullopt;
+}
+
+DeathReport MachineExaminer::examine(const Death& death) {
+  DeathEvidence evidence;
+  if (cgroups_ != nullptr) evidence.memory = cgroups_->memory_events(death.module);
+  evidence.named_by_kernel = kernel_log_.killed_for_memory(death.pid);
+  const auto vm_kills = read_vm_kills();
+  if (vm_kills && vm_kills_) evidence.vm_kills = *vm_kills - std::min(*vm_kills, *vm_kills_);
+  vm_kills_ = vm_kills;
+  if (last_lines_) evidence.last_lines = last_lines_(death.module);
+  return cause_of_death(death, std::move(evidence));
+}
+
+}  // namespace starling::agent
