@@ -8,6 +8,7 @@
 
 #include "agent/supervisor/manifest_values.hpp"
 #include "agent/supervisor/notify.hpp"
+#include "agent/supervisor/toml_screen.hpp"
 #include "base/nearest_name.hpp"
 
 // The parser asserts, or lets the compiler assume, what broken input does not hold to ("[[[{"), and then
@@ -414,12 +415,12 @@ Result<ModuleManifest> parse_manifest(std::string_view text, std::string_view na
     return fail(ErrorCode::too_large,
                 fmt::format("{}: {} bytes; {} are allowed", file, text.size(), max_manifest_bytes));
   }
-  // The parser recurses into what is nested, and dotted names nest without its noticing.
-  constexpr std::ptrdiff_t most_nesting = 2'000;
-  if (std::ranges::count_if(text, [](char c) { return c == '.' || c == '[' || c == '{'; }) > most_nesting)
-    return fail(ErrorCode::too_large, file + ": more dots and brackets than any module needs");
+  constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+  if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+  const Result<std::string> ascii = screened_toml(text);
+  if (!ascii) return fail(ascii.error().code, file + ascii.error().message);
 
-  const toml::parse_result parsed = toml::parse(text);
+  const toml::parse_result parsed = toml::parse(*ascii);
   if (!parsed) {
     const toml::parse_error& error = parsed.error();
     return fail(ErrorCode::invalid_argument, fmt::format("{}:{}: {}", file, error.source().begin.line,

@@ -80,6 +80,15 @@ user = "voice"
   EXPECT_EQ(manifest->account->uid, 1001u);
 }
 
+TEST(Manifest, TextWithinQuotesMayBeAnything) {
+  const auto manifest = parsed(
+      "\xef\xbb\xbf"
+      "exec = 'x' # \xc3\xbc\nargs = [\"gr\xc3\xbc\xc3\x9f\\\"#\", \"\"\"\xe2\x99\xab\"\"\"]");
+  ASSERT_TRUE(manifest) << manifest.error().message;
+  EXPECT_EQ(manifest->args[0], "gr\xc3\xbc\xc3\x9f\"#");
+  EXPECT_EQ(manifest->args[1], "\xe2\x99\xab");
+}
+
 TEST(Manifest, OneLineIsEnough) {
   const auto manifest = parsed("exec = '/usr/sbin/mosquitto'");
   ASSERT_TRUE(manifest);
@@ -162,7 +171,13 @@ TEST(Manifest, EveryFieldThatIsBrokenIsNamedWithItsLine) {
       {"exec = 'again'", ":2: ", ""},
       {"args = [", ":2", ""},
       {"= 1", ":2: ", ""},
-      {"a = \"\xff\"", ":2: ", ""},
+      {"a = \"\xff\"", ": ", "this is not UTF-8 text"},
+      {"a = \xc3\xbc", ":2: ", "allowed only in"},
+      {"\xc3\xbc = 1", ":2: ", "allowed only in"},
+      {"args = ['\xc3\xbc']", ":2: ", "but not in 'strings'"},
+      {"a = \"\\\xc3\xbc\"", ":2: ", "cannot follow a backslash"},
+      {"args = ['''\n''', \"#\"] # \xc3\xbc\nx", ":4: ", ""},
+      {"[[[[[[{{{{", ":2: ", ""},
   };
   for (const Broken& c : cases) {
     const std::string text = "exec = 'bin/recorder'\n" + std::string(c.text);
