@@ -30,7 +30,6 @@ class Selector {
   // Sorted, without spaces or repeats: equal sets of terms have equal text.
   std::string canonical() const;
 
- private:
   enum class Operator { equal, not_equal, present, absent };
   struct Term {
     std::string key;
@@ -38,6 +37,9 @@ class Selector {
     std::vector<std::string> values;  // sorted; only for equal and not_equal
     auto operator<=>(const Term&) const = default;
   };
+  const std::vector<Term>& terms() const { return terms_; }  // sorted, without repeats
+
+ private:
   static Result<Term> parse_term(std::string_view text);
 
   std::vector<Term> terms_;

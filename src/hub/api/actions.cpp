@@ -72,8 +72,10 @@ Result<PlannedWrite> plan(const FleetState& head, ActionRequest action, const Ta
   return write;
 }
 
-bool concerns(const ActionRequest& action, const Device& device) {
-  return action.device.empty() ? action.selector.matches(device.labels) : action.device == device.id;
+Places concerned(const FleetState& state, const ActionRequest& action) {
+  if (action.device.empty()) return state.device_index().matching(action.selector);
+  const Scope scope{{protocol::LayerKind::device, action.device}, {}};
+  return scope.places(state);
 }
 
 JsonObject device_state(const Device& device, const StoredActionResult* result, bool expired) {
@@ -123,11 +125,12 @@ asio::awaitable<Reply> Actions::get(Call& call) {
   for (const auto& result : *results)
     by_device[result.device_id] = &result;
   const bool expired = action->expires_at_ms <= services_.now_ms();
+  const FleetState& state = *call.fleet;
+  Places places = concerned(state, *action);
+  if (!call.reach.unrestricted()) places = common(std::move(places), call.reach.covered(state));
   JsonArray devices;
-  for (const auto& [id, device] : call.fleet->devices()) {
-    if (devices.size() == max_listed) break;
-    if (!concerns(*action, *device) || !call.reach.covers(*device)) continue;
-    const auto result = by_device.find(id);
+  for (const Device* device : state.device_index().first_by_id(places, max_listed)) {
+    const auto result = by_device.find(device->id);
     devices.push_back(device_state(*device, result == by_device.end() ? nullptr : result->second, expired));
   }
   co_return http::json_response(JsonObject{{"id", action->id},

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "hub/settings/scope.hpp"
@@ -46,6 +47,21 @@ void Reach::add(const std::shared_ptr<const Key>& key, const Grant& grant) {
 
 bool Reach::covers(const Device& device) const {
   return everything_ || (!device_.empty() && device.id == device_) || covers_labels(device.labels);
+}
+
+Places Reach::covered(const FleetState& state) const {
+  const DeviceIndex& index = state.device_index();
+  if (everything_) return index.all();
+  Places places;
+  if (const auto own = index.place_of(device_)) places.push_back(*own);
+  for (const auto* selector : selectors_) {
+    const Places more = index.matching(*selector);
+    places.insert(places.end(), more.begin(), more.end());
+  }
+  std::ranges::sort(places);
+  const auto repeats = std::ranges::unique(places);
+  places.erase(repeats.begin(), repeats.end());
+  return places;
 }
 
 bool Reach::covers_labels(const protocol::Labels& labels) const {

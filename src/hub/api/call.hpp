@@ -52,6 +52,7 @@ class Reach {
   bool unrestricted() const { return everything_; }
   bool any() const { return everything_ || !device_.empty() || !selectors_.empty(); }
   bool covers(const Device& device) const;
+  Places covered(const FleetState& state) const;
   bool covers_labels(const protocol::Labels& labels) const;
   // Whether all devices that a selector could ever match are covered.
   bool covers_selector(const protocol::Selector& selector) const;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "hub/api/device_fields.hpp"
 
 namespace starling::hub {
@@ -12,6 +14,19 @@ namespace {
 // page is then short, and `next` goes on from there.
 constexpr std::size_t max_looked_at = 2'000;
 constexpr std::size_t described_in_a_turn = 32;
+
+// The first device after this id, if any; of `few` if that is set.
+const Device* next_device(const FleetState& state, const std::optional<std::vector<std::string>>& few,
+                          const std::string& after) {
+  if (!few) {
+    const auto next = state.devices().upper_bound(after);
+    return next == state.devices().end() ? nullptr : next->second.get();
+  }
+  for (auto id = std::ranges::upper_bound(*few, after); id != few->end(); ++id) {
+    if (const Device* device = state.device(*id)) return device;
+  }
+  return nullptr;
+}
 
 }  // namespace
 
@@ -151,22 +166,35 @@ asio::awaitable<Reply> Devices::list(Call& call) {
   const auto filter = filter_of(call);
   if (!filter) co_return fail(filter);
   const FleetState& state = *call.fleet;
+  const auto few = few_candidates(*filter, call.reach, state);
   JsonArray items;
   std::size_t looked_at = 0;
   std::string last = page->after;
   // Looked up anew after each turn, because the fleet may change while others have theirs.
-  auto at = state.devices().upper_bound(last);
-  while (at != state.devices().end() && items.size() < page->limit && looked_at < max_looked_at) {
-    const Device& device = *at->second;
-    last = device.id;
+  const Device* device = next_device(state, few, last);
+  while (device != nullptr && items.size() < page->limit && looked_at < max_looked_at) {
+    last = device->id;
     ++looked_at;
-    if (passes(*filter, call.reach, state, device)) {
-      items.push_back(services_.description.describe(state, device));
+    if (passes(*filter, call.reach, state, *device)) {
+      items.push_back(services_.description.describe(state, *device));
       if (items.size() % described_in_a_turn == 0) co_await services_.log.yield();
     }
-    at = state.devices().upper_bound(last);
+    device = next_device(state, few, last);
   }
-  co_return page_response(std::move(items), at == state.devices().end() ? std::nullopt : std::optional(last));
+  co_return page_response(std::move(items), device == nullptr ? std::nullopt : std::optional(last));
+}
+
+// If the index leaves only a few devices to look at: their ids in order.
+std::optional<std::vector<std::string>> Devices::few_candidates(const Filter& filter, const Reach& reach,
+                                                                const FleetState& state) {
+  if (filter.selector.empty() && reach.unrestricted()) return std::nullopt;
+  Places places = state.device_index().matching(filter.selector);
+  if (!reach.unrestricted()) places = common(std::move(places), reach.covered(state));
+  if (places.size() > max_looked_at) return std::nullopt;
+  std::vector<std::string> ids;
+  for (const Device* device : state.device_index().first_by_id(places, places.size()))
+    ids.push_back(device->id);
+  return ids;
 }
 
 bool Devices::passes(const Filter& filter, const Reach& reach, const FleetState& state,

@@ -14,6 +14,8 @@ class Devices {
  private:
   struct Filter;  // of a list
   static Result<Filter> filter_of(const Call& call);
+  static std::optional<std::vector<std::string>> few_candidates(const Filter& filter, const Reach& reach,
+                                                                const FleetState& state);
   bool passes(const Filter& filter, const Reach& reach, const FleetState& state, const Device& device);
 
   asio::awaitable<Reply> list(Call& call);

@@ -13,11 +13,6 @@ using protocol::LayerKind;
 
 constexpr std::size_t max_name_bytes = 63;
 
-std::size_t members(const FleetState& state, const protocol::Selector& selector) {
-  return static_cast<std::size_t>(std::ranges::count_if(
-      state.devices(), [&](const auto& entry) { return selector.matches(entry.second->labels); }));
-}
-
 bool is_plain_name(std::string_view name) {
   return !name.empty() && name.size() <= max_name_bytes && std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
@@ -46,7 +41,7 @@ Result<PlannedWrite> plan_put(const FleetState& head, const Group& group, const 
   PlannedWrite write;
   Edit edit = head.edit(EntityKind::group, group.name, group.to_json());
   if (edit.before != edit.after) write.edits.push_back(std::move(edit));
-  write.answer = write_answer(write.edits, {}, members(head, group.selector));
+  write.answer = write_answer(write.edits, {}, head.device_index().count(group.selector));
   return write;
 }
 
@@ -66,7 +61,7 @@ Result<PlannedWrite> plan_removal(const FleetState& head, const std::string& nam
       write.edits.push_back(setting_edit(head, layer, key, Json()));
     }
   }
-  write.answer = write_answer(write.edits, {}, members(head, selector));
+  write.answer = write_answer(write.edits, {}, head.device_index().count(selector));
   return write;
 }
 
@@ -101,7 +96,7 @@ Reply Groups::list(const Call& call) {
     items.push_back(JsonObject{{"name", group.name},
                                {"selector", group.selector.canonical()},
                                {"priority", group.priority},
-                               {"devices", members(*call.fleet, group.selector)}});
+                               {"devices", call.fleet->device_index().count(group.selector)}});
   }
   return page_response(std::move(items), at == groups.end() ? std::nullopt : std::optional(last));
 }

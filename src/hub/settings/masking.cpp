@@ -1,7 +1,9 @@
 #include "hub/settings/masking.hpp"
 
-#include <map>
-#include <set>
+#include <algorithm>
+#include <functional>
+#include <utility>
+#include <vector>
 
 namespace starling::hub {
 
@@ -25,34 +27,51 @@ bool beats(const FleetState& state, const LayerId& layer, const LayerId& written
          priority_of(state, layer) > priority_of(state, written);
 }
 
-// Above `best`, if that is set: the higher kind, then the higher priority.
-bool higher(const FleetState& state, const LayerId& layer, const LayerId& best) {
-  if (layer.kind != best.kind) return layer.kind > best.kind;
-  return is_group(layer) && priority_of(state, layer) > priority_of(state, best);
+// The layers that hold the key and beat the written one, highest first: the higher kind, then the higher
+// priority.
+std::vector<const LayerId*> layers_above(const FleetState& state, const LayerId& written,
+                                         const std::string& key) {
+  struct Above {
+    const LayerId* layer;
+    std::int64_t priority;
+  };
+  std::vector<Above> above;
+  for (auto at = state.layers().lower_bound({written.kind, ""}); at != state.layers().end(); ++at) {
+    const auto& [id, layer] = *at;
+    if (!layer.values.contains(key) || !beats(state, id, written)) continue;
+    above.push_back({&id, is_group(id) ? priority_of(state, id) : 0});
+  }
+  std::ranges::stable_sort(above, std::greater(),
+                           [](const Above& each) { return std::pair(each.layer->kind, each.priority); });
+  std::vector<const LayerId*> layers;
+  for (const Above& each : above)
+    layers.push_back(each.layer);
+  return layers;
 }
 
 }  // namespace
 
 Masking find_masked(const FleetState& state, const Scope& scope, const std::vector<std::string>& keys,
                     std::size_t limit) {
+  const DeviceIndex& index = state.device_index();
   Masking masking;
   for (const std::string& key : keys) {
-    // In order of id, so that the answer does not depend on how layers are stored.
-    std::map<std::string_view, std::pair<const Device*, const LayerId*>> winners;
-    for (auto at = state.layers().lower_bound({scope.layer.kind, ""}); at != state.layers().end(); ++at) {
-      const auto& [id, layer] = *at;
-      if (!beats(state, id, scope.layer) || !layer.values.contains(key)) continue;
-      scope_of(state, id).for_each(state, [&](const Device& device) {
-        if (!scope.contains(state, device)) return;
-        auto& winner = winners[device.id];
-        if (winner.first == nullptr || higher(state, id, *winner.second)) winner = {&device, &id};
-      });
+    const std::vector<const LayerId*> layers = layers_above(state, scope.layer, key);
+    if (layers.empty()) continue;
+    const Places written = scope.places(state);
+    std::vector<const LayerId*> winners(index.end_place());
+    Places masked;
+    for (const LayerId* layer : layers) {
+      for (const Place place : common(scope_of(state, *layer).places(state), written)) {
+        if (winners[place] != nullptr) continue;
+        winners[place] = layer;
+        masked.push_back(place);
+      }
     }
-    masking.count += winners.size();
-    for (const auto& [id, winner] : winners) {
-      if (masking.first.size() >= limit) break;
-      masking.first.push_back({key, winner.first, *winner.second});
-    }
+    masking.count += masked.size();
+    // In order of id, so that the answer does not depend on how devices and layers are stored.
+    for (const Device* device : index.first_by_id(masked, limit - masking.first.size()))
+      masking.first.push_back({key, device, *winners[*index.place_of(device->id)]});
   }
   return masking;
 }

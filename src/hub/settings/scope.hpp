@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 
 #include "hub/state/fleet_state.hpp"
 
@@ -14,8 +13,8 @@ struct Scope {
   protocol::Selector selector;  // of group layers
 
   bool contains(const FleetState& state, const Device& device) const;
-  // Looks at the one device of a device layer, else at all of the fleet.
-  void for_each(const FleetState& state, const std::function<void(const Device&)>& visit) const;
+  // The devices that contains() is true for, found by the state's index.
+  Places places(const FleetState& state) const;
   std::size_t count(const FleetState& state) const;
 };
 

@@ -77,7 +77,7 @@ Result<void> FleetState::load(EntityKind kind, const std::string& id, const Json
 Result<void> FleetState::put(EntityKind kind, const std::string& id, const Json& body,
                              std::int64_t revision) {
   switch (kind) {
-    case EntityKind::device: return put_entity<Device>(devices_, id, body);
+    case EntityKind::device: return put_device(id, body);
     case EntityKind::persona:
       persona_revisions_[id] = revision;
       return put_entity<Persona>(personas_, id, body);
@@ -104,7 +104,7 @@ Result<void> FleetState::put(EntityKind kind, const std::string& id, const Json&
 
 void FleetState::remove(EntityKind kind, const std::string& id, std::int64_t revision) {
   switch (kind) {
-    case EntityKind::device: devices_.erase(id); break;
+    case EntityKind::device: remove_device(id); break;
     case EntityKind::persona:
       persona_revisions_[id] = revision;
       personas_.erase(id);
@@ -122,6 +122,23 @@ void FleetState::remove(EntityKind kind, const std::string& id, std::int64_t rev
 void FleetState::accept_values_of(const protocol::Component& component) {
   for (auto& [layer_id, layer] : layers_)
     protocol::mark_accepted(layer.values, component);
+}
+
+Result<void> FleetState::put_device(const std::string& id, const Json& body) {
+  auto device = Device::from_json(id, body);
+  if (!device) return fail(device);
+  std::shared_ptr<const Device>& kept = devices_[id];
+  if (kept) device_index_.remove(*kept);
+  kept = std::make_shared<const Device>(*std::move(device));
+  device_index_.add(*kept);
+  return {};
+}
+
+void FleetState::remove_device(const std::string& id) {
+  const auto found = devices_.find(id);
+  if (found == devices_.end()) return;
+  device_index_.remove(*found->second);
+  devices_.erase(found);
 }
 
 void FleetState::write_setting(const SettingId& id, const Json* value, std::int64_t revision) {
@@ -175,8 +192,8 @@ Edit FleetState::edit(EntityKind kind, std::string id, Json after) const {
 }
 
 const Device* FleetState::device(const std::string& id) const {
-  const auto found = devices_.find(id);
-  return found == devices_.end() ? nullptr : found->second.get();
+  const auto place = device_index_.place_of(id);
+  return place ? device_index_.at(*place) : nullptr;
 }
 
 const LayerValues& FleetState::layer(const LayerId& id) const {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "hub/state/change.hpp"
+#include "hub/state/device_index.hpp"
 #include "hub/state/entity.hpp"
 #include "protocol/component.hpp"
 #include "protocol/resolution.hpp"
@@ -41,6 +42,7 @@ class FleetState {
 
   const Device* device(const std::string& id) const;
   const ById<Device>& devices() const { return devices_; }  // in order of id, which is how lists are paged
+  const DeviceIndex& device_index() const { return device_index_; }
   const ById<Persona>& personas() const { return personas_; }
   const ById<Group>& groups() const { return groups_; }
   const ById<Key>& keys() const { return keys_; }
@@ -78,12 +80,15 @@ class FleetState {
   Result<void> put(EntityKind kind, const std::string& id, const Json& body, std::int64_t revision);
   void remove(EntityKind kind, const std::string& id, std::int64_t revision);
   void accept_values_of(const protocol::Component& component);
+  Result<void> put_device(const std::string& id, const Json& body);
+  void remove_device(const std::string& id);
   void write_setting(const SettingId& id, const Json* value, std::int64_t revision);
   void drop_old_actions(std::int64_t now_ms);
 
   std::string fleet_;
   std::int64_t revision_ = 0;
   ById<Device> devices_;
+  DeviceIndex device_index_;  // of devices_; changed only by put_device and remove_device
   ById<Persona> personas_;
   ById<Group> groups_;
   ById<Key> keys_;
