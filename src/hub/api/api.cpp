@@ -51,7 +51,8 @@ struct Api::Parts {
       : log(api.hub_.changes(), std::move(executor)),
         writer(log, api.clock_),
         description(api.hub_),
-        services{api.hub_, log, writer, description, api.clock_, api.logger_},
+        standings(api.hub_, description),
+        services{api.hub_, log, writer, description, standings, api.clock_, api.logger_},
         stream(services, hub_executor, {}),
         system(services, stream) {
     registration.add_to(router);
@@ -84,6 +85,7 @@ struct Api::Parts {
   LogAccess log;
   Writer writer;
   DeviceDescription description;
+  Standings standings;
   Services services;
   Stream stream;
   System system;

@@ -9,7 +9,6 @@ namespace starling::hub {
 
 namespace {
 
-constexpr std::size_t devices_in_a_turn = 256;
 constexpr std::size_t max_listed = 1000;
 constexpr std::size_t max_pages = 50;  // read for one answer
 
@@ -58,11 +57,18 @@ class Concerned {
       add(state, edit);
   }
 
-  bool contains(const FleetState& state, const Device& device) const {
+  Places places(const FleetState& state) const {
+    if (scopes_.size() == 1) return scopes_.front().places(state);
+    std::vector<bool> concerned(state.device_index().end_place());
     for (const Scope& scope : scopes_) {
-      if (scope.contains(state, device)) return true;
+      for (const Place place : scope.places(state))
+        concerned[place] = true;
     }
-    return false;
+    Places places;
+    for (std::size_t place = 0; place < concerned.size(); ++place) {
+      if (concerned[place]) places.push_back(static_cast<Place>(place));
+    }
+    return places;
   }
 
  private:
@@ -91,7 +97,9 @@ class Concerned {
   std::vector<Scope> scopes_;
 };
 
-struct Tally {
+}  // namespace
+
+struct Changes::Tally {
   std::size_t targeted = 0, applied = 0, pending = 0, refused = 0, offline = 0;
   JsonArray devices;
 
@@ -105,8 +113,6 @@ struct Tally {
     }
   }
 };
-
-}  // namespace
 
 void Changes::add_to(Router& router) {
   const auto read = [&](const char* path, std::vector<std::string_view> query,
@@ -160,6 +166,19 @@ asio::awaitable<Reply> Changes::get(Call& call) {
   co_return fail(ErrorCode::not_found, fmt::format("there is no change {}", *revision));
 }
 
+void Changes::list_unapplied(Tally& tally, const Call& call, const Device& device,
+                             DeviceDescription::Standing standing) {
+  if (standing == DeviceDescription::Standing::applied || tally.devices.size() == max_listed) return;
+  // Another device may have taken the place while others had their turn.
+  if (!call.reach.covers(device)) return;
+  JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", to_string(standing)}};
+  if (standing == DeviceDescription::Standing::refused) {
+    const DeviceRecord* record = services_.hub.records().find(device.id);
+    if (record != nullptr) entry["errors"] = shown_errors(DeviceFacts::parse(record->facts).errors);
+  }
+  tally.devices.push_back(std::move(entry));
+}
+
 asio::awaitable<Reply> Changes::progress(Call& call) {
   const auto revision = revision_in_path(call);
   if (!revision) co_return fail(revision);
@@ -168,28 +187,18 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
   }
   const auto change = co_await services_.log.change(call.fleet_name, *revision);
   if (!change) co_return fail(change);
-  const Concerned concerned(*call.fleet, **change);
+  const FleetState& state = *call.fleet;
+  Places targeted = Concerned(state, **change).places(state);
+  if (!call.reach.unrestricted()) targeted = common(std::move(targeted), call.reach.covered(state));
+  FleetStandings& standings = services_.standings.of(state);
   Tally tally;
-  std::string after;
-  std::size_t looked_at = 0;
-  // Looked up anew after each turn, because the fleet may change while others have theirs.
-  for (auto at = call.fleet->devices().begin(); at != call.fleet->devices().end();) {
-    const Device& device = *at->second;
-    after = device.id;
-    if (call.reach.covers(device) && concerned.contains(*call.fleet, device)) {
-      const auto standing = services_.description.standing(*call.fleet, device);
-      tally.count(standing);
-      if (standing != DeviceDescription::Standing::applied && tally.devices.size() < max_listed) {
-        JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", to_string(standing)}};
-        const DeviceRecord* record = services_.hub.records().find(device.id);
-        if (record != nullptr && standing == DeviceDescription::Standing::refused) {
-          entry["errors"] = shown_errors(DeviceFacts::parse(record->facts).errors);
-        }
-        tally.devices.push_back(std::move(entry));
-      }
+  for (const Place place : targeted) {
+    const auto standing = standings.standing(place);
+    if (standing) {
+      tally.count(*standing);
+      list_unapplied(tally, call, *state.device_index().at(place), *standing);
     }
-    if (++looked_at % devices_in_a_turn == 0) co_await services_.log.yield();
-    at = call.fleet->devices().upper_bound(after);
+    if (standings.turn_is_over()) co_await services_.log.yield();
   }
   co_return http::json_response(JsonObject{{"revision", *revision},
                                            {"targeted", tally.targeted},

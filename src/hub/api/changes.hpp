@@ -15,6 +15,9 @@ class Changes {
   asio::awaitable<Reply> list(Call& call);
   asio::awaitable<Reply> get(Call& call);
   asio::awaitable<Reply> progress(Call& call);
+  struct Tally;
+  void list_unapplied(Tally& tally, const Call& call, const Device& device,
+                      DeviceDescription::Standing standing);
 
   Services& services_;
 };

@@ -102,8 +102,8 @@ JsonObject DeviceDescription::describe_briefly(const FleetState& state, const De
                     {"sync", sync(state, device, *desired(state, device), record, facts)}};
 }
 
-DeviceDescription::Standing DeviceDescription::standing(const FleetState& state, const Device& device) {
-  switch (hub_.sessions().sync_status(state, device)) {
+DeviceDescription::Standing DeviceDescription::standing(SyncStatus online) {
+  switch (online) {
     case SyncStatus::in_sync:
     case SyncStatus::provisional:
     case SyncStatus::drifted: return Standing::applied;
@@ -113,9 +113,12 @@ DeviceDescription::Standing DeviceDescription::standing(const FleetState& state,
     case SyncStatus::staging: return Standing::pending;
     case SyncStatus::offline: break;
   }
+  return Standing::offline;
+}
+
+bool DeviceDescription::holds_desired(const FleetState& state, const Device& device) {
   const DeviceRecord* record = hub_.records().find(device.id);
-  const bool has_it = record != nullptr && record->running && record->running == desired(state, device)->hash;
-  return has_it ? Standing::applied : Standing::offline;
+  return record != nullptr && record->running && record->running == desired(state, device)->hash;
 }
 
 std::string_view to_string(DeviceDescription::Standing standing) {

@@ -31,7 +31,9 @@ class DeviceDescription {
 
   // How a device stands towards what is desired of it now.
   enum class Standing { applied, pending, refused, offline };
-  Standing standing(const FleetState& state, const Device& device);
+  static Standing standing(SyncStatus online);  // of a device that is not offline
+  // Whether a device that is offline has taken everything along.
+  bool holds_desired(const FleetState& state, const Device& device);
 
  private:
   JsonObject sync(const FleetState& state, const Device& device, const SettingsSection& target,

@@ -11,8 +11,6 @@ namespace starling::hub {
 
 namespace {
 
-constexpr std::size_t devices_in_a_turn = 256;
-
 bool is_fleet_name(std::string_view name) {
   const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
   return !name.empty() && name.size() <= 63 && std::ranges::all_of(name, plain) && name.front() != '-' &&
@@ -70,25 +68,20 @@ void Fleets::add_to(Router& router) {
 
 asio::awaitable<Reply> Fleets::summary(Call& call) {
   const FleetState& state = *call.fleet;
-  std::map<std::string_view, std::int64_t> by_sync;
-  std::int64_t total = 0;
-  std::int64_t online = 0;
-  std::string after;
-  std::size_t looked_at = 0;
-  for (auto at = state.devices().begin(); at != state.devices().end();) {
-    const Device& device = *at->second;
-    after = device.id;
-    if (call.reach.covers(device)) {
-      ++total;
-      if (services_.hub.sessions().present(device)) ++online;
-      ++by_sync[to_string(services_.hub.sessions().sync_status(state, device))];
-    }
-    if (++looked_at % devices_in_a_turn == 0) co_await services_.log.yield();
-    at = state.devices().upper_bound(after);
+  FleetStandings& standings = services_.standings.of(state);
+  std::map<SyncStatus, std::int64_t> by_sync;
+  for (const Place place : call.reach.covered(state)) {
+    if (const auto status = standings.sync(place)) ++by_sync[*status];
+    if (standings.turn_is_over()) co_await services_.log.yield();
   }
+  std::int64_t total = 0;
   JsonObject counts;
-  for (const auto& [name, count] : by_sync)
-    counts[name] = count;
+  for (const auto& [status, count] : by_sync) {
+    total += count;
+    counts[to_string(status)] = count;
+  }
+  const auto offline = by_sync.find(SyncStatus::offline);
+  const std::int64_t online = total - (offline == by_sync.end() ? 0 : offline->second);
   Json persona;
   const auto& values = state.layer({protocol::LayerKind::fleet, ""});
   const auto active = values.find(protocol::persona_active_key);

@@ -157,6 +157,7 @@ asio::awaitable<Reply> Registration::enrol(Call& call) {
     DeviceRecord& record = records.edit(call.fleet_name, enrolment->device.id);
     enrolment->token = records.issue_token(record);
     record.last_seen_ms = services_.now_ms();
+    services_.hub.sessions().heard_by_rest(record);
     if (!enrolment->record.version.empty()) record.version = enrolment->record.version;
     if (!enrolment->record.facts.empty()) record.facts = enrolment->record.facts;
   }

@@ -9,6 +9,7 @@
 #include "hub/api/device_description.hpp"
 #include "hub/api/log_access.hpp"
 #include "hub/api/router.hpp"
+#include "hub/api/standings.hpp"
 #include "hub/api/writer.hpp"
 #include "hub/hub.hpp"
 #include "hub/settings/writes.hpp"
@@ -20,6 +21,7 @@ struct Services {
   LogAccess& log;
   Writer& writer;
   DeviceDescription& description;
+  Standings& standings;
   const Clock& clock;
   Logger logger;
 

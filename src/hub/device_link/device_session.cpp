@@ -309,7 +309,10 @@ void DeviceSession::refresh() {
   ++sessions_.counters_.updates_sent;
   if (base) ++sessions_.counters_.patches_sent;
   offered_hash_ = target->hash;
-  sessions_.records_.edit(request_.fleet, request_.device_id, record_).target = target->hash;
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
+  record.target = target->hash;
+  // A device that was staging counts as staging this one now.
+  if (record.phase == Phase::staging) sessions_.reported(request_.fleet, request_.device_id);
 }
 
 void DeviceSession::handle(const protocol::ConfigStatus& message) {

@@ -47,6 +47,7 @@ std::unique_ptr<ws::Session> Sessions::accept(LinkRequest request) {
 void Sessions::enter(DeviceSession& session) {
   DeviceSession*& current = by_device_[session.device_id()];
   DeviceSession* const older = std::exchange(current, &session);
+  if (older == nullptr) ++online_[session.fleet()];
   if (older != nullptr && older != &session) {
     older->end(ws::CloseCode::superseded, "superseded", "a newer session of this device took over", true);
   }
@@ -62,6 +63,7 @@ void Sessions::leave(DeviceSession& session) {
   const auto found = by_device_.find(session.device_id());
   if (found == by_device_.end() || found->second != &session) return;
   by_device_.erase(found);
+  --online_[session.fleet()];
   if (stopping_) return;
   reported(session.fleet(), session.device_id());
   const DeviceRecord* record = records_.find(session.device_id());
@@ -73,8 +75,8 @@ bool Sessions::online(const std::string& device_id) const {
 }
 
 std::size_t Sessions::online_count(std::string_view fleet) const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(by_device_, [&](const auto& entry) { return entry.second->fleet() == fleet; }));
+  const auto found = online_.find(fleet);
+  return found == online_.end() ? 0 : found->second;
 }
 
 bool Sessions::present(const Device& device) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -119,6 +120,7 @@ class Sessions : public ChangeObserver {
   Counters counters_;
   std::vector<PresenceObserver*> observers_;
   std::unordered_map<std::string, DeviceSession*> by_device_;
+  std::map<std::string, std::size_t, std::less<>> online_;  // sessions in by_device_ of each fleet
   std::map<std::uint64_t, DeviceSession*>
       connections_;  // in order of arrival, also those before their handshake
   std::uint64_t arrivals_ = 0;
