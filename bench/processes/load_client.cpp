@@ -43,6 +43,7 @@ void declare(CLI::App& command, Arguments& arguments, std::string& url) {
   command.add_option("--identities", arguments.identities, "file of simulated devices");
   command.add_option("--device", arguments.device, "UUID of a device that another process runs");
   command.add_option("--target", arguments.target, "what `reads` asks for");
+  command.add_option("--write-target", arguments.write_target, "what `writes` writes for, as JSON");
   command.add_option("--stage", arguments.stage, "how far `hold` goes: tcp, upgraded or session");
   command.add_option("--devices", arguments.devices);
   command.add_option("--rounds", arguments.rounds);

@@ -13,6 +13,7 @@ struct Arguments {
   std::string identities;  // file that `register` writes and the device scenarios read
   std::string device;      // UUID of a device that another process runs
   std::string target = "/healthz";
+  std::string write_target;       // of writes: the `target` of the body as JSON; empty: the fleet
   std::string stage = "session";  // of hold: tcp, upgraded or session
   std::size_t devices = 10'000;
   std::size_t rounds = 7;

@@ -49,10 +49,19 @@ Result<JsonObject> rest_reads(const Arguments& arguments) {
 Result<JsonObject> starling_writes(const Arguments& arguments) {
   auto load = http_load(arguments);
   const std::int64_t run = std::chrono::system_clock::now().time_since_epoch().count() % 1'000'000;
-  // One setting of the fleet, another value each time: every write is a change, a log row and a commit.
-  load.request = [&arguments, run](std::size_t n) {
+  JsonObject target{{"fleet", true}};
+  if (!arguments.write_target.empty()) {
+    auto given = parse_json(arguments.write_target);
+    if (!given || !given->is_object()) {
+      return fail(ErrorCode::invalid_argument, "--write-target is no JSON object");
+    }
+    target = std::move(given->get_object());
+  }
+  // One setting, another value each time: every write is a change, a log row and a commit.
+  load.request = [&arguments, run, target = std::move(target)](std::size_t n) {
     const auto value = static_cast<double>(n % 900'000 + 1) / 1e6 + static_cast<double>(run) / 1e13;
-    const JsonObject body{{"values", JsonObject{{"hotword.threshold", value}}}, {"reason", "bench"}};
+    const JsonObject body{
+        {"values", JsonObject{{"hotword.threshold", value}}}, {"target", target}, {"reason", "bench"}};
     return http_request("PUT", "/api/v1/settings", arguments.key, boost::json::serialize(body));
   };
   return measure_http(load);

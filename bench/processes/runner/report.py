@@ -101,7 +101,14 @@ def scale_rows(table, figures):
         found = figures["resolved"]
         table.add(f"fleet change over {found['registered']:,} registered, {found['connected']:,} connected",
                   "resolves only what is connected", f"**{found['resolved']:.0f}** documents resolved",
-                  f"answered after {found['write_ms']:.1f} ms", found["resolved"] <= found["connected"])
+                  f"answered after {found['write_ms']:.1f} ms, applied by all connected after "
+                  f"{found['settled_ms']:.0f} ms", found["resolved"] <= found["connected"])
+    if "scale" in figures:
+        found = figures["scale"]
+        for call, sample in found["calls"].items():
+            table.add(f"REST with {found['registered']:,} registered, {found['connected']:,} connected: {call}",
+                      "p99 <= 10 ms", f"p99 **{sample['p99_ms']:.1f} ms**", f"p50 {sample['p50_ms']:.2f} ms",
+                      sample["p99_ms"] <= 10)
     for name, label in (("ResolveShipped", "the shipped components"), ("Resolve200Settings", "200 settings")):
         rate = (figures.get("functions") or {}).get(name, {}).get("items_per_second")
         if rate:

@@ -264,14 +264,46 @@ def resolved(bench):
         with Holding(hub, *bench.link_options(hub, "large", connected), "--rounds", 1):
             before = hub.metric("starling_documents_resolved_total")
             started = time.monotonic()
-            hub.put("/api/v1/settings", {"values": {"hotword.threshold": 0.123456}})
+            answer = hub.put("/api/v1/settings", {"values": {"hotword.threshold": 0.123456}})
             took = time.monotonic() - started
-            time.sleep(1)
+            applied = 0
+            while applied < connected and time.monotonic() - started < 30:
+                applied = hub.get(f"/api/v1/changes/{answer['revision']}/progress")["applied"]
+            settled = time.monotonic() - started
             after = hub.metric("starling_documents_resolved_total")
     if before is None or after is None:
         raise BenchError("the hub has no metric starling_documents_resolved_total")
+    if applied < connected:
+        raise BenchError(f"only {applied} of {connected} devices have applied the change")
     return {"registered": bench.registered, "connected": connected, "resolved": after - before,
-            "write_ms": took * 1000}
+            "write_ms": took * 1000, "settled_ms": settled * 1000}
+
+
+def scale(bench):
+    """Calls one after the other to a hub with many registered devices, of which few are connected."""
+    bench.prepare("large", bench.registered)
+    connected = 1_000
+    found = {}
+    with bench.hub("large") as hub:
+        uuid = bench.identities("large").read_text().splitlines()[1].split()[0]
+        name = f"load-{uuid[24:]}"
+        with Holding(hub, *bench.link_options(hub, "large", connected), "--rounds", 1):
+            change = hub.put("/api/v1/settings", {"values": {"hotword.threshold": 0.234567}})["revision"]
+            reads = {"fleet": "/api/v1/fleet", "progress": f"/api/v1/changes/{change}/progress",
+                     "list by selector": "/api/v1/devices?selector=room=room-42&limit=20",
+                     "explain by name": f"/api/v1/settings/explain?device={name}&key=hotword.threshold"}
+            writes = {"write by name": {"device": name}, "write by selector": {"selector": "room=room-42"}}
+            calls = {call: ["reads", hub, "--target", target] for call, target in reads.items()}
+            calls |= {call: ["writes", hub, "--write-target", json.dumps(target)] for call, target in writes.items()}
+            for call, command in calls.items():
+                found[call] = load(*command, "--key", hub.key(), "--connections", 1, "--seconds", 3)
+                if set(found[call]["statuses"]) != {"200"}:
+                    raise BenchError(f"{call}: not all calls were answered 200: {json.dumps(found[call])}")
+            # Else changes of the fleet would pass these devices by in what is measured next.
+            for target in writes.values():
+                hub.put("/api/v1/settings", {"values": {"hotword.threshold": None}, "target": target})
+    return {"registered": bench.registered, "connected": connected,
+            "calls": {call: {key: sample[key] for key in ("per_s", "p50_ms", "p99_ms")} for call, sample in found.items()}}
 
 
 def functions(bench):
@@ -288,4 +320,4 @@ def functions(bench):
 
 ROWS = {"fanout": fanout, "one_change": one_change, "one_change_agent": one_change_agent, "rest": rest,
         "memory": memory, "durable": durable, "storm": storm, "start": start, "resolved": resolved,
-        "functions": functions}
+        "scale": scale, "functions": functions}
