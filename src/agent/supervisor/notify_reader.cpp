@@ -1,0 +1,149 @@
+#include "agent/supervisor/notify_reader.hpp"
+
+#include <fmt/format.h>
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "agent/supervisor/notify_socket.hpp"
+#include "agent/supervisor/token_bucket.hpp"
+
+namespace starling::agent {
+namespace {
+
+constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
+
+}  // namespace
+
+struct NotifyReader::Source {
+  Source(const asio::any_io_executor& executor, FileDescriptor descriptor)
+      : socket(executor, descriptor.release()), pause(executor) {}
+  asio::posix::stream_descriptor socket;
+  asio::steady_timer pause;
+  std::string child_id, module;
+  std::uint32_t uid = 0;
+  TokenBucket messages{per_second, burst};
+  TokenBucket problems{1, 5};
+  bool open = true;
+  bool flooding = false;
+
+  void close() {
+    open = false;
+    pause.cancel();
+    boost::system::error_code ignored;
+    socket.close(ignored);
+  }
+};
+
+NotifyReader::NotifyReader(asio::any_io_executor executor, const Clock& clock, const ProcessTrees& trees,
+                           NotifyListener& listener, Logger log)
+    : executor_(executor),
+      clock_(clock),
+      trees_(trees),
+      listener_(listener),
+      log_(log),
+      tasks_(executor, log) {}
+
+NotifyReader::~NotifyReader() = default;
+
+asio::awaitable<void> NotifyReader::stop() {
+  co_await tasks_.stop();
+  sources_.clear();
+}
+
+void NotifyReader::attach(std::string_view child_id, std::string_view module, std::uint32_t uid,
+                          FileDescriptor socket) {
+  detach(child_id);
+  if (!socket) return;
+  auto source = std::make_shared<Source>(executor_, std::move(socket));
+  source->child_id = child_id;
+  source->module = module;
+  source->uid = uid;
+  sources_.emplace(child_id, source);
+  tasks_.start("notify socket", read(source));
+}
+
+void NotifyReader::detach(std::string_view child_id) {
+  const auto found = sources_.find(child_id);
+  if (found == sources_.end()) return;
+  found->second->close();  // its reader ends
+  sources_.erase(found);
+}
+
+void NotifyReader::drain(std::string_view child_id) {
+  const auto found = sources_.find(child_id);
+  if (found == sources_.end()) return;
+  const std::shared_ptr<Source> source = found->second;
+  read_some(*source, static_cast<int>(burst));
+}
+
+asio::awaitable<void> NotifyReader::read(std::shared_ptr<Source> source) {
+  while (source->open) {
+    const auto [error] =
+        co_await source->socket.async_wait(asio::posix::descriptor_base::wait_read, tuple_awaitable);
+    if (error || !source->open) co_return;
+    const int count = read_some(*source, most_at_once);
+    if (!source->open || source->messages.left(clock_.steady()) > 0) {
+      if (count < most_at_once) source->flooding = false;
+      continue;
+    }
+    if (!source->flooding)
+      tell(*source, fmt::format("sd_notify: more than {} messages a second", per_second));
+    source->flooding = true;
+    source->pause.expires_after(flood_pause);
+    const auto [stopped] = co_await source->pause.async_wait(tuple_awaitable);
+    if (stopped) co_return;
+  }
+}
+
+int NotifyReader::read_some(Source& source, int most) {
+  int count = 0;
+  while (count < most && source.open && source.messages.take(clock_.steady(), 1) == 1) {
+    const auto datagram = receive_notify(source.socket.native_handle());
+    if (datagram && *datagram) {
+      ++count;
+      take(source, **datagram);
+      continue;
+    }
+    source.messages.give_back(1);
+    if (!datagram) {
+      tell(source, datagram.error().message);
+      source.close();
+    }
+    break;
+  }
+  return count;
+}
+
+void NotifyReader::take(Source& source, const NotifyDatagram& datagram) {
+  const Membership sender =
+      datagram.pid > 0 ? trees_.membership(source.module, datagram.pid) : Membership::stranger;
+  // A sender that is gone already, such as systemd-notify, cannot be looked up: its user must do.
+  constexpr std::uint32_t root = 0;
+  const bool same_user = datagram.uid == source.uid || datagram.uid == root;
+  if (sender == Membership::stranger || !same_user) {
+    tell(source, fmt::format("sd_notify: process {} of user {} is not of this module: ignored", datagram.pid,
+                             datagram.uid));
+    return;
+  }
+  auto message = parse_notify(datagram.text);
+  if (!message) {
+    tell(source, message.error().message);
+    return;
+  }
+  if (!message->problem.empty()) tell(source, message->problem);
+  if (message->main_pid && trees_.membership(source.module, *message->main_pid) != Membership::member) {
+    tell(source, fmt::format("sd_notify: MAINPID={} is not of this module: ignored", *message->main_pid));
+    message->main_pid.reset();
+  }
+  listener_.notified(source.child_id, *message);
+}
+
+void NotifyReader::tell(Source& source, std::string_view problem) {
+  if (source.problems.take(clock_.steady(), 1) == 1)
+    log_.warning("a module is misunderstood", {{"module", source.module}, {"problem", problem}});
+}
+
+}  // namespace starling::agent

@@ -1,0 +1,65 @@
+// Purpose: hears what modules say by sd_notify: only from processes of the module whose socket it is, and no
+// faster than a supervisor needs to know. Owner: Agent. Thread: the io_context's. Lifetime: stop() completes
+// before destruction.
+//
+// A module that floods is not read for a while: its socket fills, and its own calls wait.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "agent/supervisor/notify.hpp"
+#include "agent/supervisor/process_tree.hpp"
+#include "base/clock.hpp"
+#include "base/file_descriptor.hpp"
+#include "base/task_group.hpp"
+
+namespace starling::agent {
+
+class NotifyListener {
+ public:
+  virtual ~NotifyListener() = default;
+  virtual void notified(std::string_view child_id, const NotifyMessage& message) = 0;
+};
+
+class NotifyReader {
+ public:
+  static constexpr int most_at_once = 32;
+  static constexpr std::uint32_t per_second = 100;
+  static constexpr std::uint32_t burst = 200;
+  static constexpr Milliseconds flood_pause{200};
+
+  // `trees`, `clock` and `listener` outlive this.
+  NotifyReader(asio::any_io_executor executor, const Clock& clock, const ProcessTrees& trees,
+               NotifyListener& listener, Logger log);
+  ~NotifyReader();
+  asio::awaitable<void> stop();
+
+  // `uid` is whom the module runs as. A socket that was attached as the same child is replaced.
+  void attach(std::string_view child_id, std::string_view module, std::uint32_t uid, FileDescriptor socket);
+  // What a child that has ended had said before; within the limits.
+  void drain(std::string_view child_id);
+  void detach(std::string_view child_id);
+
+ private:
+  struct Source;
+  asio::awaitable<void> read(std::shared_ptr<Source> source);
+  int read_some(Source& source, int most);
+  void take(Source& source, const struct NotifyDatagram& datagram);
+  void tell(Source& source, std::string_view problem);
+
+  asio::any_io_executor executor_;
+  const Clock& clock_;
+  const ProcessTrees& trees_;
+  NotifyListener& listener_;
+  Logger log_;
+  TaskGroup tasks_;
+  std::map<std::string, std::shared_ptr<Source>, std::less<>> sources_;
+};
+
+}  // namespace starling::agent

@@ -1,0 +1,238 @@
+#include "agent/supervisor/notify_reader.hpp"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <cstring>
+
+#include "agent/supervisor/notify_socket.hpp"
+
+namespace starling::agent {
+namespace {
+
+using testing::ElementsAre;
+
+// A bound datagram socket that tells who sends, as the keeper makes it.
+struct NotifySocketPair {
+  NotifySocketPair() : reader(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) {
+    const int yes = 1;
+    EXPECT_EQ(::setsockopt(reader.number(), SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes), 0);
+    address.sun_family = AF_UNIX;
+    sockaddr_un any{};
+    any.sun_family = AF_UNIX;
+    // Bound to a name that the kernel chooses.
+    EXPECT_EQ(::bind(reader.number(), reinterpret_cast<sockaddr*>(&any), sizeof(sa_family_t)), 0);
+    EXPECT_EQ(::getsockname(reader.number(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  }
+  // True if it was taken; false if the socket is full.
+  bool send(std::string_view text, int descriptor = -1) const {
+    const int sender = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_un to = address;
+    iovec part{const_cast<char*>(text.data()), text.size()};
+    msghdr message{};
+    message.msg_name = &to;
+    message.msg_namelen = size;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    if (descriptor >= 0) {
+      message.msg_control = control;
+      message.msg_controllen = sizeof control;
+      cmsghdr* rights = CMSG_FIRSTHDR(&message);
+      rights->cmsg_level = SOL_SOCKET;
+      rights->cmsg_type = SCM_RIGHTS;
+      rights->cmsg_len = CMSG_LEN(sizeof(int));
+      std::memcpy(CMSG_DATA(rights), &descriptor, sizeof descriptor);
+    }
+    const bool sent = ::sendmsg(sender, &message, MSG_DONTWAIT) == static_cast<ssize_t>(text.size());
+    ::close(sender);
+    return sent;
+  }
+
+  FileDescriptor reader;
+  sockaddr_un address{};
+  socklen_t size = sizeof address;
+};
+
+// Whether the last other end of a pipe has been closed.
+bool hung_up(int reader) {
+  pollfd waiting{reader, POLLIN, 0};
+  return ::poll(&waiting, 1, 0) == 1 && (waiting.revents & POLLHUP) != 0;
+}
+
+TEST(NotifySocket, TellsTheSenderAndClosesDescriptors) {
+  const NotifySocketPair socket;
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const FileDescriptor reader(ends[0]);
+  FileDescriptor writer(ends[1]);
+  ASSERT_TRUE(socket.send("BARRIER=1", writer.number()));
+  writer.reset();
+  EXPECT_FALSE(hung_up(reader.number()));
+  const auto datagram = receive_notify(socket.reader.number());
+  ASSERT_TRUE(datagram && *datagram);
+  EXPECT_EQ((*datagram)->text, "BARRIER=1");
+  EXPECT_EQ((*datagram)->pid, ::getpid());
+  EXPECT_EQ((*datagram)->uid, ::getuid());
+  EXPECT_EQ((*datagram)->descriptors, 1u);
+  EXPECT_TRUE(hung_up(reader.number()));
+  EXPECT_FALSE(receive_notify(socket.reader.number())->has_value());
+  EXPECT_FALSE(receive_notify(-1));
+}
+
+TEST(NotifySocket, TooLongIsSeen) {
+  const NotifySocketPair socket;
+  ASSERT_TRUE(socket.send(std::string(100'000, 'x')));
+  const auto datagram = receive_notify(socket.reader.number());
+  ASSERT_TRUE(datagram && *datagram);
+  EXPECT_EQ((*datagram)->text.size(), max_notify_bytes + 1);
+}
+
+struct Heard : NotifyListener {
+  void notified(std::string_view child_id, const NotifyMessage& message) override {
+    heard.push_back(std::string(child_id) + " " + message.status.value_or(message.ready ? "ready" : "-"));
+    last = message;
+  }
+  std::vector<std::string> heard;
+  NotifyMessage last;
+};
+
+struct Reader : testing::Test {
+  Reader()
+      : trees(table, std::nullopt, "/state", {}), reader(context.get_executor(), clock, trees, heard, {}) {
+    // This very process plays the module.
+    const auto self = table.entry(::getpid()).value();
+    trees.led_by("m", self.pid, self.start_time, false);
+  }
+  void attach(NotifySocketPair& socket, std::uint32_t uid = ::getuid()) {
+    reader.attach("m:1", "m", uid, std::move(socket.reader));
+  }
+
+  asio::io_context context;
+  ManualClock clock;
+  ProcessTable table;
+  ProcessTrees trees;
+  Heard heard;
+  NotifyReader reader;
+};
+
+TEST_F(Reader, HearsTheModule) {
+  NotifySocketPair socket;
+  attach(socket);
+  ASSERT_TRUE(socket.send("READY=1"));
+  ASSERT_TRUE(socket.send("STATUS=well\nMAINPID=" + std::to_string(::getpid())));
+  context.poll();
+  EXPECT_THAT(heard.heard, ElementsAre("m:1 ready", "m:1 well"));
+  EXPECT_EQ(heard.last.main_pid, ::getpid());
+  reader.detach("m:1");
+  context.run();
+}
+
+TEST_F(Reader, DoesNotHearStrangers) {
+  NotifySocketPair socket;
+  reader.attach("other:1", "other", ::getuid(), std::move(socket.reader));  // this process is not of it
+  ASSERT_TRUE(socket.send("READY=1"));
+  context.poll();
+  EXPECT_THAT(heard.heard, ElementsAre());
+  reader.detach("other:1");
+  context.run();
+}
+
+TEST_F(Reader, DoesNotHearOtherUsers) {
+  NotifySocketPair socket;
+  attach(socket, 12345);
+  ASSERT_TRUE(socket.send("READY=1"));
+  context.poll();
+  EXPECT_EQ(heard.heard.empty(), ::getuid() != 0);  // root may speak for everybody
+  reader.detach("m:1");
+  context.run();
+}
+
+TEST_F(Reader, HearsWhoIsGoneAlreadyIfItsUserFits) {
+  NotifySocketPair socket;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    socket.send("READY=1");
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  attach(socket);
+  reader.drain("m:1");
+  EXPECT_THAT(heard.heard, ElementsAre("m:1 ready"));
+  reader.detach("m:1");
+  context.run();
+}
+
+TEST_F(Reader, AMainPidOfElsewhereIsLeftOut) {
+  NotifySocketPair socket;
+  attach(socket);
+  ASSERT_TRUE(socket.send("READY=1\nMAINPID=1"));
+  context.poll();
+  EXPECT_THAT(heard.heard, ElementsAre("m:1 ready"));
+  EXPECT_FALSE(heard.last.main_pid);
+  reader.detach("m:1");
+  context.run();
+}
+
+TEST_F(Reader, NonsenseIsLeftOut) {
+  NotifySocketPair socket;
+  attach(socket);
+  ASSERT_TRUE(socket.send(std::string(5'000, 'x')));
+  ASSERT_TRUE(socket.send(std::string_view("A\0B", 3)));
+  ASSERT_TRUE(socket.send("READY=2"));
+  context.poll();
+  EXPECT_THAT(heard.heard, ElementsAre("m:1 -"));
+  reader.detach("m:1");
+  context.run();
+}
+
+TEST_F(Reader, AFloodIsHeardAsFarAsTheLimitAndOthersAsEver) {
+  NotifySocketPair flooding, calm;
+  attach(flooding);
+  reader.attach("m:2", "m", ::getuid(), std::move(calm.reader));
+  // The clock stands still: the burst is all that is heard, and then the socket is left to fill.
+  std::uint32_t sent = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    if (flooding.send("STATUS=x")) ++sent;
+    context.poll();
+  }
+  EXPECT_EQ(heard.heard.size(), NotifyReader::burst);
+  EXPECT_GE(sent, NotifyReader::burst);
+  EXPECT_LT(sent, 10'000u);  // its own calls are held up
+  heard.heard.clear();
+  ASSERT_TRUE(calm.send("READY=1"));
+  context.poll();
+  EXPECT_THAT(heard.heard, ElementsAre("m:2 ready"));
+  heard.heard.clear();
+  clock.advance(Milliseconds(100));
+  reader.drain("m:1");
+  EXPECT_THAT(heard.heard, testing::Each("m:1 x"));
+  EXPECT_THAT(heard.heard, testing::SizeIs(testing::Le(10u)));
+  reader.detach("m:1");
+  reader.detach("m:2");
+  context.run();
+}
+
+TEST_F(Reader, WhatIsReplacedIsHeardNoMore) {
+  NotifySocketPair former, later;
+  attach(former);
+  attach(later);
+  EXPECT_FALSE(former.send("READY=1"));
+  ASSERT_TRUE(later.send("READY=1"));
+  context.poll();
+  EXPECT_THAT(heard.heard, ElementsAre("m:1 ready"));
+  reader.detach("m:1");
+  context.run();
+}
+
+}  // namespace
+}  // namespace starling::agent
