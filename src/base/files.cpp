@@ -10,7 +10,7 @@
 #include <system_error>
 #include <utility>
 
-#include "base/descriptor.hpp"
+#include "base/file_descriptor.hpp"
 
 namespace starling {
 namespace {
@@ -45,22 +45,22 @@ Result<void> write_all(int descriptor, std::string_view content, const fs::path&
 Result<void> write_temporary(const fs::path& path, std::string_view content, unsigned mode) {
   // Never opened through what is already there: it may have another mode, or be a link to elsewhere.
   ::unlink(path.c_str());
-  const Descriptor file(open_retrying(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
-  if (file.get() < 0) return failed("creating", path, errno);
-  if (::fchmod(file.get(), mode) != 0)
+  const FileDescriptor file(open_retrying(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode));
+  if (file.number() < 0) return failed("creating", path, errno);
+  if (::fchmod(file.number(), mode) != 0)
     return failed("setting the mode of", path, errno);  // umask does not count
-  if (Result<void> written = write_all(file.get(), content, path); !written) return written;
-  if (::fsync(file.get()) != 0) return failed("syncing", path, errno);
+  if (Result<void> written = write_all(file.number(), content, path); !written) return written;
+  if (::fsync(file.number()) != 0) return failed("syncing", path, errno);
   return {};
 }
 
 }  // namespace
 
 Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
-  const Descriptor file(open_retrying(path, O_RDONLY));
-  if (file.get() < 0) return failed("opening", path, errno);
+  const FileDescriptor file(open_retrying(path, O_RDONLY));
+  if (file.number() < 0) return failed("opening", path, errno);
   struct stat status {};
-  if (::fstat(file.get(), &status) != 0) return failed("reading", path, errno);
+  if (::fstat(file.number(), &status) != 0) return failed("reading", path, errno);
   if (S_ISDIR(status.st_mode)) return failed("reading", path, EISDIR);
 
   std::string content;
@@ -70,7 +70,7 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
   std::size_t size = 0;
   for (;;) {  // until the end: files under /proc and growing ones have no honest size
     if (size == content.size()) content.resize(content.size() * 2);
-    const ssize_t got = ::read(file.get(), content.data() + size, content.size() - size);
+    const ssize_t got = ::read(file.number(), content.data() + size, content.size() - size);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return failed("reading", path, errno);
     if (got == 0) break;
@@ -113,23 +113,23 @@ Result<void> make_folders(const fs::path& path, unsigned mode) {
 }
 
 Result<void> fsync_folder(const fs::path& path) {
-  const Descriptor folder(open_retrying(path, O_RDONLY | O_DIRECTORY));
-  if (folder.get() < 0) return failed("opening the folder", path, errno);
-  if (::fsync(folder.get()) != 0) return failed("syncing the folder", path, errno);
+  const FileDescriptor folder(open_retrying(path, O_RDONLY | O_DIRECTORY));
+  if (folder.number() < 0) return failed("opening the folder", path, errno);
+  if (::fsync(folder.number()) != 0) return failed("syncing the folder", path, errno);
   return {};
 }
 
 Result<void> fsync_file(const fs::path& path) {
-  const Descriptor file(open_retrying(path, O_RDONLY));
-  if (file.get() < 0) return failed("opening", path, errno);
-  if (::fsync(file.get()) != 0) return failed("syncing", path, errno);
+  const FileDescriptor file(open_retrying(path, O_RDONLY));
+  if (file.number() < 0) return failed("opening", path, errno);
+  if (::fsync(file.number()) != 0) return failed("syncing", path, errno);
   return {};
 }
 
 Result<FileLock> FileLock::acquire(const fs::path& path) {
-  Descriptor file(open_retrying(path, O_RDWR | O_CREAT, 0600));
-  if (file.get() < 0) return failed("opening", path, errno);
-  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+  FileDescriptor file(open_retrying(path, O_RDWR | O_CREAT, 0600));
+  if (file.number() < 0) return failed("opening", path, errno);
+  if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return failed("locking", path, errno);
     return fail(ErrorCode::failed_precondition,
                 fmt::format("locking {}: another process holds it; stop that one first", path.string()));

@@ -14,17 +14,18 @@
 namespace starling::keeper {
 namespace {
 
-constexpr std::size_t max_descriptors = 4;
+constexpr std::size_t max_descriptors = 3;
 
-bool may_command(const Descriptor& connection) {
+bool may_command(const FileDescriptor& connection) {
   ucred peer{};
   socklen_t size = sizeof(peer);
-  return ::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+  return ::getsockopt(connection.number(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
          (peer.uid == ::geteuid() || peer.uid == 0);
 }
 
 // 0, or errno.
-int send_packet(const Descriptor& socket, const std::string& packet, const std::vector<int>& descriptors) {
+int send_packet(const FileDescriptor& socket, const std::string& packet,
+                const std::vector<int>& descriptors) {
   iovec bytes{const_cast<char*>(packet.data()), packet.size()};  // sendmsg does not write to it
   alignas(cmsghdr) std::array<char, CMSG_SPACE(max_descriptors * sizeof(int))> control{};
   msghdr message{};
@@ -42,7 +43,7 @@ int send_packet(const Descriptor& socket, const std::string& packet, const std::
   }
   ssize_t sent = 0;
   do {
-    sent = ::sendmsg(socket.get(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    sent = ::sendmsg(socket.number(), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (sent < 0 && errno == EINTR);
   return sent < 0 ? errno : 0;
 }
@@ -56,13 +57,13 @@ Result<std::unique_ptr<AgentLink>> AgentLink::listen(const std::string& path, Po
     return fail(ErrorCode::invalid_argument,
                 path + " is too long for the path of a Unix socket: choose a shorter --state folder");
   }
-  Descriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  FileDescriptor socket(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   ::unlink(path.c_str());  // the folder is locked: nobody else serves it
   const mode_t former = ::umask(0177);
-  const bool bound = socket && ::bind(socket.get(), address->get(), address->size) == 0;
+  const bool bound = socket && ::bind(socket.number(), address->get(), address->size) == 0;
   const int error = errno;
   ::umask(former);
-  if (!bound || ::listen(socket.get(), 8) != 0) {
+  if (!bound || ::listen(socket.number(), 8) != 0) {
     return fail(ErrorCode::io, "cannot listen on " + path + ": " + std::strerror(bound ? errno : error));
   }
   std::unique_ptr<AgentLink> link(new AgentLink(path, std::move(socket), poller, receiver, log));
@@ -72,7 +73,8 @@ Result<std::unique_ptr<AgentLink>> AgentLink::listen(const std::string& path, Po
   return link;
 }
 
-AgentLink::AgentLink(std::string path, Descriptor socket, Poller& poller, Receiver& receiver, const Log& log)
+AgentLink::AgentLink(std::string path, FileDescriptor socket, Poller& poller, Receiver& receiver,
+                     const Log& log)
     : path_(std::move(path)),
       poller_(poller),
       receiver_(receiver),
@@ -91,7 +93,8 @@ void AgentLink::Listener::ready(std::uint32_t) {
 }
 
 void AgentLink::accept() {
-  Descriptor accepted(::accept4(listener_.socket.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  FileDescriptor accepted(
+      ::accept4(listener_.socket.number(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!accepted) {
     // The machine is out of descriptors, most likely: asking again at once would only heat it.
     if (errno != EAGAIN && errno != ECONNABORTED) ::poll(nullptr, 0, 100);
@@ -115,7 +118,7 @@ void AgentLink::receive() {
   static std::array<char, max_packet_bytes + 1> buffer;  // static: not on the stack of a small board
   ssize_t got = 0;
   do {
-    got = ::recv(connection_.socket.get(), buffer.data(), buffer.size(), 0);
+    got = ::recv(connection_.socket.number(), buffer.data(), buffer.size(), 0);
   } while (got < 0 && errno == EINTR);
   if (got > 0) {
     take(std::string_view(buffer.data(), static_cast<std::size_t>(got)));
@@ -162,7 +165,7 @@ void AgentLink::flush() {
 void AgentLink::drop() {
   if (!connection_.socket) return;
   poller_.ignore(connection_.socket);
-  connection_.socket.close();
+  connection_.socket.reset();
   connection_.outbox.clear();
   if (std::exchange(connection_.is_attached, false)) receiver_.detached();
 }

@@ -40,7 +40,7 @@ class AgentLink {
   void send(const Report& report, std::vector<int> descriptors = {});
 
  private:
-  AgentLink(std::string path, Descriptor socket, Poller& poller, Receiver& receiver, const Log& log);
+  AgentLink(std::string path, FileDescriptor socket, Poller& poller, Receiver& receiver, const Log& log);
 
   struct Waiting {
     std::string packet;
@@ -50,13 +50,13 @@ class AgentLink {
     explicit Listener(AgentLink& l) : link(l) {}
     void ready(std::uint32_t events) override;
     AgentLink& link;
-    Descriptor socket;
+    FileDescriptor socket;
   };
   struct Connection final : Poller::Source {
     explicit Connection(AgentLink& l) : link(l) {}
     void ready(std::uint32_t events) override;
     AgentLink& link;
-    Descriptor socket;
+    FileDescriptor socket;
     std::deque<Waiting> outbox;
     bool is_attached = false;
   };

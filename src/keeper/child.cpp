@@ -12,14 +12,14 @@ namespace starling::keeper {
 namespace {
 
 struct Pipe {
-  Descriptor read, write;
+  FileDescriptor read, write;
 };
 
 // The reader does not block; the writer, which is the child's, does.
 std::expected<Pipe, SpawnError> make_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return std::unexpected(SpawnError{SpawnStep::descriptors, errno});
-  Pipe pipe{Descriptor(ends[0]), Descriptor(ends[1])};
+  Pipe pipe{FileDescriptor(ends[0]), FileDescriptor(ends[1])};
   ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return pipe;
 }
@@ -37,7 +37,8 @@ ExitKind kind_of(int code) {
 }  // namespace
 
 std::expected<Child, SpawnError> Child::start(const Spawner& spawner, const SpawnRequest& request,
-                                              const Descriptor& nothing, const std::string& notify_folder) {
+                                              const FileDescriptor& nothing,
+                                              const std::string& notify_folder) {
   auto out = make_pipe();
   if (!out) return std::unexpected(out.error());
   auto err = make_pipe();
@@ -48,7 +49,7 @@ std::expected<Child, SpawnError> Child::start(const Spawner& spawner, const Spaw
     if (!made) return std::unexpected(SpawnError{SpawnStep::notify, made.error()});
     notify.emplace(std::move(*made));
   }
-  auto process = spawner.spawn(request, {nothing.get(), out->write.get(), err->write.get()},
+  auto process = spawner.spawn(request, {nothing.number(), out->write.number(), err->write.number()},
                                notify ? notify->name() : std::string());
   if (!process) return std::unexpected(process.error());
   Child child(request.id, std::move(*process));
@@ -59,25 +60,19 @@ std::expected<Child, SpawnError> Child::start(const Spawner& spawner, const Spaw
 }
 
 HeldChild Child::held() const {
-  HeldChild held{id_, process_.pid, process_.start, state_, process_.in_cgroup, {}, exit_};
-  if (state_ == ChildState::starting) return held;  // its descriptors come when it runs
-  held.handles = {Handle::out, Handle::err};
-  if (notify_) held.handles.push_back(Handle::notify);
-  if (process_.pidfd) held.handles.push_back(Handle::process);
-  return held;
+  return {id_, process_.pid, process_.start, state_, process_.in_cgroup, {}, exit_};
 }
 
-std::vector<int> Child::descriptors() const {
-  if (state_ == ChildState::starting) return {};
-  std::vector<int> all = {out_.get(), err_.get()};
-  if (notify_) all.push_back(notify_->descriptor());
-  if (process_.pidfd) all.push_back(process_.pidfd.get());
+std::vector<Child::Handed> Child::handed() const {
+  if (state_ == ChildState::starting) return {};  // they come when it runs
+  std::vector<Handed> all = {{Handle::out, out_.number()}, {Handle::err, err_.number()}};
+  if (notify_) all.push_back({Handle::notify, notify_->descriptor()});
   return all;
 }
 
 void Child::runs() {
   state_ = ChildState::running;
-  process_.exec_report.close();
+  process_.exec_report.reset();
 }
 
 bool Child::has_exited(std::chrono::nanoseconds now) {
@@ -113,7 +108,7 @@ int Child::signal(int number, SignalScope scope) const {
   }
   if (exit_) return ESRCH;
   if (process_.pidfd) {
-    const long sent = ::syscall(SYS_pidfd_send_signal, process_.pidfd.get(), number, nullptr, 0);
+    const long sent = ::syscall(SYS_pidfd_send_signal, process_.pidfd.number(), number, nullptr, 0);
     return sent == 0 ? 0 : errno;
   }
   return ::kill(process_.pid, number) == 0 ? 0 : errno;  // unreaped: the number is still its own

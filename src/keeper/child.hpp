@@ -17,17 +17,22 @@ namespace starling::keeper {
 class Child {
  public:
   static std::expected<Child, SpawnError> start(const Spawner& spawner, const SpawnRequest& request,
-                                                const Descriptor& nothing, const std::string& notify_folder);
+                                                const FileDescriptor& nothing,
+                                                const std::string& notify_folder);
 
   const std::string& id() const { return id_; }
   pid_t pid() const { return process_.pid; }
   ChildState state() const { return state_; }
   const std::optional<Exit>& exit() const { return exit_; }
-  const Descriptor& exec_report() const { return process_.exec_report; }
+  const FileDescriptor& exec_report() const { return process_.exec_report; }
 
-  // What the agent is told of it, and the descriptors that go along.
+  // What the agent is told of it, and the descriptors that may go along.
   HeldChild held() const;
-  std::vector<int> descriptors() const;
+  struct Handed {
+    Handle handle;
+    int descriptor;
+  };
+  std::vector<Handed> handed() const;
 
   void runs();  // exec has succeeded
   // Looks whether it has ended, and takes down how. It is not reaped.
@@ -42,7 +47,7 @@ class Child {
 
   std::string id_;
   Process process_;
-  Descriptor out_, err_;
+  FileDescriptor out_, err_;
   std::optional<NotifySocket> notify_;
   ChildState state_ = ChildState::starting;
   std::optional<Exit> exit_;

@@ -44,7 +44,7 @@ class Children final : private Poller::Source {
   const Spawner& spawner_;
   std::string notify_folder_;
   Listener& listener_;
-  Descriptor nothing_;  // /dev/null
+  FileDescriptor nothing_;  // /dev/null
   Table children_;
 };
 

@@ -37,24 +37,24 @@ Result<std::string> make_folder(const std::string& folder) {
   return std::string(path.get());
 }
 
-Result<Descriptor> lock_folder(const std::string& folder) {
+Result<FileDescriptor> lock_folder(const std::string& folder) {
   const std::string path = folder + "/keeper.lock";
-  Descriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  FileDescriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!lock) return failed("opening " + path);
-  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+  if (::flock(lock.number(), LOCK_EX | LOCK_NB) != 0) {
     return fail(ErrorCode::failed_precondition, "another keeper runs in " + folder + ": stop that one first");
   }
   return lock;
 }
 
-Result<Descriptor> take_signals() {
+Result<FileDescriptor> take_signals() {
   ::signal(SIGPIPE, SIG_IGN);  // a log that nobody reads is no reason to end
   sigset_t taken;
   ::sigemptyset(&taken);
   for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD})
     ::sigaddset(&taken, number);
   ::sigprocmask(SIG_SETMASK, &taken, nullptr);
-  Descriptor signals(::signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK));
+  FileDescriptor signals(::signalfd(-1, &taken, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!signals) return failed("signalfd");
   return signals;
 }
@@ -65,11 +65,11 @@ Result<std::unique_ptr<Keeper>> Keeper::open(const Clock& clock, const Log& log,
   Result<std::string> state = make_folder(line.state);
   if (!state) return fail(state);
   line.state = std::move(*state);
-  Result<Descriptor> lock = lock_folder(line.state);
+  Result<FileDescriptor> lock = lock_folder(line.state);
   if (!lock) return fail(lock);
   if (const auto notify = make_folder(line.state + "/notify"); !notify) return fail(notify);
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return failed("becoming the subreaper");
-  Result<Descriptor> signals = take_signals();
+  Result<FileDescriptor> signals = take_signals();
   if (!signals) return fail(signals);
 
   const std::string socket = line.state + "/keeper.sock";
@@ -82,7 +82,8 @@ Result<std::unique_ptr<Keeper>> Keeper::open(const Clock& clock, const Log& log,
   return keeper;
 }
 
-Keeper::Keeper(const Clock& clock, const Log& log, CommandLine line, Descriptor lock, Descriptor signals)
+Keeper::Keeper(const Clock& clock, const Log& log, CommandLine line, FileDescriptor lock,
+               FileDescriptor signals)
     : clock_(clock),
       log_(log),
       lock_(std::move(lock)),
@@ -106,13 +107,26 @@ int Keeper::run() {
 
 // --- from the agent
 
+// Sends the report with the child's descriptors.
+template <typename ReportOfChild>
+void Keeper::hand_over(ReportOfChild report, const Child& child) {
+  std::vector<int> descriptors;
+  for (const Child::Handed& handed : child.handed()) {
+    report.child.handles.push_back(handed.handle);
+    descriptors.push_back(handed.descriptor);
+  }
+  link_->send(std::move(report), std::move(descriptors));
+}
+
 void Keeper::attached() {
   const StartCounts& counts = counter_.counts();
   link_->send(Welcome{.keeper_pid = ::getpid(),
                       .starts = counts.starts,
                       .crashes = counts.crashes,
                       .unrecorded = counts.unrecorded});
-  list();
+  for (const auto& [id, child] : children_.all())
+    hand_over(ChildListed{child.held()}, child);
+  link_->send(Listed{});
   if (shutdown_.phase() == Phase::agent_stops) link_->send(Stop{});
 }
 
@@ -123,7 +137,7 @@ void Keeper::detached() {
 
 void Keeper::list() {
   for (const auto& [id, child] : children_.all())
-    link_->send(ChildListed{child.held()}, child.descriptors());
+    link_->send(ChildListed{child.held()});
   link_->send(Listed{});
 }
 
@@ -164,7 +178,7 @@ void Keeper::forget(const std::string& id) {
 // --- from the children
 
 void Keeper::spawned(const Child& child) {
-  link_->send(Spawned{child.held()}, child.descriptors());
+  hand_over(Spawned{child.held()}, child);
 }
 
 void Keeper::spawn_failed(const std::string& id, SpawnError error) {
@@ -179,7 +193,7 @@ void Keeper::exited(const Child& child) {
 
 void Keeper::ready(std::uint32_t) {
   signalfd_siginfo info{};
-  while (::read(signals_.get(), &info, sizeof(info)) == sizeof(info)) {
+  while (::read(signals_.number(), &info, sizeof(info)) == sizeof(info)) {
     if (info.ssi_signo == SIGCHLD) {
       collect();
     } else if (!shutdown_.has_begun()) {

@@ -23,12 +23,14 @@ class Keeper final : private AgentLink::Receiver, private Children::Listener, pr
   int run();  // until the end; gives the exit status
 
  private:
-  Keeper(const Clock& clock, const Log& log, CommandLine line, Descriptor lock, Descriptor signals);
+  Keeper(const Clock& clock, const Log& log, CommandLine line, FileDescriptor lock, FileDescriptor signals);
 
   // From the agent.
   void attached() override;
   void requested(const Request& request) override;
   void detached() override;
+  template <typename ReportOfChild>
+  void hand_over(ReportOfChild report, const Child& child);
   void list();
   void signal(const SignalRequest& request);
   void forget(const std::string& id);
@@ -52,8 +54,8 @@ class Keeper final : private AgentLink::Receiver, private Children::Listener, pr
 
   const Clock& clock_;
   const Log& log_;
-  Descriptor lock_;
-  Descriptor signals_;
+  FileDescriptor lock_;
+  FileDescriptor signals_;
   Spawner spawner_;
   StartCounter counter_;
   Poller poller_;

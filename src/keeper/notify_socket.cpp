@@ -29,11 +29,11 @@ std::expected<NotifySocket, int> NotifySocket::open(const std::string& folder, c
   std::string name = folder + "/" + id + ".notify";
   if (other_user || !UnixAddress::of(name)) name = random_name();
   const std::optional<UnixAddress> address = UnixAddress::of(name);
-  Descriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  FileDescriptor socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int yes = 1;
   if (name.front() != '@') ::unlink(name.c_str());  // left by a keeper that was killed
-  if (!socket || ::setsockopt(socket.get(), SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) != 0 ||
-      ::bind(socket.get(), address->get(), address->size) != 0) {
+  if (!socket || ::setsockopt(socket.number(), SOL_SOCKET, SO_PASSCRED, &yes, sizeof(yes)) != 0 ||
+      ::bind(socket.number(), address->get(), address->size) != 0) {
     return std::unexpected(errno);
   }
   return NotifySocket(std::move(socket), std::move(name));

@@ -7,7 +7,7 @@
 #include <expected>
 #include <string>
 
-#include "base/descriptor.hpp"
+#include "base/file_descriptor.hpp"
 
 namespace starling::keeper {
 
@@ -22,14 +22,14 @@ class NotifySocket {
   NotifySocket& operator=(NotifySocket&&) = delete;
   ~NotifySocket();
 
-  int descriptor() const { return descriptor_.get(); }
+  int descriptor() const { return descriptor_.number(); }
   const std::string& name() const { return name_; }  // the value of NOTIFY_SOCKET
 
  private:
-  NotifySocket(Descriptor descriptor, std::string name)
+  NotifySocket(FileDescriptor descriptor, std::string name)
       : descriptor_(std::move(descriptor)), name_(std::move(name)) {}
 
-  Descriptor descriptor_;
+  FileDescriptor descriptor_;
   std::string name_;
 };
 

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "base/clock.hpp"
-#include "base/descriptor.hpp"
+#include "base/file_descriptor.hpp"
 
 namespace starling::keeper {
 
@@ -25,16 +25,16 @@ class Poller {
   Poller() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
 
   // 0, or errno.
-  int watch(const Descriptor& descriptor, Source& source, std::uint32_t events = EPOLLIN);
-  void change(const Descriptor& descriptor, Source& source, std::uint32_t events);
-  void ignore(const Descriptor& descriptor);
+  int watch(const FileDescriptor& descriptor, Source& source, std::uint32_t events = EPOLLIN);
+  void change(const FileDescriptor& descriptor, Source& source, std::uint32_t events);
+  void ignore(const FileDescriptor& descriptor);
 
   // Serves one descriptor, or none if the time is over first. One at a time: what follows is asked for anew,
   // so that no event is delivered to a source that the one before took away.
   void wait(std::optional<Milliseconds> at_most);
 
  private:
-  Descriptor epoll_;
+  FileDescriptor epoll_;
 };
 
 }  // namespace starling::keeper

@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "base/descriptor.hpp"
+#include "base/file_descriptor.hpp"
 
 namespace starling::keeper {
 namespace {
@@ -53,10 +53,10 @@ std::optional<ProcessStatus> parse_process_status(std::string_view text) {
 
 std::optional<ProcessStatus> status_of(pid_t pid) {
   const std::string path = "/proc/" + std::to_string(pid) + "/stat";
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return std::nullopt;
   char text[1024];
-  const ssize_t size = ::read(file.get(), text, sizeof(text));
+  const ssize_t size = ::read(file.number(), text, sizeof(text));
   if (size <= 0) return std::nullopt;
   return parse_process_status(std::string_view(text, static_cast<std::size_t>(size)));
 }

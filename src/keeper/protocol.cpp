@@ -10,7 +10,7 @@ namespace {
 constexpr std::array<std::string_view, 2> scope_names = {"main", "group"};
 constexpr std::array<std::string_view, 3> state_names = {"starting", "running", "exited"};
 constexpr std::array<std::string_view, 3> exit_names = {"exited", "killed", "dumped"};
-constexpr std::array<std::string_view, 4> handle_names = {"stdout", "stderr", "notify", "pidfd"};
+constexpr std::array<std::string_view, 3> handle_names = {"stdout", "stderr", "notify"};
 constexpr std::array<std::string_view, 15> step_names = {
     "request", "id",   "children", "descriptors", "notify", "fork", "session", "cgroup",
     "oom",     "nice", "limits",   "groups",      "uid",    "cwd",  "exec"};
@@ -34,7 +34,7 @@ Result<Enumeration> value_of(const std::array<std::string_view, count>& names, s
 Result<std::string> id_of(const Message& message) {
   Result<std::string> id = message.text("id");
   if (id && !is_id(*id)) {
-    return fail(ErrorCode::invalid_argument, "id is not 1 to 64 letters, digits, '.', '_' or '-'");
+    return fail(ErrorCode::invalid_argument, "id is not 1 to 96 letters, digits, '.', '_', '-' or ':'");
   }
   return id;
 }
@@ -360,9 +360,9 @@ struct MakeMessage {
 }  // namespace
 
 bool is_id(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && text.front() != '.' && std::ranges::all_of(text, [](char c) {
+  return !text.empty() && text.size() <= 96 && text.front() != '.' && std::ranges::all_of(text, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
+           c == '_' || c == '-' || c == ':';
   });
 }
 

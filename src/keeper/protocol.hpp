@@ -20,8 +20,8 @@ namespace starling::keeper {
 inline constexpr std::uint32_t protocol_version = 1;
 inline constexpr std::size_t max_children = 256;
 
-// Of a child: 1 to 64 letters, digits, '.', '_' and '-', not beginning with '.'; it becomes part of a file
-// name.
+// Of a child: 1 to 96 letters, digits and '.', '_', '-', ':', not beginning with '.'. It is a file's name,
+// too.
 bool is_id(std::string_view text);
 
 // --- agent to keeper
@@ -95,7 +95,7 @@ struct Welcome {
 
 enum class ChildState { starting, running, exited };
 enum class ExitKind { exited, killed, dumped };
-enum class Handle { out, err, notify, process };  // a descriptor that travels with a message
+enum class Handle { out, err, notify };  // a descriptor that travels with a message
 
 struct Exit {
   ExitKind kind = ExitKind::exited;

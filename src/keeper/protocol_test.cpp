@@ -10,7 +10,7 @@ using namespace std::literals;
 using testing::HasSubstr;
 
 SpawnRequest full_request() {
-  return {.id = "recorder-7",
+  return {.id = "recorder:7",
           .executable = "/opt/recorder/bin/recorder",
           .arguments = {"--rate", "16000", "", "a=b", "two\nlines"},
           .environment = {"HOME=/", "EMPTY="},
@@ -29,12 +29,12 @@ SpawnRequest full_request() {
 }
 
 HeldChild exited_child() {
-  return {.id = "recorder-7",
+  return {.id = "recorder:7",
           .pid = 4711,
           .start = 123'456'789'012,
           .state = ChildState::exited,
           .in_cgroup = true,
-          .handles = {Handle::out, Handle::err, Handle::notify, Handle::process},
+          .handles = {Handle::out, Handle::err, Handle::notify},
           .exit = Exit{.kind = ExitKind::dumped,
                        .status = 6,
                        .at = 9'000'000'000'000ns,

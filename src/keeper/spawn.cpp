@@ -25,7 +25,7 @@ int pidfd_open(pid_t pid) {
 }
 
 // Like fork(), but gives the pidfd and starts the child in the cgroup, if there is one.
-pid_t clone_process(int cgroup, Descriptor& pidfd) {
+pid_t clone_process(int cgroup, FileDescriptor& pidfd) {
   int made = -1;
   clone_args arguments{};
   arguments.flags = CLONE_PIDFD;
@@ -36,7 +36,7 @@ pid_t clone_process(int cgroup, Descriptor& pidfd) {
     arguments.cgroup = static_cast<std::uint64_t>(cgroup);
   }
   const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof(arguments)));
-  if (pid > 0) pidfd = Descriptor(made);
+  if (pid > 0) pidfd = FileDescriptor(made);
   return pid;
 }
 
@@ -71,13 +71,13 @@ std::expected<Process, SpawnError> Spawner::spawn(const SpawnRequest& request, c
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0) return failed(SpawnStep::descriptors);
   Process process;
-  process.exec_report = Descriptor(ends[0]);
-  const Descriptor report(ends[1]);
-  Descriptor cgroup, cgroup_processes;
+  process.exec_report = FileDescriptor(ends[0]);
+  const FileDescriptor report(ends[1]);
+  FileDescriptor cgroup, cgroup_processes;
   if (!request.cgroup.empty()) {
-    cgroup = Descriptor(::open(request.cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    cgroup = FileDescriptor(::open(request.cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!cgroup) return failed(SpawnStep::cgroup);
-    cgroup_processes = Descriptor(::openat(cgroup.get(), "cgroup.procs", O_WRONLY | O_CLOEXEC));
+    cgroup_processes = FileDescriptor(::openat(cgroup.number(), "cgroup.procs", O_WRONLY | O_CLOEXEC));
     if (!cgroup_processes) return failed(SpawnStep::cgroup);
   }
 
@@ -86,12 +86,12 @@ std::expected<Process, SpawnError> Spawner::spawn(const SpawnRequest& request, c
                       .arguments = argument_pointers.data(),
                       .environment = environment_pointers.data(),
                       .descriptor_limit = descriptor_limit_,
-                      .cgroup_processes = cgroup_processes.get(),
-                      .report = report.get()};
+                      .cgroup_processes = cgroup_processes.number(),
+                      .report = report.number()};
   pid_t pid = -1;
   bool cloned_into_cgroup = false;
   if (features_.clone3 && features_.pidfd && cgroup && features_.clone_into_cgroup) {
-    pid = clone_process(cgroup.get(), process.pidfd);
+    pid = clone_process(cgroup.number(), process.pidfd);
     cloned_into_cgroup = pid >= 0;
   }
   if (pid < 0 && features_.clone3 && features_.pidfd) pid = clone_process(-1, process.pidfd);
@@ -103,15 +103,15 @@ std::expected<Process, SpawnError> Spawner::spawn(const SpawnRequest& request, c
   process.start = start_time_of(pid);
   process.in_cgroup = static_cast<bool>(cgroup);
   // The child is unreaped: its number cannot belong to another process.
-  if (!process.pidfd && features_.pidfd) process.pidfd = Descriptor(pidfd_open(pid));
+  if (!process.pidfd && features_.pidfd) process.pidfd = FileDescriptor(pidfd_open(pid));
   return process;
 }
 
-std::optional<ExecOutcome> exec_outcome(const Descriptor& exec_report) {
+std::optional<ExecOutcome> exec_outcome(const FileDescriptor& exec_report) {
   ExecReport report;
   ssize_t got = 0;
   do {
-    got = ::read(exec_report.get(), &report, sizeof(report));
+    got = ::read(exec_report.number(), &report, sizeof(report));
   } while (got < 0 && errno == EINTR);
   if (got < 0) return std::nullopt;
   if (got != sizeof(report)) return ExecOutcome{};

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "base/descriptor.hpp"
+#include "base/file_descriptor.hpp"
 #include "keeper/protocol.hpp"
 
 namespace starling::keeper {
@@ -26,8 +26,8 @@ struct StandardStreams {
 struct Process {
   pid_t pid = 0;
   std::uint64_t start = 0;
-  Descriptor pidfd;        // none if the kernel has none
-  Descriptor exec_report;  // closed by a successful exec; what failed before is written to it
+  FileDescriptor pidfd;        // none if the kernel has none
+  FileDescriptor exec_report;  // closed by a successful exec; what failed before is written to it
   bool in_cgroup = false;
 };
 
@@ -56,6 +56,6 @@ class Spawner {
 struct ExecOutcome {
   std::optional<SpawnError> failure;
 };
-std::optional<ExecOutcome> exec_outcome(const Descriptor& exec_report);
+std::optional<ExecOutcome> exec_outcome(const FileDescriptor& exec_report);
 
 }  // namespace starling::keeper

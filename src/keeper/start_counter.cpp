@@ -8,15 +8,15 @@
 #include <cstdio>
 #include <cstring>
 
-#include "base/descriptor.hpp"
+#include "base/file_descriptor.hpp"
 
 namespace starling::keeper {
 namespace {
 
 std::string read_start(const std::string& path) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   char text[256];
-  const ssize_t size = file ? ::read(file.get(), text, sizeof(text)) : 0;
+  const ssize_t size = file ? ::read(file.number(), text, sizeof(text)) : 0;
   return {text, size > 0 ? static_cast<std::size_t>(size) : 0};
 }
 
@@ -25,16 +25,16 @@ int replace_durably(const std::string& path, const std::string& text) {
   const std::string temporary = path + ".tmp";
   const std::string folder = path.substr(0, path.rfind('/'));
   {
-    const Descriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    const FileDescriptor file(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!file) return errno;
-    const ssize_t written = ::write(file.get(), text.data(), text.size());
+    const ssize_t written = ::write(file.number(), text.data(), text.size());
     if (written < 0) return errno;
     if (written != static_cast<ssize_t>(text.size())) return ENOSPC;
-    if (::fsync(file.get()) != 0) return errno;
+    if (::fsync(file.number()) != 0) return errno;
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) return errno;
-  const Descriptor parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  return parent && ::fsync(parent.get()) == 0 ? 0 : errno;
+  const FileDescriptor parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return parent && ::fsync(parent.number()) == 0 ? 0 : errno;
 }
 
 std::uint32_t value_of(std::string_view text, std::string_view key) {

@@ -15,28 +15,28 @@
 namespace starling::e2e {
 namespace {
 
-Descriptor connect_to(const std::filesystem::path& path) {
+FileDescriptor connect_to(const std::filesystem::path& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
-  Descriptor socket;
+  FileDescriptor socket;
   eventually("the keeper to listen", [&] {
-    socket = Descriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
-    return ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+    socket = FileDescriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    return ::connect(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   });
   return socket;
 }
 
-void await(const Descriptor& descriptor, std::string_view what) {
-  pollfd waited{descriptor.get(), POLLIN, 0};
+void await(const FileDescriptor& descriptor, std::string_view what) {
+  pollfd waited{descriptor.number(), POLLIN, 0};
   const auto patience_ms = std::chrono::duration_cast<std::chrono::milliseconds>(patience).count();
   if (::poll(&waited, 1, static_cast<int>(patience_ms)) != 1) {
     throw std::runtime_error("waited in vain: " + std::string(what));
   }
 }
 
-std::vector<Descriptor> descriptors_of(msghdr& message) {
-  std::vector<Descriptor> descriptors;
+std::vector<FileDescriptor> descriptors_of(msghdr& message) {
+  std::vector<FileDescriptor> descriptors;
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr; header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_type != SCM_RIGHTS) continue;
     const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
@@ -49,7 +49,7 @@ std::vector<Descriptor> descriptors_of(msghdr& message) {
   return descriptors;
 }
 
-ToldChild told(keeper::HeldChild child, std::vector<Descriptor> descriptors) {
+ToldChild told(keeper::HeldChild child, std::vector<FileDescriptor> descriptors) {
   if (child.handles.size() != descriptors.size()) throw std::runtime_error("descriptors are missing");
   ToldChild result;
   static_cast<keeper::HeldChild&>(result) = std::move(child);
@@ -67,7 +67,7 @@ std::pair<pid_t, char> stat_of(pid_t pid) {
 
 }  // namespace
 
-Descriptor& ToldChild::handle(keeper::Handle wanted) {
+FileDescriptor& ToldChild::handle(keeper::Handle wanted) {
   const auto found = std::ranges::find(handles, wanted);
   if (found == handles.end()) throw std::runtime_error("the keeper did not send that descriptor");
   return descriptors[static_cast<std::size_t>(found - handles.begin())];
@@ -82,13 +82,13 @@ void KeeperWire::send(const keeper::Request& request) {
 }
 
 void KeeperWire::send_raw(std::string_view packet) {
-  if (::send(socket_.get(), packet.data(), packet.size(), MSG_NOSIGNAL) < 0) {
+  if (::send(socket_.number(), packet.data(), packet.size(), MSG_NOSIGNAL) < 0) {
     throw std::system_error(errno, std::generic_category(), "sending to the keeper");
   }
 }
 
 bool KeeperWire::try_send_raw(std::string_view packet) {
-  return ::send(socket_.get(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+  return ::send(socket_.number(), packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 }
 
 KeeperReport KeeperWire::receive() {
@@ -101,7 +101,7 @@ KeeperReport KeeperWire::receive() {
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
-  const ssize_t got = ::recvmsg(socket_.get(), &message, MSG_CMSG_CLOEXEC);
+  const ssize_t got = ::recvmsg(socket_.number(), &message, MSG_CMSG_CLOEXEC);
   if (got <= 0) throw std::runtime_error("the keeper has closed the connection");
   auto report = keeper::parse_report(std::string_view(bytes.data(), static_cast<std::size_t>(got)));
   if (!report) throw std::runtime_error("a report that cannot be read: " + report.error().message);
@@ -158,19 +158,19 @@ keeper::SpawnFailed KeeperWire::spawn_in_vain(const keeper::SpawnRequest& reques
   return expect<keeper::SpawnFailed>();
 }
 
-std::string read_pipe(const Descriptor& pipe, std::size_t size) {
+std::string read_pipe(const FileDescriptor& pipe, std::size_t size) {
   std::string text;
   while (text.size() < size) {
     await(pipe, "output behind: " + text);
     char chunk[4096];
-    const ssize_t got = ::read(pipe.get(), chunk, std::min(sizeof(chunk), size - text.size()));
+    const ssize_t got = ::read(pipe.number(), chunk, std::min(sizeof(chunk), size - text.size()));
     if (got <= 0) break;
     text.append(chunk, static_cast<std::size_t>(got));
   }
   return text;
 }
 
-std::string read_line(const Descriptor& pipe) {
+std::string read_line(const FileDescriptor& pipe) {
   std::string line;
   for (std::string byte = read_pipe(pipe, 1); !byte.empty() && byte != "\n"; byte = read_pipe(pipe, 1))
     line += byte;

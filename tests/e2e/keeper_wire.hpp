@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/descriptor.hpp"
+#include "base/file_descriptor.hpp"
 #include "e2e/process.hpp"
 #include "keeper/protocol.hpp"
 
@@ -14,13 +14,13 @@ namespace starling::e2e {
 
 struct KeeperReport {
   keeper::Report report;
-  std::vector<Descriptor> descriptors;
+  std::vector<FileDescriptor> descriptors;
 };
 
 // A child as the keeper told of it, with its descriptors.
 struct ToldChild : keeper::HeldChild {
-  Descriptor& handle(keeper::Handle handle);
-  std::vector<Descriptor> descriptors;
+  FileDescriptor& handle(keeper::Handle handle);
+  std::vector<FileDescriptor> descriptors;
 };
 
 class KeeperWire {
@@ -52,15 +52,15 @@ class KeeperWire {
  private:
   void read_list();
 
-  Descriptor socket_;
+  FileDescriptor socket_;
   keeper::Welcome welcome_;
   std::vector<ToldChild> children_;
 };
 
 // Up to the end, or up to `size` bytes.
-std::string read_pipe(const Descriptor& pipe, std::size_t size = std::string::npos);
+std::string read_pipe(const FileDescriptor& pipe, std::size_t size = std::string::npos);
 
-std::string read_line(const Descriptor& pipe);  // without its end
+std::string read_line(const FileDescriptor& pipe);  // without its end
 
 bool process_is_there(pid_t pid);  // also as a zombie
 bool process_is_alive(pid_t pid);
