@@ -83,8 +83,9 @@ struct KeptChild {
 struct KeeperGreeting {
   int version = 0;
   std::int32_t pid = 0;
-  std::uint32_t starts = 0;   // of the agent since it last said that it is well
-  std::uint32_t crashes = 0;  // of those, ended without being told to
+  std::uint32_t starts = 0;      // of the agent since it last said that it is well
+  std::uint32_t crashes = 0;     // of those, ended without being told to
+  std::uint32_t unrecorded = 0;  // of those, ended without the keeper seeing it: the power was cut
 };
 
 enum class SpawnStep { request, descriptors, cgroup, credentials, limits, working_folder, exec, fork };

@@ -1,0 +1,60 @@
+// Purpose: the keeper, as the supervisor speaks to it, over the keeper's socket (docs/keeper-protocol.md).
+// Owner: Agent. Thread: the io_context's. Lifetime: stop() completes before destruction.
+//
+// The connection is made again, for ever, when it is lost; requests in between are dropped, as the port says.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/supervisor/keeper_port.hpp"
+#include "base/task_group.hpp"
+#include "keeper/protocol.hpp"
+
+namespace starling::agent {
+
+class KeeperClient final : public KeeperPort {
+ public:
+  // A keeper that does not read is left, and connected to anew, when this much waits for it.
+  static constexpr std::size_t max_unsent_bytes = 4u << 20;
+
+  // `socket`: the value of STARLING_KEEPER.
+  KeeperClient(const asio::any_io_executor& executor, std::filesystem::path socket, Logger log);
+  ~KeeperClient() override;
+
+  // Connects, and says to `listener`, which outlives this, whatever the keeper tells. Errors:
+  // invalid_argument (the path is too long for a socket).
+  Result<void> start(KeeperListener& listener);
+  asio::awaitable<void> stop();
+
+  void spawn(SpawnRequest request) override;
+  void signal(std::string_view id, int number, SignalScope scope) override;
+  void forget(std::string_view id) override;
+  void list() override;
+  void healthy() override;
+
+ private:
+  struct Connection;
+  struct Packet;
+
+  asio::awaitable<void> run();
+  std::shared_ptr<Connection> connect();
+  asio::awaitable<void> read(std::shared_ptr<Connection> connection);
+  asio::awaitable<void> write(std::shared_ptr<Connection> connection);
+  asio::awaitable<void> tell_refusal(SpawnFailure failure);
+  void send(const keeper::Request& request);
+  void received(Packet packet);
+
+  asio::any_io_executor executor_;
+  std::filesystem::path socket_;
+  Logger log_;
+  TaskGroup tasks_;
+  KeeperListener* listener_ = nullptr;
+  std::shared_ptr<Connection> connection_;  // shared with its writer, which may outlive it by a turn
+  KeeperGreeting greeting_;
+  std::vector<KeptChild> listing_;  // what has come of a list that has not ended
+};
+
+}  // namespace starling::agent
