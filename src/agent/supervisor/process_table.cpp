@@ -117,13 +117,23 @@ std::vector<ProcessEntry> ProcessTable::all() const {
   return entries;
 }
 
-bool ProcessTable::has_variable(std::int32_t pid, std::string_view beginning) const {
+std::string ProcessTable::environment(std::int32_t pid) const {
   // Large environments exist; what the keeper sets stands at their beginning unless a program reorders them.
   constexpr std::size_t max_environment = 256 * 1024;
-  const std::string environment = file(pid, "environ", max_environment);
-  if (std::string_view(environment).starts_with(beginning)) return true;
-  const std::string later = std::string(1, '\0') + std::string(beginning);
-  return environment.find(later) != std::string::npos;
+  return std::string(1, '\0') + file(pid, "environ", max_environment);
+}
+
+bool ProcessTable::has_variable(std::int32_t pid, std::string_view beginning) const {
+  return environment(pid).find(std::string(1, '\0').append(beginning)) != std::string::npos;
+}
+
+std::string ProcessTable::variable(std::int32_t pid, std::string_view name) const {
+  const std::string all = environment(pid);
+  const std::string before = std::string(1, '\0').append(name).append("=");
+  const auto at = all.find(before);
+  if (at == std::string::npos) return {};
+  const auto value = at + before.size();
+  return all.substr(value, all.find('\0', value) - value);
 }
 
 std::string ProcessTable::cgroup(std::int32_t pid) const {

@@ -34,6 +34,8 @@ class ProcessTable {
   std::optional<ProcessEntry> entry(std::int32_t pid) const;
   // Whether a variable in the environment that it was started with begins so: "NAME=val".
   bool has_variable(std::int32_t pid, std::string_view beginning) const;
+  // Its value; empty: it has none, or it may not be seen.
+  std::string variable(std::int32_t pid, std::string_view name) const;
   std::string cgroup(std::int32_t pid) const;  // of version 2: "/a/b"; empty: unknown
   std::optional<std::uint64_t> proportional_kb(std::int32_t pid) const;  // PSS; resident where it is not told
   std::uint32_t descriptors(std::int32_t pid) const;
@@ -41,6 +43,7 @@ class ProcessTable {
 
  private:
   std::string file(std::int32_t pid, const char* name, std::size_t max_bytes) const;
+  std::string environment(std::int32_t pid) const;
   std::filesystem::path proc_;
 };
 

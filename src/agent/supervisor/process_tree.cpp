@@ -66,17 +66,23 @@ void ProcessTrees::led_by(std::string_view module, std::int32_t pid, std::uint64
   run.in_cgroup = in_cgroup && cgroups_;
 }
 
-bool ProcessTrees::marked(const Run* run, std::string_view marker, const ProcessEntry& process) const {
+bool ProcessTrees::known(const Run& run, const ProcessEntry& process) const {
   const Identity identity{process.pid, process.start_time};
-  if (run != nullptr) {
-    if (run->leader == identity || run->seen.contains(identity)) return true;
-    // The keeper starts every module in a session of its own. Its number is taken while anything is in it.
-    if (run->leader && process.session == run->leader->first && process.start_time >= run->leader->second) {
-      const auto holder = table_.entry(run->leader->first);
-      if (!holder || holder->start_time == run->leader->second) return true;
-    }
-  }
-  return table_.has_variable(process.pid, marker);
+  if (run.leader == identity || run.seen.contains(identity)) return true;
+  if (!run.leader || process.session != run.leader->first) return false;
+  // The keeper starts every module in a session of its own. Its number is taken while anything is in it.
+  if (process.start_time < run.leader->second) return false;
+  const auto holder = table_.entry(run.leader->first);
+  return !holder || holder->start_time == run.leader->second;
+}
+
+bool ProcessTrees::marked(const Run* run, std::string_view marker, const ProcessEntry& process) const {
+  return (run != nullptr && known(*run, process)) || table_.has_variable(process.pid, marker);
+}
+
+bool ProcessTrees::in_cgroup(std::string_view module) const {
+  const Run* run = run_of(module);
+  return cgroups_ && run != nullptr && run->in_cgroup && cgroups_->exists(module);
 }
 
 std::vector<ProcessEntry> ProcessTrees::sweep(std::string_view module) const {
@@ -122,8 +128,7 @@ std::vector<ProcessEntry> ProcessTrees::sweep(std::string_view module) const {
 void ProcessTrees::kill(std::string_view module) {
   const bool cgroup = cgroups_ && cgroups_->exists(module);
   if (cgroup) cgroups_->kill(module);
-  const Run* run = run_of(module);
-  if (cgroup && run != nullptr && run->in_cgroup) return;
+  if (in_cgroup(module)) return;
 
   // What is stopped cannot fork: only then is it certain that none is missed.
   constexpr int most_looks = 16;
@@ -144,18 +149,54 @@ void ProcessTrees::kill(std::string_view module) {
 bool ProcessTrees::empty(std::string_view module) const {
   const bool cgroup = cgroups_ && cgroups_->exists(module);
   if (cgroup && cgroups_->populated(module)) return false;
-  const Run* run = run_of(module);
-  if (cgroup && run != nullptr && run->in_cgroup) return true;
-  return sweep(module).empty();
+  return in_cgroup(module) || sweep(module).empty();
 }
 
 std::vector<std::int32_t> ProcessTrees::processes(std::string_view module) const {
-  const Run* run = run_of(module);
-  if (cgroups_ && run != nullptr && run->in_cgroup) return cgroups_->processes(module);
+  if (in_cgroup(module)) return cgroups_->processes(module);
   std::vector<std::int32_t> pids;
   for (const ProcessEntry& process : sweep(module))
     pids.push_back(process.pid);
   return pids;
+}
+
+// By what it was started with, or by what is known of the runs.
+std::string ProcessTrees::module_of(const ProcessEntry& process) const {
+  for (const auto& [module, run] : runs_) {
+    if (known(run, process)) return module;
+  }
+  const std::string value = table_.variable(process.pid, variable);
+  const auto end = value.find(':');
+  if (end == std::string::npos || !value.substr(end + 1).starts_with(owner_ + ":")) return {};
+  return value.substr(0, end);
+}
+
+std::map<std::string, std::vector<ProcessEntry>, std::less<>> ProcessTrees::by_module() const {
+  std::map<std::string, std::vector<ProcessEntry>, std::less<>> all;
+  std::map<std::int32_t, std::string> module_by_pid;
+  bool sweeping = !cgroups_;
+  for (const auto& [module, run] : runs_) {
+    if (!in_cgroup(module)) {
+      sweeping = true;
+      continue;
+    }
+    for (const std::int32_t pid : cgroups_->processes(module)) {
+      if (const auto process = table_.entry(pid)) all[module].push_back(*process);
+    }
+  }
+  if (!sweeping) return all;
+  for (const ProcessEntry& process : table_.all()) {
+    if (!process.alive() || process.pid == ::getpid() || process.pid <= 2 || process.parent == 2) continue;
+    std::string module = module_of(process);
+    // A parent is usually listed before its children; one that is not is found by the variable.
+    if (const auto parent = module_by_pid.find(process.parent);
+        module.empty() && parent != module_by_pid.end())
+      module = parent->second;
+    if (module.empty() || in_cgroup(module)) continue;
+    module_by_pid.emplace(process.pid, module);
+    all[module].push_back(process);
+  }
+  return all;
 }
 
 Membership ProcessTrees::membership(std::string_view module, std::int32_t pid) const {

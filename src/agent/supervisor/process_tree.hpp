@@ -42,6 +42,8 @@ class ProcessTrees final : public TreePort {
   // Cheap for the leader and in cgroups.
   Membership membership(std::string_view module, std::int32_t pid) const;
   std::vector<std::int32_t> processes(std::string_view module) const;
+  // Of all modules with one look at /proc, for sampling.
+  std::map<std::string, std::vector<ProcessEntry>, std::less<>> by_module() const;
   const std::optional<CgroupTree>& cgroups() const { return cgroups_; }
 
  private:
@@ -54,6 +56,9 @@ class ProcessTrees final : public TreePort {
 
   std::string marker(std::string_view module) const;
   bool marked(const Run* run, std::string_view marker, const ProcessEntry& process) const;
+  bool known(const Run& run, const ProcessEntry& process) const;  // leader, seen before, or of its session
+  bool in_cgroup(std::string_view module) const;
+  std::string module_of(const ProcessEntry& process) const;
   std::vector<ProcessEntry> sweep(std::string_view module) const;
   const Run* run_of(std::string_view module) const;
 
