@@ -172,8 +172,8 @@ int signal_process(const ProcessTable& table, const ProcessEntry& process, int n
   // The descriptor holds whatever has the number now; only then is it known whether that is the one.
   const auto now = table.entry(process.pid);
   if (!now || now->start_time != process.start_time) return ESRCH;
-  const int sent = descriptor ? ::syscall(SYS_pidfd_send_signal, descriptor.number(), number, nullptr, 0)
-                              : ::kill(process.pid, number);
+  const long sent = descriptor ? ::syscall(SYS_pidfd_send_signal, descriptor.number(), number, nullptr, 0)
+                               : ::kill(process.pid, number);
   return sent == 0 ? 0 : errno;
 }
 
