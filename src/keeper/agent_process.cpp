@@ -37,7 +37,7 @@ void AgentProcess::start() {
   next_start_.reset();
   counter_.starting();
   started_ = clock_.steady();
-  auto process = spawner_.spawn(request_, StandardStreams{}, "");
+  auto process = spawner_.spawn(request_, {.is_told_of_our_death = true});
   if (!process) {
     log_.error("the agent cannot be started", {{"error", std::strerror(process.error().error)}});
     counter_.ended(true);

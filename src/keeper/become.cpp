@@ -39,6 +39,7 @@ void Become::run(bool is_in_cgroup) const {
   set_limits();
   connect_streams();
   drop_privileges();
+  if (context.is_told_of_our_death) hear_of_our_death();
   // As the child's own user: a folder that it may not enter is an error here, not a surprise later.
   const char* folder = request.folder.empty() ? "/" : request.folder.c_str();
   need(SpawnStep::cwd, ::chdir(folder) == 0);
@@ -64,6 +65,11 @@ void Become::reset_signals() const {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+void Become::hear_of_our_death() const {
+  need(SpawnStep::session, ::prctl(PR_SET_PDEATHSIG, SIGTERM, 0, 0, 0) == 0);
+  if (::getppid() != keeper) ::_exit(0);  // it went before it could be heard of
 }
 
 void Become::join_cgroup() const {
@@ -95,9 +101,9 @@ void Become::set_limits() const {
 }
 
 void Become::connect_streams() const {
-  need(SpawnStep::descriptors, ::dup2(streams.in, STDIN_FILENO) >= 0 &&
-                                   ::dup2(streams.out, STDOUT_FILENO) >= 0 &&
-                                   ::dup2(streams.err, STDERR_FILENO) >= 0);
+  need(SpawnStep::descriptors, ::dup2(context.in, STDIN_FILENO) >= 0 &&
+                                   ::dup2(context.out, STDOUT_FILENO) >= 0 &&
+                                   ::dup2(context.err, STDERR_FILENO) >= 0);
 }
 
 void Become::drop_privileges() const {

@@ -13,7 +13,8 @@ struct ExecReport {
 
 struct Become {
   const SpawnRequest& request;
-  StandardStreams streams;
+  const SpawnContext& context;
+  pid_t keeper;
   char* const* arguments;
   char* const* environment;
   std::uint64_t descriptor_limit;  // unless the request has one
@@ -26,6 +27,7 @@ struct Become {
   [[noreturn]] void fail(SpawnStep step, int error) const;
   void need(SpawnStep step, bool done) const;
   void reset_signals() const;
+  void hear_of_our_death() const;
   void join_cgroup() const;
   void set_priority() const;
   void set_limits() const;

@@ -49,8 +49,10 @@ std::expected<Child, SpawnError> Child::start(const Spawner& spawner, const Spaw
     if (!made) return std::unexpected(SpawnError{SpawnStep::notify, made.error()});
     notify.emplace(std::move(*made));
   }
-  auto process = spawner.spawn(request, {nothing.number(), out->write.number(), err->write.number()},
-                               notify ? notify->name() : std::string());
+  auto process = spawner.spawn(request, {.in = nothing.number(),
+                                         .out = out->write.number(),
+                                         .err = err->write.number(),
+                                         .notify_socket = notify ? notify->name() : std::string()});
   if (!process) return std::unexpected(process.error());
   Child child(request.id, std::move(*process));
   child.out_ = std::move(out->read);

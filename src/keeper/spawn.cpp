@@ -59,12 +59,12 @@ Spawner::Spawner(Features features) : features_(features) {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-std::expected<Process, SpawnError> Spawner::spawn(const SpawnRequest& request, const StandardStreams& streams,
-                                                  const std::string& notify_socket) const {
+std::expected<Process, SpawnError> Spawner::spawn(const SpawnRequest& request,
+                                                  const SpawnContext& context) const {
   std::vector<std::string> arguments = request.arguments;
   arguments.insert(arguments.begin(), request.executable);
   std::vector<std::string> environment = request.environment;
-  if (!notify_socket.empty()) environment.push_back("NOTIFY_SOCKET=" + notify_socket);
+  if (!context.notify_socket.empty()) environment.push_back("NOTIFY_SOCKET=" + context.notify_socket);
   const std::vector<char*> argument_pointers = pointers(arguments),
                            environment_pointers = pointers(environment);
 
@@ -82,7 +82,8 @@ std::expected<Process, SpawnError> Spawner::spawn(const SpawnRequest& request, c
   }
 
   const Become become{.request = request,
-                      .streams = streams,
+                      .context = context,
+                      .keeper = ::getpid(),
                       .arguments = argument_pointers.data(),
                       .environment = environment_pointers.data(),
                       .descriptor_limit = descriptor_limit_,

@@ -19,8 +19,11 @@ struct SpawnError {
   int error = 0;  // errno
 };
 
-struct StandardStreams {
-  int in = 0, out = 1, err = 2;
+// What the keeper itself adds to a request.
+struct SpawnContext {
+  int in = 0, out = 1, err = 2;       // what the process gets as its standard streams
+  std::string notify_socket{};        // the value of NOTIFY_SOCKET; empty: none
+  bool is_told_of_our_death = false;  // gets SIGTERM when the keeper is gone
 };
 
 struct Process {
@@ -43,9 +46,8 @@ class Spawner {
   // Raises the soft limit of descriptors for itself; processes get the former one.
   explicit Spawner(Features features);
 
-  // Does not wait for exec: see exec_outcome(). `notify_socket`: the value of NOTIFY_SOCKET, or empty.
-  std::expected<Process, SpawnError> spawn(const SpawnRequest& request, const StandardStreams& streams,
-                                           const std::string& notify_socket) const;
+  // Does not wait for exec: see exec_outcome().
+  std::expected<Process, SpawnError> spawn(const SpawnRequest& request, const SpawnContext& context) const;
 
  private:
   Features features_;

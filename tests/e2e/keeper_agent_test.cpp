@@ -80,9 +80,10 @@ TEST_F(KeptAgent, IsCountedAcrossKeepersAndPowerCuts) {
     EXPECT_EQ(welcome.starts, power_cut + 1);
     EXPECT_EQ(welcome.unrecorded, power_cut);
     EXPECT_EQ(welcome.crashes, 0u);
-    keeper_->signal(SIGKILL);  // keeper and agent are gone without another word
-    ::kill(agent, SIGKILL);
+    ::kill(agent, SIGSTOP);  // it does not hear of what comes
+    keeper_->signal(SIGKILL);
     keeper_->wait();
+    ::kill(agent, SIGKILL);
     std::filesystem::remove(file("agent"));
   }
   start(sign("agent") + idle);
@@ -91,6 +92,13 @@ TEST_F(KeptAgent, IsCountedAcrossKeepersAndPowerCuts) {
   EXPECT_EQ(keeper_->wait(), 0);
   start();
   EXPECT_EQ(attach().welcome().unrecorded, 3u) << "a good end is written down";
+}
+
+TEST_F(KeptAgent, EndsWithAKeeperThatIsKilled) {
+  start(sign("agent") + idle);
+  const pid_t agent = pid_in(file("agent"));
+  keeper_->signal(SIGKILL);
+  eventually("the end of the agent", [&] { return !process_is_alive(agent); });
 }
 
 TEST_F(KeptAgent, ThatCannotBeExecutedIsToldAndTriedAgain) {

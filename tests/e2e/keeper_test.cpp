@@ -306,6 +306,54 @@ TEST_F(KeeperTest, HoldsTheNotifySocketOfAChild) {
   }
 }
 
+TEST_F(KeeperTest, StartsAChildAsAnotherUser) {
+  const bool root = ::geteuid() == 0;
+  start();
+  KeeperWire agent = attach();
+  SpawnRequest request = shell(
+      "worker",
+      "id -u; id -g; grep NoNewPrivs /proc/self/status; [ $(id -u) = 0 ] || id -G; echo $NOTIFY_SOCKET");
+  request.uid = root ? 65534 : ::geteuid();
+  request.gid = root ? 65533 : ::getegid();
+  if (root) request.groups = {7, 8};
+  request.notify = true;
+  ToldChild child = agent.spawn(request);
+  const FileDescriptor& out = child.handle(Handle::out);
+  EXPECT_EQ(read_line(out), std::to_string(*request.uid));
+  EXPECT_EQ(read_line(out), std::to_string(*request.gid));
+  EXPECT_EQ(read_line(out), "NoNewPrivs:\t1");
+  EXPECT_THAT(read_line(out), HasSubstr(root ? "65533 7 8" : std::to_string(*request.gid)));
+  EXPECT_THAT(read_line(out), StartsWith("@starling-notify-")) << "the state folder is closed to it";
+}
+
+TEST_F(KeeperTest, HoldsAsManyAsItSaysAndTellsAllOfThemToTheNext) {
+  start();
+  KeeperWire agent = attach();
+  SpawnRequest request = shell("", "");
+  request.executable = "/usr/bin/tail";
+  request.arguments = {"-f", "/dev/null"};
+  request.notify = true;
+  for (std::size_t i = 0; i < max_children + 1; ++i) {
+    request.id = "child:" + std::to_string(i);
+    agent.send(request);
+  }
+  std::size_t spawned = 0;
+  std::string_view why;
+  for (std::size_t i = 0; i < max_children + 1; ++i) {
+    const Report report = agent.receive().report;
+    if (std::holds_alternative<Spawned>(report)) ++spawned;
+    if (const auto* failed = std::get_if<SpawnFailed>(&report)) why = to_string(failed->step);
+  }
+  if (spawned == max_children) {
+    EXPECT_EQ(why, "children");
+  } else {
+    EXPECT_EQ(why, "descriptors") << "of which this machine gives too few";
+  }
+  KeeperWire next = attach();
+  EXPECT_THAT(next.children(), SizeIs(spawned));
+  EXPECT_THAT(next.children(), testing::Each(testing::Field(&HeldChild::handles, SizeIs(3))));
+}
+
 TEST_F(KeeperTest, IsNotStartedTwiceInOneFolder) {
   start();
   attach();
