@@ -1,0 +1,138 @@
+#include "agent/supervisor/module_watch.hpp"
+
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <cerrno>
+#include <cstring>
+
+#include "agent/supervisor/module_folder.hpp"
+
+namespace starling::agent {
+namespace {
+
+constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
+constexpr std::uint32_t of_modules = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+constexpr std::uint32_t of_files = IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+constexpr std::chrono::milliseconds between_looks{250};
+
+}  // namespace
+
+struct ModuleWatch::Watch {
+  Watch(const asio::any_io_executor& executor, int handle) : descriptor(executor, handle), pause(executor) {}
+  asio::posix::stream_descriptor descriptor;
+  asio::steady_timer pause;
+};
+
+ModuleWatch::ModuleWatch(const asio::any_io_executor& executor, Changed changed, Logger log)
+    : executor_(executor), changed_(std::move(changed)), log_(log), tasks_(executor, log) {}
+
+ModuleWatch::~ModuleWatch() = default;
+
+Result<void> ModuleWatch::start(const std::filesystem::path& modules_folder) {
+  const int handle = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (handle < 0) return fail(ErrorCode::io, std::string("inotify: ") + std::strerror(errno));
+  watch_ = std::make_unique<Watch>(executor_, handle);
+  folder_ = modules_folder;
+  folder_watch_ = ::inotify_add_watch(handle, folder_.c_str(), of_modules);
+  if (folder_watch_ < 0) {
+    const int number = errno;
+    watch_.reset();
+    return fail(ErrorCode::io, "watching " + folder_.string() + ": " + std::strerror(number));
+  }
+  std::set<std::string> found;
+  watch_all(found);
+  tasks_.start("module watch", run());
+  return {};
+}
+
+asio::awaitable<void> ModuleWatch::stop() {
+  co_await tasks_.stop();
+  watch_.reset();
+}
+
+void ModuleWatch::watch_all(std::set<std::string>& found) {
+  std::error_code error;
+  for (auto entry = std::filesystem::directory_iterator(folder_, error);
+       !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    if (!valid_module_name(name) || found.size() >= max_modules) continue;
+    watch_module(name);
+    found.insert(name);
+  }
+}
+
+void ModuleWatch::watch_module(const std::string& name) {
+  const auto path = folder_ / name;
+  // The same folder again is the same watch.
+  const int number = ::inotify_add_watch(watch_->descriptor.native_handle(), path.c_str(), of_files);
+  if (number >= 0 && (modules_.size() < 2 * max_modules || modules_.contains(number))) {
+    modules_[number] = name;
+  } else if (number < 0 && errno == ENOSPC) {
+    log_.warning("a module's folder is not watched: raise fs.inotify.max_user_watches", {{"module", name}});
+  }
+}
+
+void ModuleWatch::take(int watch, std::uint32_t mask, std::string_view name, std::set<std::string>& changed) {
+  if ((mask & IN_Q_OVERFLOW) != 0) {  // something was lost, of whichever module
+    for (const auto& [number, module] : modules_)
+      changed.insert(module);
+    watch_all(changed);
+    return;
+  }
+  if (watch == folder_watch_) {
+    if (!valid_module_name(name)) return;
+    if ((mask & (IN_CREATE | IN_MOVED_TO)) != 0) watch_module(std::string(name));
+    changed.emplace(name);
+    return;
+  }
+  const auto module = modules_.find(watch);
+  if (module == modules_.end()) return;
+  if ((mask & IN_IGNORED) != 0) {
+    modules_.erase(module);
+  } else if (name == "config.txt" || name == "module.toml") {
+    changed.insert(module->second);
+  }
+}
+
+std::set<std::string> ModuleWatch::read_events() {
+  constexpr int most_reads = 16;
+  std::set<std::string> changed;
+  alignas(inotify_event) std::array<char, 4096> buffer;
+  for (int i = 0; i < most_reads; ++i) {
+    const ssize_t count = ::read(watch_->descriptor.native_handle(), buffer.data(), buffer.size());
+    if (count <= 0) break;
+    std::string_view events(buffer.data(), static_cast<std::size_t>(count));
+    while (events.size() >= sizeof(inotify_event)) {
+      inotify_event event;
+      std::memcpy(&event, events.data(), sizeof event);
+      events.remove_prefix(sizeof event);
+      const std::string_view padded = events.substr(0, event.len);
+      take(event.wd, event.mask, padded.substr(0, padded.find('\0')), changed);
+      events.remove_prefix(padded.size());
+    }
+  }
+  return changed;
+}
+
+asio::awaitable<void> ModuleWatch::run() {
+  while (true) {
+    const auto [error] =
+        co_await watch_->descriptor.async_wait(asio::posix::descriptor_base::wait_read, tuple_awaitable);
+    if (error) co_return;
+    const std::set<std::string> changed = read_events();
+    for (const std::string& module : changed)
+      changed_(module);
+    watch_->pause.expires_after(between_looks);
+    const auto [stopped] = co_await watch_->pause.async_wait(tuple_awaitable);
+    if (stopped) co_return;
+  }
+}
+
+}  // namespace starling::agent

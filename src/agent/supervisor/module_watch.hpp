@@ -1,0 +1,52 @@
+// Purpose: notices when somebody edits a module's config.txt or module.toml, or brings or takes a module,
+// with inotify. Owner: Agent. Thread: the io_context's. Lifetime: stop() completes before destruction.
+//
+// A module may write into its own folder as fast as it can: it is looked at a few times a second.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "base/task_group.hpp"
+
+namespace starling::agent {
+
+class ModuleWatch {
+ public:
+  // Once for each module, however much was written; also for what the agent itself wrote. It has come if its
+  // folder is there now, and is gone if not.
+  using Changed = std::function<void(std::string_view module)>;
+
+  ModuleWatch(const asio::any_io_executor& executor, Changed changed, Logger log);
+  ~ModuleWatch();
+
+  // Errors: io (the kernel's limit of watches is reached, the folder is missing); changes are then seen at
+  // the next start only.
+  Result<void> start(const std::filesystem::path& modules_folder);
+  asio::awaitable<void> stop();
+
+ private:
+  struct Watch;
+  asio::awaitable<void> run();
+  std::set<std::string> read_events();
+  void take(int watch, std::uint32_t mask, std::string_view name, std::set<std::string>& changed);
+  void watch_module(const std::string& name);
+  void watch_all(std::set<std::string>& found);
+
+  asio::any_io_executor executor_;
+  Changed changed_;
+  Logger log_;
+  TaskGroup tasks_;
+  std::filesystem::path folder_;
+  std::unique_ptr<Watch> watch_;
+  int folder_watch_ = -1;
+  std::map<int, std::string> modules_;  // by watch
+};
+
+}  // namespace starling::agent
