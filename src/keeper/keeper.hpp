@@ -11,7 +11,6 @@
 #include "keeper/command_line.hpp"
 #include "keeper/orphans.hpp"
 #include "keeper/shutdown.hpp"
-#include "keeper/state_folder.hpp"
 
 namespace starling::keeper {
 
@@ -24,7 +23,7 @@ class Keeper final : private AgentLink::Receiver, private Children::Listener, pr
   int run();  // until the end; gives the exit status
 
  private:
-  Keeper(const Clock& clock, const Log& log, CommandLine line, StateFolder state, FileDescriptor signals);
+  Keeper(const Clock& clock, const Log& log, CommandLine line, FileDescriptor lock, FileDescriptor signals);
 
   // From the agent.
   void attached() override;
@@ -55,7 +54,7 @@ class Keeper final : private AgentLink::Receiver, private Children::Listener, pr
 
   const Clock& clock_;
   const Log& log_;
-  StateFolder state_;
+  FileDescriptor lock_;
   FileDescriptor signals_;
   Spawner spawner_;
   StartCounter counter_;

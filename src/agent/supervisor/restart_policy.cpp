@@ -20,44 +20,42 @@ bool RestartPolicy::Recent<Size>::full_within(SteadyTime now, Milliseconds windo
 }
 
 RetryPlan RestartPolicy::failed(SteadyTime now, FailureKind kind) {
-  const bool good_run = ready_since_ && now - *ready_since_ >= std::max(least_good_run, 2 * last_delay_);
+  const bool good_run =
+      ready_since_ && now - *ready_since_ >= std::max(least_good_run, 2 * history_.last_delay);
   ready_since_.reset();
   if (good_run) reset();
-  ++failures_;
-  recent_.add(now);
-  if (kind == FailureKind::out_of_memory) out_of_memory_.add(now);
+  before_ = history_;
+  ++history_.failures;
+  history_.recent.add(now);
+  if (kind == FailureKind::out_of_memory) history_.out_of_memory.add(now);
 
   RetryPlan planned = plan(now, kind);
-  planned.news = planned.pace != RetryPace::quick && planned.pace != pace_;
-  pace_ = planned.pace;
+  planned.news = planned.pace != RetryPace::quick && planned.pace != history_.pace;
+  history_.pace = planned.pace;
   return planned;
 }
 
 RetryPlan RestartPolicy::plan(SteadyTime now, FailureKind kind) {
   if (kind == FailureKind::hopeless) return {RetryPace::never, std::nullopt};
-  if (kind == FailureKind::out_of_memory && out_of_memory_.full_within(now, memory_window)) {
+  if (kind == FailureKind::out_of_memory && history_.out_of_memory.full_within(now, memory_window)) {
     return {RetryPace::memory_hold, now + memory_hold};
   }
-  if (pace_ == RetryPace::slow || recent_.full_within(now, loop_window)) {
+  if (history_.pace == RetryPace::slow || history_.recent.full_within(now, loop_window)) {
     return {RetryPace::slow, now + slow_delay};
   }
-  last_delay_ = last_delay_ == Milliseconds(0) ? first_delay : std::min(2 * last_delay_, longest_delay);
-  const auto spread = static_cast<std::uint64_t>(2 * last_delay_.count() / 5);  // -20% to +20%
+  Milliseconds& delay = history_.last_delay;
+  delay = delay == Milliseconds(0) ? first_delay : std::min(2 * delay, longest_delay);
+  const auto spread = static_cast<std::uint64_t>(2 * delay.count() / 5);  // -20% to +20%
   const auto jitter = static_cast<Milliseconds::rep>(random_.below(spread + 1));
-  return {RetryPace::quick, now + last_delay_ * 4 / 5 + Milliseconds(jitter)};
+  return {RetryPace::quick, now + delay * 4 / 5 + Milliseconds(jitter)};
 }
 
 void RestartPolicy::forgive() {
-  failures_ = std::max(failures_ - 1, 0);
-  recent_.drop_newest();
+  history_ = before_;
 }
 
 void RestartPolicy::reset() {
-  failures_ = 0;
-  last_delay_ = Milliseconds(0);
-  recent_.count = 0;
-  out_of_memory_.count = 0;
-  pace_ = RetryPace::quick;
+  history_ = before_ = History{};
 }
 
 }  // namespace starling::agent

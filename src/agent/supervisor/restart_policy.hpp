@@ -55,8 +55,8 @@ class RestartPolicy {
   // Somebody asked for it, or something about it changed.
   void reset();
 
-  int failures() const { return failures_; }  // in a row
-  RetryPace pace() const { return pace_; }
+  int failures() const { return history_.failures; }  // in a row
+  RetryPace pace() const { return history_.pace; }
 
  private:
   template <std::size_t Size>
@@ -64,18 +64,21 @@ class RestartPolicy {
     std::array<SteadyTime, Size> times{};
     std::size_t count = 0;
     void add(SteadyTime time);
-    void drop_newest() { count -= count > 0 ? 1 : 0; }
     bool full_within(SteadyTime now, Milliseconds window) const;
   };
   RetryPlan plan(SteadyTime now, FailureKind kind);
 
+  struct History {
+    int failures = 0;
+    Milliseconds last_delay{0};
+    Recent<loop_failures> recent;
+    Recent<memory_failures> out_of_memory;
+    RetryPace pace = RetryPace::quick;
+  };
   SeededRandom random_;
-  int failures_ = 0;
-  Milliseconds last_delay_{0};
   std::optional<SteadyTime> ready_since_;
-  Recent<loop_failures> recent_;
-  Recent<memory_failures> out_of_memory_;
-  RetryPace pace_ = RetryPace::quick;
+  History history_;
+  History before_;  // the last failure
 };
 
 }  // namespace starling::agent

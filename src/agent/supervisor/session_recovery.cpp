@@ -64,8 +64,10 @@ StartPlan SessionRecovery::plan(const Enabled& enabled, const Names& living) {
     StartPlanEntry& entry = plan.modules[name];
     const bool unchanged = is_enabled == former_->enabled.contains(name);
     const bool listed = unchanged && former_->wanted.contains(name);
-    const bool afresh = !unchanged || former_->clean || (!same_boot && former_->finished.contains(name));
+    const bool finished = unchanged && former_->finished.contains(name);
+    const bool afresh = !unchanged || former_->clean || (finished && !same_boot);
     entry.wanted = listed || (afresh && is_enabled);
+    entry.finished = finished && !entry.wanted;
     entry.cause = listed ? Cause::recovery : Cause::boot;
     const auto run = former_->runs.find(name);
     entry.provisional = listed && same_boot && run != former_->runs.end() && run->second.provisional;

@@ -28,6 +28,7 @@ struct StartPlanEntry {
   bool wanted = false;
   Cause cause = Cause::boot;
   bool provisional = false;  // it was being enabled, in this boot
+  bool finished = false;     // its work in this boot is done
 };
 
 struct StartPlan {

@@ -94,6 +94,7 @@ void SupervisedModule::begin(Cause cause, bool provisional) {
 void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was_ready, bool was_recording) {
   skip_to(run);
   process_.adopt(child, run);
+  if (trial_) --trial_->attempts_left;
   swept_ = adopted_ = true;
   was_ready_ = false;
   started_at_ = now();
@@ -321,7 +322,7 @@ void SupervisedModule::vanished() {
   if (!process_.exists()) return;
   process_.vanished();
   if (trial_) ++trial_->attempts_left;
-  retry_at_ = now();  // no fault of its own
+  if (next_state(state_, ModuleEvent::died)) retry_at_ = now();  // no fault of its own
   apply(ModuleEvent::died, Cause::keeper_lost, "the keeper that held it is gone");
   process_.look_at_tree();
 }

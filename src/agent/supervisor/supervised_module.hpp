@@ -66,6 +66,7 @@ class SupervisedModule {
   // ---- what is wanted
   void command(ModuleCommand command, Answered answered);
   void begin(Cause cause, bool provisional);  // wanted from the start of the agent
+  void begin_finished() { finished_ = true; }
   void adopt(const KeptChild& child, std::uint64_t run, bool was_ready, bool was_recording);
   void replace_manifest(Result<ModuleManifest> manifest);  // in force from the next start
   void refuse(std::string why);                            // its order makes no sense; empty: it does
@@ -102,6 +103,7 @@ class SupervisedModule {
   StartGate::Wait wait() const { return wait_; }
   // The newest, which may not be the one that the process was started with.
   const Result<ModuleManifest>& manifest() const { return next_manifest_ ? *next_manifest_ : manifest_; }
+  bool is_broken() const { return !manifest() || !refusal_.empty(); }  // a start can only fail
   ModuleStatus status() const;
 
  private:

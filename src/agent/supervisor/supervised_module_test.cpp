@@ -220,6 +220,9 @@ struct EndedWell {
   int status;
   ModuleState after;
 };
+void PrintTo(const EndedWell& ended, std::ostream* out) {
+  *out << ended.title;
+}
 class RetryField : public SupervisedModuleTest, public testing::WithParamInterface<EndedWell> {};
 TEST_P(RetryField, SaysWhatFollowsAnExit) {
   module("job", true).retry = GetParam().retry;

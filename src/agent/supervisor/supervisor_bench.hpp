@@ -154,7 +154,11 @@ class SupervisorBench : public SupervisorListener {
     core->attached(list);
     deliver();
   }
-  void kill_agent() { core.reset(); }
+  void kill_agent() {
+    core.reset();
+    for (auto& [id, child] : board.children)  // the keeper goes on
+      if (child.pid == 0) child.pid = ++last_pid_;
+  }
   void pull_plug(const std::string& next_boot) {
     kill_agent();
     board.children.clear();

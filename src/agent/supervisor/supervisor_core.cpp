@@ -141,8 +141,10 @@ void SupervisorCore::begin(std::span<const KeptChild> children) {
   for (const KeptChild& child : children)
     if (const auto name = parse_child_id(child.id); name && !child.exit) living.emplace(name->module);
   const StartPlan plan = recovery_.plan(enabled, living);
-  for (const auto& [name, entry] : plan.modules)
+  for (const auto& [name, entry] : plan.modules) {
     if (entry.wanted) find(name)->begin(entry.cause, entry.provisional);
+    if (entry.finished) find(name)->begin_finished();
+  }
   take_over(children, plan);
 }
 
@@ -275,6 +277,7 @@ void SupervisorCore::settle() {
   bool again = begun_;
   while (again) {
     const std::uint64_t before = journal_.newest();
+    wake_dependents();
     held_back_.clear();
     for (const std::string& name : sequence_) {
       SupervisedModule* module = find(name);
@@ -283,7 +286,6 @@ void SupervisorCore::settle() {
       if (gate.must_stop) held_back_.insert(name);
       module->reconcile(gate);
     }
-    wake_dependents();
     again = journal_.newest() != before;
   }
   for (auto name = leaving_.begin(); name != leaving_.end();) {
@@ -335,10 +337,9 @@ void SupervisorCore::deliver() {
 
 StartGate SupervisorCore::gate_of(const SupervisedModule& module) const {
   StartGate gate;
-  if (module.manifest()) {
-    check_requirements(*module.manifest(), gate);
-    if (gate.wait == StartGate::Wait::nothing) check_order(*module.manifest(), gate);
-  }
+  if (module.is_broken()) return gate;  // and nobody needs to wait to be told
+  check_requirements(*module.manifest(), gate);
+  if (gate.wait == StartGate::Wait::nothing) check_order(*module.manifest(), gate);
   if (gate.wait != StartGate::Wait::nothing) return gate;
   if (!attached_) {
     gate = {StartGate::Wait::device, "waits for the keeper, which is away", false, Cause::none};
