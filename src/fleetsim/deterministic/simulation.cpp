@@ -25,6 +25,13 @@ constexpr std::array<std::string_view, 2> component_files{
 constexpr std::array<std::string_view, 3> rooms{"nursery", "kitchen", "lab"};
 constexpr std::array<std::string_view, 3> personas{"TARS", "Yoda", "Bare"};
 
+constexpr std::array<std::string_view, troubles> trouble_names{
+    "power loss",         "power loss between steps", "link cut",          "link half open",
+    "unreachable",        "edit of threshold",        "edit of level",     "override edited by hand",
+    "session duplicated", "identity remembered",      "identity restored",
+};
+constexpr std::size_t drawn_troubles = std::size_t(Trouble::identity_restored);
+
 hub::ChangeLog::Plan put(hub::EntityKind kind, std::string id, Json body) {
   return [kind, id = std::move(id), body = std::move(body)](const hub::FleetState& head,
                                                             std::int64_t) -> Result<hub::Draft> {
@@ -49,6 +56,10 @@ hub::ChangeLog::Plan write(hub::SettingsWrite wanted) {
 }
 
 }  // namespace
+
+std::string_view to_string(Trouble trouble) {
+  return trouble_names.at(std::size_t(trouble));
+}
 
 Simulation::Simulation(std::uint64_t seed, bool keep_trace) : world_(seed) {
   if (keep_trace) world_.keep_trace();
@@ -76,6 +87,7 @@ SimulationResult Simulation::run() {
   check(result);
   result.trace = world_.trace_digest();
   result.lines = world_.trace();
+  result.trouble = trouble_;
   return result;
 }
 
@@ -105,7 +117,10 @@ void Simulation::set_up() {
 void Simulation::trouble() {
   const std::uint64_t dice = world_.random().below(100);
   if (dice < 45) return operator_writes();
-  if (dice < 85) return trouble_a_device(*devices_[world_.random().below(devices_.size())]);
+  if (dice < 85) {
+    VirtualDevice& device = *devices_[world_.random().below(devices_.size())];
+    return trouble_a_device(device, static_cast<Trouble>(world_.random().below(drawn_troubles)));
+  }
   trouble_the_hub();
 }
 
@@ -145,37 +160,42 @@ void Simulation::operator_writes() {
   hub_->append("write", write(std::move(wanted)));
 }
 
-void Simulation::trouble_a_device(VirtualDevice& device) {
-  const auto start_again = [this, &device] {
-    const bool restore = world_.chance(10);
-    world_.after(world_.between(500, 30'000), [&device, restore] {
-      if (device.running()) return;
-      if (restore) device.restore_identity();
-      device.start();
-    });
-  };
-  switch (world_.random().below(8)) {
-    case 0: device.lose_power(); return start_again();
-    case 1: device.lose_power_after(1 + world_.random().below(30)); break;
-    case 2: device.cut_link(); break;
-    case 3: device.half_open_link(); break;
-    case 4:
+void Simulation::start_again_later(VirtualDevice& device) {
+  const bool restore = world_.chance(10);
+  world_.after(world_.between(500, 30'000), [this, &device, restore] {
+    if (device.running()) return;
+    if (restore && device.restore_identity()) ++trouble_[std::size_t(Trouble::identity_restored)];
+    device.start();
+  });
+}
+
+void Simulation::trouble_a_device(VirtualDevice& device, Trouble trouble) {
+  ++trouble_[std::size_t(trouble)];
+  switch (trouble) {
+    case Trouble::power_loss: device.lose_power(); break;
+    case Trouble::power_loss_between_steps: device.lose_power_after(1 + world_.random().below(30)); break;
+    case Trouble::link_cut: device.cut_link(); break;
+    case Trouble::link_half_open: device.half_open_link(); break;
+    case Trouble::unreachable:
       device.set_reachable(false);
       device.half_open_link();
       world_.after(world_.between(1'000, 90'000), [&device] { device.set_reachable(true); });
       break;
-    case 8: device.duplicate_session(); break;
-    case 9: device.remember_identity(); break;
-    case 5:
+    case Trouble::edit_of_threshold:
       device.edit("hotword.threshold", static_cast<double>(world_.random().below(11)) / 10);
       if (world_.chance(30)) device.lose_power();  // what was acknowledged must be there at the next start
       break;
-    case 6: device.edit("logger.level", world_.chance(50) ? Json("DEBUG") : Json(nullptr)); break;
-    case 7:
+    case Trouble::edit_of_level:
+      device.edit("logger.level", world_.chance(50) ? Json("DEBUG") : Json(nullptr));
+      break;
+    case Trouble::override_edited_by_hand:
       device.edit_override_by_hand(world_.chance(50) ? R"({"HOTWORD_THRESHOLD":0.75})" : R"({"HOTWORD_THR)");
       break;
+    case Trouble::session_duplicated: device.duplicate_session(); break;
+    case Trouble::identity_remembered: device.remember_identity(); break;
+    case Trouble::identity_restored: break;  // not drawn: it comes with a start
   }
-  if (!device.running()) start_again();
+  if (!device.running()) start_again_later(device);
 }
 
 void Simulation::trouble_the_hub() {

@@ -6,9 +6,11 @@
 // acknowledged edits on devices were settled.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fleetsim/deterministic/virtual_device.hpp"
@@ -17,11 +19,30 @@
 
 namespace starling::fleetsim {
 
+// What happens to a device in the time of troubles.
+enum class Trouble {
+  power_loss,
+  power_loss_between_steps,
+  link_cut,
+  link_half_open,
+  unreachable,
+  edit_of_threshold,
+  edit_of_level,
+  override_edited_by_hand,
+  session_duplicated,
+  identity_remembered,
+  identity_restored,  // an old copy of the card: stale start counters and tokens
+};
+inline constexpr std::size_t troubles = 11;
+std::string_view to_string(Trouble trouble);
+using TroubleCounts = std::array<std::uint64_t, troubles>;
+
 struct SimulationResult {
   std::vector<std::string> failures;  // empty: all that must hold, holds
   Digest trace;                       // equal for equal seeds
   std::vector<std::string> lines;     // the trace itself, if it was asked for
   std::int64_t changes = 0;
+  TroubleCounts trouble{};
 };
 
 class Simulation {
@@ -34,7 +55,8 @@ class Simulation {
   void set_up();
   void trouble();  // one random event
   void operator_writes();
-  void trouble_a_device(VirtualDevice& device);
+  void trouble_a_device(VirtualDevice& device, Trouble trouble);
+  void start_again_later(VirtualDevice& device);
   void trouble_the_hub();
   void make_peace();
   void check(SimulationResult& result);
@@ -45,6 +67,7 @@ class Simulation {
   std::string components_;
   std::unique_ptr<VirtualHub> hub_;
   std::vector<std::unique_ptr<VirtualDevice>> devices_;
+  TroubleCounts trouble_{};
 };
 
 }  // namespace starling::fleetsim

@@ -92,8 +92,10 @@ void VirtualDevice::remember_identity() {
   old_identity_ = disk_.content(agent::Identity::path);
 }
 
-void VirtualDevice::restore_identity() {
-  if (old_identity_ && !running()) disk_.put(agent::Identity::path, *old_identity_);
+bool VirtualDevice::restore_identity() {
+  if (!old_identity_ || running()) return false;
+  disk_.put(agent::Identity::path, *old_identity_);
+  return true;
 }
 
 void VirtualDevice::later(Milliseconds delay, std::function<void()> work) {

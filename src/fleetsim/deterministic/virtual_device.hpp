@@ -41,7 +41,7 @@ class VirtualDevice final : private agent::LinkOutput,
   void duplicate_session();
   // Somebody brings back an old copy of the file with the start counter, so that its sessions look stale.
   void remember_identity();
-  void restore_identity();
+  bool restore_identity();  // false: there is no copy yet
   void set_reachable(bool reachable) { reachable_ = reachable; }
 
   // A person or a module on the device changes a setting; `acknowledged` ones must be settled in the end.
