@@ -56,6 +56,12 @@ void DeviceCore::module_failing(std::string_view name) {
   settings_.unhealthy("module '" + std::string(name) + "' keeps ending since they are in force");
 }
 
+Result<std::string> DeviceCore::setting_named(std::string_view name) const {
+  const auto schema = settings_.catalog().require(name);
+  if (!schema) return fail(schema);
+  return (*schema)->key;
+}
+
 JsonObject DeviceCore::report() const {
   JsonObject report = settings_.report();
   report["modules"] = modules_.report();

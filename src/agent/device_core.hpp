@@ -48,6 +48,7 @@ class DeviceCore final : private SettingsListener, private ModuleListener, priva
   void report_changed() override { link_.report_changed(); }
   // ModuleListener
   const Values& values_for_modules() const override { return settings_.values(); }
+  Result<std::string> setting_named(std::string_view name) const override;
   void module_set(JsonObject values, std::function<void(const Result<void>&)> done) override {
     settings_.update_bulk(std::move(values), std::move(done));
   }

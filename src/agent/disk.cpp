@@ -2,6 +2,10 @@
 
 namespace starling::agent {
 
+bool is_damage(const Error& error) {
+  return error.code != ErrorCode::io && error.code != ErrorCode::permission_denied;
+}
+
 std::string_view folder_of(std::string_view path) {
   const auto slash = path.rfind('/');
   return slash == std::string_view::npos ? std::string_view{} : path.substr(0, slash);

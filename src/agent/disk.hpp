@@ -4,7 +4,8 @@
 //
 // Paths are relative to the device's state folder, with '/'; "" is the folder itself. A new, renamed or
 // removed name is durable only after sync_folder() of the folder that holds it; a file's content after
-// write_file(). Errors of all: not_found, permission_denied, too_large, corrupted, io.
+// write_file(). Errors of all: not_found, permission_denied, too_large, corrupted (the medium cannot be
+// read), io.
 #pragma once
 
 #include <string>
@@ -36,6 +37,10 @@ class Disk {
 Result<void> replace_file(Disk& disk, std::string_view path, std::string_view content, unsigned mode = 0644);
 // The same for a symbolic link.
 Result<void> replace_link(Disk& disk, std::string_view path, std::string_view target);
+
+// Whether an error of reading and parsing a file says that its content is lost, rather than that it cannot be
+// read at the moment (no descriptors, no permission): only then may something else be used instead.
+bool is_damage(const Error& error);
 
 // The folder part of a path: "generations" of "generations/7", "" of "current".
 std::string_view folder_of(std::string_view path);

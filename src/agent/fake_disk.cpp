@@ -6,7 +6,7 @@ namespace starling::agent {
 namespace {
 
 std::unexpected<Error> no_power() {
-  return fail(ErrorCode::unavailable, "the disk has no power");
+  return fail(ErrorCode::io, "the disk has no power");
 }
 
 std::unexpected<Error> missing(std::string_view path) {
@@ -46,8 +46,14 @@ void FakeDisk::record(NameChange change) {
   unsynced_changes_.push_back(std::move(change));
 }
 
-Result<void> FakeDisk::begin_step() {
+Result<void> FakeDisk::check(std::string_view path) const {
   if (crashed_) return no_power();
+  if (failing_ && failing_->first == path) return fail(failing_->second, failing_->first + ": made to fail");
+  return {};
+}
+
+Result<void> FakeDisk::begin_step(std::string_view path) {
+  if (auto good = check(path); !good) return good;
   ++steps_;
   if (crash_at_ && steps_ == *crash_at_) {
     crash_now();
@@ -85,7 +91,7 @@ std::optional<std::string> FakeDisk::content(std::string_view path) const {
 }
 
 Result<std::string> FakeDisk::read_file(std::string_view path, std::size_t max_bytes) {
-  if (crashed_) return no_power();
+  if (auto good = check(path); !good) return fail(good);
   const auto entry = now_.find(path);
   if (entry == now_.end() || entry->second->kind != Kind::file) return missing(path);
   if (entry->second->content.size() > max_bytes) return fail(ErrorCode::too_large, std::string(path));
@@ -93,14 +99,14 @@ Result<std::string> FakeDisk::read_file(std::string_view path, std::size_t max_b
 }
 
 Result<std::string> FakeDisk::read_link(std::string_view path) {
-  if (crashed_) return no_power();
+  if (auto good = check(path); !good) return fail(good);
   const auto entry = now_.find(path);
   if (entry == now_.end() || entry->second->kind != Kind::link) return missing(path);
   return entry->second->content;
 }
 
 Result<std::vector<std::string>> FakeDisk::list(std::string_view folder) {
-  if (crashed_) return no_power();
+  if (auto good = check(folder); !good) return fail(good);
   if (!folder.empty() && !now_.contains(folder)) return missing(folder);
   std::vector<std::string> names;
   for (const auto& entry : now_) {
@@ -117,9 +123,9 @@ Result<void> FakeDisk::write_file(std::string_view path, std::string_view conten
   node->content = torn ? content.substr(0, random_() % (content.size() + 1)) : content;
   if (torn) {  // the die decides whether even the name got out
     record({std::string(folder_of(path)), "", std::string(path), {{std::string(path), node}}});
-    return begin_step();
+    return begin_step(path);
   }
-  if (auto begun = begin_step(); !begun) return begun;
+  if (auto begun = begin_step(path); !begun) return begun;
   const auto parent = folder_of(path);
   if (!parent.empty() && !now_.contains(parent)) return missing(parent);
   if (const auto existing = now_.find(path); existing != now_.end()) {
@@ -131,7 +137,7 @@ Result<void> FakeDisk::write_file(std::string_view path, std::string_view conten
 }
 
 Result<void> FakeDisk::make_folder(std::string_view path) {
-  if (auto begun = begin_step(); !begun) return begun;
+  if (auto begun = begin_step(path); !begun) return begun;
   if (now_.contains(path)) return {};
   auto node = std::make_shared<Node>(Node{Kind::folder, ""});
   record({std::string(folder_of(path)), "", std::string(path), {{std::string(path), node}}});
@@ -139,7 +145,7 @@ Result<void> FakeDisk::make_folder(std::string_view path) {
 }
 
 Result<void> FakeDisk::make_link(std::string_view target, std::string_view path) {
-  if (auto begun = begin_step(); !begun) return begun;
+  if (auto begun = begin_step(path); !begun) return begun;
   if (now_.contains(path)) return fail(ErrorCode::already_exists, std::string(path));
   auto node = std::make_shared<Node>(Node{Kind::link, std::string(target)});
   record({std::string(folder_of(path)), "", std::string(path), {{std::string(path), node}}});
@@ -147,7 +153,7 @@ Result<void> FakeDisk::make_link(std::string_view target, std::string_view path)
 }
 
 Result<void> FakeDisk::rename(std::string_view from, std::string_view to) {
-  if (auto begun = begin_step(); !begun) return begun;
+  if (auto begun = begin_step(to); !begun) return begun;
   const Names moved = subtree(now_, from);
   if (moved.empty()) return missing(from);
   NameChange change{std::string(folder_of(to)), std::string(from), std::string(to), {}};
@@ -158,14 +164,14 @@ Result<void> FakeDisk::rename(std::string_view from, std::string_view to) {
 }
 
 Result<void> FakeDisk::remove_tree(std::string_view path) {
-  if (auto begun = begin_step(); !begun) return begun;
+  if (auto begun = begin_step(path); !begun) return begun;
   if (subtree(now_, path).empty()) return {};
   record({std::string(folder_of(path)), std::string(path), "", {}});
   return {};
 }
 
 Result<void> FakeDisk::sync_folder(std::string_view path) {
-  if (auto begun = begin_step(); !begun) return begun;
+  if (auto begun = begin_step(path); !begun) return begun;
   for (const NameChange& change : unsynced_changes_) {
     if (change.folder == path) apply(durable_, change);
   }

@@ -28,7 +28,7 @@ class FakeDisk final : public Disk {
       : random_(seed), unsynced_(unsynced) {}
 
   // Power fails at the beginning of the `steps`-th changing operation from now (1: the next), in the middle
-  // of it if it is a write. From then on every operation fails with `unavailable`, until restore_power().
+  // of it if it is a write. From then on every operation fails with `io`, until restore_power().
   void crash_after(std::uint64_t steps) { crash_at_ = steps_ + steps; }
   void crash_now();
   void restore_power() {
@@ -37,6 +37,10 @@ class FakeDisk final : public Disk {
   }
   bool crashed() const { return crashed_; }
   std::uint64_t steps() const { return steps_; }  // changing operations so far
+
+  // Every operation on this path fails with this error, until it is mended.
+  void make_fail(std::string path, ErrorCode code) { failing_ = {std::move(path), code}; }
+  void mend() { failing_.reset(); }
 
   // Tampering from outside, durable at once.
   void put(std::string_view path, std::string_view content);
@@ -66,7 +70,8 @@ class FakeDisk final : public Disk {
     Names nodes;          // what `added` holds, by path
   };
 
-  Result<void> begin_step();
+  Result<void> check(std::string_view path) const;
+  Result<void> begin_step(std::string_view path);
   void record(NameChange change);
   static void apply(Names& names, const NameChange& change);
   static Names subtree(const Names& names, std::string_view path);
@@ -80,6 +85,7 @@ class FakeDisk final : public Disk {
   std::uint64_t steps_ = 0;
   std::optional<std::uint64_t> crash_at_;
   bool crashed_ = false;
+  std::optional<std::pair<std::string, ErrorCode>> failing_;
 };
 
 }  // namespace starling::agent

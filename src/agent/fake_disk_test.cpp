@@ -63,7 +63,7 @@ TEST(FakeDisk, LosesNamesThatWereNotSynced) {
   ASSERT_TRUE(disk.write_file("lost", "1", 0644));
   ASSERT_TRUE(disk.rename("synced", "moved"));
   disk.crash_now();
-  EXPECT_EQ(disk.read_file("synced", 9).error().code, ErrorCode::unavailable);
+  EXPECT_EQ(disk.read_file("synced", 9).error().code, ErrorCode::io);
   disk.restore_power();
   EXPECT_THAT(*disk.list(""), ElementsAre("synced"));
   EXPECT_EQ(*disk.read_file("synced", 9), "2");

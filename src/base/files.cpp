@@ -21,6 +21,7 @@ std::unexpected<Error> failed(std::string_view doing, const fs::path& path, int 
   ErrorCode code = ErrorCode::io;
   if (error == ENOENT || error == ENOTDIR) code = ErrorCode::not_found;
   if (error == EACCES || error == EPERM || error == EROFS) code = ErrorCode::permission_denied;
+  if (error == EIO || error == EUCLEAN) code = ErrorCode::corrupted;  // the medium, or the file system on it
   return fail(code, fmt::format("{} {}: {}", doing, path.string(), std::generic_category().message(error)));
 }
 

@@ -22,7 +22,7 @@ struct Hello {  // first line
   std::string name;
   int protocol = protocol_version;
   std::vector<std::string> components;  // settings it uses; it hears of no others
-  std::vector<std::string> keys;        // in addition, single keys
+  std::vector<std::string> keys;        // in addition, single keys or aliases
   Digest hash;                          // of the settings it runs with, none at a fresh start
   int prepare_seconds = 2;              // up to 10
 };

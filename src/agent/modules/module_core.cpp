@@ -38,7 +38,7 @@ void ModuleCore::line(ModuleId id, std::string_view text) {
   if (const auto* edit = std::get_if<wire::Set>(&*message)) return set(id, *edit);
   if (const auto* state = std::get_if<wire::State>(&*message)) {
     module.state = state->state;
-    module.status = state->status;
+    module.status = state->status.substr(0, max_status_bytes);
     listener_.modules_changed();
   } else if (const auto* unknown = std::get_if<protocol::Unknown>(&*message)) {
     refuse(id, "unknown message type '" + unknown->type + "', ignored", false);
@@ -60,17 +60,28 @@ void ModuleCore::hello(ModuleId id, Module& module, const wire::Hello& hello) {
   }
   module.name = hello.name;
   module.names = hello.components;
-  module.names.insert(module.names.end(), hello.keys.begin(), hello.keys.end());
+  std::vector<std::string> unknown;
+  for (const std::string& name : hello.keys) {
+    if (auto key = listener_.setting_named(name)) {
+      module.names.push_back(std::move(*key));
+    } else {
+      unknown.push_back(key.error().message);
+    }
+  }
   const Milliseconds wanted = Seconds(hello.prepare_seconds);
   module.prepare_time = std::clamp(wanted, Milliseconds(1'000), longest_prepare);
   module.phase = Phase::running;
   log_.info("module connected", {{"module", module.name}});
+  for (std::string& why : unknown)
+    refuse(id, std::move(why), false);
+  if (names_one_of(module, changed_)) failures_.try_emplace(module.name, 0);
   send_settings(id, module, listener_.values_for_modules());
   listener_.modules_changed();
 }
 
 void ModuleCore::prepared(Module& module, const wire::Prepared& answer) {
   if (module.phase != Phase::asked || answer.hash != module.target) return;  // an older question's
+  log_.debug("module answered", {{"module", module.name}, {"agrees", answer.ok}});
   if (answer.ok) {
     module.phase = Phase::agreed;
   } else {
@@ -118,11 +129,15 @@ void ModuleCore::closed(ModuleId id) {
   // A module that ends while it is asked is not asked: it takes its settings when it starts.
   if (gone.phase == Phase::asked) check_prepared();
   if (gone.phase == Phase::committing) check_committed();
-  const int failures = ++failures_[gone.name];
-  if (failures == crash_loop) listener_.module_failing(gone.name);
+  const auto told = failures_.find(gone.name);
+  if (told != failures_.end() && ++told->second == crash_loop) listener_.module_failing(gone.name);
 }
 
 // ---- asking
+
+bool ModuleCore::names_one_of(const Module& module, std::span<const std::string> keys) {
+  return std::ranges::any_of(keys, [&](const std::string& key) { return named_by(key, module.names); });
+}
 
 JsonObject ModuleCore::heard_by(const Module& module, const Values& values) {
   JsonObject heard;
@@ -151,6 +166,7 @@ ModulePort::Answer ModuleCore::prepare(const Values& next, std::span<const std::
     module.phase = Phase::asked;
     module.deadline = clock_.steady() + module.prepare_time;
     asked = true;
+    log_.debug("module asked", {{"module", module.name}, {"settings", question.changed.size()}});
     send(id, question);
   }
   if (!asked) return Answer::ready;
@@ -170,6 +186,7 @@ void ModuleCore::check_prepared() {
 ModulePort::Answer ModuleCore::commit(const Values& next, std::span<const std::string> changed,
                                       Committed done) {
   failures_.clear();
+  changed_.assign(changed.begin(), changed.end());
   bool waiting = false;
   for (auto& [id, module] : modules_) {
     if (module.phase == Phase::agreed) {
@@ -177,12 +194,13 @@ ModulePort::Answer ModuleCore::commit(const Values& next, std::span<const std::s
       module.tries = 1;
       module.deadline = clock_.steady() + commit_repeat;
       waiting = true;
+      failures_[module.name] = 0;
       send(id, wire::Commit{module.target});
     } else if (module.phase != Phase::greeting) {
-      const bool concerned = std::any_of(changed.begin(), changed.end(),
-                                         [&](const std::string& key) { return named_by(key, module.names); });
       module.phase = Phase::running;
-      if (concerned) send_settings(id, module, next);
+      if (!names_one_of(module, changed)) continue;
+      failures_[module.name] = 0;
+      send_settings(id, module, next);
     }
   }
   if (!waiting) return Answer::ready;

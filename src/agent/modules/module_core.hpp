@@ -36,6 +36,8 @@ class ModuleListener {
  public:
   virtual ~ModuleListener() = default;
   virtual const Values& values_for_modules() const = 0;
+  // The full key of a key or alias; a component's name is itself. Errors: invalid_argument (unknown).
+  virtual Result<std::string> setting_named(std::string_view name) const = 0;
   virtual void module_set(JsonObject values, std::function<void(const Result<void>&)> done) = 0;
   virtual void modules_changed() = 0;                      // report() gives something else
   virtual void module_failing(std::string_view name) = 0;  // comes and goes: does not live with its settings
@@ -48,7 +50,8 @@ class ModuleCore final : public ModulePort {
   static constexpr Milliseconds longest_prepare{10'000};
   static constexpr Milliseconds commit_repeat{1'000};
   static constexpr int commit_tries = 5;
-  static constexpr int crash_loop = 3;  // disconnections within one provisional time
+  static constexpr int crash_loop = 3;  // disconnections of one that was told the settings in force
+  static constexpr std::size_t max_status_bytes = 512;
   static constexpr std::size_t max_modules = 64;
 
   ModuleCore(const Clock& clock, ModuleOutput& output, ModuleListener& listener, Logger log)
@@ -95,6 +98,7 @@ class ModuleCore final : public ModulePort {
   void send_settings(ModuleId id, const Module& module, const Values& values);
   void check_prepared();
   void check_committed();
+  static bool names_one_of(const Module& module, std::span<const std::string> keys);
   static JsonObject heard_by(const Module& module, const Values& values);
 
   const Clock& clock_;
@@ -106,7 +110,8 @@ class ModuleCore final : public ModulePort {
   Prepared answered_;    // set while modules are being asked
   Committed committed_;  // set while commits are unacknowledged
   std::vector<protocol::KeyError> errors_;
-  std::map<std::string, int, std::less<>> failures_;
+  std::vector<std::string> changed_;                  // by the last commit
+  std::map<std::string, int, std::less<>> failures_;  // of the modules that were told of it
 };
 
 }  // namespace starling::agent

@@ -26,6 +26,12 @@ struct ModuleTest : testing::Test, ModuleOutput, ModuleListener {
   void drop(ModuleId module) override { dropped.push_back(module); }
   // ModuleListener
   const Values& values_for_modules() const override { return old_values; }
+  Result<std::string> setting_named(std::string_view name) const override {
+    if (name == "HOTWORD_MODELS") return std::string("hotword.models");
+    if (name.find('.') == std::string_view::npos)
+      return fail(ErrorCode::invalid_argument, "no setting is called that");
+    return std::string(name);
+  }
   void module_set(JsonObject values, std::function<void(const Result<void>&)> done) override {
     set_values = std::move(values);
     done(fail(ErrorCode::invalid_argument, "no"));
@@ -194,6 +200,17 @@ TEST_F(ModuleTest, BadLinesEndTheConnection) {
   EXPECT_EQ(dropped.back(), id);
 }
 
+TEST_F(ModuleTest, KeysMayBeAliasesAndUnknownOnesAreTold) {
+  const ModuleId id = hello("a", {}, {"HOTWORD_MODELS", "HOTWORD_MODEL"});
+  ASSERT_EQ(sent[id].size(), 2u);
+  ASSERT_NE(std::get_if<wire::Refused>(&sent[id].front()), nullptr);
+  EXPECT_FALSE(std::get<wire::Refused>(sent[id].front()).fatal);
+  ASSERT_NE(last<wire::Settings>(id), nullptr);
+  EXPECT_TRUE(last<wire::Settings>(id)->values.contains("hotword.models"));
+  prepare();
+  EXPECT_NE(last<wire::Prepare>(id), nullptr);
+}
+
 TEST_F(ModuleTest, ASecondOneOfTheSameNameTakesOver) {
   const ModuleId first = hello("a", {"hotword"});
   const ModuleId second = hello("a", {"hotword"});
@@ -210,9 +227,16 @@ TEST_F(ModuleTest, ItsEditsGoToTheSettingsAndRefusalsComeBack) {
   EXPECT_FALSE(last<wire::Refused>(id)->fatal);
 }
 
-TEST_F(ModuleTest, OneThatComesAndGoesIsFailing) {
-  for (int i = 0; i < ModuleCore::crash_loop; ++i)
-    core.closed(hello("a", {"hotword"}));
+TEST_F(ModuleTest, OneThatComesAndGoesWithNewSettingsIsFailing) {
+  const auto come_and_go = [this](std::string_view name, std::string_view component) {
+    for (int i = 0; i < ModuleCore::crash_loop; ++i)
+      core.closed(hello(std::string(name), {std::string(component)}));
+  };
+  come_and_go("before", "hotword");
+  commit();
+  come_and_go("not concerned", "logger");
+  EXPECT_THAT(failing, ElementsAre());
+  come_and_go("a", "hotword");
   EXPECT_THAT(failing, ElementsAre("a"));
 }
 

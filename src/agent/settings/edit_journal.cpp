@@ -73,6 +73,13 @@ Result<Parsed> parse(std::string_view text) {
 
 }  // namespace
 
+bool EditJournal::fits(const JournalEntries& entries) {
+  std::size_t bytes = 0;
+  for (const JournalEntry& entry : entries)
+    bytes += boost::json::serialize(to_json(entry)).size();
+  return entries.size() <= max_entries && bytes <= max_entries_bytes;
+}
+
 Result<std::vector<Drift>> EditJournal::open() {
   std::vector<Drift> drift;
   const auto text = disk_.read_file(path, max_journal_bytes);
@@ -83,7 +90,7 @@ Result<std::vector<Drift>> EditJournal::open() {
     override_hashes_ = parsed->hashes;
     return drift;
   }
-  if (parsed.error().code == ErrorCode::unavailable) return fail(parsed);
+  if (!is_damage(parsed.error())) return fail(parsed);
   if (auto moved = disk_.rename(path, aside_path); !moved) return fail(moved);
   if (auto synced = disk_.sync_folder(""); !synced) return fail(synced);
   const std::string message =

@@ -28,6 +28,9 @@ class EditJournal {
  public:
   static constexpr std::string_view path = "edits.json";
   static constexpr std::size_t max_entries = 256;
+  // All pending edits go up in one message (protocol::max_device_message_bytes), with what else is in it.
+  static constexpr std::size_t max_entries_bytes = std::size_t{96} * 1024;
+  static bool fits(const JournalEntries& entries);
 
   EditJournal(Disk& disk, const Clock& clock, Logger log) : disk_(disk), clock_(clock), log_(log) {}
 

@@ -12,7 +12,8 @@ namespace {
 constexpr std::string_view folder = "generations";
 constexpr std::string_view corrupt_prefix = "corrupt-";
 constexpr std::size_t kept_corrupt = 3;
-constexpr std::size_t max_document_bytes = 1u << 20;
+// More than the largest message that brings a section, and its frame: what was accepted can be read again.
+constexpr std::size_t max_document_bytes = 3 * protocol::max_hub_message_bytes + 64 * 1024;
 
 std::string path_of(std::int64_t number) {
   return std::string(folder) + "/" + std::to_string(number);
@@ -156,7 +157,7 @@ Result<std::optional<Generation>> GenerationStore::load_link(std::string_view li
   if (!*number) return std::nullopt;
   auto generation = load(**number);
   if (generation) return std::move(*generation);
-  if (generation.error().code == ErrorCode::unavailable) return fail(generation);
+  if (!is_damage(generation.error())) return fail(generation);
   const std::string aside =
       std::string(folder) + "/" + std::string(corrupt_prefix) + std::to_string(**number);
   const bool kept = disk_.rename(path_of(**number), aside) && disk_.sync_folder(folder);
@@ -240,14 +241,21 @@ Result<void> GenerationStore::confirm() {
 }
 
 Result<std::optional<Generation>> GenerationStore::revert() {
+  Result<Generation> generation =
+      confirmed_ ? load(*confirmed_) : fail(ErrorCode::not_found, "nothing is confirmed");
+  if (!generation && confirmed_) {
+    if (!is_damage(generation.error())) return fail(generation);
+    log_.error("the confirmed generation cannot be used: going back to the defaults",
+               {{"generation", *confirmed_}, {"error", generation.error().message}});
+    if (auto removed = disk_.remove_tree("confirmed"); !removed) return fail(removed);
+    confirmed_.reset();
+  }
   if (!confirmed_) {
     if (auto removed = disk_.remove_tree("current"); !removed) return fail(removed);
     if (auto synced = disk_.sync_folder(""); !synced) return fail(synced);
     current_.reset();
     return std::nullopt;
   }
-  auto generation = load(*confirmed_);
-  if (!generation) return fail(generation);
   if (auto switched = switch_to(*confirmed_); !switched) return fail(switched);
   return std::move(*generation);
 }

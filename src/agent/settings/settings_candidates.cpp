@@ -183,8 +183,8 @@ bool SettingsCore::validate_edit() {
       put_in_journal(key, *valid);
     }
   }
-  if (candidate_->journal.size() > EditJournal::max_entries) {
-    candidate_->errors.push_back({"", "too many edits wait for the hub to settle them"});
+  if (!EditJournal::fits(candidate_->journal)) {
+    candidate_->errors.push_back({"", "too many or too large edits wait for the hub to settle them"});
   }
   if (!candidate_->errors.empty()) return false;
   work_out_values(running_.settings);

@@ -112,7 +112,7 @@ void SettingsCore::step(Event event) {
 
 void SettingsCore::begin_waiting() {
   while (at_rest() && !stepping_) {
-    if (!unhealthy_why_.empty() && state_ == State::provisional) {
+    if (!unhealthy_why_.empty() && state_ == State::provisional && clock_.steady() >= *provisional_until_) {
       step(Event::unhealthy);
       return;
     }
@@ -285,13 +285,15 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
 }
 
 std::optional<SettingsCore::Event> SettingsCore::revert() {
-  const std::string why = std::exchange(unhealthy_why_, "");
   auto former = store_.revert();
   if (!former) {
-    log_.error("cannot go back to the confirmed settings", {{"error", former.error().message}});
-    provisional_until_ = clock_.steady() + options_.provisional;
+    note_drift("failed_apply", "the settings do not work (" + unhealthy_why_ +
+                                   ") and the confirmed ones cannot be put back: " + former.error().message);
+    provisional_until_ = clock_.steady() + options_.revert_retry;
+    listener_.report_changed();
     return std::nullopt;
   }
+  const std::string why = std::exchange(unhealthy_why_, "");
   const Digest left = running_.settings_hash;
   if (*former) {
     running_ = std::move(**former);
@@ -320,7 +322,9 @@ std::optional<SettingsCore::Event> SettingsCore::revert() {
 
 void SettingsCore::tick() {
   const SteadyTime now = clock_.steady();
-  if (state_ == State::provisional && provisional_until_ && now >= *provisional_until_) step(Event::healthy);
+  if (state_ == State::provisional && provisional_until_ && now >= *provisional_until_) {
+    step(unhealthy_why_.empty() ? Event::healthy : Event::unhealthy);
+  }
   if (at_rest() && accepted_until_ && now >= *accepted_until_) {
     expire_accepted_edits(std::numeric_limits<std::int64_t>::max());
   }
@@ -343,6 +347,7 @@ std::optional<SteadyTime> SettingsCore::next_deadline() const {
 void SettingsCore::unhealthy(std::string_view why) {
   if (!provisional_until_) return;
   unhealthy_why_ = why;
+  provisional_until_ = clock_.steady();
   begin_waiting();
 }
 
@@ -411,6 +416,7 @@ JsonObject SettingsCore::report() const {
 
 void SettingsCore::note_drift(std::string kind, std::string message) {
   constexpr std::size_t kept = 8;
+  if (!drift_.empty() && drift_.back().message == message) drift_.pop_back();  // tried again, the same again
   if (drift_.size() >= kept) drift_.erase(drift_.begin());
   drift_.push_back({std::move(kind), std::move(message), clock_.wall().time_since_epoch().count()});
   drift_until_ = clock_.steady() + options_.drift_shown;

@@ -53,6 +53,7 @@ class SettingsListener {
 
 struct SettingsOptions {
   Milliseconds provisional{60'000};    // how long a document must hold before it is confirmed
+  Milliseconds revert_retry{5'000};    // after a way back that the disk did not take
   Milliseconds drift_shown{600'000};   // how long drift that was put right is reported
   Milliseconds accepted_edit{60'000};  // how long an accepted edit waits for the document that contains it
 };

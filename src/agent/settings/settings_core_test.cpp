@@ -268,6 +268,70 @@ TEST(SettingsCore, ACorruptedDocumentGivesWayToTheConfirmedOne) {
   }
 }
 
+TEST(SettingsCore, WhatCannotBeReadAtTheMomentIsNotPutAside) {
+  for (const std::string path : {"generations/1/document.json", "edits.json"}) {
+    SCOPED_TRACE(path);
+    SettingsBench bench;
+    ASSERT_TRUE(bench.restart());
+    offer(bench, 2, {{"hotword.models", models_a}});
+    bench.core->set("logger.level", "DEBUG", [](const Result<void>& done) { EXPECT_TRUE(done); });
+    bench.disk.make_fail(path, ErrorCode::io);
+    EXPECT_FALSE(bench.restart()) << "no descriptors, for one: the next start will do";
+    bench.disk.mend();
+    ASSERT_TRUE(bench.restart());
+    EXPECT_EQ(bench.value("hotword.models"), models_a);
+    EXPECT_EQ(bench.value("logger.level"), Json("DEBUG"));
+    EXPECT_TRUE(bench.core->drift().empty());
+    bench.disk.make_fail(path, ErrorCode::corrupted);  // a bad sector
+    ASSERT_TRUE(bench.restart());
+    EXPECT_EQ(bench.core->drift().size(), 1u);
+  }
+}
+
+TEST(SettingsCore, SettingsThatDoNotWorkAreNeverConfirmed) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  offer(bench, 2, {{"hotword.models", models_a}});
+  bench.pass(Seconds(60));
+  offer(bench, 3, {{"hotword.models", models_b}});
+  bench.disk.make_fail("current", ErrorCode::io);
+  bench.core->unhealthy("no wake word any more");
+  for (int second = 0; second < 300; second += 5)
+    bench.pass(Seconds(5));
+  EXPECT_EQ(bench.core->state(), SettingsCore::State::provisional);
+  ASSERT_EQ(bench.core->drift().size(), 1u);
+  EXPECT_THAT(bench.core->drift()[0].message, HasSubstr("no wake word any more"));
+  bench.disk.mend();
+  bench.pass(Seconds(5));
+  EXPECT_EQ(bench.recorder.said.back(), "reverted");
+  EXPECT_EQ(bench.value("hotword.models"), models_a);
+}
+
+TEST(SettingsCore, ADamagedWayBackEndsAtTheDefaults) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  offer(bench, 2, {{"hotword.models", models_a}});
+  bench.pass(Seconds(60));
+  offer(bench, 3, {{"hotword.models", models_b}});
+  bench.disk.put("generations/1/document.json", "?");
+  bench.core->unhealthy("no wake word any more");
+  EXPECT_EQ(bench.recorder.said.back(), "reverted");
+  EXPECT_EQ(bench.value("hotword.models"), Json(JsonArray{}));
+}
+
+TEST(SettingsCore, EditsThatWaitForTheHubFitIntoOneMessage) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  JsonArray models;
+  for (int i = 0; i < 1'000; ++i)
+    models.push_back(Json(JsonString(std::string(200, 'm') + std::to_string(i))));
+  std::string why;
+  bench.core->set("hotword.models", models, [&why](const Result<void>& done) {
+    if (!done) why = done.error().message;
+  });
+  EXPECT_THAT(why, HasSubstr("too large"));
+}
+
 TEST(SettingsCore, WithoutAnyReadableDocumentTheDefaultsRun) {
   SettingsBench bench;
   ASSERT_TRUE(bench.restart());
