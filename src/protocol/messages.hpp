@@ -102,6 +102,7 @@ struct Action {
   std::string name;  // "identify", "echo"
   JsonObject parameters;
   std::int64_t expires_at_ms = 0;
+  std::int64_t issued_at_ms = 0;
 };
 
 struct LinkError {  // precedes a close; `retry` false: this client must not come back unchanged

@@ -104,6 +104,7 @@ Result<FromHub> read_action(FieldReader& reader) {
   message.name = reader.text("name", max_id_bytes);
   message.parameters = reader.optional_object("parameters");
   message.expires_at_ms = reader.integer("expires_at_ms", 0, max_integer);
+  message.issued_at_ms = reader.optional_integer("issued_at_ms", 0, max_integer, 0);
   return reader.finish<FromHub>(std::move(message));
 }
 

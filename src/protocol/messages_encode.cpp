@@ -67,6 +67,7 @@ void write(std::string& out, const Action& message) {
       .text("name", message.name)
       .json("parameters", message.parameters)
       .integer("expires_at_ms", message.expires_at_ms)
+      .integer("issued_at_ms", message.issued_at_ms)
       .end();
 }
 

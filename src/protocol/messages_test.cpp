@@ -59,8 +59,8 @@ TEST(FromHubMessages, HaveTheDocumentedTextAndReadBack) {
        R"({"type":"config_proposed","id":"e","accepted":true,"revision":12})"},
       {ConfigProposed{"e", false, 0, Json(0.5), "changed at the hub"},
        R"({"type":"config_proposed","id":"e","accepted":false,"hub_value":0.5,"message":"changed at the hub"})"},
-      {Action{"i", "echo", {{"text", "hi"}}, 5},
-       R"({"type":"action","id":"i","name":"echo","parameters":{"text":"hi"},"expires_at_ms":5})"},
+      {Action{"i", "echo", {{"text", "hi"}}, 5, 4},
+       R"({"type":"action","id":"i","name":"echo","parameters":{"text":"hi"},"expires_at_ms":5,"issued_at_ms":4})"},
       {LinkError{"bad_message", "no\n", false},
        R"({"type":"error","code":"bad_message","message":"no\n","retry":false})"},
   };

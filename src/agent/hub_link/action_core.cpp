@@ -15,14 +15,16 @@ constexpr std::size_t max_result_bytes = 8 * 1024;
 Result<void> ActionCore::start() {
   const auto text = disk_.read_file(path, max_journal_bytes);
   if (!text && text.error().code == ErrorCode::not_found) return {};
-  if (!text && text.error().code == ErrorCode::unavailable) return fail(text);
+  if (!text && !is_damage(text.error())) return fail(text);
   const auto object = text ? unseal(*text) : Result<JsonObject>(fail(text));
   const auto actions = object ? JsonReader(*object).array("actions") : Result<const JsonArray*>(fail(object));
   if (!actions) {
     log_.error("the journal of actions cannot be used and is started anew",
                {{"error", actions.error().message}});
+    lost_ = true;
     return {};
   }
+  lost_at_ms_ = JsonReader(*object).optional_integer("lost_at_ms").value_or(std::nullopt).value_or(0);
   for (const Json& json : **actions) {
     if (!json.is_object()) continue;
     const JsonReader reader(json.get_object());
@@ -40,6 +42,30 @@ Result<void> ActionCore::start() {
   return {};
 }
 
+void ActionCore::connected(std::int64_t hub_now_ms) {
+  if (!std::exchange(lost_, false)) return;
+  lost_at_ms_ = hub_now_ms;
+  if (auto saved = save(); !saved) {
+    log_.error("the new journal of actions cannot be saved", {{"error", saved.error().message}});
+  }
+}
+
+std::string ActionCore::why_not(const protocol::Action& action, std::int64_t hub_now_ms) {
+  if (action.expires_at_ms <= hub_now_ms) return "it had expired when it reached the device";
+  if (lost_ || (lost_at_ms_ != 0 && action.issued_at_ms <= lost_at_ms_)) {
+    return "the device has lost its journal of actions, so it may have been carried out already; issue it "
+           "again";
+  }
+  if (!runners_.contains(action.name)) return "this agent does not know the action '" + action.name + "'";
+  // Expired ones cannot come again.
+  std::erase_if(remembered_, [&](const Remembered& one) { return one.expires_at_ms <= hub_now_ms; });
+  if (remembered_.size() >= max_remembered) {
+    return "the device remembers " + std::to_string(max_remembered) +
+           " actions that have not expired; issue it later";
+  }
+  return {};
+}
+
 protocol::ActionResult ActionCore::handle(const protocol::Action& action, std::int64_t hub_now_ms) {
   protocol::ActionResult answer;
   answer.id = action.id;
@@ -50,23 +76,15 @@ protocol::ActionResult ActionCore::handle(const protocol::Action& action, std::i
     answer.message = "a restart of the agent interrupted it; it is not carried out again";
     return answer;
   }
-  if (action.expires_at_ms <= hub_now_ms) {
-    answer.message = "it had expired when it reached the device";
-    return answer;
-  }
-  const auto runner = runners_.find(action.name);
-  if (runner == runners_.end()) {
-    answer.message = "this agent does not know the action '" + action.name + "'";
-    return answer;
-  }
-  make_room(hub_now_ms);
+  answer.message = why_not(action, hub_now_ms);
+  if (!answer.message.empty()) return answer;
   remembered_.push_back({action.id, action.expires_at_ms, false, {}});
   if (auto saved = save(); !saved) {
     remembered_.pop_back();
     answer.message = "it was not started: " + saved.error().message;
     return answer;
   }
-  auto result = runner->second->run(action);
+  auto result = runners_.find(action.name)->second->run(action);
   answer.ok = result.has_value();
   if (!result) {
     answer.message = result.error().message;
@@ -84,13 +102,6 @@ protocol::ActionResult ActionCore::handle(const protocol::Action& action, std::i
   return answer;
 }
 
-// Expired ones first: they cannot come again.
-void ActionCore::make_room(std::int64_t hub_now_ms) {
-  if (remembered_.size() < max_remembered) return;
-  std::erase_if(remembered_, [&](const Remembered& one) { return one.expires_at_ms <= hub_now_ms; });
-  if (remembered_.size() >= max_remembered) remembered_.erase(remembered_.begin());
-}
-
 Result<void> ActionCore::save() {
   JsonArray actions;
   for (const Remembered& one : remembered_) {
@@ -105,6 +116,7 @@ Result<void> ActionCore::save() {
   }
   JsonObject object;
   object["actions"] = std::move(actions);
+  object["lost_at_ms"] = lost_at_ms_;
   return replace_file(disk_, path, seal(std::move(object)), 0600);
 }
 

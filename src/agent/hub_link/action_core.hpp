@@ -2,7 +2,8 @@
 // Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs.
 //
 // The id is durable before anything is done. A repeated id gets the stored result; one that a crash
-// interrupted is answered as such and not done again.
+// interrupted is answered as such and not done again. If the journal was lost, nobody knows what was done:
+// actions that were issued before are not carried out.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +36,8 @@ class ActionCore {
 
   // An unreadable journal is started anew. Errors: those of Disk.
   Result<void> start();
+  // A session with the hub begins at this time of its clock.
+  void connected(std::int64_t hub_now_ms);
   // `hub_now_ms` is the hub's time as far as the device knows it: expiry is the hub's word.
   protocol::ActionResult handle(const protocol::Action& action, std::int64_t hub_now_ms);
 
@@ -46,12 +49,14 @@ class ActionCore {
     protocol::ActionResult result;
   };
   Result<void> save();
-  void make_room(std::int64_t hub_now_ms);
+  std::string why_not(const protocol::Action& action, std::int64_t hub_now_ms);  // empty: it may be done
 
   Disk& disk_;
   std::map<std::string, ActionRunner*, std::less<>> runners_;
   Logger log_;
   std::vector<Remembered> remembered_;  // oldest first
+  bool lost_ = false;                   // the journal was, and the hub's time is not known yet
+  std::int64_t lost_at_ms_ = 0;         // on the hub's clock: what is not younger may have been done
 };
 
 // Answers with the parameters that it was given.

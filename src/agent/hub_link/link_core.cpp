@@ -14,6 +14,14 @@ constexpr std::string_view unknown_without_key =
     "the hub does not know this device: start the agent with an enrolment key (--key-file or "
     "STARLING_ENROLMENT_KEY; `starling key create NAME --enrolment` on the operator's machine makes one)";
 
+// For the log: both ends write the type first. Nothing else of a message is logged; it may hold a token.
+std::string_view type_in(std::string_view message) {
+  constexpr std::string_view begin = R"({"type":")";
+  if (!message.starts_with(begin)) return "?";
+  message.remove_prefix(begin.size());
+  return message.substr(0, std::min<std::size_t>(message.find('"'), 40));
+}
+
 }  // namespace
 
 LinkCore::LinkCore(Disk& disk, const Clock& clock, Identity& identity, SettingsCore& settings,
@@ -110,12 +118,15 @@ void LinkCore::lose(std::string_view reason) {
 // ---- messages
 
 void LinkCore::send(const protocol::FromDevice& message) {
-  output_.send(protocol::encode(message));
+  const std::string text = protocol::encode(message);
+  log_.debug("message sent", {{"type", type_in(text)}, {"bytes", text.size()}});
+  output_.send(text);
 }
 
 void LinkCore::received(std::string_view text) {
   if (state_ != State::greeting && state_ != State::answering && state_ != State::established) return;
   alive();
+  log_.debug("message received", {{"type", type_in(text)}, {"bytes", text.size()}});
   const auto message = protocol::decode_from_hub(text);
   if (!message) {
     log_.error("the hub sent what this agent cannot read", {{"error", message.error().message}});
@@ -165,6 +176,7 @@ void LinkCore::on(const protocol::Welcome& welcome) {
       log_.error("the device's new token cannot be saved", {{"error", saved.error().message}});
     }
   }
+  actions_.connected(welcome.hub_time_ms);
   last_failure_.clear();
   log_.info("connected to the hub", {{"revision", welcome.revision}});
   reported_.clear();

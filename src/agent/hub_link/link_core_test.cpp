@@ -338,15 +338,39 @@ TEST(ActionCore, DoesNotRepeatWhatACrashInterrupted) {
   EXPECT_EQ(runner.runs, 1);
 }
 
-TEST(ActionCore, RemembersABoundedNumber) {
+TEST(ActionCore, NeverForgetsWhatMayComeAgain) {
   FakeDisk disk;
   EchoRunner echo;
   ActionCore core(disk, {{"echo", &echo}}, Logger());
-  for (int i = 0; i < 200; ++i) {
-    EXPECT_TRUE(core.handle({"a" + std::to_string(i), "echo", {}, 1'000}, 1).ok);
+  constexpr int room = ActionCore::max_remembered;
+  for (int i = 0; i < room; ++i)
+    EXPECT_TRUE(core.handle({"a" + std::to_string(i), "echo", {}, 1'000, 1}, 1).ok);
+  EXPECT_THAT(core.handle({"one more", "echo", {}, 1'000, 1}, 1).message, HasSubstr("issue it later"));
+  EXPECT_TRUE(core.handle({"a0", "echo", {{"again", true}}, 1'000, 1}, 1).result.empty());
+  EXPECT_TRUE(core.handle({"one more", "echo", {}, 2'000, 1}, 1'000).ok) << "the others have expired";
+  EXPECT_FALSE(core.handle({"a0", "echo", {}, 1'000, 1}, 1'000).ok);
+}
+
+TEST(ActionCore, ALostJournalMayHaveHeldWhatWasIssuedBefore) {
+  FakeDisk disk;
+  EchoRunner echo;
+  disk.put(ActionCore::path, "torn");
+  for (const char* start : {"the one that finds the journal torn", "the next one"}) {
+    SCOPED_TRACE(start);
+    ActionCore core(disk, {{"echo", &echo}}, Logger());
+    ASSERT_TRUE(core.start());
+    core.connected(500);
+    EXPECT_THAT(core.handle({"before", "echo", {}, 1'000, 400}, 510).message, HasSubstr("lost its journal"));
+    EXPECT_TRUE(core.handle({"after", "echo", {}, 1'000, 505}, 510).ok);
   }
-  EXPECT_LT(disk.content(ActionCore::path)->size(), 16u * 1024);
-  EXPECT_TRUE(core.handle({"a199", "echo", {{"again", true}}, 1'000}, 1).result.empty());
+}
+
+TEST(ActionCore, DoesNotStartWhileTheJournalCannotBeRead) {
+  FakeDisk disk;
+  EchoRunner echo;
+  disk.make_fail(std::string(ActionCore::path), ErrorCode::io);
+  ActionCore core(disk, {{"echo", &echo}}, Logger());
+  EXPECT_FALSE(core.start());
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ Result<Request> request_of(const Call& call, std::int64_t now_ms) {
   if (!reason) return fail(reason);
   request.action.id = make_uuid_v7(WallTime(Milliseconds(now_ms)));
   request.action.name = std::move(*name);
+  request.action.issued_at_ms = now_ms;
   request.action.expires_at_ms = now_ms + seconds->value_or(60) * 1000;
   request.target = std::move(*target);
   request.reason = std::move(*reason);

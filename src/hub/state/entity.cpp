@@ -217,7 +217,8 @@ Result<Key> Key::from_json(std::string_view id, const Json& body) {
 }
 
 Json ActionRequest::to_json() const {
-  JsonObject body{{"name", name}, {"parameters", parameters}, {"expires_at", expires_at_ms}};
+  JsonObject body{
+      {"name", name}, {"parameters", parameters}, {"expires_at", expires_at_ms}, {"issued_at", issued_at_ms}};
   if (!device.empty()) {
     body["device"] = device;
   } else {
@@ -235,6 +236,7 @@ Result<ActionRequest> ActionRequest::from_json(std::string_view id, const Json& 
     out.device = reader.string("device");
     out.selector = reader.selector("selector");
     out.expires_at_ms = reader.integer("expires_at");
+    out.issued_at_ms = reader.integer("issued_at");
   });
 }
 

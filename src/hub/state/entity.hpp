@@ -95,6 +95,7 @@ struct ActionRequest {
   std::string device;           // one device, or
   protocol::Selector selector;  // all that match when it reaches them
   std::int64_t expires_at_ms = 0;
+  std::int64_t issued_at_ms = 0;
 
   Json to_json() const;
   static Result<ActionRequest> from_json(std::string_view id, const Json& body);
