@@ -72,10 +72,24 @@ Bio reader_of(const std::string& text) {
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }
 
+// nullptr if the text holds none.
+PrivateKey read_private_key(const std::string& pem) {
+  const Bio text = reader_of(pem);
+  PrivateKey key(PEM_read_bio_PrivateKey(text.get(), nullptr, nullptr, nullptr));
+  ERR_clear_error();
+  return key;
+}
+
 }  // namespace
 
 http::TlsIdentity make_self_signed_identity(const std::string& host) {
-  const PrivateKey key = make_private_key();
+  return self_signed_identity_of(make_private_key_pem(), host).value();
+}
+
+Result<http::TlsIdentity> self_signed_identity_of(const std::string& private_key_pem,
+                                                  const std::string& host) {
+  const PrivateKey key = read_private_key(private_key_pem);
+  if (!key) return fail(ErrorCode::invalid_argument, "the text is not a private key in PEM");
   const Certificate certificate(X509_new());
   X509* raw = certificate.get();
   require(raw != nullptr, "make a certificate");
@@ -101,7 +115,7 @@ http::TlsIdentity make_self_signed_identity(const std::string& host) {
   add_extension(raw, NID_ext_key_usage, "serverAuth");
   add_extension(raw, NID_subject_alt_name, (not_an_address ? "DNS:" : "IP:") + host);
   require(X509_sign(raw, key.get(), EVP_sha256()) > 0, "sign a certificate");
-  return {.certificate_pem = pem_of(raw), .private_key_pem = pem_of(key.get())};
+  return http::TlsIdentity{.certificate_pem = pem_of(raw), .private_key_pem = private_key_pem};
 }
 
 std::string make_private_key_pem() {
@@ -128,9 +142,7 @@ Result<std::string> pin_of_certificate(const std::string& certificate_pem) {
 }
 
 Result<std::string> pin_of_private_key(const std::string& private_key_pem) {
-  const Bio text = reader_of(private_key_pem);
-  const PrivateKey key(PEM_read_bio_PrivateKey(text.get(), nullptr, nullptr, nullptr));
-  ERR_clear_error();
+  const PrivateKey key = read_private_key(private_key_pem);
   if (!key) return fail(ErrorCode::invalid_argument, "the text is not a private key in PEM");
   unsigned char* encoded = nullptr;
   const int size = i2d_PUBKEY(key.get(), &encoded);

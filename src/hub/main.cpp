@@ -9,6 +9,7 @@
 #include "base/log.hpp"
 #include "hub/server.hpp"
 #include "hub/store/sqlite/backup.hpp"
+#include "hub/tls_policy.hpp"
 
 namespace {
 
@@ -23,6 +24,7 @@ struct Arguments {
   double rate_limit = 10'000;
   std::string backup_file;
   std::string restore_file;
+  bool use_backup_key = false;
 };
 
 int complain(const starling::Error& error) {
@@ -84,6 +86,9 @@ void add_options(CLI::App& app, Arguments& arguments) {
   auto* restore =
       app.add_subcommand("restore", "Put a backup in the place of the database, as a new generation");
   restore->add_option("FILE", arguments.restore_file)->required();
+  app.add_subcommand("use-backup-key",
+                     "Serve TLS with the backup key from the next start on; devices know its pin already")
+      ->callback([&arguments] { arguments.use_backup_key = true; });
 }
 
 int back_up(const Arguments& arguments) {
@@ -130,5 +135,9 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   if (!arguments.backup_file.empty()) return back_up(arguments);
   if (!arguments.restore_file.empty()) return restore(arguments);
+  if (arguments.use_backup_key) {
+    const auto used = starling::hub::use_backup_key(arguments.settings.data);
+    return used ? 0 : complain(used.error());
+  }
   return serve(arguments);
 }

@@ -30,17 +30,11 @@ Result<http::TlsIdentity> read_identity(const std::filesystem::path& certificate
   return http::TlsIdentity{std::move(*certificate_pem), std::move(*private_key_pem)};
 }
 
-// The certificate is written last: it is what says that the folder is complete.
-Result<void> make_own_identity(const std::filesystem::path& folder, const std::string& host) {
-  if (auto made = make_folders(folder, 0700); !made) return made;
-  const http::TlsIdentity identity = make_self_signed_identity(own_host_name(host));
-  if (auto written = write_file_durably(folder / "backup-key.pem", make_private_key_pem(), 0600); !written) {
-    return written;
+Result<std::string> key_in(const std::filesystem::path& file) {
+  if (!std::filesystem::exists(file)) {
+    if (auto written = write_file_durably(file, make_private_key_pem(), 0600); !written) return fail(written);
   }
-  if (auto written = write_file_durably(folder / "key.pem", identity.private_key_pem, 0600); !written) {
-    return written;
-  }
-  return write_file_durably(folder / "certificate.pem", identity.certificate_pem, 0644);
+  return read_file(file, max_pem_bytes);
 }
 
 Result<ServerTls> with_pin(http::TlsIdentity identity) {
@@ -49,16 +43,24 @@ Result<ServerTls> with_pin(http::TlsIdentity identity) {
   return ServerTls{std::move(identity), std::move(*pin), {}};
 }
 
+// What is missing is made; keys that are there are never replaced, since devices know their pins.
 Result<ServerTls> own_tls(const std::filesystem::path& folder, const std::string& host) {
-  if (!std::filesystem::exists(folder / "certificate.pem")) {
-    if (auto made = make_own_identity(folder, host); !made) return fail(made);
+  if (auto made = make_folders(folder, 0700); !made) return fail(made);
+  const auto key = key_in(folder / "key.pem");
+  if (!key) return fail(key);
+  const auto backup = key_in(folder / "backup-key.pem");
+  if (!backup) return fail(backup);
+  const auto certificate = folder / "certificate.pem";
+  if (!std::filesystem::exists(certificate)) {
+    const auto made = self_signed_identity_of(*key, own_host_name(host));
+    if (!made) return fail(made, (folder / "key.pem").string());
+    if (auto written = write_file_durably(certificate, made->certificate_pem, 0644); !written)
+      return fail(written);
   }
-  auto identity = read_identity(folder / "certificate.pem", folder / "key.pem");
+  auto identity = read_identity(certificate, folder / "key.pem");
   if (!identity) return fail(identity);
   auto tls = with_pin(std::move(*identity));
   if (!tls) return tls;
-  const auto backup = read_file(folder / "backup-key.pem", max_pem_bytes);
-  if (!backup) return fail(backup);
   auto backup_pin = pin_of_private_key(*backup);
   if (!backup_pin) return fail(backup_pin, (folder / "backup-key.pem").string());
   tls->backup_pin = std::move(*backup_pin);
@@ -90,6 +92,22 @@ Result<ServerTls> prepare_tls(const TlsPolicy& policy, const std::filesystem::pa
   }
   if (is_loopback_host(host) || policy.insecure_listen) return ServerTls{};
   return own_tls(data / "tls", host);
+}
+
+// The certificate goes first: without it, the next start makes one for whichever key it finds.
+Result<void> use_backup_key(const std::filesystem::path& data) {
+  const auto folder = data / "tls";
+  if (!std::filesystem::exists(folder / "backup-key.pem")) {
+    return fail(ErrorCode::not_found,
+                fmt::format("there is no backup key in {}: a hub makes one when it first serves TLS with a "
+                            "certificate of its own",
+                            folder.string()));
+  }
+  std::error_code error;
+  std::filesystem::remove(folder / "certificate.pem", error);
+  if (!error) std::filesystem::rename(folder / "backup-key.pem", folder / "key.pem", error);
+  if (error) return fail(ErrorCode::io, fmt::format("{}: {}", folder.string(), error.message()));
+  return fsync_folder(folder);
 }
 
 }  // namespace starling::hub

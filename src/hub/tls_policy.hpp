@@ -32,4 +32,8 @@ bool is_loopback_host(const std::string& host);
 Result<ServerTls> prepare_tls(const TlsPolicy& policy, const std::filesystem::path& data,
                               const std::string& host);
 
+// Puts the backup key in the place of the hub's own: the next start makes a certificate for it, and a new
+// backup key. Devices that know the backup pin notice nothing. Errors: not_found (there is none yet), io.
+Result<void> use_backup_key(const std::filesystem::path& data);
+
 }  // namespace starling::hub

@@ -56,5 +56,27 @@ TEST(Tls, TheOwnCertificateIsMadeOnceWithABackupKey) {
   }
 }
 
+TEST(Tls, TheBackupKeyTakesOverUnderThePinThatDevicesKnow) {
+  const TemporaryFolder folder;
+  EXPECT_FALSE(use_backup_key(folder.path()));
+  const auto before = prepare_tls({}, folder.path(), "0.0.0.0");
+  ASSERT_TRUE(use_backup_key(folder.path()));
+  const auto after = prepare_tls({}, folder.path(), "0.0.0.0");
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_EQ(after->pin, before->backup_pin);
+  EXPECT_NE(after->backup_pin, before->pin);
+  EXPECT_NE(after->backup_pin, before->backup_pin);
+}
+
+TEST(Tls, ALostCertificateIsMadeAnewForTheSameKeys) {
+  const TemporaryFolder folder;
+  const auto before = prepare_tls({}, folder.path(), "0.0.0.0");
+  std::filesystem::remove(folder.path() / "tls/certificate.pem");
+  const auto after = prepare_tls({}, folder.path(), "0.0.0.0");
+  ASSERT_TRUE(after) << after.error().message;
+  EXPECT_EQ(after->pin, before->pin);
+  EXPECT_EQ(after->backup_pin, before->backup_pin);
+}
+
 }  // namespace
 }  // namespace starling::hub
