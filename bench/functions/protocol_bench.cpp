@@ -8,7 +8,7 @@
 #include <memory>
 #include <vector>
 
-#include "base/files.hpp"
+#include "base/json_folder.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/document.hpp"
 #include "protocol/merge_patch.hpp"
@@ -22,12 +22,9 @@ using Components = std::vector<std::shared_ptr<const Component>>;
 
 Components shipped_components() {
   Components components;
-  for (const auto& entry : std::filesystem::directory_iterator(STARLING_SOURCE_DIR "/components")) {
-    const std::string text = read_file(entry.path(), 1u << 20).value();
-    components.push_back(Component::from_json(parse_json(text).value()).value());
-  }
-  std::sort(components.begin(), components.end(),
-            [](const auto& a, const auto& b) { return a->name() < b->name(); });
+  const auto files = read_json_folders({STARLING_SOURCE_DIR "/components"}).value();
+  for (const auto& [name, component] : catalog_of(files).value().components())
+    components.push_back(component);
   return components;
 }
 

@@ -4,7 +4,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "agent/component_files.hpp"
+#include "base/json_folder.hpp"
 
 namespace starling::agent {
 namespace {
@@ -44,7 +44,9 @@ Result<std::unique_ptr<Agent>> Agent::load(const asio::any_io_executor& executor
   if (auto made = make_folders(options.state, 0700); !made) return fail(made);
   auto lock = FileLock::acquire(options.state / "agent.lock");
   if (!lock) return fail(lock);
-  auto catalog = read_components(options.components);
+  const auto files = read_json_folders(options.components);
+  if (!files) return fail(files, "component files");
+  auto catalog = protocol::catalog_of(*files);
   if (!catalog) return fail(catalog);
   std::unique_ptr<Agent> agent(
       new Agent(executor, clock, log, std::move(*lock), std::move(options), std::move(*catalog), board));

@@ -20,7 +20,7 @@ namespace starling::agent {
 
 struct AgentOptions {
   std::filesystem::path state;
-  std::filesystem::path components;
+  std::vector<std::filesystem::path> components;  // folders; a later one's files replace an earlier one's
   http::Url hub;
   std::vector<std::string> pins;
   std::string enrolment_key;  // empty: only a device that has enrolled can connect

@@ -101,7 +101,7 @@ struct AgentTest : testing::Test {
   Result<void> load() {
     AgentOptions options;
     options.state = folder / "state";
-    options.components = folder / "components";
+    options.components = {folder / "components"};
     options.hub.host = "127.0.0.1";
     options.hub.port = server->port();
     options.enrolment_key = "enrol-me";

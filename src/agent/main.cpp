@@ -11,7 +11,7 @@
 #include <cstdlib>
 
 #include "agent/agent.hpp"
-#include "agent/component_files.hpp"
+#include "base/json_folder.hpp"
 
 namespace {
 
@@ -71,12 +71,15 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   auto key = enrolment_key(line);
   if (!key) return fail(key);
   auto components =
-      line.components.empty() ? agent::find_components() : Result<std::filesystem::path>(line.components);
-  if (!components) return fail(components);
+      line.components.empty() ? shipped_folder("components") : Result<std::filesystem::path>(line.components);
+  if (!components) return fail(components, "without --components");
   auto labels = parse_labels(line.labels);
   if (!labels) return fail(labels);
   options.state = std::filesystem::absolute(line.state);
-  options.components = std::move(*components);
+  options.components.push_back(std::move(*components));
+  if (const auto own = options.state / "components"; std::filesystem::is_directory(own)) {
+    options.components.push_back(own);
+  }
   options.hub = std::move(*hub);
   options.pins = line.pins;
   options.enrolment_key = std::move(*key);
@@ -132,13 +135,17 @@ int main(int argc, char** argv) {
       ->envname("STARLING_HUB");
   app.add_option("--key", line.key, "Enrolment key; better in a file or in STARLING_ENROLMENT_KEY");
   app.add_option("--key-file", line.key_file, "File that holds the enrolment key");
-  app.add_option("--pin", line.pins, "The hub's pin, sha256/...; may be given twice for a backup pin");
+  app.add_option("--pin", line.pins, "The hub's pin, sha256/...; may be given twice for a backup pin")
+      ->delimiter(',')
+      ->envname("STARLING_PIN");
   app.add_option("--name", line.name, "What people call the device; default: the host name");
   app.add_option("--timezone", line.timezone, "IANA name, Europe/Berlin; default: the machine's");
   app.add_option("--label", line.labels, "KEY=VALUE, set when the device enrols; may be repeated");
   app.add_option("--modules", line.modules,
                  "Folder of modules; a module that is started by hand finds STATE/agent.sock");
-  app.add_option("--components", line.components, "Folder of component files");
+  app.add_option(
+      "--components", line.components,
+      "Folder of component files, instead of those that ship with the agent; STATE/components adds to them");
   app.add_option("--log-format", line.log_format, "text, json or auto")
       ->check(CLI::IsMember({"text", "json", "auto"}));
   app.set_version_flag("--version", STARLING_VERSION);

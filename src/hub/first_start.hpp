@@ -3,9 +3,7 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <string>
-#include <vector>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
@@ -14,18 +12,8 @@
 
 namespace starling::hub {
 
-using Components = std::vector<std::shared_ptr<const protocol::Component>>;
-
-// Every *.json of these folders, in order; a later file of a component replaces an earlier one. Folders that
-// do not exist are passed over. Errors: invalid_argument (naming the file; also for an alias that two
-// components have), those of read_file.
-Result<Components> read_components(const std::vector<std::filesystem::path>& folders);
-
-// Where the components that ship with the hub are: beside the installed binary, or in its source tree.
-std::filesystem::path shipped_components();
-
 // Puts those that a fleet has in another version or not at all.
-ChangeLog::Plan components_plan(Components components, Logger log);
+ChangeLog::Plan components_plan(protocol::Catalog catalog, Logger log);
 
 // Gives the fleet its first admin key if it has no key; `text` is the key in clear.
 ChangeLog::Plan admin_key_plan(std::string text, std::int64_t now_ms);

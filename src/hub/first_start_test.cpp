@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.hpp"
+#include "base/json_folder.hpp"
 #include "hub/store/store_fixture.hpp"
 
 namespace starling::hub {
@@ -27,6 +28,11 @@ class FirstStart : public testing::Test {
     return change.edits.size();
   }
 
+  Result<protocol::Catalog> components() const {
+    const auto files = read_json_folders({folder_.path()});
+    return files ? protocol::catalog_of(*files) : fail(files);
+  }
+
   TemporaryFolder folder_;
   FleetState state_{"default"};
 };
@@ -34,14 +40,14 @@ class FirstStart : public testing::Test {
 TEST_F(FirstStart, ComponentFilesAreTakenOverOnceForEachVersion) {
   put("lamp.json", component);
   put("notes.txt", "not a component");
-  const auto first = read_components({folder_.path(), "/nowhere"});
+  const auto first = components();
   ASSERT_TRUE(first) << first.error().message;
   EXPECT_EQ(apply(components_plan(*first, Logger())), 1u);
   EXPECT_EQ(apply(components_plan(*first, Logger())), 0u);
   std::string changed(component);
   changed.replace(changed.find("bright"), 6, "strong");
   put("lamp.json", changed);
-  EXPECT_EQ(apply(components_plan(*read_components({folder_.path()}), Logger())), 1u);
+  EXPECT_EQ(apply(components_plan(*components(), Logger())), 1u);
   EXPECT_NE(state_.catalog().find("lamp.level"), nullptr);
 }
 
@@ -49,9 +55,9 @@ TEST_F(FirstStart, ABrokenComponentFileIsNamed) {
   for (const char* broken :
        {"{", "{}", R"({"x-component":"lamp","type":"object","properties":{"a":{"type":"null"}}})"}) {
     put("lamp.json", broken);
-    const auto components = read_components({folder_.path()});
-    ASSERT_FALSE(components) << broken;
-    EXPECT_NE(components.error().message.find("lamp.json"), std::string::npos) << components.error().message;
+    const auto read = components();
+    ASSERT_FALSE(read) << broken;
+    EXPECT_NE(read.error().message.find("lamp.json"), std::string::npos) << read.error().message;
   }
 }
 
@@ -62,10 +68,10 @@ TEST_F(FirstStart, AnAliasOfTwoFilesNamesTheFileTheAliasAndBothOwners) {
   horn.replace(horn.find("lamp"), 4, "horn");
   put("horn.json", horn);
   put("lamp.json", lamp);
-  const auto components = read_components({folder_.path()});
-  ASSERT_FALSE(components);
+  const auto read = components();
+  ASSERT_FALSE(read);
   for (const char* named : {"lamp.json", "lamp.level", "LEVEL", "horn.level"})
-    EXPECT_NE(components.error().message.find(named), std::string::npos) << components.error().message;
+    EXPECT_NE(read.error().message.find(named), std::string::npos) << read.error().message;
 }
 
 TEST_F(FirstStart, TheAdminKeyIsMadeOnlyWhereThereIsNone) {

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "base/files.hpp"
+#include "base/json_folder.hpp"
 #include "base/task_group.hpp"
 #include "hub/api/log_access.hpp"
 #include "hub/first_start.hpp"
@@ -35,6 +36,7 @@ struct Server::Running {
   Result<void> open_store();
   asio::awaitable<void> live();
   asio::awaitable<Result<void>> begin();
+  Result<protocol::Catalog> component_files() const;
   asio::awaitable<Result<void>> prepare_fleets();
   asio::awaitable<void> tick();
   asio::awaitable<void> watch_signals();
@@ -116,9 +118,20 @@ asio::awaitable<void> Server::Running::live() {
   co_await end();
 }
 
+Result<protocol::Catalog> Server::Running::component_files() const {
+  const auto shipped = shipped_folder("components");
+  if (!shipped) return fail(shipped);
+  std::vector<std::filesystem::path> folders{*shipped};
+  const auto own = settings.data / "components";
+  if (std::filesystem::is_directory(own)) folders.push_back(own);
+  if (!settings.components.empty()) folders.push_back(settings.components);
+  const auto files = read_json_folders(folders);
+  if (!files) return fail(files, "component files");
+  return protocol::catalog_of(*files);
+}
+
 asio::awaitable<Result<void>> Server::Running::prepare_fleets() {
-  auto components =
-      read_components({shipped_components(), settings.data / "components", settings.components});
+  auto components = component_files();
   if (!components) co_return fail(components);
   LogAccess log_access(hub->changes(), context.get_executor());
   if (hub->changes().published(default_fleet)->keys().empty()) {

@@ -227,4 +227,23 @@ Result<Json> Component::validate(std::string_view key, const Json& value) const 
   }
 }
 
+Result<Catalog> catalog_of(std::span<const JsonFile> files) {
+  std::map<std::string, std::pair<const JsonFile*, std::shared_ptr<const Component>>> latest;
+  for (const JsonFile& file : files) {
+    auto component = Component::from_json(file.content);
+    if (!component) {
+      const Error& error = component.error();
+      return fail(component, file.path + (error.field.empty() ? "" : " at " + error.field));
+    }
+    const std::string name = (*component)->name();
+    latest[name] = {&file, std::move(*component)};
+  }
+  if (latest.empty()) return fail(ErrorCode::invalid_argument, "there are no component files");
+  Catalog catalog;
+  for (auto& [name, entry] : latest) {
+    if (auto put = catalog.put(std::move(entry.second)); !put) return fail(put, entry.first->path);
+  }
+  return catalog;
+}
+
 }  // namespace starling::protocol

@@ -12,12 +12,14 @@
 
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/crypto.hpp"
 #include "base/json.hpp"
+#include "base/json_folder.hpp"
 #include "base/result.hpp"
 
 namespace starling::protocol {
@@ -88,6 +90,11 @@ class Catalog {
   std::map<std::string, std::shared_ptr<const Component>, std::less<>> components_;
   std::map<std::string, std::string, std::less<>> aliases_;  // alias → full key
 };
+
+// The components that files declare; a later file of the same component replaces an earlier one. Errors:
+// those of Component::from_json and Catalog::put, naming the file and the place in it; invalid_argument if
+// there is none.
+Result<Catalog> catalog_of(std::span<const JsonFile> files);
 
 // "hotword" of "hotword.models"; empty if there is no dot.
 std::string_view component_of(std::string_view key);

@@ -15,10 +15,10 @@
 #include <filesystem>
 #include <fstream>
 
-#include "agent/component_files.hpp"
 #include "agent/device_core.hpp"
 #include "agent/fake_disk.hpp"
 #include "agent/modules/module_server.hpp"
+#include "base/json_folder.hpp"
 
 namespace starling::agent {
 namespace {
@@ -84,7 +84,9 @@ struct ExampleModules : testing::TestWithParam<const char*> {
     fs::remove_all(folder);
     fs::create_directories(folder / "models");
     std::ofstream(folder / "models/Hey_Tars.tflite") << "model";
-    auto read = read_components(fs::path(STARLING_SOURCE_DIR) / "components");
+    const auto files = read_json_folders({fs::path(STARLING_SOURCE_DIR) / "components"});
+    ASSERT_TRUE(files) << files.error().message;
+    auto read = protocol::catalog_of(*files);
     ASSERT_TRUE(read) << read.error().message;
     catalog = std::move(*read);
     auto loaded = DeviceCore::load(disk, clock, catalog, maker, hub, server, {}, nullptr);
