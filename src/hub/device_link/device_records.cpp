@@ -24,8 +24,12 @@ DeviceFacts DeviceFacts::parse(std::string_view text) {
   facts.metadata = object_in(object, "metadata");
   facts.capabilities = object_in(object, "capabilities");
   facts.reported = object_in(object, "reported");
-  for (const auto& [key, message] : object_in(object, "errors")) {
-    if (message.is_string()) facts.errors.push_back({std::string(key), std::string(message.get_string())});
+  if (const Json* errors = object.if_contains("errors"); errors != nullptr && errors->is_array()) {
+    for (const Json& error : errors->get_array()) {
+      if (!error.is_object()) continue;
+      const JsonReader reader(error.get_object());
+      facts.errors.push_back({reader.string("key").value_or(""), reader.string("message").value_or("")});
+    }
   }
   facts.pending_edits = JsonReader(object).optional_integer("pending").value_or(std::nullopt).value_or(0);
   return facts;
@@ -37,10 +41,10 @@ std::string DeviceFacts::text() const {
   if (!capabilities.empty()) object["capabilities"] = capabilities;
   if (!reported.empty()) object["reported"] = reported;
   if (!errors.empty()) {
-    JsonObject by_key;
+    JsonArray several;  // also of one key
     for (const protocol::KeyError& error : errors)
-      by_key[error.key] = error.message;
-    object["errors"] = std::move(by_key);
+      several.push_back(JsonObject{{"key", error.key}, {"message", error.message}});
+    object["errors"] = std::move(several);
   }
   if (pending_edits != 0) object["pending"] = pending_edits;
   return object.empty() ? std::string{} : boost::json::serialize(object);

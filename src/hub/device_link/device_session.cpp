@@ -117,7 +117,10 @@ void DeviceSession::on_drained() {
   if (state_ == State::live || state_ == State::flat) refresh();
 }
 
-void DeviceSession::on_close(CloseCode, std::string_view) {
+void DeviceSession::on_close(CloseCode, std::string_view reason) {
+  if (state_ == State::live || state_ == State::settling || state_ == State::flat) {
+    sessions_.logger_.info("device gone", {{"device", request_.device_id}, {"why", reason}});
+  }
   state_ = State::ended;
   peer_ = nullptr;
   sessions_.leave(*this);
@@ -175,6 +178,9 @@ void DeviceSession::handle(const protocol::Handshake& message) {
   state_ = State::settling;
   deadline_ = sessions_.clock_.steady() + sessions_.options_.ping_interval;
   sessions_.enter(*this);
+  sessions_.logger_.info("device connected", {{"device", request_.device_id},
+                                              {"version", message.agent_version},
+                                              {"pending_edits", message.pending.size()}});
   welcome(message);
   settle(message.pending);
 }
@@ -332,6 +338,7 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   if (final && message.target == offered_hash_) offered_hash_ = {};
   const bool refused = message.phase == Phase::refused || message.phase == Phase::reverted;
   if (final) refused_hash_ = record.refused = refused ? message.target : Digest{};
+  say_outcome(message);
   if (refused || had_errors) {
     DeviceFacts facts = DeviceFacts::parse(record.facts);
     facts.errors = message.errors;
@@ -339,6 +346,19 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   }
   sessions_.reported(request_.fleet, request_.device_id);
   if (final) refresh();
+}
+
+void DeviceSession::say_outcome(const protocol::ConfigStatus& message) const {
+  const bool refused = message.phase == Phase::refused || message.phase == Phase::reverted;
+  std::string why;
+  for (const protocol::KeyError& error : message.errors) {
+    why += (why.empty() ? "" : "; ") + (error.key.empty() ? "" : error.key + ": ") + error.message;
+  }
+  (sessions_.logger_.*(refused ? &Logger::warning : &Logger::debug))(
+      "device answered", {{"device", request_.device_id},
+                          {"phase", to_string(message.phase)},
+                          {"running_revision", message.running_revision},
+                          {"why", why}});
 }
 
 void DeviceSession::handle(const protocol::ConfigPropose& message) {
@@ -417,7 +437,8 @@ void DeviceSession::send_action(const ActionRequest& action) {
   const bool mine =
       action.device.empty() ? action.selector.matches(known->labels) : action.device == request_.device_id;
   if (!mine) return;
-  send(protocol::Action{action.id, action.name, action.parameters, action.expires_at_ms});
+  send(
+      protocol::Action{action.id, action.name, action.parameters, action.expires_at_ms, action.issued_at_ms});
 }
 
 void DeviceSession::send_flat() {
@@ -442,7 +463,8 @@ void DeviceSession::send(const protocol::FromHub& message) {
 
 void DeviceSession::refuse(const Refusal& refusal) {
   if (state_ == State::ended) return;
-  sessions_.logger_.warning(
+  const bool ordinary = refusal.close == CloseCode::going_away;  // the hub stops
+  (sessions_.logger_.*(ordinary ? &Logger::debug : &Logger::warning))(
       "device link refused",
       {{"device", request_.device_id}, {"code", refusal.code}, {"why", refusal.message}});
   protocol::LinkError error{std::string(refusal.code), refusal.message, refusal.retry};

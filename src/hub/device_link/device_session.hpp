@@ -76,6 +76,7 @@ class DeviceSession final : public ws::Session {
   void refuse(const Refusal& refusal);
   void send(const protocol::FromHub& message);
   void send_flat();
+  void say_outcome(const protocol::ConfigStatus& message) const;
   SharedSection desired();
   std::string declared_components() const;
   const FleetState* state() const;

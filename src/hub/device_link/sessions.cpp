@@ -184,7 +184,9 @@ void Sessions::refresh_later(DeviceSession& session) {
   if (session.waiting_to_refresh) return;
   session.waiting_to_refresh = true;
   refresh_.push_back(&session);
-  if (refresh_.size() == 1) executor_.post([this] { refresh_slice(); });
+  if (refresh_.size() > 1) return;
+  sent_before_refresh_ = counters_.updates_sent;
+  executor_.post([this] { refresh_slice(); });
 }
 
 // A few sessions in each turn, so that REST and other devices never wait for a fan-out.
@@ -199,10 +201,12 @@ void Sessions::refresh_slice() {
   }
   if (refresh_next_ < refresh_.size()) {
     executor_.post([this] { refresh_slice(); });
-  } else {
-    refresh_.clear();
-    refresh_next_ = 0;
+    return;
   }
+  refresh_.clear();
+  refresh_next_ = 0;
+  const std::uint64_t sent = counters_.updates_sent - sent_before_refresh_;
+  if (sent > 0) logger_.info("settings sent", {{"devices", sent}});
 }
 
 ws::SharedFrame Sessions::update_frame(const SettingsSection& section, const SharedSection& base,

@@ -127,6 +127,7 @@ class Sessions : public ChangeObserver {
   SilenceWatch silence_;
   std::vector<DeviceSession*> refresh_;  // sessions to look at in coming turns; nullptr: has gone meanwhile
   std::size_t refresh_next_ = 0;
+  std::uint64_t sent_before_refresh_ = 0;
   // By base hash, target hash and revision.
   std::map<std::tuple<Digest, Digest, std::int64_t>, ws::SharedFrame> frames_;
   bool stopping_ = false;

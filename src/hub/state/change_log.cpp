@@ -146,6 +146,26 @@ void ChangeLog::commit_next() {
   store_.commit(std::move(batch), [this](Result<void> outcome) { on_committed(std::move(outcome)); });
 }
 
+// A line for each change, or for all that one commit stored together: under load they are many.
+void ChangeLog::say_committed(const std::vector<Waiting>& finished) const {
+  const Change* last = nullptr;
+  std::size_t count = 0;
+  for (const Waiting& waiting : finished) {
+    if (!waiting.change) continue;
+    last = waiting.change.get();
+    ++count;
+  }
+  if (count == 1) {
+    log_.info("change", {{"revision", last->revision},
+                         {"action", last->action},
+                         {"by", last->principal_name.empty() ? last->principal : last->principal_name},
+                         {"edits", last->edits.size()},
+                         {"fleet", last->fleet}});
+  } else if (count > 1) {
+    log_.info("changes", {{"count", count}, {"last_revision", last->revision}, {"fleet", last->fleet}});
+  }
+}
+
 void ChangeLog::on_committed(Result<void> outcome) {
   std::vector<Waiting> finished = std::exchange(committing_, {});
   if (!outcome) {
@@ -154,6 +174,7 @@ void ChangeLog::on_committed(Result<void> outcome) {
     reset_heads();
   }
   commit_next();
+  if (outcome) say_committed(finished);
   for (Waiting& waiting : finished) {
     if (!outcome) {
       waiting.done(fail(outcome));

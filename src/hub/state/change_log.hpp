@@ -83,6 +83,7 @@ class ChangeLog {
   void add_planned(Waiting waiting);
   void commit_next();
   void on_committed(Result<void> outcome);
+  void say_committed(const std::vector<Waiting>& finished) const;
   void reset_heads();
 
   Store& store_;
