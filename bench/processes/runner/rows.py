@@ -208,7 +208,22 @@ def memory(bench):
     for name, what in stages.items():
         samples = [memory_at(bench, devices=count, **what) for _ in range(min(bench.runs, 3))]
         found[name] = {key: median(samples, key) for key in ("each", "kernel_each", "before", "after")}
-    return {"devices": count, "stages": found, "registered_each": registered_memory(bench)}
+    return {"devices": count, "stages": found, "registered_each": registered_memory(bench),
+            "nats_each": median([nats_memory(bench) for _ in range(min(bench.runs, 3))])}
+
+
+def nats_memory(bench):
+    """KiB of nats-server for each subscriber, at its largest while it serves a few fan-outs of the same bytes."""
+    with nats(bench.folder) as peer:
+        before = peer.memory_kib()["pss"]
+        fanouts = threading.Thread(target=load, args=("nats-fanout", peer, "--devices", bench.devices,
+                                                      "--payload", 326, "--ack", 241))
+        fanouts.start()
+        largest = before
+        while fanouts.is_alive():
+            largest = max(largest, peer.memory_kib()["pss"])
+            time.sleep(0.05)
+    return (largest - before) / bench.devices
 
 
 def registered_memory(bench):
