@@ -1,17 +1,13 @@
 #include "keeper/keeper.hpp"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <cstring>
 
 #include "keeper/process_table.hpp"
@@ -21,30 +17,8 @@ namespace {
 
 using Phase = Shutdown::Phase;
 
-struct FreedByC {
-  void operator()(char* text) const { ::free(text); }
-};
-
 std::unexpected<Error> failed(const std::string& doing) {
   return fail(ErrorCode::io, doing + ": " + std::strerror(errno));
-}
-
-// Makes the folder, and gives its absolute path: sockets in it are told to processes that run elsewhere.
-Result<std::string> make_folder(const std::string& folder) {
-  if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) return failed("making the folder " + folder);
-  const std::unique_ptr<char, FreedByC> path(::realpath(folder.c_str(), nullptr));
-  if (!path) return failed("looking for the folder " + folder);
-  return std::string(path.get());
-}
-
-Result<FileDescriptor> lock_folder(const std::string& folder) {
-  const std::string path = folder + "/keeper.lock";
-  FileDescriptor lock(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock) return failed("opening " + path);
-  if (::flock(lock.number(), LOCK_EX | LOCK_NB) != 0) {
-    return fail(ErrorCode::failed_precondition, "another keeper runs in " + folder + ": stop that one first");
-  }
-  return lock;
 }
 
 Result<FileDescriptor> take_signals() {
@@ -62,37 +36,32 @@ Result<FileDescriptor> take_signals() {
 }  // namespace
 
 Result<std::unique_ptr<Keeper>> Keeper::open(const Clock& clock, const Log& log, CommandLine line) {
-  Result<std::string> state = make_folder(line.state);
+  Result<StateFolder> state = StateFolder::take(line.state);
   if (!state) return fail(state);
-  line.state = std::move(*state);
-  Result<FileDescriptor> lock = lock_folder(line.state);
-  if (!lock) return fail(lock);
-  if (const auto notify = make_folder(line.state + "/notify"); !notify) return fail(notify);
   if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return failed("becoming the subreaper");
   Result<FileDescriptor> signals = take_signals();
   if (!signals) return fail(signals);
 
-  const std::string socket = line.state + "/keeper.sock";
   std::unique_ptr<Keeper> keeper(
-      new Keeper(clock, log, std::move(line), std::move(*lock), std::move(*signals)));
-  auto link = AgentLink::listen(socket, keeper->poller_, *keeper, log);
+      new Keeper(clock, log, std::move(line), std::move(*state), std::move(*signals)));
+  auto link = AgentLink::listen(keeper->state_.socket(), keeper->poller_, *keeper, log);
   if (!link) return fail(link);
   keeper->link_ = std::move(*link);
   if (keeper->poller_.watch(keeper->signals_, *keeper) != 0) return failed("watching signals");
   return keeper;
 }
 
-Keeper::Keeper(const Clock& clock, const Log& log, CommandLine line, FileDescriptor lock,
+Keeper::Keeper(const Clock& clock, const Log& log, CommandLine line, StateFolder state,
                FileDescriptor signals)
     : clock_(clock),
       log_(log),
-      lock_(std::move(lock)),
+      state_(std::move(state)),
       signals_(std::move(signals)),
       spawner_(line.features),
-      counter_(line.state + "/keeper.state", log),
-      children_(clock, poller_, spawner_, line.state + "/notify", *this),
+      counter_(state_.counts(), log),
+      children_(clock, poller_, spawner_, state_.notify(), *this),
       orphans_(clock, [this](pid_t pid) { return pid == agent_.pid() || children_.holds(pid); }),
-      agent_(clock, log, spawner_, counter_, std::move(line.agent), line.state + "/keeper.sock") {}
+      agent_(clock, log, spawner_, counter_, std::move(line.agent), state_.socket()) {}
 
 int Keeper::run() {
   agent_.start();

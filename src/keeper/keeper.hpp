@@ -11,6 +11,7 @@
 #include "keeper/command_line.hpp"
 #include "keeper/orphans.hpp"
 #include "keeper/shutdown.hpp"
+#include "keeper/state_folder.hpp"
 
 namespace starling::keeper {
 
@@ -23,7 +24,7 @@ class Keeper final : private AgentLink::Receiver, private Children::Listener, pr
   int run();  // until the end; gives the exit status
 
  private:
-  Keeper(const Clock& clock, const Log& log, CommandLine line, FileDescriptor lock, FileDescriptor signals);
+  Keeper(const Clock& clock, const Log& log, CommandLine line, StateFolder state, FileDescriptor signals);
 
   // From the agent.
   void attached() override;
@@ -54,7 +55,7 @@ class Keeper final : private AgentLink::Receiver, private Children::Listener, pr
 
   const Clock& clock_;
   const Log& log_;
-  FileDescriptor lock_;
+  StateFolder state_;
   FileDescriptor signals_;
   Spawner spawner_;
   StartCounter counter_;

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "agent/supervisor/config_txt_files.hpp"
 #include "base/files.hpp"
 
 namespace starling::agent {
@@ -104,6 +105,14 @@ TEST_F(ModuleFolder, ConfigIsWrittenOnlyWhenItChanges) {
   const auto written = fs::last_write_time(root / "m/config.txt");
   ASSERT_TRUE(write_enabled(root / "m", true));
   EXPECT_EQ(fs::last_write_time(root / "m/config.txt"), written);
+}
+
+TEST_F(ModuleFolder, TheMirrorWritesOnlyBelowItsFolder) {
+  fs::create_directories(root / "modules/m");
+  ConfigTxtFiles files(root / "modules");
+  EXPECT_TRUE(files.write_enabled("m", false));
+  EXPECT_EQ(text("modules/m/config.txt"), "enabled = false\n");
+  EXPECT_EQ(files.write_enabled("..", true).error().code, ErrorCode::invalid_argument);
 }
 
 TEST_F(ModuleFolder, ConfigThatCannotBeWrittenIsAnErrorAndStays) {

@@ -1,0 +1,27 @@
+// Purpose: the config.txt files of the modules in one folder, for ConfigMirror. Owner: Agent. Thread: one;
+// blocks. Lifetime: outlives ConfigMirror.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+#include "agent/supervisor/config_mirror.hpp"
+#include "agent/supervisor/module_folder.hpp"
+
+namespace starling::agent {
+
+class ConfigTxtFiles final : public ConfigFiles {
+ public:
+  explicit ConfigTxtFiles(std::filesystem::path modules_folder) : folder_(std::move(modules_folder)) {}
+
+  Result<void> write_enabled(std::string_view module, bool enabled) override {
+    if (!valid_module_name(module)) return fail(ErrorCode::invalid_argument, "this is no module's name");
+    return agent::write_enabled(folder_ / module, enabled);
+  }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace starling::agent
