@@ -4,8 +4,6 @@
 #include <csignal>
 #include <utility>
 
-#include "agent/supervisor/spawn_plan.hpp"
-
 namespace starling::agent {
 
 Result<void> ModuleProcess::spawn(const ModuleManifest& manifest, std::uint64_t run) {
@@ -15,7 +13,7 @@ Result<void> ModuleProcess::spawn(const ModuleManifest& manifest, std::uint64_t 
   auto place = ports_.trees.make(manifest, child_id());
   if (!place) return fail(place);
   phase_ = Phase::spawning;
-  ports_.keeper.spawn(spawn_request(manifest, child_id(), std::move(*place)));
+  ports_.keeper.spawn(spawn_request(manifest, child_id(), std::move(*place), ports_.environment));
   return {};
 }
 

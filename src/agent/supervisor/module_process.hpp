@@ -11,6 +11,7 @@
 
 #include "agent/supervisor/death.hpp"
 #include "agent/supervisor/keeper_port.hpp"
+#include "agent/supervisor/spawn_plan.hpp"
 #include "agent/supervisor/tree_port.hpp"
 #include "base/clock.hpp"
 #include "base/result.hpp"
@@ -21,6 +22,7 @@ struct ProcessPorts {
   const Clock& clock;
   KeeperPort& keeper;
   TreePort& trees;
+  const Environment& environment;  // of every module
 };
 
 class ModuleProcess {

@@ -4,18 +4,23 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <iterator>
 
 namespace starling::agent {
 
-SpawnRequest spawn_request(const ModuleManifest& manifest, ChildId id, TreePlace place) {
+SpawnRequest spawn_request(const ModuleManifest& manifest, ChildId id, TreePlace place,
+                           Environment environment) {
   SpawnRequest request;
   request.id = std::move(id);
   request.exec = manifest.exec;
   request.args = manifest.args;
-  request.environment = manifest.environment;
-  request.environment.insert(request.environment.end(), std::make_move_iterator(place.environment.begin()),
-                             std::make_move_iterator(place.environment.end()));
+  for (const auto& [name, value] : manifest.environment)
+    environment[name] = value;
+  if (manifest.watchdog > Milliseconds(0)) {
+    environment["WATCHDOG_USEC"] = std::to_string(std::chrono::microseconds(manifest.watchdog).count());
+  }
+  for (const auto& [name, value] : place.environment)
+    environment[name] = value;
+  request.environment.assign(environment.begin(), environment.end());
   request.working_folder = manifest.working_folder.empty() ? manifest.folder : manifest.working_folder;
   if (manifest.account) {
     request.credentials =

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,7 +13,12 @@
 
 namespace starling::agent {
 
-SpawnRequest spawn_request(const ModuleManifest& manifest, ChildId id, TreePlace place);
+// Variables that every module gets, of the agent's: PATH, TZ, STARLING_MODULE_SOCKET, ...
+using Environment = std::map<std::string, std::string>;
+
+// The manifest's variables win over the agent's; those by which the tree is found, over both.
+SpawnRequest spawn_request(const ModuleManifest& manifest, ChildId id, TreePlace place,
+                           Environment environment);
 
 // The module and the run of "recorder:17".
 struct RunName {

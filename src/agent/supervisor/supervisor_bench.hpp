@@ -113,6 +113,7 @@ class SupervisorBench : public SupervisorListener {
   ManualClock clock;
   FakeBoard board;
   FakeDisk disk;
+  Environment environment{{"PATH", "/usr/bin"}};
   std::string boot_id = "boot-1";
   std::map<std::string, Result<ModuleManifest>> manifests;
   std::map<std::string, bool> enabled;  // as the generation has it
@@ -139,8 +140,8 @@ class SupervisorBench : public SupervisorListener {
   void start_agent(bool attach = true) {
     recovery = std::make_unique<SessionRecovery>(disk, boot_id, Logger());
     mirror = std::make_unique<ConfigMirror>(board, Logger());
-    core = std::make_unique<SupervisorCore>(ProcessPorts{clock, board, board}, board, *recovery, *mirror,
-                                            *this, SeededRandom(7), Logger());
+    core = std::make_unique<SupervisorCore>(ProcessPorts{clock, board, board, environment}, board, *recovery,
+                                            *mirror, *this, SeededRandom(7), Logger());
     for (const auto& [name, manifest] : manifests) {
       if (board.config.contains(name)) mirror->found(name, board.config[name]);
       core->add(name, manifest, enabled[name]);

@@ -1,0 +1,89 @@
+#include "agent/supervisor/module_report.hpp"
+
+#include <array>
+#include <optional>
+#include <string_view>
+
+#include "agent/supervisor/cause_of_death.hpp"
+
+namespace starling::agent {
+namespace {
+
+std::string_view pace_name(RetryPace pace) {
+  constexpr std::array<std::string_view, 4> names{"quick", "slow", "memory-hold", "never"};
+  return names[static_cast<std::size_t>(pace)];
+}
+
+// In whole seconds, or the reading of the two clocks would make another time of it each time.
+void put_time(JsonObject& json, std::string_view key, const std::optional<SteadyTime>& time,
+              const Clock& clock) {
+  if (!time) return;
+  const auto from_now = std::chrono::duration_cast<Milliseconds>(*time - clock.steady());
+  json[key] = to_rfc3339(std::chrono::round<Seconds>(clock.wall() + from_now));
+}
+
+void put_text(JsonObject& json, std::string_view key, std::string_view text) {
+  if (!text.empty()) json[key] = text;
+}
+
+JsonObject to_json(const DeathReport& death) {
+  JsonObject json;
+  json["class"] = to_string(death.death_class);
+  json["confidence"] = to_string(death.confidence);
+  json["text"] = death.text;
+  put_text(json, "fingerprint", death.fingerprint);
+  JsonArray evidence;
+  for (const std::string& line : death.evidence)
+    evidence.push_back(JsonString(line));
+  if (!evidence.empty()) json["evidence"] = std::move(evidence);
+  JsonArray lines;
+  for (const std::string& line : death.last_lines)
+    lines.push_back(JsonString(line));
+  if (!lines.empty()) json["last_lines"] = std::move(lines);
+  return json;
+}
+
+}  // namespace
+
+JsonObject to_json(const ModuleStatus& status, const Clock& clock) {
+  JsonObject json;
+  json["enabled"] = status.enabled;
+  if (!status.settled) json["settled"] = false;
+  if (status.provisional) json["provisional"] = true;
+  put_text(json, "quarantine", status.quarantine);
+  json["state"] = to_string(status.state);
+  json["cause"] = to_string(status.cause);
+  put_text(json, "detail", status.detail);
+  put_text(json, "waits_for", status.waits_for);
+  put_text(json, "status", status.status_text);
+  put_text(json, "manifest_problem", status.manifest_problem);
+  json["epoch"] = status.epoch;
+  if (status.attempt > 1) json["attempt"] = status.attempt;
+  if (status.starts > 1) json["restarts"] = status.starts - 1;
+  put_time(json, "deadline", status.deadline, clock);
+  put_time(json, "next_retry", status.next_retry, clock);
+  if (status.pace != RetryPace::quick) json["pace"] = pace_name(status.pace);
+  if (status.pid != 0) json["pid"] = status.pid;
+  if (status.last_death) json["last_death"] = to_json(*status.last_death);
+  return json;
+}
+
+JsonObject to_json(const Transition& transition, const Clock& clock) {
+  JsonObject json;
+  json["number"] = transition.number;
+  json["at"] = to_rfc3339(transition.at);
+  json["module"] = transition.module;
+  json["from"] = to_string(transition.from);
+  json["to"] = to_string(transition.to);
+  json["cause"] = to_string(transition.cause);
+  put_text(json, "detail", transition.detail);
+  json["epoch"] = transition.epoch;
+  json["attempt"] = transition.attempt;
+  json["enabled"] = transition.enabled;
+  json["settled"] = transition.settled;
+  put_time(json, "deadline", transition.deadline, clock);
+  put_time(json, "next_retry", transition.next_retry, clock);
+  return json;
+}
+
+}  // namespace starling::agent
