@@ -188,6 +188,9 @@ Result<SessionRecovery::Session> SessionRecovery::parse(std::string_view text) {
   if (!boot_id) return fail(boot_id);
   if (!clean) return fail(clean);
   if (!attempts) return fail(attempts);
+  if (*attempts < 0 || *attempts > max_attempts) {
+    return fail(ErrorCode::corrupted, "recovery_attempts is " + std::to_string(*attempts));
+  }
   if (!runs) return fail(runs);
   Session session{
       std::move(*boot_id),  *clean, static_cast<int>(*attempts), std::move(*wanted), std::move(*enabled),
