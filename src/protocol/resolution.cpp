@@ -86,38 +86,32 @@ std::vector<EffectiveSetting> resolve(std::span<const std::shared_ptr<const Comp
   return effective;
 }
 
-std::vector<StackEntry> stack_of(const Component& component, const SettingSchema& setting,
+std::vector<StackEntry> stack_of(std::string_view key, const Component* component,
                                  std::span<const LayerView> layers) {
   std::vector<StackEntry> stack;
-  const LayerView* winner = nullptr;
-  std::int64_t winning_revision = 0;
   std::size_t winning = 0;
+  const LayerView* winner = nullptr;
   for (const LayerView& layer : layers) {
-    const auto entry = layer.values->find(setting.key);
+    const auto entry = layer.values->find(key);
     if (entry == layer.values->end()) continue;
-    const bool accepted = accepts(component, setting.key, entry->second);
+    const bool accepted = component == nullptr || accepts(*component, key, entry->second);
+    const std::int64_t winning_revision = winner == nullptr ? 0 : stack[winning].entry->revision;
     if (accepted && !loses(layer, entry->second, winner, winning_revision)) {
       winner = &layer;
-      winning_revision = entry->second.revision;
       winning = stack.size();
     }
-    stack.push_back({layer.id, &entry->second, accepted, false});
+    stack.push_back({&layer, &entry->second, accepted, false});
   }
   if (winner != nullptr) stack[winning].effective = true;
   return stack;
 }
 
-WinningEntry winning_entry(std::string_view key, std::span<const LayerView> layers) {
-  const LayerView* winner = nullptr;
-  const LayerEntry* best = nullptr;
-  for (const LayerView& layer : layers) {
-    const auto entry = layer.values->find(key);
-    if (entry == layer.values->end()) continue;
-    if (best != nullptr && loses(layer, entry->second, winner, best->revision)) continue;
-    winner = &layer;
-    best = &entry->second;
+std::optional<StackEntry> winner_of(std::string_view key, const Component* component,
+                                    std::span<const LayerView> layers) {
+  for (const StackEntry& entry : stack_of(key, component, layers)) {
+    if (entry.effective) return entry;
   }
-  return {winner == nullptr ? nullptr : winner->id, best};
+  return std::nullopt;
 }
 
 }  // namespace starling::protocol

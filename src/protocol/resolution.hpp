@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -53,24 +54,22 @@ bool accepts(const Component& component, std::string_view key, const LayerEntry&
 // set accepted_by of an entry that was validated for being written; forgetting either costs only time.
 void mark_accepted(LayerValues& values, const Component& component);
 
-// What one layer says about a setting, for `explain`.
+// What one layer says about a key, for `explain`.
 struct StackEntry {
-  const LayerId* layer = nullptr;
+  const LayerView* layer = nullptr;
   const LayerEntry* entry = nullptr;
   bool accepted = true;    // by the present schema
   bool effective = false;  // this one wins
 };
 
-// Every layer that has a value for the setting, lowest first. If none is effective, the default is.
-std::vector<StackEntry> stack_of(const Component& component, const SettingSchema& setting,
+// Every layer that has a value for the key, lowest first. `component` is the one that the key belongs to,
+// nullptr for a key that belongs to none (persona.active): then any value counts. If none is effective, the
+// default is.
+std::vector<StackEntry> stack_of(std::string_view key, const Component* component,
                                  std::span<const LayerView> layers);
 
-// The entry in force of a key that belongs to no component (persona.active); null pointers if nobody wrote
-// it.
-struct WinningEntry {
-  const LayerId* layer = nullptr;
-  const LayerEntry* entry = nullptr;
-};
-WinningEntry winning_entry(std::string_view key, std::span<const LayerView> layers);
+// The effective one of that stack, if there is one.
+std::optional<StackEntry> winner_of(std::string_view key, const Component* component,
+                                    std::span<const LayerView> layers);
 
 }  // namespace starling::protocol

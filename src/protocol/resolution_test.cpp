@@ -165,28 +165,28 @@ TEST(StackOf, ShowsEveryLayerAndTheWinner) {
   stack.layer(LayerKind::group, "a", 5).set("lamp.level", 2, 20);
   stack.layer(LayerKind::group, "b", 5).set("lamp.level", 3, 15);
   stack.layer(LayerKind::device, "d").set("lamp.level", 101, 30);
-  const auto shown = stack_of(*lamp, *lamp->find("lamp.level"), stack.views());
+  const auto shown = stack_of("lamp.level", lamp.get(), stack.views());
   ASSERT_EQ(shown.size(), 4u);
-  EXPECT_EQ(shown[0].layer->text(), "fleet");
+  EXPECT_EQ(shown[0].layer->id->text(), "fleet");
   EXPECT_FALSE(shown[0].effective);
   EXPECT_TRUE(shown[1].effective);
   EXPECT_EQ(shown[1].entry->revision, 20);
   EXPECT_FALSE(shown[2].effective);
   EXPECT_FALSE(shown[3].accepted);
   EXPECT_FALSE(shown[3].effective);
-  EXPECT_TRUE(stack_of(*lamp, *lamp->find("lamp.mode"), stack.views()).empty());
+  EXPECT_TRUE(stack_of("lamp.mode", lamp.get(), stack.views()).empty());
 }
 
-TEST(WinningEntry, FollowsTheSameOrder) {
+TEST(WinnerOf, FollowsTheSameOrder) {
   Stack stack;
-  EXPECT_EQ(winning_entry(persona_active_key, stack.views()).entry, nullptr);
+  EXPECT_FALSE(winner_of(persona_active_key, nullptr, stack.views()));
   stack.layer(LayerKind::fleet, "").set(persona_active_key, "TARS", 1);
   stack.layer(LayerKind::group, "a", 5).set(persona_active_key, "HAL", 9);
   stack.layer(LayerKind::group, "b", 5).set(persona_active_key, "MARVIN", 8);
-  const WinningEntry winner = winning_entry(persona_active_key, stack.views());
-  ASSERT_TRUE(winner.entry);
-  EXPECT_EQ(winner.entry->value, Json("HAL"));
-  EXPECT_EQ(winner.layer->text(), "group:a");
+  const auto winner = winner_of(persona_active_key, nullptr, stack.views());
+  ASSERT_TRUE(winner);
+  EXPECT_EQ(winner->entry->value, Json("HAL"));
+  EXPECT_EQ(winner->layer->id->text(), "group:a");
 }
 
 }  // namespace

@@ -71,18 +71,22 @@ Result<Explanation> explain(const FleetState& state, const Device& device, const
     explanation.alias = schema->alias;
     explanation.stack.push_back({{LayerKind::defaults, ""}, schema->default_value, 0, false});
   }
-  for (const auto& view : state.stack(device).layers) {
-    const auto entry = view.values->find(explanation.key);
-    if (entry == view.values->end()) continue;
-    explanation.stack.push_back({*view.id, entry->second.value, entry->second.revision, false});
+  const auto* component =
+      schema == nullptr ? nullptr : state.catalog().component(protocol::component_of(schema->key));
+  const FleetState::Stack stack = state.stack(device);
+  bool written = false;
+  for (const protocol::StackEntry& each : protocol::stack_of(explanation.key, component, stack.layers)) {
+    explanation.stack.push_back({*each.layer->id, each.entry->value, each.entry->revision, each.effective});
+    if (!each.effective) continue;
+    written = true;
+    explanation.effective = each.entry->value;
+    explanation.winner = *each.layer->id;
+  }
+  if (!written && schema != nullptr) {
+    explanation.stack.front().in_force = true;
+    explanation.effective = schema->default_value;
   }
   std::ranges::reverse(explanation.stack);
-  if (const auto winner = effective_value(state, device, explanation.key)) {
-    explanation.effective = winner->value;
-    explanation.winner = winner->layer;
-    const auto in_force = std::ranges::find(explanation.stack, winner->layer, &StackedValue::layer);
-    if (in_force != explanation.stack.end()) in_force->in_force = true;
-  }
   return explanation;
 }
 

@@ -35,10 +35,13 @@ std::vector<const LayerId*> layers_above(const FleetState& state, const LayerId&
     const LayerId* layer;
     std::int64_t priority;
   };
+  const auto* component = state.catalog().component(protocol::component_of(key));
   std::vector<Above> above;
   for (auto at = state.layers().lower_bound({written.kind, ""}); at != state.layers().end(); ++at) {
     const auto& [id, layer] = *at;
-    if (!layer.values.contains(key) || !beats(state, id, written)) continue;
+    const auto entry = layer.values.find(key);
+    if (entry == layer.values.end() || !beats(state, id, written)) continue;
+    if (component != nullptr && !protocol::accepts(*component, key, entry->second)) continue;
     above.push_back({&id, is_group(id) ? priority_of(state, id) : 0});
   }
   std::ranges::stable_sort(above, std::greater(),

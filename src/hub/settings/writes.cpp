@@ -239,19 +239,14 @@ Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& 
 std::optional<EffectiveValue> effective_value(const FleetState& state, const Device& device,
                                               const std::string& key) {
   const auto* schema = state.catalog().find(key);
-  std::optional<EffectiveValue> best;
-  if (schema != nullptr) best = EffectiveValue{schema->default_value, {LayerKind::defaults, ""}, 0};
-  int best_rank = -1;
-  for (const auto& view : state.stack(device).layers) {
-    const auto found = view.values->find(key);
-    if (found == view.values->end()) continue;
-    if (best_rank == view.rank && best && best->revision > found->second.revision) continue;
-    // As resolution does: a value that its schema no longer accepts counts as not written.
-    if (schema != nullptr && !state.catalog().validate(schema->key, found->second.value)) continue;
-    best = EffectiveValue{found->second.value, *view.id, found->second.revision};
-    best_rank = view.rank;
+  const std::string& full = schema == nullptr ? key : schema->key;
+  const auto* component = state.catalog().component(protocol::component_of(full));
+  const FleetState::Stack stack = state.stack(device);
+  if (const auto winner = protocol::winner_of(full, schema == nullptr ? nullptr : component, stack.layers)) {
+    return EffectiveValue{winner->entry->value, *winner->layer->id, winner->entry->revision};
   }
-  return best;
+  if (schema == nullptr) return std::nullopt;
+  return EffectiveValue{schema->default_value, {LayerKind::defaults, ""}, 0};
 }
 
 Proposal plan_proposal(const FleetState& head, const Device& device, const protocol::PendingEdit& edit) {

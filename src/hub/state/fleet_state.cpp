@@ -246,17 +246,9 @@ FleetState::Stack FleetState::stack(const Device& device) const {
   add_groups(LayerKind::policy_group);
   add({LayerKind::policy_device, device.id});
 
-  const protocol::LayerEntry* active = nullptr;
-  int active_rank = -1;
-  for (const LayerView& view : stack.layers) {
-    const auto entry = view.values->find(protocol::persona_active_key);
-    if (entry == view.values->end()) continue;
-    if (view.rank == active_rank && entry->second.revision < active->revision) continue;
-    active = &entry->second;
-    active_rank = view.rank;
-  }
-  if (active == nullptr || !active->value.is_string()) return stack;
-  const auto persona = personas_.find(std::string_view(active->value.get_string()));
+  const auto active = protocol::winner_of(protocol::persona_active_key, nullptr, stack.layers);
+  if (!active || !active->entry->value.is_string()) return stack;
+  const auto persona = personas_.find(std::string_view(active->entry->value.get_string()));
   if (persona == personas_.end()) return stack;
   stack.persona = persona->second.get();
   rank = 1;
