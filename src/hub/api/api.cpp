@@ -38,6 +38,17 @@ http::Response too_many(Seconds wait) {
   return response;
 }
 
+// A device that can sign does so: a stolen token or somebody's key alone is not that device.
+Result<void> check_protocol(const ChangeLog& log, std::string_view fleet, const std::string& device_id,
+                            int protocol) {
+  const FleetState* state = log.published(fleet);
+  const Device* device = state == nullptr ? nullptr : state->device(device_id);
+  if (protocol != 0 || device == nullptr || device->public_key.empty()) return {};
+  return fail(ErrorCode::permission_denied,
+              fmt::format("device '{}' has a key pair: open its link with {}: {} and sign the handshake",
+                          device_id, protocol::protocol_header, protocol::protocol_version));
+}
+
 http::Response failure(const Error& error) {
   http::Response response = http::problem_response(error);
   if (error.code == ErrorCode::unauthenticated) response.headers.set("WWW-Authenticate", "Bearer");
@@ -266,6 +277,11 @@ Result<LinkRequest> Api::link_request(const http::Request& request) {
     if (!id.empty() && id != principal->device_id) {
       return fail(ErrorCode::permission_denied, "the token belongs to another device than X-Device-ID names");
     }
+    if (auto allowed =
+            check_protocol(hub_.changes(), principal->home_fleet, principal->device_id, link.protocol);
+        !allowed) {
+      return fail(allowed);
+    }
     link.fleet = principal->home_fleet;
     link.device_id = principal->device_id;
     link.token_valid = true;
@@ -279,10 +295,12 @@ Result<LinkRequest> Api::link_request(const http::Request& request) {
     if (!reach) return fail(reach);
     if (!reach->covers(*device))
       return fail(ErrorCode::permission_denied, "your grant does not cover this device");
+    if (auto allowed = check_protocol(hub_.changes(), record->fleet, id, link.protocol); !allowed)
+      return fail(allowed);
     link.fleet = record->fleet;
     link.device_id = id;
     // The key vouches for devices that have none of their own; the others sign the handshake.
-    link.token_valid = link.protocol == 0 || device->public_key.empty();
+    link.token_valid = device->public_key.empty();
     return link;
   }
   if (device != nullptr && link.protocol >= 1 && !device->public_key.empty()) {

@@ -20,23 +20,27 @@ class LinkDoor : public ApiTest {
     const auto* refusal = std::get_if<http::Response>(&answer);
     return refusal == nullptr ? 101 : refusal->status;
   }
+  // Gives the token.
+  std::string enrol_with_key(int number) {
+    const auto made =
+        post("/api/v1/devices/register", R"({"device_uuid":")" + uuid(number) + R"(","public_key":")" +
+                                             base64url_encode(make_ed25519_key_pair().public_key) + "\"}");
+    EXPECT_EQ(made.status, 201) << made.response.body;
+    return made.text("/token");
+  }
+  static std::pair<std::string, std::string> bearer(const std::string& text) {
+    return {"Authorization", "Bearer " + text};
+  }
 };
 
 TEST_F(LinkDoor, OpensForWhoMayBeADevice) {
   const std::string plain = enrol(1, "plain");
   const std::string signing = uuid(2);
-  const auto keys = make_ed25519_key_pair();
-  const auto made = post("/api/v1/devices/register", R"({"device_uuid":")" + signing + R"(","public_key":")" +
-                                                         base64url_encode(keys.public_key) + "\"}");
-  ASSERT_EQ(made.status, 201) << made.response.body;
-  const std::string token = made.text("/token");
+  const std::string token = enrol_with_key(2);
   const std::string viewer = make_key_of(R"({"name":"v","role":"viewer"})");
   const std::string enrolment = make_key_of(R"({"name":"e","kind":"enrolment"})");
   const std::string nursery = make_key_of(R"({"name":"n","role":"operator","selector":"room=nursery"})");
   const std::string version(protocol::protocol_header);
-  const auto bearer = [](const std::string& text) {
-    return std::pair<std::string, std::string>("Authorization", "Bearer " + text);
-  };
   struct Case {
     const char* what;
     Headers headers;
@@ -64,9 +68,35 @@ TEST_F(LinkDoor, OpensForWhoMayBeADevice) {
   };
   for (const Case& each : cases)
     EXPECT_EQ(open(std::string(protocol::link_path), each.headers), each.status) << each.what;
-  EXPECT_EQ(open("/ws", {bearer(token)}), 101);
+  EXPECT_EQ(open("/ws", {bearer(token_of(plain))}), 101);
   EXPECT_EQ(open("/api/v1/devices", {bearer(token)}), 404);
   EXPECT_EQ(get_as(token, std::string(protocol::link_path)).status, 422) << "without Upgrade";
+}
+
+TEST_F(LinkDoor, WhoCanSignMustSign) {
+  const std::string token = enrol_with_key(1);
+  const std::string plain = enrol(2, "plain");
+  const std::string version(protocol::protocol_header);
+  struct Case {
+    const char* what;
+    Headers headers;
+    int status;
+  };
+  const Case cases[] = {
+      {"a token and the handshake to come", {bearer(token), {version, "1"}}, 101},
+      {"a token alone", {bearer(token)}, 403},
+      {"a token and version 0", {bearer(token), {version, "0"}}, 403},
+      {"an operator's key", {bearer(admin_key), {"X-Device-ID", uuid(1)}}, 403},
+      {"an operator's key and the handshake to come",
+       {bearer(admin_key), {"X-Device-ID", uuid(1)}, {version, "1"}},
+       101},
+      {"a token of a device without a key", {bearer(token_of(plain))}, 101},
+      {"an operator's key for a device without one", {bearer(admin_key), {"X-Device-ID", plain}}, 101},
+  };
+  for (const Case& each : cases) {
+    EXPECT_EQ(open(std::string(protocol::link_path), each.headers), each.status) << each.what;
+    EXPECT_EQ(open("/ws", each.headers), each.status) << each.what;
+  }
 }
 
 }  // namespace

@@ -76,16 +76,28 @@ const Device* DeviceSession::device() const {
 void DeviceSession::on_open(ws::Peer& peer) {
   peer_ = &peer;
   const SteadyTime now = sessions_.clock_.steady();
-  if (request_.protocol == 0) {
-    state_ = State::flat;
-    deadline_ = now + sessions_.options_.ping_interval;
-    sessions_.enter(*this);
-    send_flat();
-    return;
-  }
+  if (request_.protocol == 0) return open_flat(now);
   deadline_ = now + sessions_.options_.handshake_timeout;
   nonce_ = random_token();
   send(protocol::Challenge{nonce_});
+}
+
+// Nothing but the upgrade request speaks for this client. So it may neither stand for a device that can sign
+// nor take the place of a session that has had a handshake.
+void DeviceSession::open_flat(SteadyTime now) {
+  const Device* known = device();
+  const bool may_enter = known != nullptr && known->public_key.empty();
+  if (!may_enter || sessions_.has_handshaken(request_.device_id)) {
+    sessions_.logger_.warning("a client without a protocol version was turned away",
+                              {{"device", request_.device_id}});
+    state_ = State::ended;
+    return may_enter ? peer_->close(CloseCode::superseded, "superseded")
+                     : peer_->close(CloseCode::unauthorized, "unauthorized");
+  }
+  state_ = State::flat;
+  deadline_ = now + sessions_.options_.ping_interval;
+  sessions_.enter(*this);
+  send_flat();
 }
 
 void DeviceSession::on_text(std::string_view text) {

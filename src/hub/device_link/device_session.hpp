@@ -30,6 +30,7 @@ class DeviceSession final : public ws::Session {
 
   const std::string& device_id() const { return request_.device_id; }
   const std::string& fleet() const { return request_.fleet; }
+  bool is_flat() const { return request_.protocol == 0; }
 
   // Something that may concern this device has been published: sends the newest document if it is another
   // one.
@@ -66,6 +67,7 @@ class DeviceSession final : public ws::Session {
     bool retry = false;
     std::int64_t epoch_start = 0;
   };
+  void open_flat(SteadyTime now);
   std::optional<Refusal> judge(const protocol::Handshake& message) const;
   void take_over(const protocol::Handshake& message);
   void welcome(const protocol::Handshake& message);

@@ -391,7 +391,7 @@ TEST_F(DeviceSessionTest, ActionsReachThoseWhomTheyNameAlsoLaterButNotWhenExpire
 }
 
 TEST_F(DeviceSessionTest, AClientFromTheDocumentsGetsTheFlatPayload) {
-  TestDevice& device = add_device();
+  TestDevice& device = add_device_without_key();
   device.session = hub.sessions().accept({"default", device.id, true, 0});
   device.session->on_open(device.peer);
   executor.run_all();
@@ -402,6 +402,37 @@ TEST_F(DeviceSessionTest, AClientFromTheDocumentsGetsTheFlatPayload) {
   set("fleet", "hotword.models", JsonArray{"Tars.tflite"});
   ASSERT_EQ(device.peer.sent.size(), 2u);
   EXPECT_EQ(parse_json(device.peer.sent[1])->at("payload").at("HOTWORD_MODELS"), (JsonArray{"Tars.tflite"}));
+}
+
+TEST_F(DeviceSessionTest, AFlatClientStandsForNobodyWhoCanSignAndTakesNoProvenPlace) {
+  TestDevice& signing = add_device();
+  join(signing);
+  TestDevice& plain = add_device_without_key();
+  join(plain);
+  TestDevice& silent = add_device_without_key();
+  struct Case {
+    const char* what;
+    TestDevice& device;
+    std::optional<ws::CloseCode> closed;
+  };
+  const Case cases[] = {
+      {"a device with a key", signing, ws::CloseCode::unauthorized},
+      {"a device whose session had a handshake", plain, ws::CloseCode::superseded},
+      {"a device without either", silent, std::nullopt},
+      {"the same again", silent, std::nullopt},
+  };
+  for (const Case& each : cases) {
+    RecordingPeer peer;
+    const auto flat = hub.sessions().accept({"default", each.device.id, true, 0});
+    flat->on_open(peer);
+    executor.run_all();
+    EXPECT_EQ(peer.closed, each.closed) << each.what;
+    EXPECT_EQ(peer.sent.empty(), each.closed.has_value()) << each.what;
+    EXPECT_FALSE(each.device.peer.closed) << each.what;
+    flat->on_close(ws::CloseCode::normal, "");
+  }
+  EXPECT_TRUE(hub.sessions().online(signing.id));
+  EXPECT_TRUE(hub.sessions().online(plain.id));
 }
 
 TEST_F(DeviceSessionTest, ARemovedDeviceIsShownOut) {

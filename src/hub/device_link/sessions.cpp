@@ -54,6 +54,11 @@ void Sessions::enter(DeviceSession& session) {
   reported(session.fleet(), session.device_id());
 }
 
+bool Sessions::has_handshaken(const std::string& device_id) const {
+  const auto found = by_device_.find(device_id);
+  return found != by_device_.end() && !found->second->is_flat();
+}
+
 void Sessions::leave(DeviceSession& session) {
   connections_.erase(session.arrival);
   if (session.waiting_to_refresh) {

@@ -96,6 +96,7 @@ class Sessions : public ChangeObserver {
   // For DeviceSession.
   void enter(
       DeviceSession& session);  // its handshake has succeeded; an older session of the device is fenced off
+  bool has_handshaken(const std::string& device_id) const;  // a session that is there now
   void leave(DeviceSession& session);
   void refresh_later(DeviceSession& session);
   void reported(const std::string& fleet, const std::string& device_id);
