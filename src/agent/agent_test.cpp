@@ -35,6 +35,9 @@ class FakeHub final : public http::Handler {
     co_return http::json_response(body, 201);
   }
   std::variant<http::Response, std::unique_ptr<ws::Session>> upgrade(const http::Request& request) override {
+    if (refuse_registration) {
+      return http::problem_response({ErrorCode::unauthenticated, "no such device", ""});
+    }
     upgrades.push_back(request);
     return std::make_unique<Link>(*this);
   }

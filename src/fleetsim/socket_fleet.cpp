@@ -50,7 +50,9 @@ Result<std::string> token_of(const http::Response& response) {
   if (!body) return fail(body);
   if (!body->is_object())
     return fail(ErrorCode::unavailable, "the hub's answer to the enrolment is no object");
-  return JsonReader(body->as_object()).string("token");
+  const auto token = JsonReader(body->as_object()).optional_string("token");
+  if (!token) return fail(token);
+  return token->value_or("");  // of a known device: none, it proves itself over the link
 }
 
 }  // namespace

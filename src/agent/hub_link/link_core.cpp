@@ -69,12 +69,17 @@ void LinkCore::retry_later() {
 
 void LinkCore::enrolled(std::string_view token) {
   if (state_ != State::enrolling) return;
-  if (auto saved = identity_.save_token(disk_, token); !saved) {
-    log_.error("the device's token cannot be saved", {{"error", saved.error().message}});
-  }
+  if (!token.empty()) save_token(token);
   enrolment_needed_ = false;
-  log_.info("device enrolled", {{"device", identity_.device_id()}});
+  log_.info(token.empty() ? "the hub knows this device already" : "device enrolled",
+            {{"device", identity_.device_id()}});
   attempt();
+}
+
+void LinkCore::save_token(std::string_view token) {
+  if (auto saved = identity_.save_token(disk_, token); !saved) {
+    log_.error("the device's new token cannot be saved", {{"error", saved.error().message}});
+  }
 }
 
 void LinkCore::attempt_failed(const Error& why) {
@@ -85,6 +90,9 @@ void LinkCore::attempt_failed(const Error& why) {
   const auto warn = said ? &Logger::debug : &Logger::warning;
   if (state_ == State::enrolling) {
     (log_.*warn)("the hub did not enrol this device, trying on", {{"error", why.message}});
+    // The enrolment key may have ended, or not be meant for what this device has become, and the device still
+    // be registered: then its own key opens the link. If it is not, the hub says so and enrolment is next.
+    if (why.code == ErrorCode::permission_denied || unknown_here) enrolment_needed_ = false;
   } else if (unknown_here && options_.can_enrol) {
     log_.warning("the hub does not know this device: enrolling it again", {{"error", why.message}});
     enrolment_needed_ = true;
@@ -172,9 +180,7 @@ void LinkCore::on(const protocol::Welcome& welcome) {
   hub_ahead_ms_ = welcome.hub_time_ms - clock_.wall().time_since_epoch().count();
   heartbeat_ = Seconds(std::clamp<std::int64_t>(welcome.heartbeat_seconds, 1, 86'400));
   if (!welcome.token.empty()) {
-    if (auto saved = identity_.save_token(disk_, welcome.token); !saved) {
-      log_.error("the device's new token cannot be saved", {{"error", saved.error().message}});
-    }
+    save_token(welcome.token);
   }
   actions_.connected(welcome.hub_time_ms);
   last_failure_.clear();

@@ -52,7 +52,7 @@ class LinkCore {
   void start();  // connects at once
 
   // ---- events of the network
-  void enrolled(std::string_view token);
+  void enrolled(std::string_view token);  // empty: known already, the link's handshake brings a token
   void attempt_failed(const Error& why);
   void opened();
   void received(std::string_view text);
@@ -80,6 +80,7 @@ class LinkCore {
  private:
   void attempt();
   void retry_later();
+  void save_token(std::string_view token);
   void lose(std::string_view reason);
   void send(const protocol::FromDevice& message);
   void on(const protocol::Challenge& challenge);

@@ -95,6 +95,30 @@ TEST_F(LinkTest, EnrolsOnceThenConnectsWithItsToken) {
   EXPECT_EQ(network.asked, std::vector<std::string>{"connect secret"});
 }
 
+TEST_F(LinkTest, ADeviceThatLostItsTokenProvesItselfOverTheLink) {
+  start();
+  link().enrolled("");  // the hub knows it already and gives no token
+  EXPECT_EQ(network.asked.back(), "connect ");
+  link().opened();
+  receive(protocol::Challenge{"nonce"});
+  EXPECT_FALSE(network.last<protocol::Handshake>()->proof.empty());
+  receive(welcome("fresh"));
+  start();
+  EXPECT_EQ(network.asked, std::vector<std::string>{"connect fresh"});
+}
+
+TEST_F(LinkTest, WithAnEnrolmentKeyThatIsNotForItTheLinkIsTriedAsWell) {
+  for (const ErrorCode refusal : {ErrorCode::permission_denied, ErrorCode::unauthenticated}) {
+    start();
+    link().attempt_failed({refusal, "the key does not cover this device", {}});
+    pass(pause());
+    EXPECT_EQ(network.asked.back(), "connect ");
+    link().attempt_failed({ErrorCode::unauthenticated, "no device is registered", {}});
+    pass(pause());
+    EXPECT_EQ(network.asked.back(), "enrol");
+  }
+}
+
 TEST_F(LinkTest, SignsTheHandshakeAndTellsWhatRuns) {
   start();
   link().enrolled("secret");

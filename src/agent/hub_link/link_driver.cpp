@@ -31,7 +31,11 @@ Result<std::string> token_of_registration(const http::Response& response) {
   if (!body || !body->is_object()) {
     return fail(ErrorCode::unavailable, "the hub's answer to the registration is not a JSON object");
   }
-  return JsonReader(body->get_object()).string("token");
+  const JsonReader reader(body->get_object());
+  if (response.status == 201) return reader.string("token");
+  const auto token = reader.optional_string("token");
+  if (!token) return fail(token);
+  return token->value_or("");
 }
 
 // The end of one connection. Once it is detached the core hears nothing of it any more.

@@ -15,6 +15,8 @@ http::Response answer(int status, std::string body) {
 TEST(Registration, TakesTheTokenFromTheAnswer) {
   EXPECT_EQ(*token_of_registration(answer(201, R"({"device":{},"token":"t","heartbeat_seconds":1})")), "t");
   EXPECT_EQ(*token_of_registration(answer(200, R"({"token":"t"})")), "t");
+  EXPECT_EQ(*token_of_registration(answer(200, R"({"device":{},"heartbeat_seconds":1})")), "")
+      << "known already: the link's handshake brings the token";
 }
 
 TEST(Registration, SaysWhyItFailed) {

@@ -103,6 +103,7 @@ void VirtualHub::enrol(const hub::Device& device, std::function<void(Result<std:
       },
       [this, id = device.id, done = std::move(done)](Result<hub::SharedChange> outcome) {
         if (!outcome) return done(fail(outcome));
+        if (*outcome == nullptr) return done(std::string());  // known: the handshake brings the token
         auto& record = core_->records().edit(std::string(hub::default_fleet), id);
         done(core_->records().issue_token(record));
       });

@@ -1,3 +1,4 @@
+#include "base/crypto.hpp"
 #include "hub/api/api_fixture.hpp"
 
 namespace starling::hub {
@@ -37,6 +38,51 @@ TEST_F(DevicesApi, RegistrationAnswersTheDocumentsFieldsAndAToken) {
       post("/api/v1/devices/register", R"({"device_uuid":")" + uuid(1) + R"(","serial":"other"})");
   EXPECT_EQ(copy.status, 409);
   EXPECT_EQ(copy.text("/pointer"), "/serial");
+}
+
+TEST_F(DevicesApi, WhoOnlyKnowsADeviceGetsNoTokenOfIt) {
+  const auto body_of = [](int number, const std::string& more) {
+    return R"({"device_uuid":")" + uuid(number) + '"' + more + "}";
+  };
+  const std::string public_key =
+      R"(,"serial":"s","public_key":")" + base64url_encode(make_ed25519_key_pair().public_key) + '"';
+  const auto enrol_body = [&](int number, const std::string& more) {
+    const auto made = post("/api/v1/devices/register", body_of(number, more));
+    EXPECT_EQ(made.status, 201) << made.response.body;
+    return made.text("/token");
+  };
+  const std::string lab = R"(,"labels":{"room":"lab"})";
+  const std::string nursery = R"(,"labels":{"room":"nursery"})";
+  const std::string signing_token = enrol_body(1, public_key + lab);
+  const std::string plain_token = enrol_body(2, lab);
+  const std::string enrolment = make_key_of(R"({"name":"e","kind":"enrolment"})");
+  const std::string only_nursery =
+      make_key_of(R"({"name":"n","kind":"enrolment","selector":"room=nursery"})");
+  struct Case {
+    const char* what;
+    std::string key;
+    std::string body;
+    int status;
+    bool token;
+  };
+  const Case cases[] = {
+      {"a device that can sign", enrolment, body_of(1, public_key), 200, false},
+      {"the same for an admin", admin_key, body_of(1, public_key), 200, false},
+      {"the same for itself", signing_token, body_of(1, public_key), 200, false},
+      {"without its key", enrolment, body_of(1, R"(,"serial":"s")"), 409, false},
+      {"a device that cannot", enrolment, body_of(2, ""), 200, false},
+      {"the same for itself", plain_token, body_of(2, ""), 200, true},
+      {"the same for an admin", admin_key, body_of(2, ""), 200, true},
+      {"labels that it does not have", only_nursery, body_of(2, nursery), 403, false},
+      {"another's token", signing_token, body_of(2, ""), 403, false},
+      {"a device's token for a new device", signing_token, body_of(3, ""), 403, false},
+  };
+  for (const Case& each : cases) {
+    const auto answer = ask(Method::post, "/api/v1/devices/register", each.body, {each.key});
+    EXPECT_EQ(answer.status, each.status) << each.what << answer.response.body;
+    EXPECT_EQ(answer.body.get_object().contains("token"), each.token) << each.what;
+    EXPECT_EQ(get_as(signing_token, "/api/v1/devices/" + uuid(1)).status, 200) << "the old one is good";
+  }
 }
 
 TEST_F(DevicesApi, BadRegistrationsNameTheField) {

@@ -85,7 +85,7 @@ Result<Enrolment> enrolment_of(const Call& call, std::int64_t now_ms) {
   return enrolment;
 }
 
-// A device that comes again must be the same board with the same key; who merely knows a UUID gets no token.
+// A device that comes again must be the same board with the same key.
 Result<void> check_same(const Device& known, const Device& comes) {
   if (known.serial == comes.serial && known.public_key == comes.public_key) return {};
   return fail(
@@ -96,11 +96,31 @@ Result<void> check_same(const Device& known, const Device& comes) {
       known.serial == comes.serial ? "/public_key" : "/serial");
 }
 
-ChangeLog::Plan registration_plan(Actor actor, const Enrolment& enrolment) {
-  return [actor = std::move(actor), device = enrolment.device, record = enrolment.record](
-             const FleetState& head, std::int64_t) -> Result<Draft> {
+Result<void> check_reach(const Reach& reach, const Device* known, const Device& comes) {
+  if (known != nullptr && !reach.covers(*known)) {
+    return fail(ErrorCode::permission_denied, "your grant does not cover this device", "/device_uuid");
+  }
+  if (known == nullptr && !reach.covers_labels(comes.labels)) {
+    return fail(ErrorCode::permission_denied, "your grant does not cover a device with these labels",
+                "/labels");
+  }
+  return {};
+}
+
+// UUID, serial and public key are no secrets: whoever names those of a known device has proved nothing. One
+// that can sign gets its token over the link; the others from somebody who may speak for them.
+bool may_have_token(const Device& known, const Principal& principal) {
+  if (!known.public_key.empty()) return false;
+  return principal.kind == Principal::Kind::device || (principal.key && !principal.key->enrolment);
+}
+
+ChangeLog::Plan registration_plan(Actor actor, Reach reach, const Enrolment& enrolment) {
+  return [actor = std::move(actor), reach = std::move(reach), device = enrolment.device,
+          record = enrolment.record](const FleetState& head, std::int64_t) -> Result<Draft> {
     Draft draft{actor, "device.register", {}, {}, {}, std::nullopt};
-    if (const Device* known = head.device(device.id)) {
+    const Device* known = head.device(device.id);
+    if (auto covered = check_reach(reach, known, device); !covered) return fail(covered);
+    if (known != nullptr) {
       if (auto same = check_same(*known, device); !same) return fail(same);
       return draft;
     }
@@ -113,11 +133,10 @@ ChangeLog::Plan registration_plan(Actor actor, const Enrolment& enrolment) {
 }  // namespace
 
 void Registration::add_to(Router& router) {
-  router.add({http::Method::post,
-              "/api/v1/devices/register",
-              {Role::operator_, false, true},
-              {},
-              [this](Call& call) { return enrol(call); }});
+  router.add(
+      {http::Method::post, "/api/v1/devices/register", {Role::operator_, true, true}, {}, [this](Call& call) {
+         return enrol(call);
+       }});
   router.add({http::Method::post,
               "/api/v1/devices/{uuid}/heartbeat",
               {Role::operator_, true, true},
@@ -138,34 +157,31 @@ void Registration::add_to(Router& router) {
 asio::awaitable<Reply> Registration::enrol(Call& call) {
   auto enrolment = enrolment_of(call, services_.now_ms());
   if (!enrolment) co_return fail(enrolment);
-  if (!call.reach.covers_labels(enrolment->device.labels)) {
-    co_return fail(ErrorCode::permission_denied, "your grant does not cover a device with these labels",
-                   "/labels");
-  }
   DeviceRecords& records = services_.hub.records();
   const DeviceRecord* elsewhere = records.find(enrolment->device.id);
   if (elsewhere != nullptr && elsewhere->fleet != call.fleet_name) {
     co_return fail(ErrorCode::already_exists, "this UUID is registered in another fleet", "/device_uuid");
   }
-  auto plan = registration_plan(call.actor(), *enrolment);
+  auto plan = registration_plan(call.actor(), call.reach, *enrolment);
   const auto change = co_await services_.log.append(call.fleet_name, std::move(plan));
   if (!change) co_return fail(change);
   const bool is_new = *change != nullptr;
+  const Device* device = call.fleet->device(enrolment->device.id);
+  if (device == nullptr) co_return fail(ErrorCode::not_found, "the device was removed at the same moment");
   if (is_new) {
     records.put(enrolment->record);
   } else {
     DeviceRecord& record = records.edit(call.fleet_name, enrolment->device.id);
-    enrolment->token = records.issue_token(record);
+    enrolment->token.clear();
+    if (may_have_token(*device, call.principal)) enrolment->token = records.issue_token(record);
     record.last_seen_ms = services_.now_ms();
     services_.hub.sessions().heard_by_rest(record);
     if (!enrolment->record.version.empty()) record.version = enrolment->record.version;
     if (!enrolment->record.facts.empty()) record.facts = enrolment->record.facts;
   }
-  const Device* device = call.fleet->device(enrolment->device.id);
-  if (device == nullptr) co_return fail(ErrorCode::not_found, "the device was removed at the same moment");
   JsonObject answer{{"device", services_.description.describe(*call.fleet, *device)},
-                    {"token", enrolment->token},
                     {"heartbeat_seconds", services_.hub.sessions().options().heartbeat.count()}};
+  if (!enrolment->token.empty()) answer["token"] = enrolment->token;
   http::Response response = http::json_response(answer, is_new ? 201 : 200);
   response.headers.set("Cache-Control", "no-store");
   co_return response;
