@@ -38,6 +38,7 @@ Connection::Connection(net::LoopResources& loop, net::SocketStream stream, Role 
       owner_(owner),
       session_(std::move(session)),
       stream_(std::move(stream)),
+      max_queued_bytes_(limits.max_queued_bytes),
       address_(std::move(address)),
       decoder_(role, limits.max_message_bytes),
       role_(role) {}
@@ -166,6 +167,10 @@ void Connection::enqueue(SharedFrame frame) {
     front_sent_ = sent;
   }
   queued_bytes_ += frame->size() - sent;
+  if (queued_bytes_ > max_queued_bytes_) {
+    note_end(CloseCode::abnormal, "the other end does not read what it is sent");
+    return end_soon();
+  }
   queue_.push_back(std::move(frame));
   if (!waits_writable_) wait_writable();
 }

@@ -87,6 +87,7 @@ class Connection final
   std::size_t queue_front_ = 0;     // frames of it that have left
   std::size_t front_sent_ = 0;      // bytes of the first of the others that have left
   std::size_t queued_bytes_ = 0;
+  std::size_t max_queued_bytes_;
   std::unique_ptr<asio::steady_timer> close_timer_;
   std::string address_;
   std::string end_reason_;

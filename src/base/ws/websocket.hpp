@@ -37,7 +37,8 @@ class Peer {
  public:
   virtual ~Peer() = default;
   // Queues and, if the socket takes it, writes at once. Nothing is dropped here: a Session bounds itself by
-  // looking at queued_bytes() and on_drained(). Never calls back into the Session before returning.
+  // looking at queued_bytes() and on_drained(). One that does not is cut off at Limits::max_queued_bytes.
+  // Never calls back into the Session before returning.
   virtual void send(SharedFrame frame) = 0;  // server ends only: clients must mask
   virtual void send_text(std::string_view text) = 0;
   virtual void ping() = 0;
@@ -63,6 +64,8 @@ class Session {
 
 struct Limits {
   std::size_t max_message_bytes = 256 * 1024;
+  // Unsent. The connection of an end that lets more than this gather ends; above any one message to a device.
+  std::size_t max_queued_bytes = 2u << 20;
 };
 
 }  // namespace starling::ws

@@ -193,8 +193,39 @@ struct FloodSession final : Session {
   int& drained;
 };
 
-TEST(WebSocketServer, ASlowReaderGetsEverythingInOrder) {
+// It goes on sending to a client that never reads: that client's connection ends.
+struct DeafSession final : Session {
+  explicit DeafSession(std::promise<std::string>& told) : ended(told) {}
+  void on_open(Peer& peer) override {
+    const SharedFrame frame = make_text_frame(std::string(100'000, 'f'));
+    for (int i = 0; i < 1'000; ++i) {
+      peer.send(frame);
+      most_queued = std::max(most_queued, peer.queued_bytes());
+    }
+    EXPECT_LE(most_queued, 3u << 20);
+  }
+  void on_text(std::string_view) override {}
+  void on_close(CloseCode code, std::string_view reason) override {
+    EXPECT_EQ(code, CloseCode::abnormal);
+    ended.set_value(std::string(reason));
+  }
+  std::promise<std::string>& ended;
+  std::size_t most_queued = 0;
+};
+
+TEST(WebSocketServer, WhoNeverReadsIsCutOff) {
   TestServer server;
+  std::promise<std::string> ended;
+  server.handler.make_session = [&] { return std::make_unique<DeafSession>(ended); };
+  RawClient client(server.port);
+  client.send(upgrade("/ws"));
+  EXPECT_EQ(ended.get_future().get(), "the other end does not read what it is sent");
+}
+
+TEST(WebSocketServer, ASlowReaderGetsEverythingInOrder) {
+  http::ServerOptions options;
+  options.ws.max_queued_bytes = 32u << 20;
+  TestServer server(std::move(options));
   std::size_t queued = 0;
   int drained = 0;
   server.handler.make_session = [&] { return std::make_unique<FloodSession>(queued, drained); };

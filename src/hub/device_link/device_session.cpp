@@ -120,7 +120,9 @@ void DeviceSession::on_text(std::string_view text) {
   std::visit([this](const auto& known) { handle(known); }, *message);
 }
 
+// Only the answer to a ping is a sign of life: anybody can send pongs without ever reading.
 void DeviceSession::on_pong() {
+  if (!awaiting_pong_) return;
   awaiting_pong_ = false;
   deadline_ = sessions_.clock_.steady() + sessions_.options_.ping_interval;
 }
@@ -431,6 +433,7 @@ void DeviceSession::handle(const protocol::ActionResult& message) {
 // A newer agent may say what this hub does not know yet: it is told, and everything else goes on.
 void DeviceSession::handle(const protocol::Unknown& message) {
   ++sessions_.counters_.bad_messages;
+  if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
   send(protocol::LinkError{"unknown_type", "this hub does not know messages of type '" + message.type + "'",
                            true});
 }

@@ -364,6 +364,30 @@ TEST_F(DeviceSessionTest, SilenceIsPingedThenDropped) {
   EXPECT_TRUE(device.peer.aborted);
 }
 
+TEST_F(DeviceSessionTest, APongThatNobodyAskedForIsNoSignOfLife) {
+  TestDevice& device = add_device();
+  join(device);
+  for (int i = 0; i < 4; ++i) {
+    clock.advance(Seconds(5));
+    device.session->on_pong();
+    hub.tick();
+  }
+  EXPECT_EQ(device.peer.pings, 1) << "the ones before it counted for nothing";
+  clock.advance(Seconds(10));
+  hub.tick();
+  EXPECT_TRUE(device.peer.aborted);
+}
+
+TEST_F(DeviceSessionTest, WhoDoesNotReadIsNotAnsweredWhatNobodyNeeds) {
+  TestDevice& device = add_device();
+  join(device);
+  device.peer.queued = 10 << 20;
+  for (int i = 0; i < 100; ++i)
+    device.session->on_text(R"({"type":"from_the_future"})");
+  EXPECT_TRUE(device.peer.sent.empty());
+  EXPECT_FALSE(device.peer.closed);
+}
+
 TEST_F(DeviceSessionTest, ALinkWithoutHandshakeIsClosed) {
   TestDevice& device = add_device();
   connect(device);
