@@ -325,6 +325,10 @@ std::variant<http::Response, std::unique_ptr<ws::Session>> Api::upgrade(const ht
     if (auto refusal = limit_failures(request.peer_address)) return std::move(*refusal);
   }
   if (!link) return failure(link.error());
+  // Whoever has proved nothing yet does not use up what the device may ask.
+  if (proven) {
+    if (const auto wait = device_limit_.take(link->device_id)) return too_many(*wait);
+  }
   return hub_.sessions().accept(std::move(*link));
 }
 

@@ -99,5 +99,18 @@ TEST_F(LinkDoor, WhoCanSignMustSign) {
   }
 }
 
+TEST_F(LinkDoor, ADeviceThatOpensOneLinkAfterTheOtherHasToWait) {
+  const std::string plain = enrol(1, "plain");
+  const std::string other = enrol(2, "other");
+  int opened = 0;
+  while (opened < 10'000 && open("/ws", {bearer(token_of(plain))}) == 101)
+    ++opened;
+  EXPECT_EQ(opened, 200);
+  EXPECT_EQ(open("/ws", {bearer(token_of(plain))}), 429);
+  EXPECT_EQ(open("/ws", {bearer(token_of(other))}), 101);
+  clock.advance(Seconds(1));
+  EXPECT_EQ(open("/ws", {bearer(token_of(plain))}), 101);
+}
+
 }  // namespace
 }  // namespace starling::hub

@@ -14,6 +14,9 @@ using protocol::Phase;
 using protocol::Section;
 using ws::CloseCode;
 
+// staging, provisional, applied, and a request of the whole document
+constexpr double answers_to_an_update = 4;
+
 std::int64_t unix_ms(const Clock& clock) {
   return clock.wall().time_since_epoch().count();
 }
@@ -55,7 +58,8 @@ DeviceSession::DeviceSession(Sessions& sessions, LinkRequest request)
     : arrival(++sessions.arrivals_),
       sessions_(sessions),
       request_(std::move(request)),
-      alive_(std::make_shared<bool>(true)) {
+      alive_(std::make_shared<bool>(true)),
+      messages_(sessions.options_.messages, sessions.clock_.steady()) {
   sessions_.connections_[arrival] = this;
 }
 
@@ -101,7 +105,12 @@ void DeviceSession::open_flat(SteadyTime now) {
 }
 
 void DeviceSession::on_text(std::string_view text) {
-  if (state_ == State::ended || state_ == State::flat) return;
+  if (state_ == State::ended) return;
+  if (messages_.take(sessions_.options_.messages, sessions_.clock_.steady())) {
+    ++sessions_.counters_.bad_messages;
+    return end(CloseCode::policy_violation, "rate_limited", "this device sends too many messages", true);
+  }
+  if (state_ == State::flat) return;
   auto message = protocol::decode_from_device(text);
   if (!message) {
     ++sessions_.counters_.bad_messages;
@@ -327,6 +336,7 @@ void DeviceSession::refresh() {
   const SharedSection base = offered_hash_ ? nullptr : running_;
   peer_->send(sessions_.update_frame(*target, base, state()->revision()));
   ++sessions_.counters_.updates_sent;
+  messages_.earn(answers_to_an_update);
   if (base) ++sessions_.counters_.patches_sent;
   offered_hash_ = target->hash;
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
@@ -376,6 +386,10 @@ void DeviceSession::say_outcome(const protocol::ConfigStatus& message) const {
 }
 
 void DeviceSession::handle(const protocol::ConfigPropose& message) {
+  if (unsettled_ + message.edits.size() > sessions_.options_.max_unsettled) {
+    return refuse({CloseCode::try_again_later, "unavailable",
+                   "too many edits of this device wait to be settled: propose them again later", true});
+  }
   settle(message.edits);
 }
 
@@ -413,7 +427,14 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
   refresh();
 }
 
+// The action comes again in each session until it expires, so whoever carried it out was sent it in this one.
 void DeviceSession::handle(const protocol::ActionResult& message) {
+  if (std::erase(awaited_results_, message.id) == 0) {
+    ++sessions_.counters_.bad_messages;
+    sessions_.logger_.warning("a result of an action that the device was not asked for is dropped",
+                              {{"device", request_.device_id}, {"action", message.id}});
+    return;
+  }
   StoredActionResult result;
   result.fleet = request_.fleet;
   result.action_id = message.id;
@@ -452,6 +473,8 @@ void DeviceSession::send_action(const ActionRequest& action) {
   const bool mine =
       action.device.empty() ? action.selector.matches(known->labels) : action.device == request_.device_id;
   if (!mine) return;
+  messages_.earn(1);
+  awaited_results_.push_back(action.id);
   send(
       protocol::Action{action.id, action.name, action.parameters, action.expires_at_ms, action.issued_at_ms});
 }

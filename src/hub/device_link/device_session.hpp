@@ -99,6 +99,8 @@ class DeviceSession final : public ws::Session {
   Digest refused_hash_;
   Digest offered_hash_;  // sent and not answered yet
   std::size_t unsettled_ = 0;
+  TokenBucket messages_;
+  std::vector<std::string> awaited_results_;  // ids of the actions sent in this session and not answered
   bool drifted_ = false;
   bool awaiting_pong_ = false;
   SteadyTime deadline_{};  // of the handshake, then of the next ping or its pong

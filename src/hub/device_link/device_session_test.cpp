@@ -388,6 +388,60 @@ TEST_F(DeviceSessionTest, WhoDoesNotReadIsNotAnsweredWhatNobodyNeeds) {
   EXPECT_FALSE(device.peer.closed);
 }
 
+TEST_F(DeviceSessionTest, ADeviceThatTalksWithoutEndIsCutOffAndOneThatAnswersIsNot) {
+  TestDevice& device = add_device();
+  apply(device, only<ConfigUpdate>(join(device)).at(0));
+  for (int i = 1; i <= 1'500; ++i) {
+    set("fleet", "hotword.threshold", i / 2'000.0);
+    const ConfigUpdate update = device.peer.take_all<ConfigUpdate>().at(0);
+    apply(device, update, Phase::provisional);
+    say(device, protocol::ConfigStatus{
+                    Section::settings, update.hash, update.revision, update.hash, Phase::applied, {}});
+  }
+  ASSERT_FALSE(device.peer.closed) << "3,000 messages, each of them asked for";
+  int heard = 0;
+  for (; heard < 10'000 && !device.peer.closed; ++heard)
+    device.session->on_text(protocol::encode(protocol::FromDevice(protocol::Heartbeat{})));
+  EXPECT_LT(heard, 10'000);
+  EXPECT_EQ(device.peer.closed, ws::CloseCode::policy_violation);
+  EXPECT_EQ(device.peer.take_all<protocol::LinkError>().at(0).code, "rate_limited");
+}
+
+TEST_F(DeviceSessionTest, EditsBeyondWhatCanBeSettledAreLeftToTheDevice) {
+  TestDevice& device = add_device();
+  join(device);
+  const auto stored = store.stored.size();
+  protocol::ConfigPropose proposal;
+  for (int i = 0; i < 1'024; ++i)
+    proposal.edits.push_back({"e" + std::to_string(i), "hotword.threshold", 0.5, 0.8, 0});
+  for (int i = 0; i < 3; ++i)
+    device.session->on_text(protocol::encode(protocol::FromDevice(proposal)));
+  EXPECT_EQ(device.peer.closed, ws::CloseCode::try_again_later);
+  EXPECT_EQ(device.peer.take_all<protocol::LinkError>().at(0).code, "unavailable");
+  executor.run_all();
+  EXPECT_LE(store.stored.size(), stored + 2'048);
+}
+
+TEST_F(DeviceSessionTest, OnlyResultsOfActionsThatItWasSentAreKeptAndTheFirstOfEach) {
+  TestDevice& asked = add_device("nursery");
+  TestDevice& other = add_device("lab");
+  join(asked);
+  join(other);
+  ActionRequest action;
+  action.name = "echo";
+  action.device = asked.id;
+  action.expires_at_ms = clock.wall().time_since_epoch().count() + 60'000;
+  change({{EntityKind::action, "a1", action.to_json()}});
+  say(other, protocol::ActionResult{"a1", true, {{"forged", true}}, ""});
+  say(asked, protocol::ActionResult{"a2", true, {}, "never asked"});
+  EXPECT_TRUE(store.action_results.empty());
+  say(asked, protocol::ActionResult{"a1", true, {}, "first"});
+  say(asked, protocol::ActionResult{"a1", false, {}, "second"});
+  ASSERT_EQ(store.action_results.size(), 1u);
+  EXPECT_EQ(store.action_results[0].device_id, asked.id);
+  EXPECT_TRUE(store.action_results[0].ok);
+}
+
 TEST_F(DeviceSessionTest, ALinkWithoutHandshakeIsClosed) {
   TestDevice& device = add_device();
   connect(device);

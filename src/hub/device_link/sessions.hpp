@@ -18,6 +18,7 @@
 #include "hub/executor.hpp"
 #include "hub/settings/documents.hpp"
 #include "hub/state/change_log.hpp"
+#include "hub/token_bucket.hpp"
 #include "protocol/messages.hpp"
 
 namespace starling::hub {
@@ -53,6 +54,8 @@ class Sessions : public ChangeObserver {
     std::size_t max_queued_bytes = 64 * 1024;  // beyond it a device hears nothing until its queue is empty
     std::size_t slice = 64;                    // devices told in one turn of the loop
     std::chrono::hours token_life{24 * 7};
+    Rate messages{50, 1'000};           // from one device, besides the answers to what it is sent
+    std::size_t max_unsettled = 2'048;  // edits of one session that wait for the change log
   };
 
   Sessions(ChangeLog& log, DeviceRecords& records, Documents& documents, Executor& executor,

@@ -81,6 +81,12 @@ void ChangeLog::add_fleet(const std::string& fleet) {
 }
 
 void ChangeLog::append(const std::string& fleet, Plan plan, Completion done) {
+  if (planned_.size() >= max_planned) {
+    executor_.post([done = std::move(done)] {
+      done(fail(ErrorCode::unavailable, "more changes wait than the hub can store: try again later"));
+    });
+    return;
+  }
   Waiting waiting;
   waiting.fleet = fleet;
   waiting.plan = std::move(plan);

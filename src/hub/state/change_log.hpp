@@ -66,8 +66,12 @@ class ChangeLog {
   // nullptr: the draft had no edits.
   using Completion = std::function<void(Result<SharedChange>)>;
 
-  // Errors: not_found (fleet), already_exists (two components would have one alias), whatever the plan says,
-  // whatever Store::commit says. `done` is called once, on a later turn, after the observers.
+  // Changes that wait for the commit before theirs. Ten thousand devices may come with an edit at once.
+  static constexpr std::size_t max_planned = 32'768;
+
+  // Errors: not_found (fleet), unavailable (max_planned), already_exists (two components would have one
+  // alias), whatever the plan says, whatever Store::commit says. `done` is called once, on a later turn,
+  // after the observers.
   void append(const std::string& fleet, Plan plan, Completion done);
 
   void observe(ChangeObserver& observer);

@@ -94,6 +94,25 @@ TEST_F(ChangeLogTest, WhatArrivesDuringACommitIsPlannedOnTheHeadAndCommittedToge
   EXPECT_EQ(witness_.revisions, (std::vector<std::int64_t>{1, 2, 3}));
 }
 
+TEST_F(ChangeLogTest, WhatWaitsIsBounded) {
+  append_count();  // is being committed
+  const auto nothing = [](const FleetState&, std::int64_t) -> Result<Draft> { return Draft{}; };
+  std::size_t refused = 0;
+  const auto count = [&](const Result<SharedChange>& outcome) {
+    if (outcome) return;
+    EXPECT_EQ(outcome.error().code, ErrorCode::unavailable);
+    ++refused;
+  };
+  for (std::size_t i = 0; i < ChangeLog::max_planned + 3; ++i)
+    log_.append("default", nothing, count);
+  executor_.run_all();
+  EXPECT_EQ(refused, 3u);
+  finish({});
+  append_count();
+  finish({});
+  EXPECT_EQ(published_count(), 2) << "there is room again";
+}
+
 TEST_F(ChangeLogTest, AFailedBatchFailsItsCallersAndTheRestIsPlannedAnewWithoutAGap) {
   append_count();
   append_count();

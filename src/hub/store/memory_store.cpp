@@ -121,7 +121,7 @@ Result<void> MemoryStore::store(const Write& write) {
   for (const DeviceRecord& record : write.batch.records)
     put(record);
   for (const StoredActionResult& result : write.results)
-    disk_.results[{result.fleet, result.action_id, result.device_id}] = result;
+    disk_.results.try_emplace({result.fleet, result.action_id, result.device_id}, result);
   return {};
 }
 

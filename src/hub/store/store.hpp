@@ -118,6 +118,7 @@ class Store {
 
   // A record whose device is not registered (any more) is left out, here and in commit().
   virtual void save_records(std::vector<DeviceRecord> records, Completion<void> done) = 0;
+  // The first result of a device for an action stays.
   virtual void save_action_results(std::vector<StoredActionResult> results, Completion<void> done) = 0;
 
   virtual void read_changes(ChangeQuery query, Completion<std::vector<SharedChange>> done) = 0;

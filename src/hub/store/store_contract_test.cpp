@@ -374,13 +374,13 @@ TEST_P(StoreContract, ARequestIsAnsweredOnceInSevenDays) {
   EXPECT_TRUE(answer("home", "key:k1", "id-1").has_value());
 }
 
-TEST_P(StoreContract, KeepsTheNewestResultOfEachDevice) {
+TEST_P(StoreContract, KeepsTheFirstResultOfEachDevice) {
   const std::int64_t now = clock_.wall().time_since_epoch().count();
-  ASSERT_TRUE(save({{"home", "a1", "d2", now, false, R"({"message":"no"})"},
+  ASSERT_TRUE(save({{"home", "a1", "d2", now + 5, true, R"({"message":"yes"})"},
                     {"home", "a1", "d1", now, true, "{}"},
                     {"home", "a2", "d1", now, true, "{}"},
                     {"lab", "a1", "d1", now, true, "{}"}}));
-  ASSERT_TRUE(save({{"home", "a1", "d2", now + 5, true, R"({"message":"yes"})"}}));
+  ASSERT_TRUE(save({{"home", "a1", "d2", now + 9, false, R"({"message":"no"})"}}));
   case_->restart();
   const auto found = results("home", "a1");
   ASSERT_THAT(found, SizeIs(2));

@@ -64,7 +64,7 @@ Result<void> WriteConnection::prepare() {
        "INSERT OR REPLACE INTO answer (fleet, principal, idempotency_id, request_hash, at_ms, status, body) "
        "VALUES (?,?,?,?,?,?,?)"},
       {&sql_.put_result,
-       "INSERT OR REPLACE INTO action_result (fleet, action_id, device_id, at_ms, ok, result) VALUES "
+       "INSERT OR IGNORE INTO action_result (fleet, action_id, device_id, at_ms, ok, result) VALUES "
        "(?,?,?,?,?,?)"},
       {&sql_.purge_answers,
        "DELETE FROM answer WHERE (fleet, principal, idempotency_id) IN "
