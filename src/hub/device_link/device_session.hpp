@@ -72,7 +72,9 @@ class DeviceSession final : public ws::Session {
   void take_over(const protocol::Handshake& message);
   void welcome(const protocol::Handshake& message);
   void settle(const std::vector<protocol::PendingEdit>& edits);
-  void settled(const protocol::PendingEdit& edit, Result<SharedChange> outcome);
+  // `refusal`: the edit was judged and is not taken; why.
+  void settled(const protocol::PendingEdit& edit, const Result<SharedChange>& outcome,
+               const std::optional<std::string>& refusal);
   void deliver_open_actions();
 
   void refuse(const Refusal& refusal);

@@ -273,6 +273,28 @@ TEST_F(DeviceSessionTest, AnEditProposedTwiceAreSettledBeforeTheFirstUpdate) {
   EXPECT_EQ(store.stored.back()->principal, "device:" + device.id);
 }
 
+TEST_F(DeviceSessionTest, AFailureOfTheHubIsNoDecisionAboutAnEdit) {
+  for (const ErrorCode code : {ErrorCode::unavailable, ErrorCode::io, ErrorCode::conflict,
+                               ErrorCode::corrupted, ErrorCode::already_exists, ErrorCode::internal}) {
+    TestDevice& device = add_device();
+    device.pending = {{"e1", "hotword.threshold", 0.5, 0.8, 0}};
+    store.automatic = false;
+    const auto messages = join(device);
+    store.finish(fail(code, "the store says no"));
+    store.automatic = true;
+    executor.run_all();
+    EXPECT_TRUE(only<protocol::ConfigProposed>(messages).empty());
+    const auto after = device.peer.take();
+    EXPECT_TRUE(only<protocol::ConfigProposed>(after).empty()) << static_cast<int>(code);
+    ASSERT_EQ(only<protocol::LinkError>(after).size(), 1u) << static_cast<int>(code);
+    EXPECT_EQ(only<protocol::LinkError>(after)[0].code, "unavailable");
+    EXPECT_TRUE(only<protocol::LinkError>(after)[0].retry);
+    const auto answers = only<protocol::ConfigProposed>(join(device));
+    ASSERT_EQ(answers.size(), 1u);
+    EXPECT_TRUE(answers[0].accepted);
+  }
+}
+
 TEST_F(DeviceSessionTest, AnEditProposedTwiceChangesOnce) {
   TestDevice& device = add_device();
   device.pending = {{"e1", "hotword.threshold", 0.5, 0.8, 0}};
