@@ -262,7 +262,16 @@ void Stream::on_reported(const std::string& fleet, const std::string& device_id)
   }
 }
 
+void Stream::end_streams_of_expired_keys() {
+  const std::int64_t now_ms = services_.now_ms();
+  for (const SharedSubscriber& subscriber : subscribers_) {
+    const auto& key = subscriber->principal.key;
+    if (key && key->expires_at_ms != 0 && key->expires_at_ms <= now_ms) subscriber->events->close();
+  }
+}
+
 void Stream::tick() {
+  end_streams_of_expired_keys();
   std::erase_if(subscribers_,
                 [](const SharedSubscriber& subscriber) { return subscriber->events->closed(); });
   const SteadyTime now = services_.clock.steady();

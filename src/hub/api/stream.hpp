@@ -62,6 +62,7 @@ class Stream : public ChangeObserver, public PresenceObserver {
   void send_change(Subscriber& subscriber, const Change& change);
   void send_kept(Subscriber& subscriber, Ring& ring, Kept& kept);
   void end_streams_of_changed_keys(const Change& change);
+  void end_streams_of_expired_keys();
   std::string event_id(std::int64_t revision) const;
 
   Services& services_;

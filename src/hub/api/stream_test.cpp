@@ -152,6 +152,20 @@ TEST_F(StreamApi, ReportedStateComesAsASnapshotThenTheNewestOnly) {
   EXPECT_EQ(events->events.back().id, "") << "reported state is no place in the log";
 }
 
+TEST_F(StreamApi, AStreamEndsWithItsKey) {
+  const std::string for_a_day = make_key_of(R"({"name":"d","role":"viewer","expires_in_days":1})");
+  const std::string for_ever = make_key_of(R"({"name":"e","role":"viewer"})");
+  const auto ends = open("?snapshot=false", {}, true, for_a_day);
+  const auto stays = open("?snapshot=false", {}, true, for_ever);
+  clock.advance(std::chrono::hours(24) - Seconds(1));
+  api->tick();
+  EXPECT_FALSE(ends->closed());
+  clock.advance(Seconds(1));
+  api->tick();
+  EXPECT_TRUE(ends->closed());
+  EXPECT_FALSE(stays->closed());
+}
+
 TEST_F(StreamApi, ADeviceThatFallsSilentIsAnnouncedOnceAlsoAfterARestart) {
   const std::string id = enrol(1, "bear");
   const auto beat = [&] {
