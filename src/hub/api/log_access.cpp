@@ -32,11 +32,18 @@ asio::awaitable<T> completion_of(Begin begin) {
 }  // namespace
 
 struct LogAccess::Waiter {
-  Waiter(std::string f, std::int64_t r, asio::steady_timer t)
-      : fleet(std::move(f)), revision(r), timer(std::move(t)) {}
+  Waiter(std::string f, std::int64_t r, asio::steady_timer t, std::shared_ptr<Waiters> o)
+      : fleet(std::move(f)), revision(r), timer(std::move(t)), others(std::move(o)) {
+    others->insert(this);
+  }
+  ~Waiter() { others->erase(this); }
+  Waiter(const Waiter&) = delete;
+  Waiter& operator=(const Waiter&) = delete;
+
   std::string fleet;
   std::int64_t revision;
   asio::steady_timer timer;
+  std::shared_ptr<Waiters> others;
 };
 
 LogAccess::LogAccess(ChangeLog& log, asio::any_io_executor executor)
@@ -123,10 +130,9 @@ asio::awaitable<Result<void>> LogAccess::published(std::string fleet, std::int64
                                                    Milliseconds limit) {
   const FleetState* state = log_.published(fleet);
   if (state != nullptr && state->revision() < revision) {
-    const auto waiter = std::make_shared<Waiter>(fleet, revision, asio::steady_timer(executor_, limit));
-    waiters_.push_back(waiter);
+    Waiter waiter(fleet, revision, asio::steady_timer(executor_, limit), waiters_);
     boost::system::error_code ended;
-    auto wait = waiter->timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
+    auto wait = waiter.timer.async_wait(asio::redirect_error(asio::use_awaitable, ended));
     co_await std::move(wait);
     state = log_.published(fleet);
   }
@@ -143,12 +149,9 @@ asio::awaitable<void> LogAccess::yield() {
 
 void LogAccess::on_change(const SharedChange& change, const FleetState& state) {
   remember(change);
-  std::erase_if(waiters_, [&](const std::weak_ptr<Waiter>& waiting) {
-    const auto waiter = waiting.lock();
-    if (!waiter) return true;
+  for (Waiter* waiter : *waiters_) {
     if (waiter->fleet == change->fleet && waiter->revision <= state.revision()) waiter->timer.cancel();
-    return false;
-  });
+  }
 }
 
 void LogAccess::remember(const SharedChange& change) {

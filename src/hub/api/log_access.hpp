@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -48,6 +49,8 @@ class LogAccess : public ChangeObserver {
 
   void on_change(const SharedChange& change, const FleetState& state) override;
 
+  std::size_t waiting() const { return waiters_->size(); }  // for a revision
+
  private:
   using Place = std::pair<std::string, std::int64_t>;  // fleet, revision
   struct Waiter;
@@ -58,7 +61,10 @@ class LogAccess : public ChangeObserver {
   asio::any_io_executor executor_;
   std::map<Place, SharedChange> known_;
   std::deque<Place> known_order_;
-  std::vector<std::weak_ptr<Waiter>> waiters_;  // each owned by the coroutine that waits
+  // Each is in the frame of the coroutine that waits, and leaves when its wait ends, however it ends; frames
+  // may be destroyed after this object.
+  using Waiters = std::set<Waiter*>;
+  std::shared_ptr<Waiters> waiters_ = std::make_shared<Waiters>();
 };
 
 }  // namespace starling::hub
