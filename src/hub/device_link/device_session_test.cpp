@@ -66,6 +66,21 @@ TEST_F(DeviceSessionTest, DevicesOfOneClassShareOneResolvedDocument) {
     EXPECT_EQ(device->peer.take_all<ConfigUpdate>().size(), 1u);
 }
 
+TEST_F(DeviceSessionTest, WhatWasSentIsNotKept) {
+  for (const char* room : {"nursery", "lab", "hall"}) {
+    TestDevice& device = add_device(room);
+    set("device:" + device.id, "hotword.threshold", 0.1 * static_cast<double>(devices.size()));
+    apply(device, only<ConfigUpdate>(join(device)).at(0));
+  }
+  EXPECT_GT(hub.sessions().kept_frames(), 0u) << "others may come for the same";
+  hub.tick();
+  EXPECT_EQ(hub.sessions().kept_frames(), 0u);
+  set("fleet", "hotword.engine", "b");
+  EXPECT_EQ(hub.sessions().kept_frames(), 0u);
+  for (auto& device : devices)
+    EXPECT_EQ(device->peer.take_all<ConfigUpdate>().size(), 1u);
+}
+
 TEST_F(DeviceSessionTest, AChangeReachesOnlyThoseWhoseDocumentItChanges) {
   TestDevice& nursery = add_device("nursery");
   TestDevice& lab = add_device("lab");

@@ -210,6 +210,7 @@ void Sessions::refresh_slice() {
   }
   refresh_.clear();
   refresh_next_ = 0;
+  frames_.clear();
   const std::uint64_t sent = counters_.updates_sent - sent_before_refresh_;
   if (sent > 0) logger_.info("settings sent", {{"devices", sent}});
 }
@@ -245,6 +246,7 @@ void Sessions::for_each_connection(Visit visit) {
 }
 
 void Sessions::tick() {
+  frames_.clear();
   const SteadyTime now = clock_.steady();
   for_each_connection([&](DeviceSession& session) { session.tick(now); });
   announce_silent();

@@ -92,6 +92,7 @@ class Sessions : public ChangeObserver {
                   statuses = 0, proposals = 0, bad_messages = 0;
   };
   const Counters& counters() const { return counters_; }
+  std::size_t kept_frames() const { return frames_.size(); }
 
  private:
   friend class DeviceSession;
@@ -132,7 +133,8 @@ class Sessions : public ChangeObserver {
   std::vector<DeviceSession*> refresh_;  // sessions to look at in coming turns; nullptr: has gone meanwhile
   std::size_t refresh_next_ = 0;
   std::uint64_t sent_before_refresh_ = 0;
-  // By base hash, target hash and revision.
+  // By base hash, target hash and revision. Kept for those that come in the same second: until a change, the
+  // end of a fan-out, or the next tick.
   std::map<std::tuple<Digest, Digest, std::int64_t>, ws::SharedFrame> frames_;
   bool stopping_ = false;
 };
