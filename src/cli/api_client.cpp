@@ -10,6 +10,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "base/http/client.hpp"
+#include "base/net/loopback.hpp"
 #include "base/uuid.hpp"
 #include "cli/answer.hpp"
 #include "cli/api_error.hpp"
@@ -26,10 +27,6 @@ constexpr Milliseconds call_timeout{30'000};    // above the 5 s that the hub wa
 constexpr Milliseconds three_comments{45'000};  // the hub sends one every 15 s
 constexpr std::size_t page_size = 1000;
 constexpr JsonLimits answer_limits{64u << 20, 64};
-
-bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
-}
 
 std::string target_of(const std::string& path, const Parameters& query, const Connection& connection) {
   std::string out = path;
@@ -217,7 +214,7 @@ const Connection& ApiClient::connection() const {
 }
 
 bool ApiClient::exposes_key() const {
-  return !impl_->connection.key.empty() && !impl_->url.tls && !is_loopback(impl_->url.host);
+  return !impl_->connection.key.empty() && !impl_->url.tls && !net::is_loopback(impl_->url.host);
 }
 
 std::string path_of(std::initializer_list<std::string_view> parts) {

@@ -5,6 +5,7 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "base/net/loopback.hpp"
 #include "base/ws/client.hpp"
 #include "protocol/messages.hpp"
 
@@ -16,10 +17,6 @@ constexpr Milliseconds tick_interval{100};
 std::string source_address(std::size_t number) {
   const std::size_t n = number / SocketFleet::devices_per_address;
   return "127.0." + std::to_string(1 + n / 250) + "." + std::to_string(1 + n % 250);
-}
-
-bool is_loopback(const std::string& host) {
-  return host == "localhost" || host.starts_with("127.");
 }
 
 http::Client::Call enrolment_call(const SocketDevice& device, const std::string& key) {
@@ -175,7 +172,8 @@ asio::awaitable<void> SocketFleet::hold_connection(SocketDevice& device, std::st
   options.headers.add("X-Device-Type", "simulated");
   options.headers.add(std::string(protocol::protocol_header), std::to_string(protocol::protocol_version));
   options.trust = hub_.trust;
-  if (is_loopback(url.host)) options.source_address = source_address(device.number());
+  const bool v6 = url.host.find(':') != std::string::npos;  // has one loopback address only
+  if (net::is_loopback(url.host) && !v6) options.source_address = source_address(device.number());
   std::unique_ptr<ws::Session> session = std::make_unique<Opening>(*this, device.new_session());
   const Result<void> held = co_await ws::run_client(std::move(url), std::move(options), std::move(session));
   if (held) co_return;

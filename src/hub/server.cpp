@@ -13,6 +13,7 @@
 
 #include "base/files.hpp"
 #include "base/json_folder.hpp"
+#include "base/net/loopback.hpp"
 #include "base/task_group.hpp"
 #include "hub/api/log_access.hpp"
 #include "hub/first_start.hpp"
@@ -180,7 +181,7 @@ void Server::Running::say_ready(const ServerTls& tls) const {
     logger.info(
         "devices know this hub by its pin; give them both, the second is for the day the key is replaced",
         {{"pin", tls.pin}, {"backup_pin", tls.backup_pin}});
-  } else if (!is_loopback_host(settings.host)) {
+  } else if (!net::is_loopback(settings.host)) {
     logger.warning("serving in clear beyond loopback, as --insecure-listen asked for");
   }
   const bool v6 = settings.host.find(':') != std::string::npos && settings.host.front() != '[';

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "base/files.hpp"
+#include "base/net/loopback.hpp"
 #include "base/tls.hpp"
 
 namespace starling::hub {
@@ -69,10 +70,6 @@ Result<ServerTls> own_tls(const std::filesystem::path& folder, const std::string
 
 }  // namespace
 
-bool is_loopback_host(const std::string& host) {
-  return host == "localhost" || host == "::1" || host == "[::1]" || host.starts_with("127.");
-}
-
 Result<ServerTls> prepare_tls(const TlsPolicy& policy, const std::filesystem::path& data,
                               const std::string& host) {
   if (policy.certificate.empty() != policy.private_key.empty()) {
@@ -84,13 +81,13 @@ Result<ServerTls> prepare_tls(const TlsPolicy& policy, const std::filesystem::pa
     return with_pin(std::move(*identity));
   }
   if (policy.mode == TlsPolicy::Mode::off) {
-    if (is_loopback_host(host) || policy.insecure_listen) return ServerTls{};
+    if (net::is_loopback(host) || policy.insecure_listen) return ServerTls{};
     return fail(ErrorCode::failed_precondition,
                 fmt::format("--tls off on {} would send keys and settings in clear; leave it out, or add "
                             "--insecure-listen if something in front of the hub does TLS",
                             host));
   }
-  if (is_loopback_host(host) || policy.insecure_listen) return ServerTls{};
+  if (net::is_loopback(host) || policy.insecure_listen) return ServerTls{};
   return own_tls(data / "tls", host);
 }
 

@@ -24,8 +24,6 @@ struct ServerTls {
   std::string backup_pin;                     // of the key that would replace it; empty for an operator's own
 };
 
-bool is_loopback_host(const std::string& host);
-
 // Plain on loopback; elsewhere the operator's certificate, or one of its own that is made at the first start
 // under DIR/tls together with a backup key. Errors: failed_precondition (plain wanted beyond loopback without
 // insecure_listen), invalid_argument (one of certificate and key is missing or unreadable), io.

@@ -25,6 +25,8 @@ TEST(Tls, PlainOnlyOnLoopbackUnlessAskedFor) {
       {"::1", {}, true, false},
       {"0.0.0.0", {}, true, true},
       {"192.0.2.7", {}, true, true},
+      {"127.example.org", {}, true, true},
+      {"127.example.org", {Mode::off, {}, {}, false}, false, false},
       {"0.0.0.0", {Mode::off, {}, {}, false}, false, false},
       {"127.0.0.1", {Mode::off, {}, {}, false}, true, false},
       {"0.0.0.0", {Mode::off, {}, {}, true}, true, false},

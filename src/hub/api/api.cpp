@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/net/loopback.hpp"
 #include "base/uuid.hpp"
 #include "hub/api/actions.hpp"
 #include "hub/api/changes.hpp"
@@ -26,10 +27,6 @@ namespace starling::hub {
 namespace {
 
 constexpr std::string_view plain_link_path = "/ws";
-
-bool is_loopback(std::string_view address) {
-  return address.starts_with("127.") || address == "::1" || address.starts_with("::ffff:127.");
-}
 
 http::Response too_many(Seconds wait) {
   http::Response response = http::problem_response(
@@ -238,7 +235,7 @@ std::variant<http::Response, Call> Api::admit(const http::Request& request, cons
                                               PathValues path) {
   Call call{request, {}, std::move(path), {}, nullptr, {}};
   const bool open =
-      route.access.open() || (route.access.open_on_loopback && is_loopback(request.peer_address));
+      route.access.open() || (route.access.open_on_loopback && net::is_loopback(request.peer_address));
   if (!open) {
     auto principal = identify(request);
     if (!principal) {
