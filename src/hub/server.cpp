@@ -96,8 +96,10 @@ Result<void> Server::Running::open_store() {
   hub = std::make_unique<Hub>(*store, executor, clock, &log, settings.sessions);
   if (auto loaded = hub->load(); !loaded) return loaded;
   hub->changes().add_fleet(std::string(default_fleet));
+  Api::Options api_options = settings.api;
+  api_options.listens_on_loopback = net::is_loopback(settings.host);
   api =
-      std::make_unique<Api>(context.get_executor(), *hub, executor, clock, Logger(log, "api"), settings.api);
+      std::make_unique<Api>(context.get_executor(), *hub, executor, clock, Logger(log, "api"), api_options);
   tasks = std::make_unique<TaskGroup>(context.get_executor(), logger);
   return {};
 }

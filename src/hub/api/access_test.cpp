@@ -247,5 +247,24 @@ TEST_F(LimitedApi, WrongKeysHoldUpNobodyElseAtTheirAddress) {
   EXPECT_EQ(elsewhere.response.headers.find("WWW-Authenticate"), "Bearer");
 }
 
+class LoopbackApi : public testing::Test {
+ protected:
+  static int metrics(bool listens_on_loopback, const ApiFixture::Ask& asked) {
+    Api::Options options;
+    options.listens_on_loopback = listens_on_loopback;
+    ApiFixture fixture(options);
+    return fixture.ask(Method::get, "/metrics", "", asked).status;
+  }
+};
+
+TEST_F(LoopbackApi, MetricsNeedNoKeyOnlyWhereNobodyElseCanAsk) {
+  EXPECT_EQ(metrics(true, {"", {}, "127.0.0.1"}), 200);
+  EXPECT_EQ(metrics(true, {"", {}, "::1"}), 200);
+  EXPECT_EQ(metrics(true, {"", {}, "192.0.2.1"}), 401);
+  EXPECT_EQ(metrics(true, {"", {{"X-Forwarded-For", "192.0.2.1"}}, "127.0.0.1"}), 401) << "through a proxy";
+  EXPECT_EQ(metrics(true, {"", {{"Forwarded", "for=192.0.2.1"}}, "127.0.0.1"}), 401);
+  EXPECT_EQ(metrics(false, {"", {}, "127.0.0.1"}), 401);
+}
+
 }  // namespace
 }  // namespace starling::hub

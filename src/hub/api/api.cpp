@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "base/net/loopback.hpp"
@@ -44,6 +45,13 @@ Result<void> check_protocol(const ChangeLog& log, std::string_view fleet, const 
   return fail(ErrorCode::permission_denied,
               fmt::format("device '{}' has a key pair: open its link with {}: {} and sign the handshake",
                           device_id, protocol::protocol_header, protocol::protocol_version));
+}
+
+// A proxy on this machine speaks for people who are not on it, and most say so.
+bool is_forwarded(const http::Request& request) {
+  constexpr std::array<std::string_view, 3> headers{"Forwarded", "X-Forwarded-For", "Via"};
+  return std::ranges::any_of(headers,
+                             [&](std::string_view name) { return request.headers.find(name).has_value(); });
 }
 
 http::Response failure(const Error& error) {
@@ -235,7 +243,8 @@ std::variant<http::Response, Call> Api::admit(const http::Request& request, cons
                                               PathValues path) {
   Call call{request, {}, std::move(path), {}, nullptr, {}};
   const bool open =
-      route.access.open() || (route.access.open_on_loopback && net::is_loopback(request.peer_address));
+      route.access.open() || (route.access.open_on_loopback && options_.listens_on_loopback &&
+                              net::is_loopback(request.peer_address) && !is_forwarded(request));
   if (!open) {
     auto principal = identify(request);
     if (!principal) {

@@ -22,6 +22,7 @@ class Api : public http::Handler {
     RateLimit::Options per_device{20, 200};
     RateLimit::Options failures_per_address{50, 1'000};
     Milliseconds min_revision_wait{5'000};
+    bool listens_on_loopback = false;  // and nowhere else
   };
 
   Api(asio::any_io_executor executor, Hub& hub, Executor& hub_executor, const Clock& clock, Logger logger,

@@ -23,7 +23,7 @@ struct Access {
   std::optional<Role> role;
   bool device = false;
   bool enrolment = false;
-  bool open_on_loopback = false;  // to everybody on the hub's own machine
+  bool open_on_loopback = false;  // to everybody on the hub's machine, if it listens nowhere else
 
   bool open() const { return !role && !device && !enrolment; }
 };
