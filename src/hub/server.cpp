@@ -98,8 +98,7 @@ Result<void> Server::Running::open_store() {
   hub->changes().add_fleet(std::string(default_fleet));
   Api::Options api_options = settings.api;
   api_options.listens_on_loopback = net::is_loopback(settings.host);
-  api =
-      std::make_unique<Api>(context.get_executor(), *hub, executor, clock, Logger(log, "api"), api_options);
+  api = std::make_unique<Api>(context.get_executor(), *hub, executor, clock, Logger(log, "api"), api_options);
   tasks = std::make_unique<TaskGroup>(context.get_executor(), logger);
   return {};
 }

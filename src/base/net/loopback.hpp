@@ -1,5 +1,5 @@
-// Purpose: whether an address leads nowhere but to this machine. What is said in clear, and to whom, hangs on it.
-// Owner: none. Thread: any. Lifetime: none.
+// Purpose: whether an address leads nowhere but to this machine. What is said in clear, and to whom, hangs on
+// it. Owner: none. Thread: any. Lifetime: none.
 #pragma once
 
 #include <string_view>

@@ -258,7 +258,7 @@ void Simulation::check_device(VirtualDevice& device, std::vector<std::string>& f
   if (record->running != running) complain("runs another document than the hub was told");
   if (running != target->hash) {
     const bool visible =
-        record->refused == target->hash && !hub::DeviceFacts::parse(record->facts).errors.empty();
+        record->refused == target->hash && !hub::DeviceFacts::parse(record->facts)->errors.empty();
     if (!visible) complain("runs neither what is desired nor shows why not");
   }
   for (const std::string& key : device.unsettled_edits())

@@ -242,9 +242,8 @@ std::optional<http::Response> Api::limit_failures(std::string_view address) {
 std::variant<http::Response, Call> Api::admit(const http::Request& request, const Route& route,
                                               PathValues path) {
   Call call{request, {}, std::move(path), {}, nullptr, {}};
-  const bool open =
-      route.access.open() || (route.access.open_on_loopback && options_.listens_on_loopback &&
-                              net::is_loopback(request.peer_address) && !is_forwarded(request));
+  const bool open = route.access.open() || (route.access.open_on_loopback && options_.listens_on_loopback &&
+                                            net::is_loopback(request.peer_address) && !is_forwarded(request));
   if (!open) {
     auto principal = identify(request);
     if (!principal) {

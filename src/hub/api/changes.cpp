@@ -174,7 +174,8 @@ void Changes::list_unapplied(Tally& tally, const Call& call, const Device& devic
   JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", to_string(standing)}};
   if (standing == DeviceDescription::Standing::refused) {
     const DeviceRecord* record = services_.hub.records().find(device.id);
-    if (record != nullptr) entry["errors"] = shown_errors(DeviceFacts::parse(record->facts).errors);
+    if (record != nullptr)
+      entry["errors"] = shown_errors(DeviceFacts::parse(record->facts).value_or(DeviceFacts{}).errors);
   }
   tally.devices.push_back(std::move(entry));
 }

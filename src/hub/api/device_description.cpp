@@ -10,6 +10,15 @@ Json text_or_null(const std::string& text) {
   return text.empty() ? Json() : Json(text);
 }
 
+// What cannot be read is not shown as if the device had said nothing.
+DeviceFacts shown_facts(const DeviceRecord& record) {
+  auto facts = DeviceFacts::parse(record.facts);
+  if (facts) return *std::move(facts);
+  DeviceFacts unreadable;
+  unreadable.reported["unreadable"] = facts.error().message;
+  return unreadable;
+}
+
 }  // namespace
 
 Json shown_time(std::int64_t unix_ms) {
@@ -71,7 +80,7 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
     if (running) running_persona = text_or_null(running->persona);
   }
   DeviceFacts facts;
-  if (record != nullptr) facts = DeviceFacts::parse(record->facts);
+  if (record != nullptr) facts = shown_facts(*record);
   return JsonObject{
       {"id", device.id},
       {"device_uuid", device.id},
@@ -95,7 +104,7 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
 JsonObject DeviceDescription::describe_briefly(const FleetState& state, const Device& device) {
   const DeviceRecord* record = hub_.records().find(device.id);
   DeviceFacts facts;
-  if (record != nullptr && record->refused) facts = DeviceFacts::parse(record->facts);
+  if (record != nullptr && record->refused) facts = shown_facts(*record);
   return JsonObject{{"device", device.id},
                     {"name", device.name},
                     {"status", status(device)},

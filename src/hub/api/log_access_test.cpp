@@ -16,10 +16,9 @@ class LogAccessTest : public testing::Test {
   LogAccessTest() { EXPECT_TRUE(log_.load(*store_.load())); }
 
   void wait(std::int64_t revision, Milliseconds limit) {
-    asio::co_spawn(context_, access_.published("default", revision, limit),
-                   [this](const std::exception_ptr&, Result<void> outcome) {
-                     outcomes_.push_back(std::move(outcome));
-                   });
+    asio::co_spawn(
+        context_, access_.published("default", revision, limit),
+        [this](const std::exception_ptr&, Result<void> outcome) { outcomes_.push_back(std::move(outcome)); });
     context_.restart();
     context_.poll();
   }

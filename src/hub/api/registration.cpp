@@ -80,7 +80,9 @@ Result<Enrolment> enrolment_of(const Call& call, std::int64_t now_ms) {
   if (*metadata) {
     DeviceFacts facts;
     facts.metadata = std::move(**metadata);
-    record.facts = facts.text();
+    auto text = facts.text();
+    if (!text) return fail(text.error().code, text.error().message, "/metadata");
+    record.facts = std::move(*text);
   }
   return enrolment;
 }
@@ -237,10 +239,11 @@ asio::awaitable<Reply> Registration::heartbeat(Call& call) {
     record.rest_status = "online";
   }
   if (*metadata) {
-    DeviceFacts facts = DeviceFacts::parse(record.facts);
-    for (const auto& [name, value] : **metadata)
-      facts.metadata[name] = value;
-    record.facts = facts.text();
+    const auto kept = services_.hub.records().change_facts(record, [&](DeviceFacts& facts) {
+      for (const auto& [name, value] : **metadata)
+        facts.metadata[name] = value;
+    });
+    if (!kept) co_return fail(kept.error().code, kept.error().message, "/metadata");
   }
   services_.hub.sessions().heard_by_rest(record);
   const auto device = call.device();

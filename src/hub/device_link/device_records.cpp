@@ -6,20 +6,31 @@ namespace starling::hub {
 
 namespace {
 
-constexpr std::size_t max_facts_bytes = 256 * 1024;
+constexpr std::size_t max_readable_bytes = 4u << 20;  // earlier hubs had no bound
+constexpr std::size_t max_errors_bytes = 16 * 1024;
+constexpr std::size_t max_error_bytes = 1024;
 
 JsonObject object_in(const JsonObject& facts, std::string_view name) {
   const Json* value = facts.if_contains(name);
   return value != nullptr && value->is_object() ? value->get_object() : JsonObject{};
 }
 
+// Never inside a character.
+void cut(std::string& utf8, std::size_t bytes) {
+  while (bytes > 0 && (static_cast<unsigned char>(utf8[bytes]) & 0xc0) == 0x80)
+    --bytes;
+  utf8.resize(bytes);
+}
+
 }  // namespace
 
-DeviceFacts DeviceFacts::parse(std::string_view text) {
+Result<DeviceFacts> DeviceFacts::parse(std::string_view text) {
   DeviceFacts facts;
   if (text.empty()) return facts;
-  const auto json = parse_json(text, {.max_bytes = max_facts_bytes, .max_depth = 40});
-  if (!json || !json->is_object()) return facts;
+  const auto json = parse_json(text, {.max_bytes = max_readable_bytes, .max_depth = 40});
+  if (!json)
+    return fail(ErrorCode::corrupted, "what a device reported cannot be read: " + json.error().message);
+  if (!json->is_object()) return fail(ErrorCode::corrupted, "what a device reported is no object");
   const JsonObject& object = json->get_object();
   facts.metadata = object_in(object, "metadata");
   facts.capabilities = object_in(object, "capabilities");
@@ -35,7 +46,18 @@ DeviceFacts DeviceFacts::parse(std::string_view text) {
   return facts;
 }
 
-std::string DeviceFacts::text() const {
+void DeviceFacts::set_errors(std::vector<protocol::KeyError> all) {
+  errors.clear();
+  std::size_t bytes = 0;
+  for (protocol::KeyError& error : all) {
+    if (error.message.size() > max_error_bytes) cut(error.message, max_error_bytes);
+    bytes += error.key.size() + error.message.size();
+    if (bytes > max_errors_bytes) return;
+    errors.push_back(std::move(error));
+  }
+}
+
+Result<std::string> DeviceFacts::text() const {
   JsonObject object;
   if (!metadata.empty()) object["metadata"] = metadata;
   if (!capabilities.empty()) object["capabilities"] = capabilities;
@@ -47,7 +69,15 @@ std::string DeviceFacts::text() const {
     object["errors"] = std::move(several);
   }
   if (pending_edits != 0) object["pending"] = pending_edits;
-  return object.empty() ? std::string{} : boost::json::serialize(object);
+  if (object.empty()) return std::string{};
+  std::string text = boost::json::serialize(object);
+  // The reasons of a refusal always have room: they are bounded by themselves, escaped at worst to the
+  // double.
+  const std::size_t room = max_bytes + (errors.empty() ? 0 : 2 * max_errors_bytes);
+  if (text.size() <= room) return text;
+  return fail(ErrorCode::too_large, "what a device reports would grow to " + std::to_string(text.size()) +
+                                        " bytes, more than the " + std::to_string(max_bytes) +
+                                        " that are kept for one");
 }
 
 DeviceRecords::DeviceRecords(Store& store, const Clock& clock, Logger log)
@@ -155,6 +185,19 @@ void DeviceRecords::index_tokens(const DeviceRecord& record) {
 void DeviceRecords::drop_tokens(const DeviceRecord& record) {
   by_token_.erase(record.token_hash);
   by_token_.erase(record.previous_token_hash);
+}
+
+Result<void> DeviceRecords::change_facts(DeviceRecord& record, const ChangeFacts& change) {
+  auto facts = DeviceFacts::parse(record.facts);
+  if (facts) change(*facts);
+  auto text = facts ? facts->text() : Result<std::string>(fail(facts));
+  if (!text) {
+    log_.warning("what a device reported is not kept",
+                 {{"device", record.device_id}, {"error", text.error().message}});
+    return fail(text);
+  }
+  record.facts = std::move(*text);
+  return {};
 }
 
 void DeviceRecords::flush() {

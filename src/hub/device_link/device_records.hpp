@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,8 +25,15 @@ struct DeviceFacts {
   std::vector<protocol::KeyError> errors;  // of the last refusal
   std::int64_t pending_edits = 0;
 
-  static DeviceFacts parse(std::string_view text);  // unreadable text gives empty facts
-  std::string text() const;
+  // Nothing longer is ever stored. A message may have four times as much.
+  static constexpr std::size_t max_bytes = 64 * 1024;
+
+  // Errors: corrupted. Who merges must not take that for nothing: it would be the end of what was there.
+  static Result<DeviceFacts> parse(std::string_view text);
+  // Errors: too_large (max_bytes): the record keeps what it has.
+  Result<std::string> text() const;
+  // As they fit beside everything else, the first ones first.
+  void set_errors(std::vector<protocol::KeyError> all);
 };
 
 class DeviceRecords {
@@ -58,6 +66,10 @@ class DeviceRecords {
   // Gives the device a new token (returned in clear, kept hashed); the previous one stays good until its
   // first use.
   std::string issue_token(DeviceRecord& record);
+
+  // Changes the facts of a record. What cannot be read or becomes too long stays as it was; the log says why.
+  using ChangeFacts = std::function<void(DeviceFacts&)>;
+  Result<void> change_facts(DeviceRecord& record, const ChangeFacts& change);
 
   // Saves what changed since the last call; called every second and at stop.
   void flush();

@@ -220,15 +220,22 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
   const protocol::SectionState* told = settings_in(message.sections);
   const protocol::SectionState settings = told == nullptr ? protocol::SectionState{} : *told;
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
-  DeviceFacts facts = DeviceFacts::parse(record.facts);
   const bool same = settings.applied == record.running && settings.refused == record.refused;
-  if (!settings.refused || settings.refused != record.refused) facts.errors.clear();
+  const bool errors_stand = settings.refused && settings.refused == record.refused;
   if (!same || record.phase == Phase::staging) {
     record.phase = settings.refused ? Phase::refused : Phase::applied;
   }
-  facts.capabilities = message.capabilities;
-  facts.reported.clear();
-  facts.pending_edits = static_cast<std::int64_t>(message.pending.size());
+  const auto renew = [&](DeviceFacts& facts, const JsonObject& capabilities) {
+    if (!errors_stand) facts.errors.clear();
+    facts.capabilities = capabilities;
+    facts.reported.clear();
+    facts.pending_edits = static_cast<std::int64_t>(message.pending.size());
+  };
+  const auto kept = sessions_.records_.change_facts(
+      record, [&](DeviceFacts& facts) { renew(facts, message.capabilities); });
+  if (!kept && kept.error().code == ErrorCode::too_large) {
+    (void)sessions_.records_.change_facts(record, [&](DeviceFacts& facts) { renew(facts, {}); });
+  }
   record.epoch = message.epoch;
   record.last_seen_ms = unix_ms(sessions_.clock_);
   record.components = names_of(message.components);
@@ -236,7 +243,6 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
   record.running_revision = message.cursor.revision;
   record.running = running_hash_ = settings.applied;
   record.refused = refused_hash_ = settings.refused;
-  record.facts = facts.text();
   drifted_ = false;
   running_ = sessions_.documents_.recent(running_hash_);
 }
@@ -372,9 +378,8 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   if (final) refused_hash_ = record.refused = refused ? message.target : Digest{};
   say_outcome(message);
   if (refused || had_errors) {
-    DeviceFacts facts = DeviceFacts::parse(record.facts);
-    facts.errors = message.errors;
-    record.facts = facts.text();
+    (void)sessions_.records_.change_facts(record,
+                                          [&](DeviceFacts& facts) { facts.set_errors(message.errors); });
   }
   sessions_.reported(request_.fleet, request_.device_id);
   if (final) refresh();
@@ -423,13 +428,15 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
     record.running = settings->applied;
   }
   if (!message.reported.empty() || message.pending != 0) {
-    DeviceFacts facts = DeviceFacts::parse(record.facts);
-    Json reported = std::move(facts.reported);
-    protocol::apply_merge_patch(reported, message.reported);
-    facts.reported = std::move(reported.as_object());
-    facts.pending_edits = message.pending;
-    drifted_ = facts.reported.contains("drift");
-    record.facts = facts.text();
+    bool drifted = drifted_;
+    const auto kept = sessions_.records_.change_facts(record, [&](DeviceFacts& facts) {
+      Json reported = std::move(facts.reported);
+      protocol::apply_merge_patch(reported, message.reported);
+      facts.reported = std::move(reported.as_object());
+      facts.pending_edits = message.pending;
+      drifted = facts.reported.contains("drift");
+    });
+    if (kept) drifted_ = drifted;
   }
   sessions_.reported(request_.fleet, request_.device_id);
   refresh();

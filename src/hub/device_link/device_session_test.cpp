@@ -157,7 +157,7 @@ TEST_F(DeviceSessionTest, ARefusedDocumentIsNotOfferedAgainUntilItChanges) {
                                      Phase::refused,
                                      {{"hotword.models", "missing.tflite is not here"}}});
   EXPECT_EQ(sync(device), SyncStatus::refused);
-  const auto facts = DeviceFacts::parse(hub.records().find(device.id)->facts);
+  const auto facts = *DeviceFacts::parse(hub.records().find(device.id)->facts);
   ASSERT_EQ(facts.errors.size(), 1u);
   EXPECT_EQ(facts.errors[0].key, "hotword.models");
 
@@ -166,7 +166,7 @@ TEST_F(DeviceSessionTest, ARefusedDocumentIsNotOfferedAgainUntilItChanges) {
   set("fleet", "hotword.models", JsonArray{"present.tflite"});
   apply(device, device.peer.take_all<ConfigUpdate>().at(0));
   EXPECT_EQ(sync(device), SyncStatus::in_sync);
-  EXPECT_TRUE(DeviceFacts::parse(hub.records().find(device.id)->facts).errors.empty());
+  EXPECT_TRUE(DeviceFacts::parse(hub.records().find(device.id)->facts)->errors.empty());
 }
 
 TEST_F(DeviceSessionTest, WhileAnAnswerIsOutstandingTheNextOfferIsWhole) {
@@ -206,6 +206,46 @@ TEST_F(DeviceSessionTest, AHeartbeatWithAnotherHashBringsTheDocumentAgain) {
   EXPECT_FALSE(updates[0].base) << "nobody knows that document";
 }
 
+TEST_F(DeviceSessionTest, WhatADeviceReportsIsBoundedAndTheFormerStays) {
+  TestDevice& device = add_device();
+  join(device);
+  const auto facts = [&] { return *DeviceFacts::parse(hub.records().find(device.id)->facts); };
+  protocol::Heartbeat first;
+  first.reported = {{"uptime_s", 1}, {"drift", JsonArray{"local_edit"}}};
+  say(device, first);
+  for (int i = 0; i < 20; ++i) {
+    protocol::Heartbeat beat;
+    beat.reported["more" + std::to_string(i)] = std::string(30'000, 'x');
+    beat.reported["drift"] = nullptr;
+    say(device, beat);
+  }
+  EXPECT_TRUE(facts().reported.contains("more0"));
+  EXPECT_FALSE(facts().reported.contains("more19"));
+  EXPECT_EQ(facts().reported.at("uptime_s"), Json(1));
+  EXPECT_LE(hub.records().find(device.id)->facts.size(), DeviceFacts::max_bytes);
+  EXPECT_FALSE(device.peer.closed);
+
+  std::vector<protocol::KeyError> errors;
+  for (int i = 0; i < 64; ++i)
+    errors.push_back({"hotword.k" + std::to_string(i), std::string(3'000, 'e')});
+  say(device, protocol::ConfigStatus{Section::settings, sha256("x"), 1, {}, Phase::refused, errors});
+  EXPECT_GT(facts().errors.size(), 5u);
+  EXPECT_LT(facts().errors.size(), 32u);
+  EXPECT_TRUE(facts().reported.contains("more0")) << "its refusal takes nothing else away";
+}
+
+TEST_F(DeviceSessionTest, WhatCannotBeReadIsNotTakenForNothing) {
+  TestDevice& device = add_device();
+  join(device);
+  DeviceRecord& record = hub.records().edit("default", device.id);
+  record.facts = "{damaged";
+  protocol::Heartbeat beat;
+  beat.reported = {{"uptime_s", 1}};
+  say(device, beat);
+  EXPECT_EQ(hub.records().find(device.id)->facts, "{damaged");
+  EXPECT_EQ(DeviceFacts::parse("{damaged").error().code, ErrorCode::corrupted);
+}
+
 TEST_F(DeviceSessionTest, AHandshakeReplacesWhatAnEarlierLifeReported) {
   TestDevice& device = add_device();
   apply(device, only<ConfigUpdate>(join(device)).at(0), Phase::provisional);
@@ -230,8 +270,8 @@ TEST_F(DeviceSessionTest, AHandshakeReplacesWhatAnEarlierLifeReported) {
   device.refused = second.hash;
   join(device);
   EXPECT_EQ(sync(device), SyncStatus::reverted);
-  EXPECT_EQ(DeviceFacts::parse(record().facts).errors.size(), 1u);
-  EXPECT_TRUE(DeviceFacts::parse(record().facts).reported.empty()) << "the first heartbeat names everything";
+  EXPECT_EQ(DeviceFacts::parse(record().facts)->errors.size(), 1u);
+  EXPECT_TRUE(DeviceFacts::parse(record().facts)->reported.empty()) << "the first heartbeat names everything";
 
   struct Case {
     const char* what;
@@ -252,7 +292,7 @@ TEST_F(DeviceSessionTest, AHandshakeReplacesWhatAnEarlierLifeReported) {
     handshake.proof =
         base64url_encode(*ed25519_sign(device.keys.private_key, protocol::handshake_proof_text(handshake)));
     say(device, handshake);
-    const DeviceFacts facts = DeviceFacts::parse(record().facts);
+    const DeviceFacts facts = *DeviceFacts::parse(record().facts);
     EXPECT_TRUE(facts.reported.empty()) << life.what;
     EXPECT_TRUE(facts.errors.empty()) << life.what;
     EXPECT_EQ(record().running, life.sections.empty() ? Digest{} : life.sections[0].applied) << life.what;
