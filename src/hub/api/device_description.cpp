@@ -40,8 +40,7 @@ std::string_view DeviceDescription::status(const Device& device) const {
 }
 
 std::string DeviceDescription::components(const FleetState& state, const Device& device) const {
-  const DeviceRecord* record = hub_.records().find(device.id);
-  return declared_components(state, record == nullptr ? std::string_view() : record->components);
+  return declared_components(state, hub_.records().find(device.id));
 }
 
 SharedSection DeviceDescription::desired(const FleetState& state, const Device& device) {

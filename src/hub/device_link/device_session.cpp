@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "hub/settings/explain.hpp"
 #include "hub/settings/writes.hpp"
 #include "protocol/merge_patch.hpp"
 
@@ -310,18 +311,6 @@ void DeviceSession::settled(const protocol::PendingEdit& edit, const Result<Shar
   refresh();
 }
 
-// A client written from the documents declares nothing: it is told of every component.
-std::string DeviceSession::declared_components() const {
-  if (state_ == State::flat) {
-    std::map<std::string, Digest, std::less<>> all;
-    for (const auto& [name, component] : state()->catalog().components())
-      all[name] = component->schema_hash();
-    return names_of(all);
-  }
-  const DeviceRecord* record = sessions_.records_.find(request_.device_id);
-  return record == nullptr ? std::string{} : record->components;
-}
-
 SharedSection DeviceSession::desired() {
   const FleetState* fleet_state = state();
   if (fleet_state == nullptr) return nullptr;
@@ -332,7 +321,10 @@ SharedSection DeviceSession::desired() {
   const Device* known = device();
   if (known == nullptr) return nullptr;
   if (!class_known) {
-    class_ = sessions_.documents_.class_of(*fleet_state, *known, declared_components());
+    // A client written from the documents declares nothing: it is told of every component.
+    const DeviceRecord* record =
+        state_ == State::flat ? nullptr : sessions_.records_.find(request_.device_id);
+    class_ = sessions_.documents_.class_of(*fleet_state, *known, declared_components(*fleet_state, record));
     membership_epoch_ = sessions_.documents_.membership_epoch();
   }
   return sessions_.documents_.section(*class_, *fleet_state, *known);

@@ -82,7 +82,6 @@ class DeviceSession final : public ws::Session {
   void send_flat();
   void say_outcome(const protocol::ConfigStatus& message) const;
   SharedSection desired();
-  std::string declared_components() const;
   const FleetState* state() const;
   const Device* device() const;
 

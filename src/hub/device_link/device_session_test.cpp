@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "hub/device_link/link_fixture.hpp"
+#include "hub/settings/explain.hpp"
 
 namespace starling::hub {
 namespace {
@@ -79,6 +80,20 @@ TEST_F(DeviceSessionTest, WhatWasSentIsNotKept) {
   EXPECT_EQ(hub.sessions().kept_frames(), 0u);
   for (auto& device : devices)
     EXPECT_EQ(device->peer.take_all<ConfigUpdate>().size(), 1u);
+}
+
+TEST_F(DeviceSessionTest, WhoDeclaresNothingGetsNothingAndTheHubShowsTheSame) {
+  TestDevice& device = add_device();
+  const FleetState& fleet = *hub.changes().published("default");
+  EXPECT_EQ(declared_components(fleet, hub.records().find(device.id)), "hotword") << "never declared";
+  device.components.clear();
+  const auto updates = only<ConfigUpdate>(join(device));
+  EXPECT_EQ(declared_components(fleet, hub.records().find(device.id)), "");
+  ASSERT_EQ(updates.size(), 1u);
+  EXPECT_TRUE(updates[0].payload.at("settings").as_object().empty());
+  const auto shown = hub.documents().desired(fleet, *fleet.device(device.id),
+                                             declared_components(fleet, hub.records().find(device.id)));
+  EXPECT_EQ(shown->hash, updates[0].hash);
 }
 
 TEST_F(DeviceSessionTest, AChangeReachesOnlyThoseWhoseDocumentItChanges) {

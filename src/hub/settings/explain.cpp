@@ -103,8 +103,8 @@ std::vector<Difference> diff_layers(const FleetState& left, const FleetState& ri
   return differences;
 }
 
-std::string declared_components(const FleetState& state, std::string_view declared) {
-  if (!declared.empty()) return std::string(declared);
+std::string declared_components(const FleetState& state, const DeviceRecord* record) {
+  if (record != nullptr && record->components) return *record->components;
   std::string names;
   for (const auto& [name, component] : state.catalog().components()) {
     names += (names.empty() ? "" : ",") + name;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "hub/settings/writes.hpp"
+#include "hub/store/store.hpp"
 
 namespace starling::hub {
 
@@ -48,7 +49,8 @@ std::vector<Difference> diff_devices(const DeviceView& left, const DeviceView& r
 // Every layer, value by value.
 std::vector<Difference> diff_layers(const FleetState& left, const FleetState& right);
 
-// What a device declared, or all components of the fleet if it never has.
-std::string declared_components(const FleetState& state, std::string_view declared);
+// The one rule: what a device declared, be it nothing, or all components of the fleet if it never has
+// (nullptr: nothing is known of it).
+std::string declared_components(const FleetState& state, const DeviceRecord* record);
 
 }  // namespace starling::hub

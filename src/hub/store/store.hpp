@@ -36,7 +36,8 @@ struct DeviceRecord {
   protocol::Phase phase = protocol::Phase::applied;
   std::string version;      // current_version of the documents
   std::string rest_status;  // what PATCH status said last: online, offline, updating; "" if never
-  std::string components;   // declared at the last handshake: names, sorted, with commas between
+  // Declared at the last handshake: names, sorted, with commas between. Never declared is not declared none.
+  std::optional<std::string> components;
   std::string facts;        // JSON text, see DeviceFacts
 };
 

@@ -312,6 +312,19 @@ TEST_P(StoreContract, KeepsTheRecordsOfRegisteredDevices) {
   expect_equal(hub.fleets[0].records[1], second);
 }
 
+TEST_P(StoreContract, NeverDeclaredIsNotDeclaredNone) {
+  ASSERT_TRUE(commit({make_change("home", 1, {register_device("d1"), register_device("d2")})}));
+  DeviceRecord never = full_record("home", "d1");
+  never.components.reset();
+  DeviceRecord none = full_record("home", "d2");
+  none.components = "";
+  ASSERT_TRUE(save({never, none}));
+  case_->restart();
+  const StoredHub hub = loaded();
+  expect_equal(hub.fleets.at(0).records.at(0), never);
+  expect_equal(hub.fleets.at(0).records.at(1), none);
+}
+
 TEST_P(StoreContract, ARemovedDeviceTakesItsRecordAlong) {
   Batch batch = batch_of({make_change("home", 1, {register_device("d1"), register_device("d2")})});
   batch.records = {full_record("home", "d1"), full_record("home", "d2")};

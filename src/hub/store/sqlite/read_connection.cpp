@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "hub/store/sqlite/edits_text.hpp"
+#include "hub/store/sqlite/schema.hpp"
 
 namespace starling::hub::sqlite {
 namespace {
@@ -71,7 +72,8 @@ Result<DeviceRecord> record_of(const Statement& row) {
   record.phase = *phase;
   record.version = row.text(13);
   record.rest_status = row.text(14);
-  record.components = row.text(15);
+  if (const std::string_view declared = row.text(15); !declared.empty())
+    record.components = declared == declared_none ? std::string_view() : declared;
   record.facts = row.text(16);
   return record;
 }

@@ -7,6 +7,8 @@
 #include <tuple>
 #include <utility>
 
+#include "hub/store/sqlite/schema.hpp"
+
 namespace starling::hub::sqlite {
 namespace {
 
@@ -28,6 +30,11 @@ ON CONFLICT DO UPDATE SET
 
 bool of_its_own(const Error& error) {
   return error.code == ErrorCode::conflict || error.code == ErrorCode::already_exists;
+}
+
+std::string_view stored_components(const DeviceRecord& record) {
+  if (!record.components) return {};
+  return record.components->empty() ? declared_none : std::string_view(*record.components);
 }
 
 }  // namespace
@@ -214,7 +221,7 @@ Result<void> WriteConnection::put_record(const DeviceRecord& record) {
       .bind(record.fleet, record.device_id, record.token_hash, record.previous_token_hash,
             record.token_issued_ms, record.epoch.start, record.epoch.connection, record.last_seen_ms,
             record.running_revision, record.target, record.running, record.refused,
-            protocol::to_string(record.phase), record.version, record.rest_status, record.components,
+            protocol::to_string(record.phase), record.version, record.rest_status, stored_components(record),
             record.facts)
       .run();
 }
