@@ -57,6 +57,7 @@ Result<void> ChangeLog::load(const StoredHub& stored) {
       auto loaded = entry->head.load(entity.kind, entity.id, entity.body, entity.revision);
       if (!loaded) return fail(loaded, "loading fleet '" + fleet.name + "'");
     }
+    entry->head.drop_old_actions(clock_.wall().time_since_epoch().count());
     entry->head.set_revision(fleet.head);
     entry->published = entry->head;
     fleets_[fleet.name] = std::move(entry);

@@ -94,6 +94,22 @@ TEST_F(ChangeLogTest, WhatArrivesDuringACommitIsPlannedOnTheHeadAndCommittedToge
   EXPECT_EQ(witness_.revisions, (std::vector<std::int64_t>{1, 2, 3}));
 }
 
+TEST_F(ChangeLogTest, OldActionsDoNotComeBackWithARestart) {
+  const std::int64_t now = clock_.wall().time_since_epoch().count();
+  const std::int64_t day = 24 * 3'600'000LL;
+  StoredHub stored{"g", {StoredFleet{"default", 2, {}, {}}}};
+  for (const auto& [id, expired_days_ago] : {std::pair("old", 8), std::pair("young", 6)}) {
+    ActionRequest action;
+    action.name = "echo";
+    action.expires_at_ms = now - expired_days_ago * day;
+    stored.fleets[0].entities.push_back({EntityKind::action, id, action.to_json(), 1});
+  }
+  ChangeLog log(store_, executor_, clock_, Logger());
+  ASSERT_TRUE(log.load(stored));
+  EXPECT_FALSE(log.published("default")->actions().contains("old"));
+  EXPECT_TRUE(log.published("default")->actions().contains("young"));
+}
+
 TEST_F(ChangeLogTest, WhatWaitsIsBounded) {
   append_count();  // is being committed
   const auto nothing = [](const FleetState&, std::int64_t) -> Result<Draft> { return Draft{}; };

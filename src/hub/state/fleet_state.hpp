@@ -31,6 +31,8 @@ class FleetState {
   // this one entity.
   Result<void> load(EntityKind kind, const std::string& id, const Json& body, std::int64_t revision);
   void set_revision(std::int64_t revision) { revision_ = revision; }
+  // Those that expired seven days ago: nobody asks for their results any more.
+  void drop_old_actions(std::int64_t now_ms);
 
   // The body of an entity as the log keeps it; null if absent. What an edit's `before` must be.
   Json body(EntityKind kind, const std::string& id) const;
@@ -83,7 +85,6 @@ class FleetState {
   Result<void> put_device(const std::string& id, const Json& body);
   void remove_device(const std::string& id);
   void write_setting(const SettingId& id, const Json* value, std::int64_t revision);
-  void drop_old_actions(std::int64_t now_ms);
 
   std::string fleet_;
   std::int64_t revision_ = 0;

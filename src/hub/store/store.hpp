@@ -38,7 +38,7 @@ struct DeviceRecord {
   std::string rest_status;  // what PATCH status said last: online, offline, updating; "" if never
   // Declared at the last handshake: names, sorted, with commas between. Never declared is not declared none.
   std::optional<std::string> components;
-  std::string facts;        // JSON text, see DeviceFacts
+  std::string facts;  // JSON text, see DeviceFacts
 };
 
 // Answers and results of actions are kept for this long; then they are not found any more.

@@ -213,6 +213,26 @@ TEST_F(SqliteStoreTest, LeavesTheDatabaseOfANewerHubAlone) {
   EXPECT_THAT(opened.error().message, HasSubstr("newer starling-hub"));
 }
 
+TEST_F(SqliteStoreTest, DeletesOldActionsAndKeepsTheirLog) {
+  const auto ask = [&](const std::string& id, Milliseconds expires_in) {
+    ActionRequest action;
+    action.name = "echo";
+    action.expires_at_ms = (clock_.wall().time_since_epoch() + expires_in).count();
+    return Edit{EntityKind::action, id, nullptr, action.to_json()};
+  };
+  const auto minute = std::chrono::minutes(1);
+  ASSERT_TRUE(commit_now(*open(), executor_, batch_of({make_change("home", 1, {ask("old", minute)})})));
+  clock_.advance(answer_lifetime + minute + Milliseconds(1));
+  const std::vector<Edit> others{ask("young", Milliseconds(-1)), set_setting("a.x", 1)};
+  ASSERT_TRUE(commit_now(*open(), executor_, batch_of({make_change("home", 2, others)})));
+  ASSERT_TRUE(commit_now(*open(), executor_, batch_of({make_change("home", 3, {set_setting("a.x", 2)})})));
+  const StoredHub hub = loaded();
+  ASSERT_EQ(hub.fleets.at(0).entities.size(), 2u);
+  for (const StoredEntity& entity : hub.fleets[0].entities)
+    EXPECT_NE(entity.id, "old");
+  EXPECT_EQ(count("change"), 3);
+}
+
 TEST_F(SqliteStoreTest, DeletesOldAnswersAndResults) {
   const auto save = [&](Store& store, const std::string& id, int count_of) {
     const std::int64_t now = clock_.wall().time_since_epoch().count();

@@ -76,6 +76,11 @@ Result<void> WriteConnection::prepare() {
       {&sql_.purge_answers,
        "DELETE FROM answer WHERE (fleet, principal, idempotency_id) IN "
        "(SELECT fleet, principal, idempotency_id FROM answer WHERE at_ms < ? LIMIT ?) RETURNING 1"},
+      // The log keeps them; the state at any revision is made from it.
+      {&sql_.purge_actions,
+       "DELETE FROM entity WHERE kind = 'action' AND (fleet, id) IN "
+       "(SELECT fleet, id FROM entity WHERE fleet IN (SELECT name FROM fleet) AND kind = 'action' "
+       "AND json_extract(body, '$.expires_at') < ? LIMIT ?) RETURNING 1"},
       {&sql_.purge_results,
        "DELETE FROM action_result WHERE (fleet, action_id, device_id) IN "
        "(SELECT fleet, action_id, device_id FROM action_result WHERE at_ms < ? LIMIT ?) RETURNING 1"},
@@ -246,7 +251,7 @@ Result<std::int64_t> WriteConnection::head_of(std::string_view fleet) {
 Result<WriteConnection::Purged> WriteConnection::purge(std::int64_t now_ms) {
   const std::int64_t expired_before = now_ms - answer_lifetime.count();
   Purged purged = Purged::all;
-  for (Statement* statement : {&sql_.purge_answers, &sql_.purge_results}) {
+  for (Statement* statement : {&sql_.purge_answers, &sql_.purge_results, &sql_.purge_actions}) {
     std::int64_t rows = 0;
     const auto deleted = statement->bind(expired_before, purge_rows).each([&] {
       ++rows;

@@ -60,7 +60,7 @@ class WriteConnection {
     Statement begin, commit, rollback;
     Statement head, set_head, add_change, index_change, put_entity, remove_entity;
     Statement has_device, put_record, remove_record;
-    Statement answer_time, put_answer, put_result, purge_answers, purge_results;
+    Statement answer_time, put_answer, put_result, purge_answers, purge_results, purge_actions;
   };
   Statements sql_;
   EditsEncoder encoder_;
