@@ -12,15 +12,6 @@ using protocol::ConfigUpdate;
 using protocol::Phase;
 using protocol::Section;
 
-template <typename T>
-std::vector<T> only(const std::vector<protocol::FromHub>& messages) {
-  std::vector<T> found;
-  for (const auto& message : messages) {
-    if (const auto* known = std::get_if<T>(&message)) found.push_back(*known);
-  }
-  return found;
-}
-
 using DeviceSessionTest = LinkFixture;
 
 TEST_F(DeviceSessionTest, AFreshDeviceIsWelcomedWithATokenAndGetsItsDocumentWhole) {
@@ -221,46 +212,6 @@ TEST_F(DeviceSessionTest, AHeartbeatWithAnotherHashBringsTheDocumentAgain) {
   EXPECT_FALSE(updates[0].base) << "nobody knows that document";
 }
 
-TEST_F(DeviceSessionTest, WhatADeviceReportsIsBoundedAndTheFormerStays) {
-  TestDevice& device = add_device();
-  join(device);
-  const auto facts = [&] { return *DeviceFacts::parse(hub.records().find(device.id)->facts); };
-  protocol::Heartbeat first;
-  first.reported = {{"uptime_s", 1}, {"drift", JsonArray{"local_edit"}}};
-  say(device, first);
-  for (int i = 0; i < 20; ++i) {
-    protocol::Heartbeat beat;
-    beat.reported["more" + std::to_string(i)] = std::string(30'000, 'x');
-    beat.reported["drift"] = nullptr;
-    say(device, beat);
-  }
-  EXPECT_TRUE(facts().reported.contains("more0"));
-  EXPECT_FALSE(facts().reported.contains("more19"));
-  EXPECT_EQ(facts().reported.at("uptime_s"), Json(1));
-  EXPECT_LE(hub.records().find(device.id)->facts.size(), DeviceFacts::max_bytes);
-  EXPECT_FALSE(device.peer.closed);
-
-  std::vector<protocol::KeyError> errors;
-  for (int i = 0; i < 64; ++i)
-    errors.push_back({"hotword.k" + std::to_string(i), std::string(3'000, 'e')});
-  say(device, protocol::ConfigStatus{Section::settings, sha256("x"), 1, {}, Phase::refused, errors});
-  EXPECT_GT(facts().errors.size(), 5u);
-  EXPECT_LT(facts().errors.size(), 32u);
-  EXPECT_TRUE(facts().reported.contains("more0")) << "its refusal takes nothing else away";
-}
-
-TEST_F(DeviceSessionTest, WhatCannotBeReadIsNotTakenForNothing) {
-  TestDevice& device = add_device();
-  join(device);
-  DeviceRecord& record = hub.records().edit("default", device.id);
-  record.facts = "{damaged";
-  protocol::Heartbeat beat;
-  beat.reported = {{"uptime_s", 1}};
-  say(device, beat);
-  EXPECT_EQ(hub.records().find(device.id)->facts, "{damaged");
-  EXPECT_EQ(DeviceFacts::parse("{damaged").error().code, ErrorCode::corrupted);
-}
-
 TEST_F(DeviceSessionTest, AHandshakeReplacesWhatAnEarlierLifeReported) {
   TestDevice& device = add_device();
   apply(device, only<ConfigUpdate>(join(device)).at(0), Phase::provisional);
@@ -454,84 +405,6 @@ TEST_F(DeviceSessionTest, SilenceIsPingedThenDropped) {
   clock.advance(Seconds(10));
   hub.tick();
   EXPECT_TRUE(device.peer.aborted);
-}
-
-TEST_F(DeviceSessionTest, APongThatNobodyAskedForIsNoSignOfLife) {
-  TestDevice& device = add_device();
-  join(device);
-  for (int i = 0; i < 4; ++i) {
-    clock.advance(Seconds(5));
-    device.session->on_pong();
-    hub.tick();
-  }
-  EXPECT_EQ(device.peer.pings, 1) << "the ones before it counted for nothing";
-  clock.advance(Seconds(10));
-  hub.tick();
-  EXPECT_TRUE(device.peer.aborted);
-}
-
-TEST_F(DeviceSessionTest, WhoDoesNotReadIsNotAnsweredWhatNobodyNeeds) {
-  TestDevice& device = add_device();
-  join(device);
-  device.peer.queued = 10 << 20;
-  for (int i = 0; i < 100; ++i)
-    device.session->on_text(R"({"type":"from_the_future"})");
-  EXPECT_TRUE(device.peer.sent.empty());
-  EXPECT_FALSE(device.peer.closed);
-}
-
-TEST_F(DeviceSessionTest, ADeviceThatTalksWithoutEndIsCutOffAndOneThatAnswersIsNot) {
-  TestDevice& device = add_device();
-  apply(device, only<ConfigUpdate>(join(device)).at(0));
-  for (int i = 1; i <= 1'500; ++i) {
-    set("fleet", "hotword.threshold", i / 2'000.0);
-    const ConfigUpdate update = device.peer.take_all<ConfigUpdate>().at(0);
-    apply(device, update, Phase::provisional);
-    say(device, protocol::ConfigStatus{
-                    Section::settings, update.hash, update.revision, update.hash, Phase::applied, {}});
-  }
-  ASSERT_FALSE(device.peer.closed) << "3,000 messages, each of them asked for";
-  int heard = 0;
-  for (; heard < 10'000 && !device.peer.closed; ++heard)
-    device.session->on_text(protocol::encode(protocol::FromDevice(protocol::Heartbeat{})));
-  EXPECT_LT(heard, 10'000);
-  EXPECT_EQ(device.peer.closed, ws::CloseCode::policy_violation);
-  EXPECT_EQ(device.peer.take_all<protocol::LinkError>().at(0).code, "rate_limited");
-}
-
-TEST_F(DeviceSessionTest, EditsBeyondWhatCanBeSettledAreLeftToTheDevice) {
-  TestDevice& device = add_device();
-  join(device);
-  const auto stored = store.stored.size();
-  protocol::ConfigPropose proposal;
-  for (int i = 0; i < 1'024; ++i)
-    proposal.edits.push_back({"e" + std::to_string(i), "hotword.threshold", 0.5, 0.8, 0});
-  for (int i = 0; i < 3; ++i)
-    device.session->on_text(protocol::encode(protocol::FromDevice(proposal)));
-  EXPECT_EQ(device.peer.closed, ws::CloseCode::try_again_later);
-  EXPECT_EQ(device.peer.take_all<protocol::LinkError>().at(0).code, "unavailable");
-  executor.run_all();
-  EXPECT_LE(store.stored.size(), stored + 2'048);
-}
-
-TEST_F(DeviceSessionTest, OnlyResultsOfActionsThatItWasSentAreKeptAndTheFirstOfEach) {
-  TestDevice& asked = add_device("nursery");
-  TestDevice& other = add_device("lab");
-  join(asked);
-  join(other);
-  ActionRequest action;
-  action.name = "echo";
-  action.device = asked.id;
-  action.expires_at_ms = clock.wall().time_since_epoch().count() + 60'000;
-  change({{EntityKind::action, "a1", action.to_json()}});
-  say(other, protocol::ActionResult{"a1", true, {{"forged", true}}, ""});
-  say(asked, protocol::ActionResult{"a2", true, {}, "never asked"});
-  EXPECT_TRUE(store.action_results.empty());
-  say(asked, protocol::ActionResult{"a1", true, {}, "first"});
-  say(asked, protocol::ActionResult{"a1", false, {}, "second"});
-  ASSERT_EQ(store.action_results.size(), 1u);
-  EXPECT_EQ(store.action_results[0].device_id, asked.id);
-  EXPECT_TRUE(store.action_results[0].ok);
 }
 
 TEST_F(DeviceSessionTest, ALinkWithoutHandshakeIsClosed) {

@@ -76,6 +76,15 @@ struct TestDevice {
   std::unique_ptr<ws::Session> session;
 };
 
+template <typename T>
+std::vector<T> only(const std::vector<protocol::FromHub>& messages) {
+  std::vector<T> found;
+  for (const auto& message : messages) {
+    if (const auto* known = std::get_if<T>(&message)) found.push_back(*known);
+  }
+  return found;
+}
+
 class LinkFixture : public ::testing::Test {
  protected:
   LinkFixture() {
