@@ -23,7 +23,8 @@ using Components = std::vector<std::shared_ptr<const Component>>;
 Components shipped_components() {
   Components components;
   const auto files = read_json_folders({STARLING_SOURCE_DIR "/components"}).value();
-  for (const auto& [name, component] : catalog_of(files).value().components())
+  const Catalog catalog = catalog_of(files).value();
+  for (const auto& [name, component] : catalog.components())
     components.push_back(component);
   return components;
 }
