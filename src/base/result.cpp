@@ -5,6 +5,7 @@ namespace starling {
 std::string_view to_string(ErrorCode code) {
   switch (code) {
     case ErrorCode::invalid_argument: return "invalid_argument";
+    case ErrorCode::malformed: return "malformed";
     case ErrorCode::unauthenticated: return "unauthenticated";
     case ErrorCode::permission_denied: return "permission_denied";
     case ErrorCode::not_found: return "not_found";

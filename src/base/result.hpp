@@ -12,6 +12,7 @@ namespace starling {
 // What kind of failure it is, as far as a caller can act on it. The HTTP API maps each to one status.
 enum class ErrorCode {
   invalid_argument,   // the input is wrong; sending it again will not help
+  malformed,          // the input cannot even be read
   unauthenticated,    // no valid credential
   permission_denied,  // a valid credential without the grant
   not_found,

@@ -47,4 +47,13 @@ bool is_uuid(std::string_view text) {
   return true;
 }
 
+std::optional<std::string> canonical_uuid(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'F') c = static_cast<char>(c - 'A' + 'a');
+  }
+  if (!is_uuid(lower)) return std::nullopt;
+  return lower;
+}
+
 }  // namespace starling

@@ -1,6 +1,7 @@
 // Purpose: identifiers. Owner: values. Thread: any. Lifetime: none.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -13,5 +14,7 @@ std::string make_uuid_v7(WallTime now);
 std::string make_uuid_v4();
 // Canonical 8-4-4-4-12 lower-case form, any version.
 bool is_uuid(std::string_view text);
+// The canonical form of a UUID written with upper or lower case; none if it is no UUID.
+std::optional<std::string> canonical_uuid(std::string_view text);
 
 }  // namespace starling

@@ -14,6 +14,7 @@ ErrorCode code_of(std::string_view name, int status) {
     if (to_string(code) == name) return code;
   }
   switch (status) {
+    case 400: return ErrorCode::malformed;
     case 401: return ErrorCode::unauthenticated;
     case 403: return ErrorCode::permission_denied;
     case 404: return ErrorCode::not_found;

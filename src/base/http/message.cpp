@@ -33,6 +33,7 @@ std::string_view title_of(int status) {
     case 401: return "Not authenticated";
     case 403: return "Not allowed";
     case 404: return "Not found";
+    case 405: return "Method not allowed";
     case 409: return "Conflict";
     case 413: return "Too large";
     case 422: return "Invalid";
@@ -146,7 +147,10 @@ Response json_response(const Json& body, int status) {
 }
 
 Response problem_response(const Error& error) {
-  const int status = http_status(error.code);
+  return problem_response(error, http_status(error.code));
+}
+
+Response problem_response(const Error& error, int status) {
   JsonObject problem;
   problem["type"] = "about:blank";
   problem["title"] = title_of(status);
@@ -161,7 +165,8 @@ Response problem_response(const Error& error) {
 
 int http_status(ErrorCode code) {
   switch (code) {
-    case ErrorCode::invalid_argument: return 422;  // what is not HTTP at all is refused with 400 before
+    case ErrorCode::malformed: return 400;
+    case ErrorCode::invalid_argument: return 422;
     case ErrorCode::unauthenticated: return 401;
     case ErrorCode::permission_denied: return 403;
     case ErrorCode::not_found: return 404;

@@ -86,6 +86,7 @@ struct Response {
 Response json_response(const Json& body, int status = 200);
 // RFC 9457 application/problem+json: type, title, status, detail, code and, if known, the field's pointer.
 Response problem_response(const Error& error);
+Response problem_response(const Error& error, int status);  // where the code has no status of its own
 int http_status(ErrorCode code);
 
 struct Url {

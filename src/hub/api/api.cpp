@@ -172,9 +172,8 @@ asio::awaitable<http::Response> Api::respond(const http::Request& request) {
     co_return failure({ErrorCode::not_found, fmt::format("there is nothing at {}", request.path), {}});
   }
   if (const auto* other = std::get_if<Router::NotAllowed>(&found)) {
-    http::Response response =
-        failure({ErrorCode::invalid_argument, fmt::format("{} answers {}", request.path, other->allow), {}});
-    response.status = 405;
+    http::Response response = http::problem_response(
+        {ErrorCode::invalid_argument, fmt::format("{} answers {}", request.path, other->allow), {}}, 405);
     response.headers.set("Allow", other->allow);
     co_return response;
   }
@@ -269,11 +268,12 @@ std::variant<http::Response, Call> Api::admit(const http::Request& request, cons
 
 Result<LinkRequest> Api::link_request(const http::Request& request) {
   LinkRequest link;
-  const std::string id(request.headers.find("X-Device-ID").value_or(""));
+  const std::string_view named = request.headers.find("X-Device-ID").value_or("");
+  const std::string id = canonical_uuid(named).value_or(std::string(named));
   if (const auto text = request.headers.find(protocol::protocol_header)) {
     const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), link.protocol);
     if (error != std::errc{} || end != text->data() + text->size() || link.protocol < 0) {
-      return fail(ErrorCode::invalid_argument,
+      return fail(ErrorCode::malformed,
                   fmt::format("{} must be a protocol version", protocol::protocol_header));
     }
   }
@@ -296,7 +296,7 @@ Result<LinkRequest> Api::link_request(const http::Request& request) {
   const FleetState* fleet = record == nullptr ? nullptr : hub_.changes().published(record->fleet);
   const Device* device = fleet == nullptr ? nullptr : fleet->device(id);
   if (principal && principal->kind == Principal::Kind::key && device != nullptr) {
-    const auto reach = Authentication::reach(*principal, {Role::operator_, false, true}, record->fleet);
+    const auto reach = Authentication::reach(*principal, {Role::operator_}, record->fleet);
     if (!reach) return fail(reach);
     if (!reach->covers(*device))
       return fail(ErrorCode::permission_denied, "your grant does not cover this device");

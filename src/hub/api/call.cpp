@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/uuid.hpp"
 #include "hub/settings/scope.hpp"
 
 namespace starling::hub {
@@ -90,7 +91,7 @@ const std::string& Call::value(std::string_view name) const {
 
 Result<const Device*> Call::device() const {
   const std::string& id = value("uuid");
-  const Device* found = fleet->device(id);
+  const Device* found = fleet->device(canonical_uuid(id).value_or(id));
   if (found == nullptr || !reach.covers(*found)) {
     return fail(ErrorCode::not_found, fmt::format("no device has the UUID '{}'", id));
   }
@@ -118,10 +119,18 @@ Result<std::optional<bool>> Call::query_boolean(std::string_view name) const {
   return fail(ErrorCode::invalid_argument, fmt::format("query parameter '{}' must be true or false", name));
 }
 
+Result<Json> Call::json() const {
+  auto parsed = parse_json(request.body);
+  if (parsed) return parsed;
+  Error error = parsed.error().within("the request body");
+  if (error.code == ErrorCode::invalid_argument) error.code = ErrorCode::malformed;
+  return std::unexpected(std::move(error));
+}
+
 Result<JsonObject> Call::object(std::initializer_list<std::string_view> fields) const {
-  auto json = parse_json(request.body);
-  if (!json) return fail(json, "the request body");
-  JsonObject* body = json->if_object();
+  auto parsed = json();
+  if (!parsed) return fail(parsed);
+  JsonObject* body = parsed->if_object();
   if (body == nullptr) return fail(ErrorCode::invalid_argument, "the request body must be a JSON object");
   if (auto known = JsonReader(*body).only(fields); !known) return fail(known);
   return std::move(*body);

@@ -92,7 +92,9 @@ struct Call {
                                                     std::int64_t most) const;
   Result<std::optional<bool>> query_boolean(std::string_view name) const;
 
-  // The body as an object with no other fields than these. Errors: invalid_argument, too_large.
+  // Errors: malformed (with the byte's place), too_large.
+  Result<Json> json() const;
+  // The body as an object with no other fields than these. Errors: those of json(), invalid_argument.
   Result<JsonObject> object(std::initializer_list<std::string_view> fields) const;
   Result<JsonObject> optional_object(std::initializer_list<std::string_view> fields) const;  // empty body: {}
   // `reason` of the body or the query. Errors: invalid_argument (more than 1000 bytes).

@@ -58,13 +58,14 @@ TEST_F(LinkDoor, OpensForWhoMayBeADevice) {
       {"no token and nothing to sign with", {{"X-Device-ID", plain}, {version, "1"}}, 401},
       {"a lost token and the flat protocol", {bearer("dt_lost"), {"X-Device-ID", signing}}, 401},
       {"a key", {bearer(admin_key), {"X-Device-ID", plain}}, 101},
-      {"a key as the documents send it", {{"X-API-Key", enrolment}, {"X-Device-ID", plain}}, 101},
+      {"a key as the documents send it", {{"X-API-Key", admin_key}, {"X-Device-ID", plain}}, 101},
+      {"an enrolment key", {{"X-API-Key", enrolment}, {"X-Device-ID", plain}}, 403},
       {"a key without a device", {bearer(admin_key)}, 401},
       {"a key and an unknown device", {bearer(admin_key), {"X-Device-ID", uuid(9)}}, 401},
       {"a viewer's key", {bearer(viewer), {"X-Device-ID", plain}}, 403},
       {"a key for other devices", {bearer(nursery), {"X-Device-ID", plain}}, 403},
-      {"a version that is no number", {bearer(token), {version, "one"}}, 422},
-      {"a version from before", {bearer(token), {version, "-1"}}, 422},
+      {"a version that is no number", {bearer(token), {version, "one"}}, 400},
+      {"a version from before", {bearer(token), {version, "-1"}}, 400},
   };
   for (const Case& each : cases)
     EXPECT_EQ(open(std::string(protocol::link_path), each.headers), each.status) << each.what;

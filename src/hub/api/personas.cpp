@@ -60,6 +60,12 @@ Result<PlannedWrite> plan_removal(const FleetState& head, const std::string& nam
   return write;
 }
 
+// A switch is a write of persona.active, but its request has no values: the name is in the path.
+Result<PlannedWrite> without_values_pointer(Result<PlannedWrite> planned) {
+  if (!planned && planned.error().field.starts_with("/values")) planned.error().field.clear();
+  return planned;
+}
+
 }  // namespace
 
 void Personas::add_to(Router& router) {
@@ -121,8 +127,8 @@ asio::awaitable<Reply> Personas::put(Call& call) {
   if (auto allowed = check_whole_fleet(call.reach); !allowed) co_return fail(allowed);
   const auto reason = call.reason();
   if (!reason) co_return fail(reason);
-  const auto body = parse_json(call.request.body);
-  if (!body) co_return fail(body, "the request body");
+  const auto body = call.json();
+  if (!body) co_return fail(body);
   auto persona = parse_persona(call.value("name"), *body, "");
   if (!persona) co_return fail(persona);
   Writer::Write write{call.fleet_name, "persona.put", *reason,
@@ -136,8 +142,8 @@ asio::awaitable<Reply> Personas::import(Call& call) {
   if (auto allowed = check_whole_fleet(call.reach); !allowed) co_return fail(allowed);
   const auto reason = call.reason();
   if (!reason) co_return fail(reason);
-  const auto body = parse_json(call.request.body);
-  if (!body) co_return fail(body, "the request body");
+  const auto body = call.json();
+  if (!body) co_return fail(body);
   auto personas = parse_personas(*body);
   if (!personas) co_return fail(personas);
   Writer::Write write{call.fleet_name, "persona.import", *reason,
@@ -166,7 +172,8 @@ asio::awaitable<Reply> Personas::activate(Call& call) {
   if (!target) co_return fail(target);
   const std::string& name = call.value("name");
   Writer::Write write{call.fleet_name, "persona.switch", *reason,
-                      setting_write_planner(persona_switch(name, std::move(*target)), call.reach)};
+                      [plan = setting_write_planner(persona_switch(name, std::move(*target)), call.reach)](
+                          const FleetState& head) { return without_values_pointer(plan(head)); }};
   co_return co_await services_.writer.write(call, std::move(write));
 }
 

@@ -52,9 +52,15 @@ std::variant<std::monostate, Router::NotAllowed, Router::Match> Router::find(htt
                                                                              std::string_view target) const {
   Match match;
   const Node* node = root_.get();
-  for_each_segment(target.substr(0, target.find('?')), [&](std::string_view segment) {
+  const std::string_view path = target.substr(0, target.find('?'));
+  for_each_segment(path, [&](std::string_view segment) {
     if (const auto literal = node->literal.find(segment); literal != node->literal.end()) {
       node = literal->second.get();
+      return true;
+    }
+    // A slash at the end says nothing, where there is no route of that name.
+    if (segment.empty() && segment.data() + segment.size() == path.data() + path.size() &&
+        node != root_.get()) {
       return true;
     }
     // Segments are told apart before they are decoded, so that a name may hold a slash.

@@ -125,6 +125,9 @@ bool within_selector(const protocol::Selector& inner, const protocol::Selector& 
 
 Result<const Device*> find_device(const FleetState& state, const std::string& id_or_name) {
   if (const Device* device = state.device(id_or_name)) return device;
+  if (const auto id = canonical_uuid(id_or_name)) {
+    if (const Device* device = state.device(*id)) return device;
+  }
   const auto named =
       is_uuid(id_or_name) ? std::vector<const Device*>() : state.device_index().named(id_or_name, 2);
   if (named.empty()) {

@@ -143,7 +143,7 @@ Result<ResolvedTarget> resolve_target(const FleetState& head, const Target& targ
     case Target::Kind::selector: return resolve_selector(head, target);
     case Target::Kind::device: {
       auto device = find_device(head, target.name);
-      if (!device) return fail(device);
+      if (!device) return fail(device.error().code, device.error().message, "/target/device");
       return ResolvedTarget{{{kind, (*device)->id}, {}}, std::nullopt};
     }
     case Target::Kind::persona:
