@@ -35,7 +35,7 @@ constexpr auto footer =
     "  NO_COLOR           no colours\n"
     "\n"
     "Exit codes:\n"
-    "  0  done; with --wait: applied by every device\n"
+    "  0  done; with --wait: applied by every device that can say so\n"
     "  1  failed: the message says why and what to do\n"
     "  2  wrong usage\n"
     "  3  some devices refused the change\n"

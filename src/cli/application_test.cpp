@@ -182,6 +182,9 @@ TEST_F(ApplicationTest, WaitingEndsByWhatTheDevicesSay) {
       {R"({"revision":412,"targeted":3,"applied":2,"pending":0,"refused":0,"offline":1,"devices":[{"device":"u",
          "name":"frog","state":"offline","errors":[]}]})",
        4, "offline, will get it when back: frog\n"},
+      {R"({"revision":412,"targeted":3,"applied":2,"pending":0,"refused":0,"offline":0,"cannot_answer":1,"devices":[{
+         "device":"u","name":"owl","state":"cannot_answer"}]})",
+       0, "told, but of a kind that never answers: owl\n"},
       {R"({"revision":412,"targeted":3,"applied":2,"pending":1,"refused":0,"offline":0,"devices":[{"device":"u",
          "name":"owl","state":"pending","errors":[]}]})",
        4, "no answer yet: owl\n"},

@@ -71,14 +71,15 @@ class Bar {
 
 ProgressCounts counts_of(const JsonObject& progress) {
   return {number_at(progress, {"targeted"}), number_at(progress, {"applied"}),
-          number_at(progress, {"pending"}), number_at(progress, {"refused"}),
-          number_at(progress, {"offline"})};
+          number_at(progress, {"pending"}),  number_at(progress, {"refused"}),
+          number_at(progress, {"offline"}),  number_at(progress, {"cannot_answer"})};
 }
 
 std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::size_t width) {
   std::string words = fmt::format(" {}/{} applied", counts.applied, counts.targeted);
   if (counts.refused > 0) words += fmt::format(", {} refused", counts.refused);
   if (counts.offline > 0) words += fmt::format(", {} offline", counts.offline);
+  if (counts.cannot_answer > 0) words += fmt::format(", {} cannot answer", counts.cannot_answer);
   if (counts.pending > 0) words += fmt::format(", {} pending", counts.pending);
   words += fmt::format("  {} s", elapsed.count());
   const std::size_t room = width == 0 ? widest_bar : width > words.size() + 3 ? width - words.size() - 3 : 0;
@@ -140,6 +141,10 @@ void print_progress(Session& session, const JsonObject& progress) {
   }
   if (counts.offline > 0) {
     console.line("offline, will get it when back: " + names_in_state(devices, "offline", counts.offline));
+  }
+  if (counts.cannot_answer > 0) {
+    console.line("told, but of a kind that never answers: " +
+                 names_in_state(devices, "cannot_answer", counts.cannot_answer));
   }
   if (counts.pending > 0) {
     console.line("no answer yet: " + names_in_state(devices, "pending", counts.pending));

@@ -18,6 +18,7 @@ struct ProgressCounts {
   std::int64_t pending = 0;
   std::int64_t refused = 0;
   std::int64_t offline = 0;
+  std::int64_t cannot_answer = 0;  // clients of a kind that never says what it made of a change
 };
 
 ProgressCounts counts_of(const JsonObject& progress);
@@ -25,14 +26,15 @@ ProgressCounts counts_of(const JsonObject& progress);
 // "[##########......] 5/8 applied, 1 refused, 2 pending" in at most `width` columns.
 std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::size_t width);
 
-// done: all applied; refused: some refused; unfinished: some are offline or have not answered.
+// done: applied by all that can say so; refused: some refused; unfinished: some are offline or have not
+// answered.
 ExitCode outcome_of(const ProgressCounts& counts);
 
 // Polls the change's progress until nothing is pending or the time is over. Returns the last answer.
 // A hub that is away for a moment is waited for as well.
 Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seconds timeout);
 
-// Who applied it, who refused and why, who is offline.
+// Who applied it, who refused and why, who is offline, who cannot say.
 void print_progress(Session& session, const JsonObject& progress);
 
 // --wait and --wait-timeout.

@@ -25,6 +25,8 @@ TEST(Progress, TheBarFitsTheTerminal) {
   }
   EXPECT_EQ(progress_bar({4, 2, 0, 1, 1}, Seconds(0), 0),
             "[####################xxxxxxxxxx..........] 2/4 applied, 1 refused, 1 offline  0 s");
+  EXPECT_EQ(progress_bar({4, 2, 0, 0, 0, 2}, Seconds(0), 0),
+            "[####################....................] 2/4 applied, 2 cannot answer  0 s");
 }
 
 TEST(Progress, OutcomesAreToldApart) {
@@ -35,6 +37,7 @@ TEST(Progress, OutcomesAreToldApart) {
       {{3, 3, 0, 0, 0}, ExitCode::done},       {{0, 0, 0, 0, 0}, ExitCode::done},
       {{3, 2, 0, 1, 0}, ExitCode::refused},    {{3, 1, 0, 1, 1}, ExitCode::refused},
       {{3, 2, 0, 0, 1}, ExitCode::unfinished}, {{3, 2, 1, 0, 0}, ExitCode::unfinished},
+      {{3, 2, 0, 0, 0, 1}, ExitCode::done},    {{3, 1, 0, 0, 1, 1}, ExitCode::unfinished},
   };
   for (const auto& c : cases)
     EXPECT_EQ(outcome_of(c.counts), c.code);

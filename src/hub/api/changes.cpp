@@ -100,7 +100,7 @@ class Concerned {
 }  // namespace
 
 struct Changes::Tally {
-  std::size_t targeted = 0, applied = 0, pending = 0, refused = 0, offline = 0;
+  std::size_t targeted = 0, applied = 0, pending = 0, refused = 0, offline = 0, cannot_answer = 0;
   JsonArray devices;
 
   void count(DeviceDescription::Standing standing) {
@@ -110,6 +110,7 @@ struct Changes::Tally {
       case DeviceDescription::Standing::pending: ++pending; break;
       case DeviceDescription::Standing::refused: ++refused; break;
       case DeviceDescription::Standing::offline: ++offline; break;
+      case DeviceDescription::Standing::cannot_answer: ++cannot_answer; break;
     }
   }
 };
@@ -207,6 +208,7 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
                                            {"pending", tally.pending},
                                            {"refused", tally.refused},
                                            {"offline", tally.offline},
+                                           {"cannot_answer", tally.cannot_answer},
                                            {"devices", std::move(tally.devices)}});
 }
 

@@ -38,11 +38,12 @@ TEST_F(ChangesApi, TheLogHasOneRowForEachChangeWithoutGaps) {
 TEST_F(ChangesApi, ProgressCountsTheDevicesThatAChangeConcerns) {
   enrol(1, "bear", R"({"room":"nursery"})");
   enrol(2, "robot", R"({"room":"lab"})");
+  clock.advance(Seconds(1000));
   ask(Method::post, "/api/v1/devices/" + uuid(1) + "/heartbeat", "", {token_of(uuid(1))});
   struct Case {
     std::string body;
     int targeted;
-    int pending;
+    int cannot_answer;
     int offline;
   };
   const Case cases[] = {
@@ -55,7 +56,8 @@ TEST_F(ChangesApi, ProgressCountsTheDevicesThatAChangeConcerns) {
     const auto progress = get("/api/v1/changes/" + std::to_string(head()) + "/progress");
     ASSERT_EQ(progress.status, 200) << progress.response.body;
     EXPECT_EQ(progress.at("/targeted"), Json(each.targeted)) << each.body << progress.response.body;
-    EXPECT_EQ(progress.at("/pending"), Json(each.pending)) << each.body;
+    EXPECT_EQ(progress.at("/cannot_answer"), Json(each.cannot_answer)) << each.body;
+    EXPECT_EQ(progress.at("/pending"), Json(0)) << "nobody is waited for who only speaks REST";
     EXPECT_EQ(progress.at("/offline"), Json(each.offline)) << each.body;
   }
   EXPECT_EQ(get("/api/v1/changes/1/progress").at("/targeted"), Json(0)) << "a key concerns no device";
@@ -112,7 +114,15 @@ TEST_F(ChangesApi, PersonasAndGroupsOverRest) {
   EXPECT_EQ(post("/api/v1/personas/none/switch", "").status, 200);
   EXPECT_TRUE(get("/api/v1/devices/" + uuid(1)).at("/persona/desired").is_null());
   EXPECT_EQ(del("/api/v1/personas/TARS").status, 200);
-  EXPECT_EQ(post("/api/v1/personas/TARS/switch", "").status, 404);
+  const auto unknown = post("/api/v1/personas/TARS/switch", "");
+  EXPECT_EQ(unknown.status, 404);
+  EXPECT_FALSE(unknown.body.get_object().contains("pointer")) << "the name is not in the body";
+  EXPECT_EQ(post("/api/v1/personas/none/switch", R"({"target":{"device":"x"}})").text("/pointer"),
+            "/target/device");
+  const auto torn = post("/api/v1/personas/import", "{");
+  EXPECT_EQ(torn.status, 400);
+  EXPECT_EQ(torn.text("/code"), "malformed");
+  EXPECT_NE(torn.text("/detail").find("byte 1"), std::string::npos) << torn.response.body;
 
   EXPECT_EQ(put("/api/v1/groups/toys", R"({"selector":"kind=toy","priority":5})").status, 200);
   EXPECT_EQ(get("/api/v1/groups").at("/items/0"),
@@ -141,6 +151,8 @@ TEST_F(ChangesApi, WhatTheProcessItselfAnswers) {
   const auto wrong_method = del("/healthz");
   EXPECT_EQ(wrong_method.status, 405);
   EXPECT_EQ(wrong_method.response.headers.find("Allow"), "GET");
+  EXPECT_EQ(wrong_method.at("/status"), Json(405));
+  EXPECT_EQ(wrong_method.text("/title"), "Method not allowed");
 }
 
 }  // namespace

@@ -110,7 +110,7 @@ JsonObject DeviceDescription::describe_briefly(const FleetState& state, const De
                     {"sync", sync(state, device, *desired(state, device), record, facts)}};
 }
 
-DeviceDescription::Standing DeviceDescription::standing(SyncStatus online) {
+DeviceDescription::Standing DeviceDescription::standing(SyncStatus online, const Device& device) const {
   switch (online) {
     case SyncStatus::in_sync:
     case SyncStatus::provisional:
@@ -118,7 +118,7 @@ DeviceDescription::Standing DeviceDescription::standing(SyncStatus online) {
     case SyncStatus::refused:
     case SyncStatus::reverted: return Standing::refused;
     case SyncStatus::pending:
-    case SyncStatus::staging: return Standing::pending;
+    case SyncStatus::staging: return unanswered(device);
     case SyncStatus::offline: break;
   }
   return Standing::offline;
@@ -129,12 +129,22 @@ bool DeviceDescription::holds_desired(const FleetState& state, const Device& dev
   return record != nullptr && record->running && record->running == desired(state, device)->hash;
 }
 
+// A device that could have a link and only speaks REST now is told when its link is back.
+DeviceDescription::Standing DeviceDescription::unanswered(const Device& device) const {
+  if (hub_.sessions().has_handshaken(device.id)) return Standing::pending;
+  const DeviceRecord* record = hub_.records().find(device.id);
+  const bool had_link = record != nullptr && record->epoch != protocol::SessionEpoch{};
+  const bool has_link = had_link || !device.public_key.empty();
+  return has_link && !hub_.sessions().online(device.id) ? Standing::offline : Standing::cannot_answer;
+}
+
 std::string_view to_string(DeviceDescription::Standing standing) {
   switch (standing) {
     case DeviceDescription::Standing::applied: return "applied";
     case DeviceDescription::Standing::pending: return "pending";
     case DeviceDescription::Standing::refused: return "refused";
     case DeviceDescription::Standing::offline: return "offline";
+    case DeviceDescription::Standing::cannot_answer: return "cannot_answer";
   }
   return "pending";
 }

@@ -30,12 +30,15 @@ class DeviceDescription {
   SharedSection desired(const FleetState& state, const Device& device);
 
   // How a device stands towards what is desired of it now.
-  enum class Standing { applied, pending, refused, offline };
-  static Standing standing(SyncStatus online);  // of a device that is not offline
+  // cannot_answer: it was told, or will ask, but its kind (the flat payload, REST alone) never says what it
+  // made of it.
+  enum class Standing { applied, pending, refused, offline, cannot_answer };
+  Standing standing(SyncStatus online, const Device& device) const;  // of a device that is not offline
   // Whether a device that is offline has taken everything along.
   bool holds_desired(const FleetState& state, const Device& device);
 
  private:
+  Standing unanswered(const Device& device) const;
   JsonObject sync(const FleetState& state, const Device& device, const SettingsSection& target,
                   const DeviceRecord* record, const DeviceFacts& facts);
 

@@ -72,11 +72,11 @@ std::optional<SyncStatus> FleetStandings::sync(Place place) {
 std::optional<DeviceDescription::Standing> FleetStandings::standing(Place place) {
   const auto status = sync(place);
   if (!status) return std::nullopt;
-  if (*status != SyncStatus::offline) return DeviceDescription::standing(*status);
+  const Device& device = *state_.device_index().at(place);
+  if (*status != SyncStatus::offline) return description_.standing(*status, device);
   Known& known_of_it = at(place);
   if (known_of_it == known(SyncStatus::offline)) {
     ++asked_;
-    const Device& device = *state_.device_index().at(place);
     known_of_it =
         description_.holds_desired(state_, device) ? Known::offline_and_applied : Known::offline_and_behind;
   }
