@@ -105,6 +105,12 @@ struct Action {
   std::int64_t issued_at_ms = 0;
 };
 
+// The facts of a handshake have been taken over: they need not be told again. Those in `errors` (by name)
+// could not be, and will not be if they are told again.
+struct FactsKept {
+  std::vector<KeyError> errors;
+};
+
 struct LinkError {  // precedes a close; `retry` false: this client must not come back unchanged
   std::string code;
   std::string message;
@@ -124,6 +130,7 @@ struct Handshake {
   std::string agent_version;
   std::string serial;  // of the board
   JsonObject capabilities;
+  JsonObject facts;  // as in a registration; those that the hub has not been told yet
   std::map<std::string, Digest, std::less<>>
       components;  // declared: name → hash of the schema it validates with
   Cursor cursor;
@@ -176,7 +183,8 @@ struct Unknown {
   std::string type;
 };
 
-using FromHub = std::variant<Unknown, Challenge, Welcome, ConfigUpdate, ConfigProposed, Action, LinkError>;
+using FromHub =
+    std::variant<Unknown, Challenge, Welcome, ConfigUpdate, ConfigProposed, Action, FactsKept, LinkError>;
 using FromDevice =
     std::variant<Unknown, Handshake, ConfigStatus, ConfigPropose, Heartbeat, ActionResult, ConfigRequest>;
 

@@ -108,6 +108,12 @@ Result<FromHub> read_action(FieldReader& reader) {
   return reader.finish<FromHub>(std::move(message));
 }
 
+Result<FromHub> read_facts_kept(FieldReader& reader) {
+  FactsKept message;
+  message.errors = read_errors(reader, "errors");
+  return reader.finish<FromHub>(std::move(message));
+}
+
 Result<FromHub> read_error(FieldReader& reader) {
   LinkError message;
   message.code = reader.text("code", max_id_bytes);
@@ -144,6 +150,7 @@ Result<FromDevice> read_handshake(FieldReader& reader) {
   message.agent_version = reader.optional_text("agent_version", max_id_bytes);
   message.serial = reader.optional_text("serial", max_id_bytes);
   message.capabilities = reader.optional_object("capabilities");
+  message.facts = reader.optional_object("facts");
   reader.optional_within("components", [&](FieldReader& components) {
     if (components.all().size() > max_components) reader.refuse("components", "has too many members");
     for (const auto& member : components.all()) {
@@ -208,12 +215,13 @@ struct Decoder {
   Result<Variant> (*read)(FieldReader&);
 };
 
-constexpr std::array<Decoder<FromHub>, 6> hub_decoders{{
+constexpr std::array<Decoder<FromHub>, 7> hub_decoders{{
     {"config_update", read_config_update},
     {"action", read_action},
     {"config_proposed", read_config_proposed},
     {"welcome", read_welcome},
     {"challenge", read_challenge},
+    {"facts_kept", read_facts_kept},
     {"error", read_error},
 }};
 

@@ -71,6 +71,12 @@ void write(std::string& out, const Action& message) {
       .end();
 }
 
+void write(std::string& out, const FactsKept& message) {
+  ObjectWriter writer = begin(out, "facts_kept");
+  if (!message.errors.empty()) append_errors(writer.begin("errors"), message.errors);
+  writer.end();
+}
+
 void write(std::string& out, const LinkError& message) {
   ObjectWriter writer = begin(out, "error");
   writer.text("code", message.code).text("message", message.message).boolean("retry", message.retry);
@@ -131,6 +137,7 @@ void write(std::string& out, const Handshake& message) {
   writer.text("agent_version", message.agent_version)
       .text("serial", message.serial)
       .json("capabilities", message.capabilities);
+  if (!message.facts.empty()) writer.json("facts", message.facts);
   append_components(writer.begin("components"), message.components);
   ObjectWriter(writer.begin("cursor"))
       .text("hub_generation", message.cursor.hub_generation)

@@ -4,7 +4,7 @@
 
 #include "base/crypto.hpp"
 #include "hub/api/authentication.hpp"
-#include "hub/api/device_fields.hpp"
+#include "hub/device_link/device_fields.hpp"
 
 namespace starling::hub {
 

@@ -1,4 +1,4 @@
-#include "hub/api/device_fields.hpp"
+#include "hub/device_link/device_fields.hpp"
 
 #include <fmt/format.h>
 
@@ -6,6 +6,7 @@
 
 #include "base/crypto.hpp"
 #include "base/json_text.hpp"
+#include "base/timezone.hpp"
 #include "hub/device_link/sessions.hpp"
 
 namespace starling::hub {
@@ -19,11 +20,6 @@ constexpr std::size_t public_key_bytes = 32;
 
 bool has_control_character(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
-}
-
-bool is_timezone_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '_' ||
-         c == '+' || c == '-';
 }
 
 }  // namespace
@@ -41,12 +37,21 @@ Result<std::optional<std::string>> optional_name(const JsonReader& reader, std::
 Result<std::optional<std::string>> optional_timezone(const JsonReader& reader) {
   auto timezone = reader.optional_string("timezone", max_timezone_bytes);
   if (!timezone || !*timezone) return timezone;
-  if ((*timezone)->empty() || !std::ranges::all_of(**timezone, is_timezone_character)) {
+  if (!is_timezone(**timezone)) {
     return fail(ErrorCode::invalid_argument,
-                fmt::format("'{}' is not the name of a time zone like Europe/Berlin", **timezone),
+                fmt::format("'{}' is not the name of a time zone like Europe/Berlin that this hub's system "
+                            "knows",
+                            **timezone),
                 reader.pointer("timezone"));
   }
   return timezone;
+}
+
+Result<std::optional<std::string>> optional_device_type(const JsonReader& reader) {
+  constexpr std::size_t max_bytes = 128;
+  auto type = optional_token_text(reader, "device_type", max_bytes);
+  if (!type) return fail(type);
+  return type->empty() ? std::nullopt : std::optional(std::move(*type));
 }
 
 Result<std::optional<JsonObject>> optional_metadata(const JsonReader& reader) {

@@ -5,18 +5,21 @@
 
 #include "hub/settings/explain.hpp"
 #include "hub/settings/writes.hpp"
+#include "protocol/excerpt.hpp"
 #include "protocol/merge_patch.hpp"
 
 namespace starling::hub {
 
 namespace {
 
+using protocol::LinkError;
 using protocol::Phase;
 using protocol::Section;
 using ws::CloseCode;
 
 // staging, provisional, applied, and a request of the whole document
 constexpr double answers_to_an_update = 4;
+constexpr std::size_t max_said_bytes = 1000;
 
 std::int64_t unix_ms(const Clock& clock) {
   return clock.wall().time_since_epoch().count();
@@ -34,6 +37,16 @@ std::string names_of(const std::map<std::string, Digest, std::less<>>& component
 const protocol::SectionState* settings_in(const std::vector<protocol::SectionState>& sections) {
   const auto found = std::ranges::find(sections, Section::settings, &protocol::SectionState::section);
   return found == sections.end() ? nullptr : &*found;
+}
+
+LinkError bad_message(const Error& error) {
+  const std::string where = error.field.empty() ? "" : " at " + error.field;
+  return {"bad_message", protocol::excerpt(error.message + where, max_said_bytes), true};
+}
+
+// A newer end may say what this hub does not know yet.
+LinkError unknown_type(const protocol::Unknown& message) {
+  return {"unknown_type", "this hub does not know messages of type '" + message.type + "'", true};
 }
 
 // What the device edited becomes a change to its layer, or a conflict that keeps it out. `refusal` says that
@@ -108,7 +121,25 @@ void DeviceSession::open_flat(SteadyTime now) {
   state_ = State::flat;
   deadline_ = now + sessions_.options_.ping_interval;
   sessions_.enter(*this);
+  seen();
   send_flat();
+}
+
+// Nothing that such a client says has an effect; it is told what could not be read, within reason.
+void DeviceSession::hear_flat(std::string_view text) {
+  seen();
+  const auto message = protocol::decode_from_device(text);
+  const auto* unknown = message ? std::get_if<protocol::Unknown>(&*message) : nullptr;
+  if (message && unknown == nullptr) return;
+  ++sessions_.counters_.bad_messages;
+  if (complaints_left_ == 0 || peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
+  --complaints_left_;
+  send(unknown != nullptr ? unknown_type(*unknown) : bad_message(message.error()));
+}
+
+void DeviceSession::seen() {
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
+  record.last_seen_ms = unix_ms(sessions_.clock_);
 }
 
 void DeviceSession::on_text(std::string_view text) {
@@ -117,14 +148,12 @@ void DeviceSession::on_text(std::string_view text) {
     ++sessions_.counters_.bad_messages;
     return end(CloseCode::policy_violation, "rate_limited", "this device sends too many messages", true);
   }
-  if (state_ == State::flat) return;
+  if (state_ == State::flat) return hear_flat(text);
   auto message = protocol::decode_from_device(text);
   if (!message) {
     ++sessions_.counters_.bad_messages;
-    return refuse(
-        {CloseCode::invalid_payload, "bad_message",
-         message.error().message + (message.error().field.empty() ? "" : " at ") + message.error().field,
-         true});
+    const LinkError error = bad_message(message.error());
+    return refuse({CloseCode::invalid_payload, "bad_message", error.message, true});
   }
   const bool is_handshake = std::holds_alternative<protocol::Handshake>(*message);
   if (is_handshake != (state_ == State::challenged)) {
@@ -139,6 +168,7 @@ void DeviceSession::on_text(std::string_view text) {
 // Only the answer to a ping is a sign of life: anybody can send pongs without ever reading.
 void DeviceSession::on_pong() {
   if (!awaiting_pong_) return;
+  if (state_ == State::flat) seen();
   awaiting_pong_ = false;
   deadline_ = sessions_.clock_.steady() + sessions_.options_.ping_interval;
 }
@@ -150,6 +180,7 @@ void DeviceSession::on_drained() {
 void DeviceSession::on_close(CloseCode, std::string_view reason) {
   if (state_ == State::live || state_ == State::settling || state_ == State::flat) {
     sessions_.logger_.info("device gone", {{"device", request_.device_id}, {"why", reason}});
+    if (!awaiting_pong_) seen();
   }
   state_ = State::ended;
   peer_ = nullptr;
@@ -212,6 +243,7 @@ void DeviceSession::handle(const protocol::Handshake& message) {
                                               {"version", message.agent_version},
                                               {"pending_edits", message.pending.size()}});
   welcome(message);
+  if (!message.facts.empty()) keep(message.facts);
   settle(message.pending);
 }
 
@@ -267,6 +299,32 @@ void DeviceSession::welcome(const protocol::Handshake& message) {
          {"head", welcome.revision}});
   }
   send(std::move(welcome));
+}
+
+void DeviceSession::keep(const JsonObject& facts) {
+  ToldFacts told = ToldFacts::read(facts);
+  auto plan = told_facts_plan(request_.device_id, told);
+  sessions_.log_.append(request_.fleet, std::move(plan),
+                        [this, alive = alive_, told = std::move(told)](const Result<SharedChange>& outcome) {
+                          if (*alive) kept(told, outcome);
+                        });
+}
+
+// Without this answer the device tells the same again in its next handshake.
+void DeviceSession::kept(const ToldFacts& told, const Result<SharedChange>& outcome) {
+  if (state_ == State::ended || device() == nullptr) return;
+  if (!outcome) {
+    sessions_.logger_.warning("what a device says of itself could not be stored",
+                              {{"device", request_.device_id}, {"error", outcome.error().message}});
+    return;
+  }
+  if (told.metadata) {
+    DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
+    DeviceFacts facts = DeviceFacts::parse(record.facts);
+    facts.metadata = *told.metadata;
+    record.facts = facts.text();
+  }
+  send(protocol::FactsKept{told.errors});
 }
 
 void DeviceSession::settle(const std::vector<protocol::PendingEdit>& edits) {
@@ -458,12 +516,11 @@ void DeviceSession::handle(const protocol::ActionResult& message) {
   sessions_.reported(request_.fleet, request_.device_id);
 }
 
-// A newer agent may say what this hub does not know yet: it is told, and everything else goes on.
+// Everything else goes on.
 void DeviceSession::handle(const protocol::Unknown& message) {
   ++sessions_.counters_.bad_messages;
   if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
-  send(protocol::LinkError{"unknown_type", "this hub does not know messages of type '" + message.type + "'",
-                           true});
+  send(unknown_type(message));
 }
 
 void DeviceSession::deliver_open_actions() {
@@ -535,6 +592,7 @@ void DeviceSession::tick(SteadyTime now) {
   }
   if (awaiting_pong_) return peer_->abort();
   awaiting_pong_ = true;
+  complaints_left_ = max_complaints;
   deadline_ = now + sessions_.options_.ping_timeout;
   peer_->ping();
 }

@@ -3,7 +3,7 @@
 // Owner: the connection (base/ws). Thread: the hub's. Lifetime: that of the connection; Sessions outlives it.
 //
 //   challenged --handshake proved--> settling --pending edits settled--> live
-//        flat: a client without a protocol version; it is only ever sent its payload
+//        flat: a client without a protocol version; it is only sent its payload, and told what is wrong
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 
 #include "base/ws/websocket.hpp"
 #include "hub/device_link/sessions.hpp"
+#include "hub/device_link/told_facts.hpp"
 
 namespace starling::hub {
 
@@ -48,6 +49,8 @@ class DeviceSession final : public ws::Session {
   bool waiting_to_refresh = false;
 
  private:
+  static constexpr int max_complaints = 10;
+
   enum class State { challenged, settling, live, flat, ended };
 
   // One for each message type; they are called with State settling or live.
@@ -68,9 +71,13 @@ class DeviceSession final : public ws::Session {
     std::int64_t epoch_start = 0;
   };
   void open_flat(SteadyTime now);
+  void hear_flat(std::string_view text);
+  void seen();  // now
   std::optional<Refusal> judge(const protocol::Handshake& message) const;
   void take_over(const protocol::Handshake& message);
   void welcome(const protocol::Handshake& message);
+  void keep(const JsonObject& facts);
+  void kept(const ToldFacts& told, const Result<SharedChange>& outcome);
   void settle(const std::vector<protocol::PendingEdit>& edits);
   // `refusal`: the edit was judged and is not taken; why.
   void settled(const protocol::PendingEdit& edit, const Result<SharedChange>& outcome,
@@ -104,7 +111,8 @@ class DeviceSession final : public ws::Session {
   std::vector<std::string> awaited_results_;  // ids of the actions sent in this session and not answered
   bool drifted_ = false;
   bool awaiting_pong_ = false;
-  SteadyTime deadline_{};  // of the handshake, then of the next ping or its pong
+  int complaints_left_ = max_complaints;  // of a flat client's messages, until the next ping
+  SteadyTime deadline_{};                 // of the handshake, then of the next ping or its pong
 };
 
 }  // namespace starling::hub

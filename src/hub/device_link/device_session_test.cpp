@@ -447,6 +447,101 @@ TEST_F(DeviceSessionTest, AClientFromTheDocumentsGetsTheFlatPayload) {
   EXPECT_EQ(parse_json(device.peer.sent[1])->at("payload").at("HOTWORD_MODELS"), (JsonArray{"Tars.tflite"}));
 }
 
+TEST_F(DeviceSessionTest, WhatADeviceSaysOfItselfBecomesOneChangeAndIsAcknowledged) {
+  TestDevice& device = add_device();
+  const auto device_now = [&] { return *hub.changes().published("default")->device(device.id); };
+  const auto tell = [&](const JsonObject& facts) {
+    connect(device);
+    auto handshake = handshake_of(device);
+    handshake.facts = facts;
+    const auto before = hub.changes().published("default")->revision();
+    say(device, handshake);
+    return hub.changes().published("default")->revision() - before;
+  };
+  EXPECT_EQ(tell({{"device_name", "Bruno"},
+                  {"timezone", "Asia/Tokyo"},
+                  {"metadata", JsonObject{{"os", "13"}}},
+                  {"of_the_future", 1}}),
+            1);
+  auto kept = device.peer.take_all<protocol::FactsKept>();
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_TRUE(kept[0].errors.empty());
+  EXPECT_EQ(device_now().name, "Bruno");
+  EXPECT_EQ(device_now().timezone, "Asia/Tokyo");
+  EXPECT_EQ(DeviceFacts::parse(hub.records().find(device.id)->facts).metadata.at("os"), Json("13"));
+
+  EXPECT_EQ(tell({{"device_name", "Bruno"}}), 0) << "it is called that already";
+  EXPECT_EQ(device.peer.take_all<protocol::FactsKept>().size(), 1u);
+  EXPECT_EQ(tell({}), 0);
+  EXPECT_TRUE(device.peer.take_all<protocol::FactsKept>().empty());
+  EXPECT_EQ(tell({{"device_name", 7}, {"timezone", "EST5EDT,M3.2.0"}, {"device_type", "toy"}}), 1);
+  kept = device.peer.take_all<protocol::FactsKept>();
+  ASSERT_EQ(kept.size(), 1u);
+  ASSERT_EQ(kept[0].errors.size(), 2u);
+  EXPECT_EQ(kept[0].errors[0].key, "device_name");
+  EXPECT_EQ(kept[0].errors[1].key, "timezone");
+  EXPECT_EQ(device_now().device_type, "toy");
+  EXPECT_EQ(device_now().timezone, "Asia/Tokyo");
+}
+
+TEST_F(DeviceSessionTest, AFlatClientIsToldWhatCannotBeReadWithinReason) {
+  TestDevice& device = add_device_without_key();
+  device.session = hub.sessions().accept({"default", device.id, true, 0});
+  device.session->on_open(device.peer);
+  executor.run_all();
+  device.peer.sent.clear();
+  struct Case {
+    std::string text;
+    const char* code;  // nullptr: no answer
+  };
+  const Case cases[] = {
+      {"nonsense", "bad_message"},
+      {R"({"type":"handshake","capabilities":[]})", "bad_message"},
+      {R"({"type":"audio_chunk","data":"00"})", "unknown_type"},
+      {R"({")" + std::string(9000, 'x') + R"(":1,")" + std::string(9000, 'x') + R"(":2})", "bad_message"},
+      {R"({"type":"handshake","deviceId":"x"})", nullptr},
+      {R"({"type":"heartbeat"})", nullptr},
+  };
+  for (const Case& each : cases) {
+    device.session->on_text(each.text);
+    const auto errors = device.peer.take_all<protocol::LinkError>();
+    ASSERT_EQ(errors.size(), each.code == nullptr ? 0u : 1u) << each.text.substr(0, 80);
+    if (errors.empty()) continue;
+    EXPECT_EQ(errors[0].code, each.code);
+    EXPECT_FALSE(errors[0].message.empty());
+    EXPECT_LT(errors[0].message.size(), 1100u);
+  }
+  for (int i = 0; i < 1000; ++i)
+    device.session->on_text("nonsense");
+  EXPECT_LT(device.peer.sent.size(), 10u);
+  EXPECT_FALSE(device.peer.closed);
+  device.peer.sent.clear();
+  clock.advance(Seconds(21));
+  hub.sessions().tick();
+  device.session->on_text("nonsense");
+  EXPECT_EQ(device.peer.sent.size(), 1u) << "told again after a while";
+}
+
+TEST_F(DeviceSessionTest, AFlatClientIsSeenWheneverItShowsItselfAndGoneWithItsLink) {
+  TestDevice& device = add_device_without_key();
+  DeviceRecord& record = hub.records().edit("default", device.id);
+  record.rest_status = "online";  // of its registration
+  const auto seen = [&] { return hub.records().find(device.id)->last_seen_ms; };
+  const auto now = [&] { return clock.wall().time_since_epoch().count(); };
+  device.session = hub.sessions().accept({"default", device.id, true, 0});
+  device.session->on_open(device.peer);
+  EXPECT_EQ(seen(), now());
+  clock.advance(Seconds(21));
+  hub.sessions().tick();
+  device.session->on_pong();
+  EXPECT_EQ(seen(), now());
+  clock.advance(Seconds(5));
+  device.session->on_close(ws::CloseCode::normal, "");
+  EXPECT_EQ(seen(), now());
+  const FleetState& state = *hub.changes().published("default");
+  EXPECT_FALSE(hub.sessions().present(*state.device(device.id))) << "presence came from the link";
+}
+
 TEST_F(DeviceSessionTest, AFlatClientStandsForNobodyWhoCanSignAndTakesNoProvenPlace) {
   TestDevice& signing = add_device();
   join(signing);

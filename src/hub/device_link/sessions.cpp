@@ -51,6 +51,11 @@ void Sessions::enter(DeviceSession& session) {
   if (older != nullptr && older != &session) {
     older->end(ws::CloseCode::superseded, "superseded", "a newer session of this device took over", true);
   }
+  // What was said over REST before holds no longer: from now on presence comes from the link.
+  const DeviceRecord* record = records_.find(session.device_id());
+  if (record != nullptr && record->rest_status == "online") {
+    records_.edit(session.fleet(), session.device_id()).rest_status.clear();
+  }
   reported(session.fleet(), session.device_id());
 }
 

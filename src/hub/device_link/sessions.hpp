@@ -66,6 +66,7 @@ class Sessions : public ChangeObserver {
   std::unique_ptr<ws::Session> accept(LinkRequest request);
 
   bool online(const std::string& device_id) const;
+  bool has_handshaken(const std::string& device_id) const;  // online with a session that answers
   std::size_t online_count(std::string_view fleet) const;
   // How the device stands towards its desired document; for devices that only use REST, presence comes from
   // their heartbeats.
@@ -100,7 +101,6 @@ class Sessions : public ChangeObserver {
   // For DeviceSession.
   void enter(
       DeviceSession& session);  // its handshake has succeeded; an older session of the device is fenced off
-  bool has_handshaken(const std::string& device_id) const;  // a session that is there now
   void leave(DeviceSession& session);
   void refresh_later(DeviceSession& session);
   void reported(const std::string& fleet, const std::string& device_id);
