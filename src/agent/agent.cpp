@@ -11,16 +11,21 @@ namespace {
 
 constexpr std::string_view log_level_key = "logger.level";
 
+JsonObject facts_of(const AgentOptions& options, const Board& board) {
+  return {{"device_name", options.name},
+          {"timezone", options.timezone},
+          {"device_type", board.device_type},
+          {"metadata", board.metadata}};
+}
+
 LinkTarget link_target(const AgentOptions& options, const Board& board) {
   LinkTarget target;
   target.hub = options.hub;
   target.trust.pins = options.pins;
   target.enrolment_key = options.enrolment_key;
   target.device_type = board.device_type;
-  target.registration["device_name"] = options.name;
-  target.registration["timezone"] = options.timezone;
+  target.facts = facts_of(options, board);
   target.registration["current_version"] = STARLING_VERSION;
-  target.registration["metadata"] = board.metadata;
   if (!options.labels.empty()) target.registration["labels"] = options.labels;
   return target;
 }
@@ -86,6 +91,7 @@ Result<void> Agent::load_core(const Board& board) {
   device.link.agent_version = STARLING_VERSION;
   device.link.boot_id = board.boot_id;
   device.link.capabilities = board.metadata;
+  device.link.facts = facts_of(options_, board);
   device.link.first_backoff = options_.first_backoff;
   auto core = DeviceCore::load(disk_, clock_, catalog_, identity_maker_, link_driver_, module_server_,
                                std::move(device), &log_);

@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::size_t max_identity_bytes = 16 * 1024;
 constexpr std::size_t max_token_bytes = 4096;
+constexpr std::size_t max_told_bytes = 64 * 1024;
 constexpr unsigned secret_mode = 0600;
 
 struct Saved {
@@ -45,6 +46,16 @@ Result<Saved> parse(std::string_view text) {
   saved.cloned_from = cloned->value_or("");
   saved.start_count = *starts;
   return saved;
+}
+
+// Of another device or unreadable: then nothing has been told, and telling it again does no harm.
+JsonObject parse_told(std::string_view text, std::string_view device_id) {
+  auto json = parse_json(text);
+  if (!json || !json->is_object()) return {};
+  const JsonReader reader(json->get_object());
+  if (reader.string("device_id").value_or("") != device_id) return {};
+  const JsonObject* facts = reader.optional_object("facts").value_or(nullptr);
+  return facts == nullptr ? JsonObject() : *facts;
 }
 
 // A state folder that was used before has settings; losing its identity silently would enrol a stranger.
@@ -99,6 +110,9 @@ Result<Identity> Identity::load(Disk& disk, IdentityMaker& maker, std::string_vi
     // A full disk does not keep a device from working; the hub notices a repeated start counter and says so.
     log.error("the start counter cannot be saved", {{"error", saved.error().message}});
   }
+  if (auto told = disk.read_file(told_path, max_told_bytes)) {
+    identity.told_ = parse_told(*told, identity.device_id_);
+  }
   if (auto token = disk.read_file(token_path, max_token_bytes)) identity.token_ = std::move(*token);
   return identity;
 }
@@ -116,6 +130,22 @@ Result<void> Identity::save(Disk& disk) const {
 Result<void> Identity::save_token(Disk& disk, std::string_view token) {
   token_ = token;
   return replace_file(disk, token_path, token, secret_mode);
+}
+
+JsonObject Identity::untold(const JsonObject& facts) const {
+  JsonObject untold;
+  for (const auto& [name, value] : facts) {
+    const Json* told = told_.if_contains(name);
+    if (told == nullptr || *told != value) untold[name] = value;
+  }
+  return untold;
+}
+
+Result<void> Identity::save_told(Disk& disk, JsonObject facts) {
+  if (facts == told_) return {};
+  told_ = std::move(facts);
+  const JsonObject json{{"device_id", device_id_}, {"facts", told_}};
+  return replace_file(disk, told_path, boost::json::serialize(json) + "\n", secret_mode);
 }
 
 Result<void> Identity::raise_start_count(Disk& disk, std::int64_t above) {

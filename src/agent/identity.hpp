@@ -1,4 +1,5 @@
-// Purpose: who this device is: its id, key, token and start counter, kept durably; and whether the card that
+// Purpose: who this device is: its id, key, token and start counter, and what it has told the hub of itself,
+// kept durably; and whether the card that
 // holds them was copied from another board.
 // Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs.
 #pragma once
@@ -9,6 +10,7 @@
 #include "agent/disk.hpp"
 #include "base/clock.hpp"
 #include "base/crypto.hpp"
+#include "base/json.hpp"
 #include "base/log.hpp"
 #include "base/result.hpp"
 #include "protocol/messages.hpp"
@@ -39,6 +41,7 @@ class Identity {
  public:
   static constexpr std::string_view path = "identity.json";
   static constexpr std::string_view token_path = "token";
+  static constexpr std::string_view told_path = "told.json";
 
   // Reads the identity or makes a new one, counts this start, and saves it. With another board serial than
   // the saved one the card was copied: a new identity is made, the old one's files are kept aside, and
@@ -56,6 +59,10 @@ class Identity {
   // Makes the next session epochs go beyond one that the hub has seen (a restored backup of the state
   // folder).
   Result<void> raise_start_count(Disk& disk, std::int64_t above);
+  // Of the device's present facts those that the hub has not been told. It is told of changes here only, so
+  // that what an operator changes there stays.
+  JsonObject untold(const JsonObject& facts) const;
+  Result<void> save_told(Disk& disk, JsonObject facts);
   Result<std::string> sign(std::string_view message) const;
 
  private:
@@ -67,6 +74,7 @@ class Identity {
   std::string cloned_from_;
   std::int64_t start_count_ = 0;
   std::string token_;
+  JsonObject told_;
 };
 
 }  // namespace starling::agent

@@ -55,6 +55,22 @@ TEST_F(IdentityTest, IsMadeOnceAndKept) {
   EXPECT_TRUE(ed25519_verify(first.public_key(), "text", *second.sign("text")));
 }
 
+TEST_F(IdentityTest, WhatTheHubWasToldIsKeptForThisDeviceOnly) {
+  const JsonObject facts{{"timezone", "UTC"}, {"metadata", JsonObject{{"os", "12"}}}};
+  Identity first = load("board-1");
+  EXPECT_EQ(first.untold(facts), facts);
+  ASSERT_TRUE(first.save_told(disk, facts));
+  disk.crash_now();
+  disk.restore_power();
+  const Identity second = load("board-1");
+  EXPECT_EQ(second.untold(facts), JsonObject());
+  EXPECT_EQ(second.untold({{"timezone", "UTC"}, {"metadata", JsonObject{{"os", "13"}}}}),
+            (JsonObject{{"metadata", JsonObject{{"os", "13"}}}}));
+  EXPECT_EQ(load("board-2").untold(facts), facts) << "a copy is another device";
+  ASSERT_TRUE(replace_file(disk, Identity::told_path, "{torn", 0600));
+  EXPECT_EQ(load("board-2").untold(facts), facts);
+}
+
 TEST_F(IdentityTest, ACopyOnAnotherBoardBecomesADeviceOfItsOwn) {
   Identity original = load("board-1");
   ASSERT_TRUE(original.save_token(disk, "secret"));

@@ -11,7 +11,9 @@
 #include <cstdlib>
 
 #include "agent/agent.hpp"
+#include "agent/local_timezone.hpp"
 #include "base/json_folder.hpp"
+#include "base/timezone.hpp"
 
 namespace {
 
@@ -42,14 +44,14 @@ std::string host_name() {
   return name;
 }
 
-std::string local_timezone() {
-  if (const char* chosen = std::getenv("TZ"); chosen != nullptr && chosen[0] != '\0') return chosen;
-  if (auto text = read_file("/etc/timezone", 256)) {
-    while (!text->empty() && text->back() == '\n')
-      text->pop_back();
-    if (!text->empty()) return *text;
+Result<std::string> timezone_of(const CommandLine& line) {
+  if (line.timezone.empty()) {
+    const char* tz = std::getenv("TZ");
+    return agent::local_timezone(tz == nullptr ? "" : tz);
   }
-  return "UTC";
+  if (is_timezone(line.timezone)) return line.timezone;
+  return fail(ErrorCode::invalid_argument,
+              "--timezone: '" + line.timezone + "' is not the name of a time zone like Europe/Berlin");
 }
 
 Result<JsonObject> parse_labels(const std::vector<std::string>& labels) {
@@ -73,6 +75,8 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   auto components =
       line.components.empty() ? shipped_folder("components") : Result<std::filesystem::path>(line.components);
   if (!components) return fail(components, "without --components");
+  auto timezone = timezone_of(line);
+  if (!timezone) return fail(timezone);
   auto labels = parse_labels(line.labels);
   if (!labels) return fail(labels);
   options.state = std::filesystem::absolute(line.state);
@@ -84,7 +88,7 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   options.pins = line.pins;
   options.enrolment_key = std::move(*key);
   options.name = line.name.empty() ? host_name() : line.name;
-  options.timezone = line.timezone.empty() ? local_timezone() : line.timezone;
+  options.timezone = std::move(*timezone);
   options.labels = std::move(*labels);
   return options;
 }

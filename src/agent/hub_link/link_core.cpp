@@ -69,7 +69,10 @@ void LinkCore::retry_later() {
 
 void LinkCore::enrolled(std::string_view token) {
   if (state_ != State::enrolling) return;
-  if (!token.empty()) save_token(token);
+  if (!token.empty()) {
+    save_token(token);
+    save_told(identity_.untold(options_.facts));  // which is what the registration said
+  }
   enrolment_needed_ = false;
   log_.info(token.empty() ? "the hub knows this device already" : "device enrolled",
             {{"device", identity_.device_id()}});
@@ -79,6 +82,13 @@ void LinkCore::enrolled(std::string_view token) {
 void LinkCore::save_token(std::string_view token) {
   if (auto saved = identity_.save_token(disk_, token); !saved) {
     log_.error("the device's new token cannot be saved", {{"error", saved.error().message}});
+  }
+}
+
+void LinkCore::save_told(JsonObject facts) {
+  if (auto saved = identity_.save_told(disk_, std::move(facts)); !saved) {
+    log_.warning("what the hub was told of this device cannot be saved; it will be told again",
+                 {{"error", saved.error().message}});
   }
 }
 
@@ -152,6 +162,7 @@ void LinkCore::on(const protocol::Challenge& challenge) {
   handshake.agent_version = options_.agent_version;
   handshake.serial = identity_.serial();
   handshake.capabilities = options_.capabilities;
+  handshake.facts = identity_.untold(options_.facts);
   for (const auto& [name, component] : settings_.catalog().components()) {
     handshake.components.emplace(name, component->schema_hash());
   }
@@ -204,6 +215,15 @@ void LinkCore::on(const protocol::ConfigProposed& answer) {
 void LinkCore::on(const protocol::Action& action) {
   if (state_ != State::established) return lose("an action before the welcome");
   send(actions_.handle(action, hub_time_ms()));
+}
+
+void LinkCore::on(const protocol::FactsKept& kept) {
+  if (state_ != State::established) return lose("an answer before the welcome");
+  for (const protocol::KeyError& error : kept.errors) {
+    log_.warning("the hub does not take over what this device says of itself",
+                 {{"what", error.key}, {"error", error.message}});
+  }
+  save_told(options_.facts);
 }
 
 void LinkCore::on(const protocol::LinkError& error) {

@@ -36,6 +36,7 @@ struct LinkOptions {
   std::string agent_version;
   std::string boot_id;
   JsonObject capabilities;
+  JsonObject facts;  // what registration tells of the device, and each handshake as far as it has changed
   Milliseconds first_backoff{1'000};
   Milliseconds longest_backoff{60'000};
   Milliseconds silence{30'000};      // the hub pings every 20 s and gives it 10
@@ -81,6 +82,7 @@ class LinkCore {
   void attempt();
   void retry_later();
   void save_token(std::string_view token);
+  void save_told(JsonObject facts);
   void lose(std::string_view reason);
   void send(const protocol::FromDevice& message);
   void on(const protocol::Challenge& challenge);
@@ -88,6 +90,7 @@ class LinkCore {
   void on(const protocol::ConfigUpdate& update);
   void on(const protocol::ConfigProposed& answer);
   void on(const protocol::Action& action);
+  void on(const protocol::FactsKept& kept);
   void on(const protocol::LinkError& error);
   void on(const protocol::Unknown& unknown);
   void heartbeat();

@@ -45,6 +45,7 @@ struct LinkTest : testing::Test {
     options.seed = 3;
     options.link.can_enrol = can_enrol;
     options.link.boot_id = "boot";
+    options.link.facts = facts;
     auto loaded =
         DeviceCore::load(disk, clock, catalog, maker, network, network, std::move(options), nullptr);
     ASSERT_TRUE(loaded) << loaded.error().message;
@@ -78,6 +79,7 @@ struct LinkTest : testing::Test {
     return std::chrono::duration_cast<Milliseconds>(*device->next_deadline() - clock.steady());
   }
 
+  JsonObject facts;
   FakeDisk disk;
   ManualClock clock;
   protocol::Catalog catalog = test_catalog();
@@ -117,6 +119,45 @@ TEST_F(LinkTest, WithAnEnrolmentKeyThatIsNotForItTheLinkIsTriedAsWell) {
     pass(pause());
     EXPECT_EQ(network.asked.back(), "enrol");
   }
+}
+
+TEST_F(LinkTest, TellsOfItselfWhatTheHubHasNotHeard) {
+  const auto told = [this] {
+    link().opened();
+    receive(protocol::Challenge{"nonce"});
+    receive(welcome());
+    return network.last<protocol::Handshake>()->facts;
+  };
+  facts = {{"device_name", "bear"}, {"timezone", "UTC"}};
+  start();
+  link().enrolled("secret");
+  EXPECT_EQ(told(), JsonObject()) << "the registration said it";
+  start();
+  EXPECT_EQ(told(), JsonObject()) << "so that a rename at the hub stays";
+  facts["timezone"] = "Asia/Tokyo";
+  const JsonObject zone{{"timezone", "Asia/Tokyo"}};
+  start();
+  EXPECT_EQ(told(), zone);
+  start();
+  EXPECT_EQ(told(), zone) << "the hub did not say that it has kept it";
+  receive(protocol::FactsKept{});
+  start();
+  EXPECT_EQ(told(), JsonObject());
+  facts["timezone"] = "UTC";
+  start();
+  EXPECT_EQ(told(), (JsonObject{{"timezone", "UTC"}})) << "back again is a change as well";
+  receive(protocol::FactsKept{{{"timezone", "never heard of it"}}});
+  start();
+  EXPECT_EQ(told(), JsonObject()) << "saying it again would not help";
+}
+
+TEST_F(LinkTest, AKnownDeviceThatEnrolsAgainHasToldNothingByThat) {
+  facts = {{"device_name", "bear"}};
+  start();
+  link().enrolled("");
+  link().opened();
+  receive(protocol::Challenge{"nonce"});
+  EXPECT_EQ(network.last<protocol::Handshake>()->facts, facts);
 }
 
 TEST_F(LinkTest, SignsTheHandshakeAndTellsWhatRuns) {

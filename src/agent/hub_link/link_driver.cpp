@@ -17,6 +17,13 @@ ErrorCode code_of_status(int status) {
   }
 }
 
+bool is_about_timezone(const http::Response& response) {
+  if (response.status != 422) return false;
+  const auto body = parse_json(response.body);
+  return body && body->is_object() &&
+         JsonReader(body->get_object()).string("pointer").value_or("") == "/timezone";
+}
+
 }  // namespace
 
 Result<std::string> token_of_registration(const http::Response& response) {
@@ -92,7 +99,7 @@ class LinkDriver::LinkSession final : public ws::Session {
 };
 
 LinkDriver::LinkDriver(const asio::any_io_executor& executor, LinkTarget target, Wakeup& wakeup, Logger log)
-    : executor_(executor), target_(std::move(target)), wakeup_(wakeup), tasks_(executor, log) {}
+    : executor_(executor), target_(std::move(target)), wakeup_(wakeup), log_(log), tasks_(executor, log) {}
 
 LinkDriver::~LinkDriver() = default;
 
@@ -133,12 +140,28 @@ asio::awaitable<void> LinkDriver::run_enrolment() {
 
 asio::awaitable<Result<std::string>> LinkDriver::register_device() {
   JsonObject body = target_.registration;
+  for (const auto& [name, value] : identity_->untold(target_.facts))
+    body[name] = value;
   body["device_uuid"] = identity_->device_id();
   body["device_type"] = target_.device_type;
   body["public_key"] = base64url_encode(identity_->public_key());
   if (!identity_->serial().empty()) body["serial"] = identity_->serial();
   if (!identity_->cloned_from().empty()) body["cloned_from"] = identity_->cloned_from();
 
+  Result<http::Response> response = co_await post_registration(body);
+  if (!response) co_return fail(response);
+  if (is_about_timezone(*response)) {
+    // Another release of the tz database there: a device in a wrong zone is worth more than none.
+    log_.warning("the hub does not know this time zone; enrolling with UTC",
+                 {{"timezone", boost::json::serialize(body["timezone"])}});
+    body["timezone"] = "UTC";
+    response = co_await post_registration(body);
+    if (!response) co_return fail(response);
+  }
+  co_return token_of_registration(*response);
+}
+
+asio::awaitable<Result<http::Response>> LinkDriver::post_registration(const JsonObject& body) {
   http::Client client(executor_, target_.hub, target_.trust);
   http::Client::Call call;
   call.method = http::Method::post;
@@ -147,9 +170,7 @@ asio::awaitable<Result<std::string>> LinkDriver::register_device() {
   call.headers.add("X-Device-Type", target_.device_type);
   call.body = boost::json::serialize(body);
   call.max_response_bytes = 64 * 1024;
-  const Result<http::Response> response = co_await client.call(std::move(call));
-  if (!response) co_return fail(response);
-  co_return token_of_registration(*response);
+  co_return co_await client.call(std::move(call));
 }
 
 asio::awaitable<void> LinkDriver::run_connection(std::string token) {

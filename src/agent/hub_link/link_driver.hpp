@@ -17,7 +17,8 @@ struct LinkTarget {
   http::TlsTrust trust;
   std::string enrolment_key;  // empty: cannot enrol
   std::string device_type;
-  JsonObject registration;  // what the device says of itself, but for its identity
+  JsonObject registration;  // what is said at enrolment only
+  JsonObject facts;         // what is said again over the link when it has changed
 };
 
 class LinkDriver final : public LinkOutput {
@@ -39,10 +40,12 @@ class LinkDriver final : public LinkOutput {
   asio::awaitable<void> run_enrolment();
   asio::awaitable<void> run_connection(std::string token);
   asio::awaitable<Result<std::string>> register_device();
+  asio::awaitable<Result<http::Response>> post_registration(const JsonObject& body);
 
   asio::any_io_executor executor_;
   LinkTarget target_;
   Wakeup& wakeup_;
+  Logger log_;
   TaskGroup tasks_;
   LinkCore* core_ = nullptr;
   const Identity* identity_ = nullptr;
