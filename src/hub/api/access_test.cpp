@@ -54,7 +54,7 @@ TEST_F(AccessApi, EachRouteIsForItsRoles) {
       {Method::get, bear, "", readers_and_device},
       {Method::get, bear + "/settings", "", readers_and_device},
       {Method::get, bear + "/updates/check", "", readers_and_device},
-      {Method::post, bear + "/heartbeat", "", {"operator", "admin", "enrolment", "device"}},
+      {Method::post, bear + "/heartbeat", "", {"operator", "admin", "device"}},
       {Method::patch, bear + "/status", R"({"status":"online"})", {"operator", "admin", "device"}},
       {Method::patch, bear, R"({"device_name":"b"})", operators},
       {Method::put, "/api/v1/settings", R"({"values":{"LOG_LEVEL":"INFO"}})", operators},

@@ -21,8 +21,11 @@ TEST_F(DevicesApi, RegistrationAnswersTheDocumentsFieldsAndAToken) {
   EXPECT_EQ(made.text("/device/current_version"), "v1.2");
   EXPECT_EQ(made.text("/device/device_type"), "toy");
   EXPECT_EQ(made.text("/device/metadata/model"), "Pi 4");
-  EXPECT_EQ(made.text("/device/status"), "offline");
-  EXPECT_EQ(made.text("/device/sync/status"), "offline");
+  EXPECT_EQ(made.text("/device/status"), "online") << "to register is a sign of life";
+  EXPECT_EQ(made.text("/device/sync/status"), "pending");
+  EXPECT_EQ(made.text("/device_uuid"), uuid(1)) << "as the documents have it: at the top";
+  EXPECT_EQ(made.text("/status"), "online");
+  EXPECT_TRUE(made.at("/ignored").get_array().empty());
   EXPECT_TRUE(made.text("/token").starts_with("dt_"));
   EXPECT_EQ(made.at("/heartbeat_seconds"), Json(300));
 
@@ -93,8 +96,9 @@ TEST_F(DevicesApi, BadRegistrationsNameTheField) {
     const char* pointer;
   };
   const Case cases[] = {
-      {"", 422, nullptr},
-      {"{", 422, nullptr},
+      {"", 400, nullptr},
+      {"{", 400, nullptr},
+      {"{" + id + ",}", 400, nullptr},
       {"[]", 422, nullptr},
       {"{}", 422, "/device_uuid"},
       {R"({"device_uuid":"bear"})", 422, "/device_uuid"},
@@ -103,6 +107,10 @@ TEST_F(DevicesApi, BadRegistrationsNameTheField) {
       {"{" + id + R"(,"device_name":""})", 422, "/device_name"},
       {"{" + id + R"(,"device_name":"a\nb"})", 422, "/device_name"},
       {"{" + id + R"(,"timezone":"Mars/Ares Vallis"})", 422, "/timezone"},
+      {"{" + id + R"(,"timezone":":/etc/localtime"})", 422, "/timezone"},
+      {"{" + id + R"(,"timezone":"EST5EDT,M3.2.0"})", 422, "/timezone"},
+      {"{" + id + R"(,"timezone":"Europe"})", 422, "/timezone"},
+      {"{" + id + R"(,"status":"asleep"})", 422, "/status"},
       {"{" + id + R"(,"labels":{"room":7}})", 422, "/labels/room"},
       {"{" + id + R"(,"labels":{"-room":"x"}})", 422, "/labels"},
       {"{" + id + R"(,"public_key":"short"})", 422, "/public_key"},
@@ -119,6 +127,116 @@ TEST_F(DevicesApi, BadRegistrationsNameTheField) {
     EXPECT_EQ(answer.text("/pointer"), each.pointer) << answer.response.body;
   }
   EXPECT_EQ(get("/api/v1/fleet").at("/revision"), before) << "nothing was changed";
+}
+
+TEST_F(DevicesApi, ARegistrationOfAKnownDeviceIsAChangeOfWhatIsOther) {
+  const std::string id = enrol(1, "bear", R"({"room":"nursery"})");
+  const std::string enrolment = make_key_of(R"({"name":"e","kind":"enrolment"})");
+  std::string token = token_of(id);  // the newest
+  const auto again = [&](const std::string& by, const std::string& more) {
+    const std::string key = by == "itself" ? token : by;
+    const auto head = get("/api/v1/fleet").at("/revision").as_int64();
+    const auto answer =
+        ask(Method::post, "/api/v1/devices/register", R"({"device_uuid":")" + id + '"' + more + "}", {key});
+    EXPECT_EQ(answer.status, 200) << more << answer.response.body;
+    if (answer.body.get_object().contains("token")) token = answer.text("/token");
+    return std::pair(answer, get("/api/v1/fleet").at("/revision").as_int64() - head);
+  };
+  struct Case {
+    const char* what;
+    std::string key;
+    const char* more;
+    int rows;
+    const char* ignored;
+  };
+  const Case cases[] = {
+      {"nothing new", admin_key, R"(,"device_name":"bear")", 0, "[]"},
+      {"nothing said", admin_key, "", 0, "[]"},
+      {"name and zone", admin_key, R"(,"device_name":"Bruno","timezone":"Asia/Tokyo")", 1, "[]"},
+      {"labels", admin_key, R"(,"labels":{"room":"lab"})", 1, "[]"},
+      {"by its own token", "itself", R"(,"device_name":"Ted")", 1, "[]"},
+      {"labels by its own token", "itself", R"(,"labels":{"room":"attic"})", 0, R"(["labels"])"},
+      {"an enrolment key proves nothing", enrolment, R"(,"device_name":"Mallory","timezone":"UTC")", 0,
+       R"(["device_name","timezone"])"},
+  };
+  for (const Case& each : cases) {
+    const auto [answer, rows] = again(each.key, each.more);
+    EXPECT_EQ(rows, each.rows) << each.what;
+    EXPECT_EQ(answer.at("/ignored"), *parse_json(each.ignored)) << each.what;
+  }
+  const auto device = get("/api/v1/devices/" + id);
+  EXPECT_EQ(device.text("/device_name"), "Ted");
+  EXPECT_EQ(device.text("/timezone"), "Asia/Tokyo");
+  EXPECT_EQ(device.at("/labels"), *parse_json(R"({"room":"lab"})"));
+  const auto row = get("/api/v1/changes?newest_first=true&limit=1");
+  EXPECT_EQ(row.text("/items/0/action"), "device.patch");
+  EXPECT_EQ(row.text("/items/0/reason"), "registered again");
+
+  again(admin_key, R"(,"metadata":{"os":"13"},"current_version":"v9","status":"updating")");
+  const auto told = get("/api/v1/devices/" + id);
+  EXPECT_EQ(told.text("/metadata/os"), "13");
+  EXPECT_EQ(told.text("/current_version"), "v9");
+  EXPECT_EQ(told.text("/status"), "updating");
+  again(enrolment, R"(,"metadata":{"os":"0"},"current_version":"v0","status":"offline")");
+  EXPECT_EQ(get("/api/v1/devices/" + id).text("/metadata/os"), "13");
+  EXPECT_EQ(get("/api/v1/devices/" + id).text("/status"), "updating");
+}
+
+TEST_F(DevicesApi, UuidsAreTakenInUpperCaseAndPathsWithASlash) {
+  const std::string lower = "0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11";
+  const std::string upper = "0192F0C1-7A30-7CC0-8A51-3D2B6F0E9A11";
+  const auto made = post("/api/v1/devices/register/", R"({"device_uuid":")" + upper + "\"}");
+  ASSERT_EQ(made.status, 201) << made.response.body;
+  EXPECT_EQ(made.text("/device_uuid"), lower);
+  EXPECT_EQ(get("/api/v1/devices/" + upper).text("/id"), lower);
+  EXPECT_EQ(get("/api/v1/devices/" + lower + "/updates/check/").status, 200);
+  const std::string beat = "/api/v1/devices/" + lower + "/heartbeat";
+  EXPECT_EQ(post(beat, R"({"device_uuid":")" + upper + "\"}").status, 200);
+  EXPECT_EQ(post(beat, R"({"device_uuid":")" + uuid(7) + "\"}").text("/pointer"), "/device_uuid");
+  EXPECT_EQ(
+      put("/api/v1/settings", R"({"values":{"LOG_LEVEL":"DEBUG"},"target":{"device":")" + upper + "\"}}")
+          .status,
+      200);
+}
+
+// All that the documents' API reference gives a device, with nothing but the token of its registration.
+TEST_F(DevicesApi, ADocumentsClientLivesOnItsTokenAndAnEnrolmentKeyOnlyEnrols) {
+  const std::string enrolment = make_key_of(R"({"name":"e","kind":"enrolment"})");
+  const auto made =
+      ask(Method::post, "/api/v1/devices/register", R"({"device_uuid":")" + uuid(1) + "\"}", {enrolment});
+  ASSERT_EQ(made.status, 201) << made.response.body;
+  const std::string path = "/api/v1/devices/" + uuid(1);
+  struct Case {
+    Method method;
+    std::string target;
+    const char* body;
+  };
+  const Case cases[] = {
+      {Method::post, path + "/heartbeat", R"({"status":"online"})"},
+      {Method::get, path, ""},
+      {Method::get, path + "/updates/check", ""},
+      {Method::patch, path + "/status", R"({"status":"updating"})"},
+  };
+  for (const Case& each : cases) {
+    const auto as = [&](const std::string& key) {
+      return ask(each.method, each.target, each.body, {"", {{"X-API-Key", key}}}).status;
+    };
+    EXPECT_EQ(as(made.text("/token")), 200) << each.target;
+    EXPECT_EQ(as(enrolment), 403) << each.target;
+  }
+}
+
+TEST_F(DevicesApi, AStatusByKeyIsASignOfLifeUnlessItSaysGone) {
+  const std::string path = "/api/v1/devices/" + enrol(1, "bear");
+  clock.advance(Seconds(1000));
+  ASSERT_EQ(get(path).text("/status"), "offline");
+  const auto told = patch(path + "/status", R"({"status":"online"})");
+  EXPECT_EQ(told.text("/status"), "online");
+  EXPECT_EQ(told.text("/last_seen"), to_rfc3339(clock.wall()));
+  clock.advance(Seconds(10));
+  const auto gone = patch(path + "/status", R"({"status":"offline"})");
+  EXPECT_EQ(gone.text("/status"), "offline");
+  EXPECT_EQ(gone.at("/last_seen"), told.at("/last_seen"));
 }
 
 TEST_F(DevicesApi, HeartbeatsMakeARestDevicePresent) {
@@ -164,7 +282,7 @@ TEST_F(DevicesApi, ListsArePagedInOrderWithAndWithoutSlash) {
   }
   EXPECT_EQ(seen, (std::vector<std::string>{uuid(1), uuid(2), uuid(3), uuid(4), uuid(5)}));
   EXPECT_EQ(get("/api/v1/devices?selector=room%3Deven").at("/items").get_array().size(), 2u);
-  EXPECT_EQ(get("/api/v1/devices?sync=offline").at("/items").get_array().size(), 5u);
+  EXPECT_EQ(get("/api/v1/devices?sync=pending").at("/items").get_array().size(), 5u);
   for (const char* bad :
        {"limit=0", "limit=x", "limit=1001", "status=gone", "sync=gone", "selector=%21%21", "colour=red"}) {
     EXPECT_EQ(get(std::string("/api/v1/devices?") + bad).status, 422) << bad;

@@ -2,6 +2,9 @@
 // Owner: Api. Thread: the hub's. Lifetime: as long as the router's.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "hub/api/services.hpp"
 
 namespace starling::hub {
@@ -17,6 +20,13 @@ class Registration {
   Reply set_status(const Call& call);
   Reply check_updates(const Call& call);
 
+  // A sign of life.
+  struct Heard {
+    std::string version;   // "": as before
+    bool present = false;  // over REST, that is
+    std::optional<std::string> status;
+  };
+  void hear(DeviceRecord& record, const Heard& heard);
   asio::awaitable<Result<void>> save_timezone(Call& call, std::string device_id, std::string timezone);
 
   Services& services_;
