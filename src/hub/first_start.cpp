@@ -60,8 +60,10 @@ Result<std::string> first_admin_key(const std::filesystem::path& data, const std
     if (given.size() < min_given_key_bytes || given.starts_with("dt_")) {
       return fail(
           ErrorCode::invalid_argument,
-          fmt::format("STARLING_BOOTSTRAP_ADMIN_KEY must have {} or more characters and not begin with dt_",
-                      min_given_key_bytes));
+          fmt::format(
+              "STARLING_BOOTSTRAP_ADMIN_KEY must have {} or more characters (this one has {}) and not "
+              "begin with dt_",
+              min_given_key_bytes, given.size()));
     }
     return given;
   }

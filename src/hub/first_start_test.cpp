@@ -81,7 +81,10 @@ TEST_F(FirstStart, TheAdminKeyIsMadeOnlyWhereThereIsNone) {
   EXPECT_EQ(apply(admin_key_plan(*made, 1)), 1u);
   EXPECT_EQ(apply(admin_key_plan("another-key-for-the-tests", 1)), 0u);
   EXPECT_EQ(*first_admin_key(folder_.path(), "given-by-the-environment"), "given-by-the-environment");
-  EXPECT_FALSE(first_admin_key(folder_.path(), "short"));
+  const auto refused = first_admin_key(folder_.path(), "fifteen-letters");
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("16 or more characters (this one has 15)"), std::string::npos)
+      << refused.error().message;
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ struct Arguments {
   std::string log_level = "info";
   std::string log_format = "auto";
   double rate_limit = 10'000;
+  std::int64_t heartbeat_seconds = 300;
   std::string backup_file;
   std::string restore_file;
   bool use_backup_key = false;
@@ -77,6 +78,13 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--rate-limit", arguments.rate_limit, "Requests a second for each API key; 0: no limit")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  app.add_option(
+         "--heartbeat", arguments.heartbeat_seconds,
+         "How often devices say that they are alive; those that only use REST are offline after 2.5 times "
+         "that")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
   app.add_option("--log-level", arguments.log_level, "debug, info, warning or error")->capture_default_str();
   app.add_option("--log-format", arguments.log_format, "auto: text on a terminal, JSON otherwise")
       ->check(CLI::IsMember({"auto", "text", "json"}))
@@ -112,6 +120,7 @@ int serve(Arguments& arguments) {
   auto& settings = arguments.settings;
   if (arguments.tls == "off") settings.tls.mode = starling::hub::TlsPolicy::Mode::off;
   settings.api.per_key = {arguments.rate_limit, arguments.rate_limit * 5};
+  settings.sessions.heartbeat = starling::Seconds(arguments.heartbeat_seconds);
   if (const char* key = std::getenv("STARLING_BOOTSTRAP_ADMIN_KEY")) settings.bootstrap_admin_key = key;
   raise_descriptor_limit();
 
