@@ -92,6 +92,25 @@ TEST_F(BadInput, ABodyOf64MegabytesIsRefusedBeforeItIsRead) {
   EXPECT_THAT(answer, AnyOf(Eq(""), HasSubstr("413")));
 }
 
+TEST_F(BadInput, ABodyOf64MegabytesInChunksIsRefusedAsSoonAsItIsTooMuch) {
+  Socket socket(hub->port());
+  socket.send("PUT /api/v1/settings HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " +
+              hub->admin_key() + "\r\nTransfer-Encoding: chunked\r\n\r\n");
+  const std::string chunk = "10000\r\n" + std::string(0x10000, ' ') + "\r\n";
+  int sent = 0;
+  while (sent < 1024 && socket.send(chunk))
+    ++sent;
+  const std::string answer = socket.receive_all();
+  EXPECT_THAT(answer, AnyOf(Eq(""), HasSubstr("413")));
+  // The same once more, and no byte more than needed: nothing is left unread that could reset the answer
+  // away.
+  Socket sparing(hub->port());
+  sparing.send("PUT /api/v1/settings HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer " +
+               hub->admin_key() + "\r\nTransfer-Encoding: chunked\r\n\r\n4000000\r\n");
+  EXPECT_EQ(read_reply(sparing).status, 413);
+  EXPECT_EQ(hub->ask("GET", "/api/v1/fleet").status, 200);
+}
+
 TEST_F(BadInput, RequestsThatAreNotHttpEndTheirConnection) {
   const std::vector<std::string> requests = {
       "\r\n\r\n\r\n\r\n",
@@ -126,7 +145,9 @@ TEST_F(BadInput, HeadersThatTrickleInHoldNobodyUp) {
 
 TEST_F(BadInput, UnknownPathsMethodsAndParametersAreNamed) {
   EXPECT_EQ(hub->ask("GET", "/api/v1/nothing").status, 404);
-  EXPECT_EQ(hub->ask("DELETE", "/api/v1/fleet").status, 405);
+  const Reply method = hub->ask("DELETE", "/api/v1/fleet");
+  EXPECT_EQ(method.status, 405);
+  EXPECT_EQ(method.json().at("status"), Json(405));
   const Reply parameter = hub->ask("GET", "/api/v1/devices?colour=red");
   EXPECT_THAT(parameter.status, AnyOf(Eq(400), Eq(422)));
   EXPECT_THAT(parameter.body, HasSubstr("colour"));

@@ -59,6 +59,46 @@ TEST_F(DocumentClient, RegistersAndReportsByRest) {
   EXPECT_EQ(with_key("GET", "/api/v1/devices/").json().at("items").as_array().size(), 1u);
 }
 
+// With a key that may enrol and nothing else, and the token that this gave.
+TEST_F(DocumentClient, LivesOnTheTokenOfItsRegistration) {
+  const std::string key = hub.make_enrolment_key();
+  const auto with = [&](const std::string& credential, const std::string& method, const std::string& path,
+                        const std::optional<Json>& body = {}) {
+    return http(hub.port(),
+                {.method = method, .path = path, .body = body, .headers = {{"X-API-Key", credential}}});
+  };
+  const Reply made = with(key, "POST", "/api/v1/devices/register/", JsonObject{{"device_uuid", device_id}});
+  ASSERT_EQ(made.status, 201) << made.body;
+  EXPECT_EQ(made.json().at("status"), Json("online"));
+  const std::string token(made.json().at("token").as_string());
+  EXPECT_EQ(with(key, "POST", device_path + "/heartbeat").status, 403);
+  EXPECT_EQ(with(token, "POST", device_path + "/heartbeat").status, 200);
+  EXPECT_EQ(with(token, "GET", device_path + "/updates/check").status, 200);
+  EXPECT_EQ(with(token, "PATCH", device_path + "/status", JsonObject{{"status", "updating"}}).status, 200);
+  EXPECT_EQ(with(token, "GET", device_path).json().at("status"), Json("updating"));
+
+  WebSocket link(hub.port(), "/ws", {{"X-API-Key", token}});
+  link.receive_type("config_update");
+  link.send({.payload = "nonsense"});
+  EXPECT_EQ(link.receive_type("error").at("code"), Json("bad_message"));
+  link.send_json(JsonObject{{"type", "audio_chunk"}, {"data", "00"}});
+  EXPECT_EQ(link.receive_type("error").at("code"), Json("unknown_type"));
+}
+
+// What never answers is told of and not waited for.
+TEST_F(DocumentClient, HoldsUpNobodyWhoWaitsForAChange) {
+  with_key("POST", "/api/v1/devices/register",
+           JsonObject{{"device_uuid", device_id}, {"device_name", "flat"}});
+  with_key("POST", "/api/v1/devices/register",
+           JsonObject{{"device_uuid", make_uuid_v4()}, {"device_name", "plain"}});
+  WebSocket link(hub.port(), "/ws", {{"X-API-Key", hub.admin_key()}, {"X-Device-ID", device_id}});
+  link.receive_type("config_update");
+  const Finished done = hub.command({"settings", "set", "audio.volume=31", "--wait"});
+  EXPECT_EQ(done.status, 0) << done.output;
+  EXPECT_THAT(done.output, HasSubstr("never answers"));
+  EXPECT_THAT(done.output, testing::AllOf(HasSubstr("flat"), HasSubstr("plain")));
+}
+
 TEST_F(DocumentClient, HearsConfigUpdatesByAlias) {
   with_key("POST", "/api/v1/devices/register",
            JsonObject{{"device_uuid", device_id}, {"device_name", "old"}});

@@ -81,6 +81,23 @@ TEST_F(TlsHub, IsBelievedByItsPinOnly) {
   EXPECT_EQ(wary.stop(), 0);
 }
 
+TEST_F(TlsHub, EitherOfTwoPinsIsEnough) {
+  for (const std::string name : {"first", "second"}) {
+    const bool right_first = name == "first";
+    AgentProcess device(folder.path(),
+                        {name,
+                         url(),
+                         admin_key,
+                         {"--pin", right_first ? pin : wrong_pin, "--pin", right_first ? wrong_pin : pin}});
+    device.start();
+    eventually("the device to connect by its " + name + " pin", [&] {
+      return command({"device", "list", "-o", "json"}, pin).output.find('"' + name + '"') !=
+             std::string::npos;
+    });
+    EXPECT_EQ(device.stop(), 0);
+  }
+}
+
 TEST_F(TlsHub, KeepsItsIdentityAndItsSecrets) {
   process.signal(SIGTERM);
   ASSERT_EQ(process.wait(), 0);
@@ -151,6 +168,7 @@ TEST(Lifecycle, WhatCannotStartSaysWhy) {
       {{"--data", hub.data().string(), "--listen", "127.0.0.1:0"}, "hub"},  // one hub for each folder
       {{"--data", (folder / "other").string(), "--listen", "somewhere"}, "HOST:PORT"},
       {{"--data", (folder / "other").string(), "--listen", "0.0.0.0:0", "--tls", "off"}, "--insecure-listen"},
+      {{"--data", (folder / "other").string(), "--heartbeat", "0"}, "--heartbeat"},
       {{}, "--data"},
   };
   for (const auto& wrong : cases) {
