@@ -260,8 +260,8 @@ asio::awaitable<Reply> Registration::enrol(Call& call) {
     if (may_have_token(*device, call.principal)) enrolment->token = records.issue_token(record);
     if (speaks_for_devices(call.principal)) {
       if (enrolment->metadata) {
-        const auto kept = records.change_facts(
-            record, [&](DeviceFacts& facts) { facts.metadata = *enrolment->metadata; });
+        const auto kept =
+            records.change_facts(record, [&](DeviceFacts& facts) { facts.metadata = *enrolment->metadata; });
         if (!kept) co_return fail(kept.error().code, kept.error().message, "/metadata");
       }
       const bool rest_only = device->public_key.empty();

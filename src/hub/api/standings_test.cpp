@@ -18,7 +18,7 @@ class StandingsTest : public LinkFixture {
   // As it is without remembering anything.
   Standing asked_now(const Device& device) {
     const SyncStatus status = hub.sessions().sync_status(state(), device);
-    if (status != SyncStatus::offline) return DeviceDescription::standing(status);
+    if (status != SyncStatus::offline) return description.standing(status, device);
     return description.holds_desired(state(), device) ? Standing::applied : Standing::offline;
   }
   void expect_right(const std::string& when) {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "hub/device_link/link_errors.hpp"
 #include "hub/settings/explain.hpp"
 #include "hub/settings/writes.hpp"
-#include "protocol/excerpt.hpp"
 #include "protocol/merge_patch.hpp"
 
 namespace starling::hub {
@@ -19,7 +19,6 @@ using ws::CloseCode;
 
 // staging, provisional, applied, and a request of the whole document
 constexpr double answers_to_an_update = 4;
-constexpr std::size_t max_said_bytes = 1000;
 
 std::int64_t unix_ms(const Clock& clock) {
   return clock.wall().time_since_epoch().count();
@@ -37,16 +36,6 @@ std::string names_of(const std::map<std::string, Digest, std::less<>>& component
 const protocol::SectionState* settings_in(const std::vector<protocol::SectionState>& sections) {
   const auto found = std::ranges::find(sections, Section::settings, &protocol::SectionState::section);
   return found == sections.end() ? nullptr : &*found;
-}
-
-LinkError bad_message(const Error& error) {
-  const std::string where = error.field.empty() ? "" : " at " + error.field;
-  return {"bad_message", protocol::excerpt(error.message + where, max_said_bytes), true};
-}
-
-// A newer end may say what this hub does not know yet.
-LinkError unknown_type(const protocol::Unknown& message) {
-  return {"unknown_type", "this hub does not know messages of type '" + message.type + "'", true};
 }
 
 // What the device edited becomes a change to its layer, or a conflict that keeps it out. `refusal` says that
@@ -104,37 +93,6 @@ void DeviceSession::on_open(ws::Peer& peer) {
   deadline_ = now + sessions_.options_.handshake_timeout;
   nonce_ = random_token();
   send(protocol::Challenge{nonce_});
-}
-
-// Nothing but the upgrade request speaks for this client. So it may neither stand for a device that can sign
-// nor take the place of a session that has had a handshake.
-void DeviceSession::open_flat(SteadyTime now) {
-  const Device* known = device();
-  const bool may_enter = known != nullptr && known->public_key.empty();
-  if (!may_enter || sessions_.has_handshaken(request_.device_id)) {
-    sessions_.logger_.warning("a client without a protocol version was turned away",
-                              {{"device", request_.device_id}});
-    state_ = State::ended;
-    return may_enter ? peer_->close(CloseCode::superseded, "superseded")
-                     : peer_->close(CloseCode::unauthorized, "unauthorized");
-  }
-  state_ = State::flat;
-  deadline_ = now + sessions_.options_.ping_interval;
-  sessions_.enter(*this);
-  seen();
-  send_flat();
-}
-
-// Nothing that such a client says has an effect; it is told what could not be read, within reason.
-void DeviceSession::hear_flat(std::string_view text) {
-  seen();
-  const auto message = protocol::decode_from_device(text);
-  const auto* unknown = message ? std::get_if<protocol::Unknown>(&*message) : nullptr;
-  if (message && unknown == nullptr) return;
-  ++sessions_.counters_.bad_messages;
-  if (complaints_left_ == 0 || peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
-  --complaints_left_;
-  send(unknown != nullptr ? unknown_type(*unknown) : bad_message(message.error()));
 }
 
 void DeviceSession::seen() {
@@ -299,32 +257,6 @@ void DeviceSession::welcome(const protocol::Handshake& message) {
          {"head", welcome.revision}});
   }
   send(std::move(welcome));
-}
-
-void DeviceSession::keep(const JsonObject& facts) {
-  ToldFacts told = ToldFacts::read(facts);
-  auto plan = told_facts_plan(request_.device_id, told);
-  sessions_.log_.append(request_.fleet, std::move(plan),
-                        [this, alive = alive_, told = std::move(told)](const Result<SharedChange>& outcome) {
-                          if (*alive) kept(told, outcome);
-                        });
-}
-
-// Without this answer the device tells the same again in its next handshake.
-void DeviceSession::kept(const ToldFacts& told, const Result<SharedChange>& outcome) {
-  if (state_ == State::ended || device() == nullptr) return;
-  if (!outcome) {
-    sessions_.logger_.warning("what a device says of itself could not be stored",
-                              {{"device", request_.device_id}, {"error", outcome.error().message}});
-    return;
-  }
-  if (told.metadata) {
-    DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
-    DeviceFacts facts = DeviceFacts::parse(record.facts);
-    facts.metadata = *told.metadata;
-    record.facts = facts.text();
-  }
-  send(protocol::FactsKept{told.errors});
 }
 
 void DeviceSession::settle(const std::vector<protocol::PendingEdit>& edits) {
@@ -541,22 +473,6 @@ void DeviceSession::send_action(const ActionRequest& action) {
   awaited_results_.push_back(action.id);
   send(
       protocol::Action{action.id, action.name, action.parameters, action.expires_at_ms, action.issued_at_ms});
-}
-
-void DeviceSession::send_flat() {
-  const SharedSection target = desired();
-  if (!target || target->hash == offered_hash_) return;
-  if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
-  const auto document = protocol::SettingsDocument::from_json(target->json);
-  if (!document) return;
-  std::vector<std::shared_ptr<const protocol::Component>> components;
-  for (const auto& [name, component] : state()->catalog().components())
-    components.push_back(component);
-  const JsonObject message{{"type", "config_update"},
-                           {"payload", protocol::flat_payload(components, *document)}};
-  peer_->send_text(boost::json::serialize(message));
-  ++sessions_.counters_.updates_sent;
-  offered_hash_ = target->hash;
 }
 
 void DeviceSession::send(const protocol::FromHub& message) {
