@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <thread>
+
 #include "base/http/event_parser.hpp"
 #include "base/test_server.hpp"
 
@@ -82,6 +87,27 @@ TEST_P(ClientTest, ALostKeptConnectionIsReplaced) {
   post.body = "once";
   EXPECT_EQ(call(std::move(post)).value().body, "once");
   EXPECT_EQ(server_->counters().accepted, 2u);
+}
+
+TEST_P(ClientTest, AnEndWithoutAnAnswerIsNoAnswer) {
+  // What a plain client gets from a TLS port, or from a server that dies between request and answer.
+  asio::io_context loop;
+  asio::ip::tcp::acceptor acceptor(loop, {asio::ip::address_v4::loopback(), 0});
+  std::thread server([&acceptor] {
+    asio::ip::tcp::socket socket = acceptor.accept();
+    std::array<char, 4096> request{};
+    socket.read_some(asio::buffer(request));
+  });
+  const auto url = Url::parse("http://127.0.0.1:" + std::to_string(acceptor.local_endpoint().port()));
+  const auto lone = server_->on_loop(
+      [&] { return std::make_unique<Client>(server_->context().get_executor(), *url, TlsTrust{}); });
+  Client::Call request;
+  request.method = Method::post;
+  request.target = "/";
+  const Result<Response> response = server_->run(lone->call(std::move(request)));
+  server.join();
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().code, ErrorCode::unavailable);
 }
 
 TEST_P(ClientTest, LimitsTimeAndSize) {

@@ -257,9 +257,10 @@ std::expected<std::size_t, Refusal> ResponseParser::feed(std::string_view bytes)
 
 std::expected<void, Refusal> ResponseParser::feed_end() {
   if (complete()) return {};
+  // The parser alone takes an end before the first byte for the end of an empty message.
   error_code code;
-  impl_->parser->put_eof(code);
-  if (code) return std::unexpected(Refusal{400, "the connection ended within the response"});
+  if (head_done()) impl_->parser->put_eof(code);
+  if (!head_done() || code) return std::unexpected(Refusal{400, "the connection ended within the response"});
   return {};
 }
 
