@@ -53,6 +53,7 @@ class DeviceCore final : private SettingsListener, private ModuleListener, priva
     settings_.update_bulk(std::move(values), std::move(done));
   }
   void modules_changed() override { link_.report_changed(); }
+  void module_arrived() override { settings_.modules_changed(); }
   void module_failing(std::string_view name) override;
   // LinkCore::Reporter
   JsonObject report() const override;

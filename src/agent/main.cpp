@@ -85,6 +85,13 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
     options.components.push_back(own);
   }
   options.hub = std::move(*hub);
+  for (const std::string& pin : line.pins) {
+    if (!pin.starts_with("sha256/") || pin.size() != std::string_view("sha256/").size() + 44) {
+      return fail(
+          ErrorCode::invalid_argument,
+          "--pin " + pin + ": a pin is sha256/ and 44 characters, as the hub printed it at its start");
+    }
+  }
   options.pins = line.pins;
   options.enrolment_key = std::move(*key);
   options.name = line.name.empty() ? host_name() : line.name;
@@ -118,6 +125,12 @@ int run(const CommandLine& line) {
             "--key shows the enrolment key to everybody on this machine: prefer --key-file or "
             "STARLING_ENROLMENT_KEY");
   }
+  if (!line.modules.empty()) {
+    Logger(log, "agent")
+        .warning(
+            "this version does not start modules: start them by hand with the socket in the state folder",
+            {{"modules", line.modules}, {"socket", line.state + "/agent.sock"}});
+  }
   asio::io_context context(1);
   auto agent =
       agent::Agent::load(context.get_executor(), clock, log, std::move(*options), agent::read_board());
@@ -146,7 +159,9 @@ int main(int argc, char** argv) {
   app.add_option("--timezone", line.timezone, "IANA name, Europe/Berlin; default: the machine's");
   app.add_option("--label", line.labels, "KEY=VALUE, set when the device enrols; may be repeated");
   app.add_option("--modules", line.modules,
-                 "Folder of modules; a module that is started by hand finds STATE/agent.sock");
+                 "Folder of modules; this version does not start them: one that is started by hand finds "
+                 "STATE/agent.sock")
+      ->check(CLI::ExistingDirectory);
   app.add_option(
       "--components", line.components,
       "Folder of component files, instead of those that ship with the agent; STATE/components adds to them");

@@ -77,6 +77,7 @@ void ModuleCore::hello(ModuleId id, Module& module, const wire::Hello& hello) {
   if (names_one_of(module, changed_)) failures_.try_emplace(module.name, 0);
   send_settings(id, module, listener_.values_for_modules());
   listener_.modules_changed();
+  listener_.module_arrived();
 }
 
 void ModuleCore::prepared(Module& module, const wire::Prepared& answer) {

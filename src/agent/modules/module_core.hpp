@@ -40,6 +40,7 @@ class ModuleListener {
   virtual Result<std::string> setting_named(std::string_view name) const = 0;
   virtual void module_set(JsonObject values, std::function<void(const Result<void>&)> done) = 0;
   virtual void modules_changed() = 0;                      // report() gives something else
+  virtual void module_arrived() = 0;                       // one more to ask
   virtual void module_failing(std::string_view name) = 0;  // comes and goes: does not live with its settings
 };
 

@@ -37,6 +37,7 @@ struct ModuleTest : testing::Test, ModuleOutput, ModuleListener {
     done(fail(ErrorCode::invalid_argument, "no"));
   }
   void modules_changed() override {}
+  void module_arrived() override {}
   void module_failing(std::string_view name) override { failing.emplace_back(name); }
 
   ModuleId hello(const std::string& name, std::vector<std::string> components,

@@ -240,8 +240,18 @@ std::optional<SettingsCore::Event> SettingsCore::settle() {
 }
 
 std::optional<SettingsCore::Event> SettingsCore::roll_back_and_refuse() {
+  const bool asked = !candidate_->changed.empty() && candidate_->kind == Kind::document;
   if (!candidate_->changed.empty()) modules_.rollback();
-  return refuse();
+  const auto next = refuse();
+  refused_by_modules_ = asked;
+  return next;
+}
+
+// Asks the hub for its document once more.
+void SettingsCore::modules_changed() {
+  if (!refused_ || !std::exchange(refused_by_modules_, false)) return;
+  refused_ = {};
+  listener_.section_needed(Section::settings);
 }
 
 std::optional<SettingsCore::Event> SettingsCore::refuse() {
@@ -253,6 +263,7 @@ std::optional<SettingsCore::Event> SettingsCore::refuse() {
   }
   if (refused.kind == Kind::document) {
     refused_ = refused.generation.settings_hash;
+    refused_by_modules_ = false;
     log_.warning("settings refused, the former ones stay in force",
                  {{"revision", refused.generation.cursor.revision}, {"why", why}});
     send_status(refused_, Phase::refused, refused.errors);

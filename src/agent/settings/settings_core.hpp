@@ -77,6 +77,7 @@ class SettingsCore {
   void set(std::string_view key, Json value, EditDone done);
   void update_bulk(JsonObject values, EditDone done);
   void check_override();                 // the override file may have been edited by hand
+  void modules_changed();                // a document that was refused may be agreed to now
   void unhealthy(std::string_view why);  // the device does not work with the provisional document
   void tick();
   std::optional<SteadyTime> next_deadline() const;
@@ -201,6 +202,7 @@ class SettingsCore {
   std::optional<SteadyTime> accepted_until_;
   std::optional<SteadyTime> drift_until_;
   std::string unhealthy_why_;  // not empty: go back as soon as nothing is in work
+  bool refused_by_modules_ = false;
   bool override_check_wanted_ = false;
   std::vector<Digest> known_overrides_;  // content of the override file that came from here
 

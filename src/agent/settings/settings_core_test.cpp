@@ -319,6 +319,25 @@ TEST(SettingsCore, ADamagedWayBackEndsAtTheDefaults) {
   EXPECT_EQ(bench.value("hotword.models"), Json(JsonArray{}));
 }
 
+TEST(SettingsCore, WhatModulesRefusedIsAskedForAgainWhenTheyChange) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  bench.core->modules_changed();
+  EXPECT_TRUE(bench.recorder.said.empty());
+  bench.recorder.modules_answer = true;
+  offer(bench, 2, {{"hotword.models", models_a}});
+  bench.recorder.disagree();
+  bench.core->modules_changed();
+  EXPECT_EQ(bench.recorder.said.back(), "section needed");
+  EXPECT_FALSE(bench.core->sections().front().refused) << "else the hub would not offer it";
+  bench.core->modules_changed();
+  EXPECT_EQ(std::ranges::count(bench.recorder.said, "section needed"), 1) << "it has been asked for";
+  offer(bench, 2, {{"hotword.threshold", 7}});
+  const auto said = bench.recorder.said.size();
+  bench.core->modules_changed();
+  EXPECT_EQ(bench.recorder.said.size(), said) << "no module can mend a value outside its schema";
+}
+
 TEST(SettingsCore, EditsThatWaitForTheHubFitIntoOneMessage) {
   SettingsBench bench;
   ASSERT_TRUE(bench.restart());
