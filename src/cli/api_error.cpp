@@ -74,10 +74,10 @@ Error explain_transport(const Error& error, const Connection& connection) {
   switch (error.code) {
     case ErrorCode::unavailable:
       out.message = fmt::format(
-          "cannot reach the hub at {}: {}\n  Is it running there? Set STARLING_HUB or give --hub to name "
-          "another "
-          "address.",
-          connection.hub, why);
+          "cannot reach the hub at {}: {}\n  Is it running there, and with {}? Set STARLING_HUB or give "
+          "--hub to "
+          "name another address.",
+          connection.hub, why, connection.hub.starts_with("https:") ? "https" : "http, not https");
       break;
     case ErrorCode::timed_out:
       out.message =

@@ -12,6 +12,7 @@
 #include "cli/progress.hpp"
 #include "cli/table.hpp"
 #include "cli/watch.hpp"
+#include "cli/whole_number.hpp"
 
 namespace starling::cli {
 namespace {
@@ -48,10 +49,10 @@ class ListChanges final : public Command {
   explicit ListChanges(CLI::App& app) {
     since_option_ = app.add_option("--since", since_, "Only changes after that revision")
                         ->type_name("REVISION")
-                        ->check(CLI::NonNegativeNumber);
+                        ->check(whole_number(0));
     app.add_option("-n", count_, "At most COUNT: the newest, or with --since the first after it")
         ->type_name("COUNT")
-        ->check(CLI::PositiveNumber);
+        ->check(whole_number(1));
     app.add_flag("--watch,-w", watch_, "Go on showing changes as they happen, until Ctrl-C");
   }
 
@@ -113,10 +114,7 @@ class ListChanges final : public Command {
 class ShowChange final : public Command {
  public:
   explicit ShowChange(CLI::App& app) {
-    app.add_option("REVISION", revision_, "Which one")
-        ->required()
-        ->type_name(" ")
-        ->check(CLI::PositiveNumber);
+    app.add_option("REVISION", revision_, "Which one")->required()->type_name(" ")->check(whole_number(1));
   }
 
   Result<ExitCode> run(Session& session) override {
@@ -146,10 +144,7 @@ class ShowChange final : public Command {
 class WaitForChange final : public Command {
  public:
   explicit WaitForChange(CLI::App& app) {
-    app.add_option("REVISION", revision_, "Which one")
-        ->required()
-        ->type_name(" ")
-        ->check(CLI::PositiveNumber);
+    app.add_option("REVISION", revision_, "Which one")->required()->type_name(" ")->check(whole_number(1));
     app.add_option("--wait-timeout", timeout_seconds_, "How long to wait, in seconds")
         ->type_name("SECONDS")
         ->check(CLI::Range(0, 86'400))

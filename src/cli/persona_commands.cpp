@@ -166,6 +166,7 @@ class SwitchPersona final : public Command {
     if (!answer) return std::unexpected(with_suggestion(session, answer.error()));
     const std::string what = name_ == "none" ? fmt::format("cleared the persona of {}", target_.text())
                                              : fmt::format("switched {} to {}", target_.text(), name_);
+    note_if_nobody(session, *answer);
     return finish_write(session, std::move(*answer), what, wait_);
   }
 

@@ -9,6 +9,7 @@
 #include "cli/setting_value.hpp"
 #include "cli/settings_queries.hpp"
 #include "cli/target.hpp"
+#include "cli/whole_number.hpp"
 #include "cli/write_outcome.hpp"
 
 namespace starling::cli {
@@ -57,6 +58,7 @@ class WriteSettings : public Command {
     if (!reason_.empty()) body["reason"] = reason_;
     auto answer = session.api.write(http::Method::put, "/api/v1/settings", body);
     if (!answer) return fail(answer);
+    note_if_nobody(session, *answer);
     return finish_write(session, std::move(*answer), what(*values), wait_);
   }
 
@@ -164,7 +166,7 @@ class RollBack final : public Command {
     app.add_option("REVISION", revision_, "The revision at which everything was right")
         ->required()
         ->type_name(" ")
-        ->check(CLI::NonNegativeNumber);
+        ->check(whole_number(0));
     app.add_option("--reason", reason_, "Why; kept in the change log");
     wait_.add_to(app);
   }

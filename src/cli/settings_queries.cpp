@@ -12,6 +12,7 @@
 #include "cli/printable.hpp"
 #include "cli/setting_value.hpp"
 #include "cli/table.hpp"
+#include "cli/whole_number.hpp"
 
 namespace starling::cli {
 namespace {
@@ -267,7 +268,7 @@ class SettingHistory final : public Command {
     app.add_option("-n", count_, "Show the newest COUNT; 0: all")
         ->type_name("COUNT")
         ->capture_default_str()
-        ->check(CLI::NonNegativeNumber);
+        ->check(whole_number(0));
   }
 
   Result<ExitCode> run(Session& session) override {

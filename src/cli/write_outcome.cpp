@@ -43,6 +43,11 @@ void print_written(Session& session, const JsonObject& answer, std::string_view 
 
 }  // namespace
 
+void note_if_nobody(Session& session, const JsonObject& answer) {
+  if (find(answer, {"targeted"}) == nullptr || number_at(answer, {"targeted"}) != 0) return;
+  session.console.note("no device matches now; it holds for those that will (see: starling device list)");
+}
+
 Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_view what,
                               const WaitOptions& wait) {
   const bool waits = wait.wanted() && find(answer, {"revision"}) != nullptr;

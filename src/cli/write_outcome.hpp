@@ -10,6 +10,9 @@
 
 namespace starling::cli {
 
+// For commands that name their target: says so if it is nobody at present, perhaps by a slip of the pen.
+void note_if_nobody(Session& session, const JsonObject& answer);
+
 // `what` was done, for people: "switched room=nursery to TARS".
 Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_view what,
                               const WaitOptions& wait);

@@ -146,7 +146,9 @@ int main(int argc, char** argv) {
   if (!arguments.restore_file.empty()) return restore(arguments);
   if (arguments.use_backup_key) {
     const auto used = starling::hub::use_backup_key(arguments.settings.data);
-    return used ? 0 : complain(used.error());
+    if (!used) return complain(used.error());
+    std::cout << "the backup key is the hub's key from its next start on; its pin is " << *used << '\n';
+    return 0;
   }
   return serve(arguments);
 }

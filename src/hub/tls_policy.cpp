@@ -92,19 +92,20 @@ Result<ServerTls> prepare_tls(const TlsPolicy& policy, const std::filesystem::pa
 }
 
 // The certificate goes first: without it, the next start makes one for whichever key it finds.
-Result<void> use_backup_key(const std::filesystem::path& data) {
+Result<std::string> use_backup_key(const std::filesystem::path& data) {
   const auto folder = data / "tls";
-  if (!std::filesystem::exists(folder / "backup-key.pem")) {
-    return fail(ErrorCode::not_found,
-                fmt::format("there is no backup key in {}: a hub makes one when it first serves TLS with a "
-                            "certificate of its own",
-                            folder.string()));
+  const auto backup = read_file(folder / "backup-key.pem", max_pem_bytes);
+  if (!backup) {
+    return fail(backup, "there is no backup key, or it is in use already and the hub was not started since");
   }
+  auto pin = pin_of_private_key(*backup);
+  if (!pin) return fail(pin, (folder / "backup-key.pem").string());
   std::error_code error;
   std::filesystem::remove(folder / "certificate.pem", error);
   if (!error) std::filesystem::rename(folder / "backup-key.pem", folder / "key.pem", error);
   if (error) return fail(ErrorCode::io, fmt::format("{}: {}", folder.string(), error.message()));
-  return fsync_folder(folder);
+  if (auto synced = fsync_folder(folder); !synced) return fail(synced);
+  return pin;
 }
 
 }  // namespace starling::hub

@@ -31,7 +31,8 @@ Result<ServerTls> prepare_tls(const TlsPolicy& policy, const std::filesystem::pa
                               const std::string& host);
 
 // Puts the backup key in the place of the hub's own: the next start makes a certificate for it, and a new
-// backup key. Devices that know the backup pin notice nothing. Errors: not_found (there is none yet), io.
-Result<void> use_backup_key(const std::filesystem::path& data);
+// backup key. Devices that know the backup pin notice nothing. Gives that pin. Errors: not_found (there is
+// none, or it was taken already and the hub has not been started since), io.
+Result<std::string> use_backup_key(const std::filesystem::path& data);
 
 }  // namespace starling::hub

@@ -62,7 +62,8 @@ TEST(Tls, TheBackupKeyTakesOverUnderThePinThatDevicesKnow) {
   const TemporaryFolder folder;
   EXPECT_FALSE(use_backup_key(folder.path()));
   const auto before = prepare_tls({}, folder.path(), "0.0.0.0");
-  ASSERT_TRUE(use_backup_key(folder.path()));
+  EXPECT_EQ(use_backup_key(folder.path()).value_or("none"), before->backup_pin);
+  EXPECT_FALSE(use_backup_key(folder.path())) << "once for each start";
   const auto after = prepare_tls({}, folder.path(), "0.0.0.0");
   ASSERT_TRUE(after) << after.error().message;
   EXPECT_EQ(after->pin, before->backup_pin);

@@ -68,6 +68,11 @@ Result<void> check_integrity(Database& database, const fs::path& path) {
 // The backup with a generation of its own and the tables of this hub, ready to be renamed into place.
 Result<HighWater> prepare_replacement(const fs::path& backup, const fs::path& replacement) {
   auto source = open_existing(backup, Database::Mode::read_only, {});
+  if (!source && source.error().code == ErrorCode::corrupted) {
+    return fail(
+        ErrorCode::corrupted,
+        fmt::format("{} is no backup of a hub, or it is damaged: nothing was changed", backup.string()));
+  }
   if (!source) return fail(source);
   if (const auto checked = check_integrity(*source, backup); !checked) return fail(checked);
   if (const auto copied = copy_database(*source, replacement); !copied) return fail(copied);
