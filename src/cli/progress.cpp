@@ -70,9 +70,10 @@ class Bar {
 }  // namespace
 
 ProgressCounts counts_of(const JsonObject& progress) {
-  return {number_at(progress, {"targeted"}), number_at(progress, {"applied"}),
-          number_at(progress, {"pending"}),  number_at(progress, {"refused"}),
-          number_at(progress, {"offline"}),  number_at(progress, {"cannot_answer"})};
+  return {number_at(progress, {"targeted"}),       number_at(progress, {"applied"}),
+          number_at(progress, {"pending"}),        number_at(progress, {"refused"}),
+          number_at(progress, {"offline"}),        number_at(progress, {"cannot_answer"}),
+          number_at(progress, {"lacks_component"})};
 }
 
 std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::size_t width) {
@@ -145,6 +146,10 @@ void print_progress(Session& session, const JsonObject& progress) {
   if (counts.cannot_answer > 0) {
     console.line("told, but of a kind that never answers: " +
                  names_in_state(devices, "cannot_answer", counts.cannot_answer));
+  }
+  if (counts.lacks_component > 0) {
+    console.line("without the component, so without the setting: " +
+                 names_in_state(devices, "lacks_component", counts.lacks_component));
   }
   if (counts.pending > 0) {
     console.line("no answer yet: " + names_in_state(devices, "pending", counts.pending));

@@ -18,7 +18,8 @@ struct ProgressCounts {
   std::int64_t pending = 0;
   std::int64_t refused = 0;
   std::int64_t offline = 0;
-  std::int64_t cannot_answer = 0;  // clients of a kind that never says what it made of a change
+  std::int64_t cannot_answer = 0;    // clients of a kind that never says what it made of a change
+  std::int64_t lacks_component = 0;  // devices that do not have what it sets
 };
 
 ProgressCounts counts_of(const JsonObject& progress);

@@ -74,6 +74,26 @@ TEST(Cli, RollingBackBringsEarlierValuesToTheDevices) {
                      {{"settings", "get", "bear", "hotword.threshold"}, 0, "0.7\n"}});
 }
 
+TEST(Cli, AComponentIsAddedAsAFileAndWhoLacksItIsTold) {
+  Fleet fleet({"bear", "frog"});
+  constexpr std::string_view lamp =
+      R"({"x-component": "lamp", "title": "Lamp", "type": "object", "properties": {
+      "brightness": {"type": "integer", "default": 10, "x-alias": "LAMP_BRIGHTNESS"}}})";
+  EXPECT_EQ(fleet.hub().stop(), 0);
+  EXPECT_EQ(fleet.device("bear").stop(), 0);
+  for (const auto& folder : {fleet.hub().data(), fleet.device("bear").state()}) {
+    std::filesystem::create_directories(folder / "components");
+    write_text(folder / "components/lamp.json", lamp);
+  }
+  fleet.hub().start();
+  fleet.device("bear").start();
+  fleet.await_applied();
+  walk(fleet.hub(),
+       {{{"settings", "set", "LAMP_BRIGHTNESS=55", "--wait"}, 0, "applied by 1 of 2 devices"},
+        {{"settings", "get", "bear", "lamp.brightness"}, 0, "55\n"},
+        {{"changes", "wait", std::to_string(fleet.hub().head() + 1)}, 0, "without the setting: frog"}});
+}
+
 TEST(Cli, WaitingTellsDevicesThatAreAway) {
   Fleet fleet({"bear", "frog"});
   fleet.device("frog").kill();

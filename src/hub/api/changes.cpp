@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <charconv>
+#include <set>
 
 #include "hub/api/visibility.hpp"
 
@@ -97,10 +98,41 @@ class Concerned {
   std::vector<Scope> scopes_;
 };
 
+// The components whose settings a change writes, if it does nothing else: who has declared none of them has
+// what is desired, but cannot be said to have applied the change.
+class WrittenComponents {
+ public:
+  explicit WrittenComponents(const Change& change) {
+    for (const Edit& edit : change.edits) {
+      const auto id =
+          edit.kind == EntityKind::setting ? SettingId::parse(edit.id) : fail(ErrorCode::not_found, "");
+      const bool of_component = id && id->key != protocol::persona_active_key;
+      if (of_component) names_.emplace(protocol::component_of(id->key));
+      nothing_else_ = nothing_else_ && (of_component || edit.kind == EntityKind::group);
+    }
+  }
+
+  bool lacked_by(const DeviceRecord* record) const {
+    if (!nothing_else_ || record == nullptr || !record->components) return false;
+    std::string_view declared = *record->components;
+    while (!declared.empty()) {
+      const std::size_t comma = declared.find(',');
+      if (names_.contains(declared.substr(0, comma))) return false;
+      declared = comma == std::string_view::npos ? std::string_view{} : declared.substr(comma + 1);
+    }
+    return true;
+  }
+
+ private:
+  std::set<std::string, std::less<>> names_;
+  bool nothing_else_ = true;
+};
+
 }  // namespace
 
 struct Changes::Tally {
-  std::size_t targeted = 0, applied = 0, pending = 0, refused = 0, offline = 0, cannot_answer = 0;
+  std::size_t targeted = 0, applied = 0, pending = 0, refused = 0, offline = 0, cannot_answer = 0,
+              lacks_component = 0;
   JsonArray devices;
 
   void count(DeviceDescription::Standing standing) {
@@ -167,13 +199,12 @@ asio::awaitable<Reply> Changes::get(Call& call) {
   co_return fail(ErrorCode::not_found, fmt::format("there is no change {}", *revision));
 }
 
-void Changes::list_unapplied(Tally& tally, const Call& call, const Device& device,
-                             DeviceDescription::Standing standing) {
-  if (standing == DeviceDescription::Standing::applied || tally.devices.size() == max_listed) return;
+void Changes::list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state) {
+  if (tally.devices.size() == max_listed) return;
   // Another device may have taken the place while others had their turn.
   if (!call.reach.covers(device)) return;
-  JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", to_string(standing)}};
-  if (standing == DeviceDescription::Standing::refused) {
+  JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", state}};
+  if (state == to_string(DeviceDescription::Standing::refused)) {
     const DeviceRecord* record = services_.hub.records().find(device.id);
     if (record != nullptr)
       entry["errors"] = shown_errors(DeviceFacts::parse(record->facts).value_or(DeviceFacts{}).errors);
@@ -193,12 +224,23 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
   Places targeted = Concerned(state, **change).places(state);
   if (!call.reach.unrestricted()) targeted = common(std::move(targeted), call.reach.covered(state));
   FleetStandings& standings = services_.standings.of(state);
+  const WrittenComponents written(**change);
   Tally tally;
   for (const Place place : targeted) {
     const auto standing = standings.standing(place);
     if (standing) {
-      tally.count(*standing);
-      list_unapplied(tally, call, *state.device_index().at(place), *standing);
+      const Device& device = *state.device_index().at(place);
+      const bool lacks = *standing == DeviceDescription::Standing::applied &&
+                         written.lacked_by(services_.hub.records().find(device.id));
+      if (lacks) {
+        ++tally.targeted;
+        ++tally.lacks_component;
+        list_unapplied(tally, call, device, "lacks_component");
+      } else {
+        tally.count(*standing);
+        if (*standing != DeviceDescription::Standing::applied)
+          list_unapplied(tally, call, device, to_string(*standing));
+      }
     }
     if (standings.turn_is_over()) co_await services_.log.yield();
   }
@@ -209,6 +251,7 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
                                            {"refused", tally.refused},
                                            {"offline", tally.offline},
                                            {"cannot_answer", tally.cannot_answer},
+                                           {"lacks_component", tally.lacks_component},
                                            {"devices", std::move(tally.devices)}});
 }
 

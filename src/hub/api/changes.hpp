@@ -16,8 +16,7 @@ class Changes {
   asio::awaitable<Reply> get(Call& call);
   asio::awaitable<Reply> progress(Call& call);
   struct Tally;
-  void list_unapplied(Tally& tally, const Call& call, const Device& device,
-                      DeviceDescription::Standing standing);
+  void list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state);
 
   Services& services_;
 };
