@@ -152,7 +152,6 @@ class SupervisorCore final : private ModuleHost {
 
   int turns_ = 0;  // public calls on the stack
   bool changed_ = false;
-  std::uint64_t delivered_ = 0;                // transitions
   std::set<std::string> came_up_;              // since the last settle()
   std::vector<std::function<void()>> outbox_;  // for the listener and those who asked
 };
