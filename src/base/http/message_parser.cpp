@@ -110,7 +110,7 @@ std::expected<std::size_t, Refusal> put(Parser& parser, std::string_view bytes, 
   return taken;
 }
 
-// Splits the target into path and query, decoded (RFC 9112 section 3.2).
+// Splits the target into path and query, decoded (RFC 9112 section 3.2), and looks at the headers' text.
 std::expected<void, Refusal> resolve_target(Request& request) {
   std::string_view target = request.target;
   if (!target.starts_with('/') && target != "*") {
@@ -129,6 +129,10 @@ std::expected<void, Refusal> resolve_target(Request& request) {
   const auto clean_pair = [&](const auto& pair) { return clean(pair.first) && clean(pair.second); };
   if (!clean(*path) || !std::all_of(query->begin(), query->end(), clean_pair)) {
     return std::unexpected(Refusal{400, "the request target is not valid UTF-8"});
+  }
+  for (const auto& [name, value] : request.headers) {
+    // What a header says may end up where text must be UTF-8, in JSON above all.
+    if (!is_utf8(value)) return std::unexpected(Refusal{400, "the header " + name + " is not valid UTF-8"});
   }
   request.path = std::move(*path);
   request.query = std::move(*query);

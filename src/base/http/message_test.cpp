@@ -118,6 +118,14 @@ TEST(RequestParser, TakesATargetWithHost) {
   EXPECT_EQ(parser.request().query.find("c"), "d");
 }
 
+TEST(RequestParser, RefusesHeadersThatAreNoText) {
+  RequestParser parser({.max_header_bytes = 1000, .max_body_bytes = 1000});
+  const auto fed = parser.feed("GET / HTTP/1.1\r\nHost: x\r\nX-Device-Type: \xff\r\n\r\n");
+  ASSERT_FALSE(fed);
+  EXPECT_EQ(fed.error().status, 400);
+  EXPECT_NE(fed.error().detail.find("X-Device-Type"), std::string::npos);
+}
+
 TEST(ResponseParser, EndsAsTheFramingSays) {
   struct Case {
     const char* name;

@@ -182,6 +182,31 @@ TEST_F(DevicesApi, ARegistrationOfAKnownDeviceIsAChangeOfWhatIsOther) {
   EXPECT_EQ(get("/api/v1/devices/" + id).text("/status"), "updating");
 }
 
+TEST_F(DevicesApi, TheHeaderOfTheTypeIsCheckedAsTheFieldIs) {
+  const std::string body = R"({"device_uuid":")" + uuid(1) + R"("})";
+  const auto with_type = [&](std::string type) {
+    return ask(Method::post, "/api/v1/devices/register", body,
+               {admin_key, {{"X-Device-Type", std::move(type)}}});
+  };
+  EXPECT_EQ(with_type(std::string(127, 'x') + "\u00e9").status, 422);
+  EXPECT_EQ(with_type("line\x01").status, 422);
+  EXPECT_EQ(with_type("toy").status, 201);
+  EXPECT_EQ(with_type("").text("/device_type"), "toy") << "an empty one says nothing";
+}
+
+TEST_F(DevicesApi, ATokenThatNeverArrivedDoesNotLockAClientOut) {
+  const std::string body = R"({"device_uuid":")" + uuid(1) + R"("})";
+  const auto again = [&](const std::string& key) {
+    return ask(Method::post, "/api/v1/devices/register", body, {key});
+  };
+  const std::string first = again(admin_key).text("/token");
+  for (int lost = 0; lost < 3; ++lost)
+    ASSERT_EQ(again(first).status, 200);
+  const std::string newest = again(first).text("/token");
+  EXPECT_EQ(ask(Method::get, "/api/v1/devices/" + uuid(1), "", {newest}).status, 200);
+  EXPECT_EQ(again(first).status, 401) << "the newest was used";
+}
+
 TEST_F(DevicesApi, UuidsAreTakenInUpperCaseAndPathsWithASlash) {
   const std::string lower = "0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11";
   const std::string upper = "0192F0C1-7A30-7CC0-8A51-3D2B6F0E9A11";

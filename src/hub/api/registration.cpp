@@ -78,8 +78,12 @@ Result<ToldFields> told_fields(const Call& call, const JsonReader& reader) {
   auto labels = optional_labels(reader);
   if (!labels) return fail(labels);
   ToldFields told{std::move(*name), std::move(*timezone), std::move(*type), {}};
-  if (const auto header = call.request.headers.find("X-Device-Type"); header && !told.type) {
-    told.type = header->substr(0, 128);
+  const auto header = call.request.headers.find("X-Device-Type");
+  if (header && !header->empty() && !told.type) {
+    const JsonObject named{{"device_type", *header}};
+    auto type_of_header = optional_device_type(JsonReader(named));
+    if (!type_of_header) return fail(type_of_header, "the header X-Device-Type");
+    told.type = std::move(*type_of_header);
   }
   if (*has_labels != nullptr) told.labels = std::move(*labels);
   return told;
@@ -257,7 +261,6 @@ asio::awaitable<Reply> Registration::enrol(Call& call) {
   } else {
     enrolment->token.clear();
     DeviceRecord& record = records.edit(call.fleet_name, device->id);
-    if (may_have_token(*device, call.principal)) enrolment->token = records.issue_token(record);
     if (speaks_for_devices(call.principal)) {
       if (enrolment->metadata) {
         const auto kept =
@@ -267,6 +270,7 @@ asio::awaitable<Reply> Registration::enrol(Call& call) {
       const bool rest_only = device->public_key.empty();
       hear(record, {enrolment->record.version, rest_only || enrolment->status, enrolment->status});
     }
+    if (may_have_token(*device, call.principal)) enrolment->token = records.issue_token(record);
   }
   JsonObject answer = services_.description.describe(*call.fleet, *device);
   answer["device"] = JsonObject(answer);

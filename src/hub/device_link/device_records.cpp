@@ -169,7 +169,8 @@ const DeviceRecord* DeviceRecords::find_by_token(std::string_view token) {
 std::string DeviceRecords::issue_token(DeviceRecord& record) {
   std::string token = "dt_" + random_token();
   drop_tokens(record);
-  record.previous_token_hash = record.token_hash;
+  // A newest token that was never used may never have arrived: the one before it stays good.
+  if (!record.previous_token_hash) record.previous_token_hash = record.token_hash;
   record.token_hash = sha256(token);
   record.token_issued_ms = clock_.wall().time_since_epoch().count();
   index_tokens(record);
