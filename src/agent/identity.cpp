@@ -48,7 +48,7 @@ Result<Saved> parse(std::string_view text) {
   return saved;
 }
 
-// Of another device or unreadable: then nothing has been told, and telling it again does no harm.
+// Nothing of another device's, or if it cannot be read.
 JsonObject parse_told(std::string_view text, std::string_view device_id) {
   auto json = parse_json(text);
   if (!json || !json->is_object()) return {};
@@ -114,6 +114,7 @@ Result<Identity> Identity::load(Disk& disk, IdentityMaker& maker, std::string_vi
     identity.told_ = parse_told(*told, identity.device_id_);
   }
   if (auto token = disk.read_file(token_path, max_token_bytes)) identity.token_ = std::move(*token);
+  identity.told_is_lost_ = identity.told_.empty() && !identity.token_.empty();
   return identity;
 }
 
@@ -136,12 +137,14 @@ JsonObject Identity::untold(const JsonObject& facts) const {
   JsonObject untold;
   for (const auto& [name, value] : facts) {
     const Json* told = told_.if_contains(name);
+    if (told_is_lost_ && name != "metadata") continue;
     if (told == nullptr || *told != value) untold[name] = value;
   }
   return untold;
 }
 
 Result<void> Identity::save_told(Disk& disk, JsonObject facts) {
+  told_is_lost_ = false;
   if (facts == told_) return {};
   told_ = std::move(facts);
   const JsonObject json{{"device_id", device_id_}, {"facts", told_}};

@@ -75,6 +75,9 @@ class Identity {
   std::int64_t start_count_ = 0;
   std::string token_;
   JsonObject told_;
+  // Of a device that has enrolled: its name and zone were told then, and may have been changed at the hub
+  // since.
+  bool told_is_lost_ = false;
 };
 
 }  // namespace starling::agent

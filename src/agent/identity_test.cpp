@@ -71,6 +71,15 @@ TEST_F(IdentityTest, WhatTheHubWasToldIsKeptForThisDeviceOnly) {
   EXPECT_EQ(load("board-2").untold(facts), facts);
 }
 
+TEST_F(IdentityTest, WhoHasEnrolledAndLostWhatItToldDoesNotUndoARenameAtTheHub) {
+  const JsonObject facts{{"device_name", "host"}, {"metadata", JsonObject{{"os", "12"}}}};
+  ASSERT_TRUE(load("board-1").save_token(disk, "secret"));
+  Identity later = load("board-1");
+  EXPECT_EQ(later.untold(facts), (JsonObject{{"metadata", JsonObject{{"os", "12"}}}}));
+  ASSERT_TRUE(later.save_told(disk, facts));
+  EXPECT_EQ(later.untold({{"device_name", "other"}}), (JsonObject{{"device_name", "other"}}));
+}
+
 TEST_F(IdentityTest, ACopyOnAnotherBoardBecomesADeviceOfItsOwn) {
   Identity original = load("board-1");
   ASSERT_TRUE(original.save_token(disk, "secret"));

@@ -1,4 +1,4 @@
-// Purpose: shows input in an error message without letting it grow or cut a character in two.
+// Purpose: shows input in a message or report without letting it grow or cut a character in two.
 // Owner: none. Thread: any. Lifetime: none.
 #pragma once
 

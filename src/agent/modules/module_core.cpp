@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/canonical_json.hpp"
+#include "protocol/excerpt.hpp"
 
 namespace starling::agent {
 
@@ -38,7 +39,7 @@ void ModuleCore::line(ModuleId id, std::string_view text) {
   if (const auto* edit = std::get_if<wire::Set>(&*message)) return set(id, *edit);
   if (const auto* state = std::get_if<wire::State>(&*message)) {
     module.state = state->state;
-    module.status = state->status.substr(0, max_status_bytes);
+    module.status = protocol::excerpt(state->status, max_status_bytes);
     listener_.modules_changed();
   } else if (const auto* unknown = std::get_if<protocol::Unknown>(&*message)) {
     refuse(id, "unknown message type '" + unknown->type + "', ignored", false);

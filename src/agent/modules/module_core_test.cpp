@@ -247,6 +247,15 @@ TEST_F(ModuleTest, ReportsWhatModulesSay) {
   EXPECT_EQ(Json(core.report()), *parse_json(R"({"a":{"state":"recording","status":"loud"}})"));
 }
 
+TEST_F(ModuleTest, ALongStatusIsNotCutWithinACharacter) {
+  const ModuleId id = hello("a", {"hotword"});
+  core.line(id, wire::encode(wire::State{
+                    "idle", std::string(ModuleCore::max_status_bytes - 1, 'x') + "\u00e9\u00e9"}));
+  const Json report(core.report());
+  const std::string status(report.at("a").at("status").as_string());
+  EXPECT_EQ(status, std::string(ModuleCore::max_status_bytes - 1, 'x') + "...");
+}
+
 TEST_F(ModuleTest, OneThatNeverSaysHelloIsDropped) {
   const ModuleId id = *core.opened();
   pass(Seconds(9));

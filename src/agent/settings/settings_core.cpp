@@ -240,10 +240,11 @@ std::optional<SettingsCore::Event> SettingsCore::settle() {
 }
 
 std::optional<SettingsCore::Event> SettingsCore::roll_back_and_refuse() {
-  const bool asked = !candidate_->changed.empty() && candidate_->kind == Kind::document;
-  if (!candidate_->changed.empty()) modules_.rollback();
+  const bool asked = !candidate_->changed.empty();
+  const bool document = candidate_->kind == Kind::document;
+  if (asked) modules_.rollback();
   const auto next = refuse();
-  refused_by_modules_ = asked;
+  if (document) refused_by_modules_ = asked;
   return next;
 }
 

@@ -327,6 +327,8 @@ TEST(SettingsCore, WhatModulesRefusedIsAskedForAgainWhenTheyChange) {
   bench.recorder.modules_answer = true;
   offer(bench, 2, {{"hotword.models", models_a}});
   bench.recorder.disagree();
+  bench.core->set("hotword.threshold", 0.9, [](const Result<void>& done) { EXPECT_FALSE(done); });
+  bench.recorder.disagree();  // to an edit: that is another matter
   bench.core->modules_changed();
   EXPECT_EQ(bench.recorder.said.back(), "section needed");
   EXPECT_FALSE(bench.core->sections().front().refused) << "else the hub would not offer it";
