@@ -41,14 +41,7 @@ void DeviceSession::send_flat() {
   const SharedSection target = desired();
   if (!target || target->hash == offered_hash_) return;
   if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
-  const auto document = protocol::SettingsDocument::from_json(target->json);
-  if (!document) return;
-  std::vector<std::shared_ptr<const protocol::Component>> components;
-  for (const auto& [name, component] : state()->catalog().components())
-    components.push_back(component);
-  const JsonObject message{{"type", "config_update"},
-                           {"payload", protocol::flat_payload(components, *document)}};
-  peer_->send_text(boost::json::serialize(message));
+  peer_->send(sessions_.flat_frame(*target, *state()));
   ++sessions_.counters_.updates_sent;
   offered_hash_ = target->hash;
 }

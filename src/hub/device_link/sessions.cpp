@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <array>
 
+#include "base/json_text.hpp"
 #include "hub/device_link/device_session.hpp"
 #include "protocol/merge_patch.hpp"
 
 namespace starling::hub {
 
 namespace {
+
+constexpr std::int64_t flat = -1;  // in the place of a revision, among the frames
 
 constexpr std::array<std::string_view, 8> status_names{"in_sync", "pending",  "staging", "provisional",
                                                        "refused", "reverted", "drifted", "offline"};
@@ -228,14 +231,22 @@ ws::SharedFrame Sessions::update_frame(const SettingsSection& section, const Sha
     update.revision = as_of;
     update.hub_generation = log_.generation();
     update.hash = section.hash;
-    if (base) {
-      update.base = base->hash;
-      update.payload = protocol::make_merge_patch(base->json, section.json);
-    } else {
-      update.payload = section.json;
-    }
-    frame = ws::make_text_frame(protocol::encode(protocol::FromHub(std::move(update))));
+    if (base) update.base = base->hash;
+    frame = ws::make_text_frame(protocol::encode_config_update(
+        update, base ? json_text(protocol::make_merge_patch(base->json, section.json)) : section.text));
   }
+  return frame;
+}
+
+ws::SharedFrame Sessions::flat_frame(const SettingsSection& section, const FleetState& state) {
+  ws::SharedFrame& frame = frames_[{Digest{}, section.hash, flat}];
+  if (frame) return frame;
+  std::vector<std::shared_ptr<const protocol::Component>> components;
+  for (const auto& [name, component] : state.catalog().components())
+    components.push_back(component);
+  const auto document = protocol::SettingsDocument::from_json(section.json);
+  const JsonObject payload = document ? protocol::flat_payload(components, *document) : JsonObject{};
+  frame = ws::make_text_frame(protocol::encode_flat_update(json_text(payload)));
   return frame;
 }
 

@@ -107,6 +107,8 @@ class Sessions : public ChangeObserver {
   // Labelled with the revision that it is sent at, not with the one that the document was resolved at: a
   // device that comes back to an older document must not take it for a late message.
   ws::SharedFrame update_frame(const SettingsSection& section, const SharedSection& base, std::int64_t as_of);
+  // What a client written from the documents is told.
+  ws::SharedFrame flat_frame(const SettingsSection& section, const FleetState& state);
   bool present_by_rest(const DeviceRecord& record) const;
   void watch_silence(const DeviceRecord& record);
   void announce_silent();
