@@ -133,6 +133,7 @@ struct Handshake {
   JsonObject facts;  // as in a registration; those that the hub has not been told yet
   std::map<std::string, Digest, std::less<>>
       components;  // declared: name → hash of the schema it validates with
+  std::vector<std::string> modules;  // names of those that lie on the device
   Cursor cursor;
   std::vector<SectionState> sections;
   std::vector<PendingEdit> pending;
@@ -172,6 +173,11 @@ struct ConfigRequest {  // "config_request"
   Section section = Section::settings;
 };
 
+// Instead of the handshake's list: a module has come or gone.
+struct Modules {
+  std::vector<std::string> names;
+};
+
 struct ActionResult {
   std::string id;
   bool ok = false;
@@ -186,7 +192,8 @@ struct Unknown {
 using FromHub =
     std::variant<Unknown, Challenge, Welcome, ConfigUpdate, ConfigProposed, Action, FactsKept, LinkError>;
 using FromDevice =
-    std::variant<Unknown, Handshake, ConfigStatus, ConfigPropose, Heartbeat, ActionResult, ConfigRequest>;
+    std::variant<Unknown, Handshake, ConfigStatus, ConfigPropose, Heartbeat, ActionResult, ConfigRequest,
+                 Modules>;
 
 std::string encode(const FromHub& message);  // Unknown has no encoding: a bug
 std::string encode(const FromDevice& message);

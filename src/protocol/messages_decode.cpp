@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "protocol/excerpt.hpp"
 #include "protocol/message_parts.hpp"
 #include "protocol/messages.hpp"
+#include "protocol/modules_document.hpp"
 
 namespace starling::protocol {
 namespace {
@@ -55,6 +57,15 @@ std::vector<PendingEdit> read_edits(FieldReader& reader, std::string_view key) {
     edit.at_ms = fields.optional_integer("at_ms", 0, max_integer, 0);
     return edit;
   });
+}
+
+// Sorted, without repeats.
+std::vector<std::string> read_module_names(FieldReader& reader, std::string_view key) {
+  std::vector<std::string> names = reader.optional_texts(key, max_modules, max_key_bytes);
+  if (!std::ranges::all_of(names, valid_module_name)) reader.refuse(key, "must be names of modules");
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  return names;
 }
 
 // ---- hub → device
@@ -158,6 +169,7 @@ Result<FromDevice> read_handshake(FieldReader& reader) {
       message.components.emplace(member.key(), components.optional_digest(member.key()));
     }
   });
+  message.modules = read_module_names(reader, "modules");
   reader.optional_within("cursor", [&](FieldReader& cursor) {
     message.cursor.hub_generation = cursor.optional_text("hub_generation", max_id_bytes);
     message.cursor.revision = cursor.optional_integer("revision", 0, max_integer, 0);
@@ -209,6 +221,13 @@ Result<FromDevice> read_config_request(FieldReader& reader) {
   return reader.finish<FromDevice>(message);
 }
 
+Result<FromDevice> read_modules(FieldReader& reader) {
+  Modules message;
+  reader.any("names");
+  message.names = read_module_names(reader, "names");
+  return reader.finish<FromDevice>(std::move(message));
+}
+
 template <typename Variant>
 struct Decoder {
   std::string_view type;
@@ -225,13 +244,14 @@ constexpr std::array<Decoder<FromHub>, 7> hub_decoders{{
     {"error", read_error},
 }};
 
-constexpr std::array<Decoder<FromDevice>, 6> device_decoders{{
+constexpr std::array<Decoder<FromDevice>, 7> device_decoders{{
     {"config_status", read_config_status},
     {"heartbeat", read_heartbeat},
     {"handshake", read_handshake},
     {"config_propose", read_config_propose},
     {"action_result", read_action_result},
     {"config_request", read_config_request},
+    {"modules", read_modules},
 }};
 
 template <typename Variant, typename Decoders>

@@ -121,6 +121,11 @@ void append_components(std::string& out, const std::map<std::string, Digest, std
   out += '}';
 }
 
+void append_names(std::string& out, const std::vector<std::string>& names) {
+  append_list(out, names,
+              [](std::string& text, const std::string& name) { append_canonical_string(text, name); });
+}
+
 void write(std::string& out, const Handshake& message) {
   ObjectWriter writer = begin(out, "handshake");
   if (message.protocol == 0) {
@@ -139,6 +144,7 @@ void write(std::string& out, const Handshake& message) {
       .json("capabilities", message.capabilities);
   if (!message.facts.empty()) writer.json("facts", message.facts);
   append_components(writer.begin("components"), message.components);
+  if (!message.modules.empty()) append_names(writer.begin("modules"), message.modules);
   ObjectWriter(writer.begin("cursor"))
       .text("hub_generation", message.cursor.hub_generation)
       .integer("revision", message.cursor.revision)
@@ -180,6 +186,12 @@ void write(std::string& out, const ActionResult& message) {
 
 void write(std::string& out, const ConfigRequest& message) {
   begin(out, "config_request").text("section", to_string(message.section)).end();
+}
+
+void write(std::string& out, const Modules& message) {
+  ObjectWriter writer = begin(out, "modules");
+  append_names(writer.begin("names"), message.names);
+  writer.end();
 }
 
 template <typename Variant>

@@ -23,6 +23,7 @@ Handshake full_handshake() {
   message.serial = "10000000abcd";
   message.capabilities = {{"audio", true}};
   message.components = {{"audio", one}, {"hotword", two}};
+  message.modules = {"hotword", "recorder"};
   message.cursor = {"generation", 41};
   message.sections = {{Section::settings, one, two}, {Section::software, two, {}}};
   message.pending = {{"edit", "hotword.threshold", Json(0.5), Json(0.25), 1'700'000'000'000},
@@ -86,7 +87,7 @@ TEST(FromDeviceMessages, HaveTheDocumentedTextAndReadBack) {
        R"({"type":"handshake","protocol":1,"device_id":"0193-device","boot_id":"boot","epoch":{"start":3,"connection":14},)"
        R"("agent_version":"0.1.0","serial":"10000000abcd","capabilities":{"audio":true},"components":{"audio":)" +
            first + R"(,"hotword":)" + second +
-           R"(},"cursor":{"hub_generation":"generation","revision":41},"sections":{"settings":{"applied":)" +
+           R"(},"modules":["hotword","recorder"],"cursor":{"hub_generation":"generation","revision":41},"sections":{"settings":{"applied":)" +
            first + R"(,"refused":)" + second + R"(},"software":{"applied":)" + second +
            R"(}},"pending":[{"id":"edit","key":"hotword.threshold","from":0.5,"to":0.25,"at_ms":1700000000000},)"
            R"({"id":"other","key":"hotword.models","from":null,"to":["a"],"at_ms":0}],"nonce":"nonce","proof":"proof"})"},
@@ -107,6 +108,8 @@ TEST(FromDeviceMessages, HaveTheDocumentedTextAndReadBack) {
       {ActionResult{"i", false, {}, "expired"},
        R"({"type":"action_result","id":"i","ok":false,"result":{},"message":"expired"})"},
       {ConfigRequest{Section::software}, R"({"type":"config_request","section":"software"})"},
+      {Modules{{"hotword", "recorder"}}, R"({"type":"modules","names":["hotword","recorder"]})"},
+      {Modules{}, R"({"type":"modules","names":[]})"},
   };
   for (const FromDeviceExample& example : examples) {
     EXPECT_EQ(encode(example.message), example.text);
@@ -135,6 +138,7 @@ TEST(Handshakes, FieldsReadBack) {
   EXPECT_EQ(got.epoch, sent.epoch);
   EXPECT_EQ(got.cursor, sent.cursor);
   EXPECT_EQ(got.components, sent.components);
+  EXPECT_EQ(got.modules, sent.modules);
   ASSERT_EQ(got.sections.size(), 2u);
   EXPECT_EQ(got.sections[1].section, Section::software);
   EXPECT_FALSE(got.sections[1].refused);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "protocol/modules_document.hpp"
 
 namespace starling::agent {
 
@@ -79,14 +80,6 @@ struct ModuleManifest {
 
 inline constexpr Milliseconds longest_start_timeout{300'000};  // however it is extended
 
-// [a-z0-9][a-z0-9_-]{0,63}
-constexpr bool valid_module_name(std::string_view name) {
-  const auto alphanumeric = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  if (name.empty() || name.size() > 64 || !alphanumeric(name.front())) return false;
-  for (const char c : name) {
-    if (!alphanumeric(c) && c != '_' && c != '-') return false;
-  }
-  return true;
-}
+using protocol::valid_module_name;
 
 }  // namespace starling::agent

@@ -14,7 +14,7 @@
 
 namespace starling::agent {
 
-inline constexpr std::size_t max_modules = 256;  // as many children as the keeper holds
+using protocol::max_modules;
 inline constexpr std::size_t max_config_bytes = 64 * 1024;
 
 struct FoundModule {
