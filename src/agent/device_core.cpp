@@ -7,6 +7,12 @@ Logger logger(Log* log, std::string_view component) {
   return log == nullptr ? Logger() : Logger(*log, component);
 }
 
+ActionRunners with(ActionRunners runners, EchoRunner& echo, IdentifyRunner& identify) {
+  runners["echo"] = &echo;
+  runners["identify"] = &identify;
+  return runners;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<DeviceCore>> DeviceCore::load(Disk& disk, const Clock& clock,
@@ -18,6 +24,7 @@ Result<std::unique_ptr<DeviceCore>> DeviceCore::load(Disk& disk, const Clock& cl
   std::unique_ptr<DeviceCore> core(new DeviceCore(std::move(*identity), disk, clock, catalog, link_output,
                                                   module_output, std::move(options), log));
   if (auto started = core->settings_.start(); !started) return fail(started, "loading the settings");
+  if (auto started = core->section_.start(); !started) return fail(started, "loading the modules section");
   if (auto started = core->actions_.start(); !started) return fail(started, "loading the journal of actions");
   return core;
 }
@@ -32,8 +39,9 @@ DeviceCore::DeviceCore(Identity identity, Disk& disk, const Clock& clock, const 
       modules_(clock, module_output, *this, logger(log, "modules")),
       settings_(disk, clock, catalog, modules_, *this, SeededRandom(random_()), options.settings,
                 logger(log, "settings")),
-      actions_(disk, {{"echo", &echo_}, {"identify", &identify_}}, logger(log, "action")),
-      link_(disk, clock, identity_, settings_, actions_, link_output, SeededRandom(random_()),
+      section_(disk, clock, settings_, *this, SeededRandom(random_()), logger(log, "modules")),
+      actions_(disk, with(std::move(options.actions), echo_, identify_), logger(log, "action")),
+      link_(disk, clock, identity_, settings_, section_, actions_, link_output, SeededRandom(random_()),
             std::move(options.link), logger(log, "link")) {
   link_.set_reporter(*this);
 }
@@ -56,6 +64,20 @@ void DeviceCore::module_failing(std::string_view name) {
   settings_.unhealthy("module '" + std::string(name) + "' keeps ending since they are in force");
 }
 
+void DeviceCore::module_arrived(std::string_view name) {
+  settings_.modules_changed();
+  if (supervision_ != nullptr) supervision_->said_hello(name);
+}
+
+void DeviceCore::module_said_state(std::string_view name, std::string_view state, std::string_view status) {
+  if (supervision_ != nullptr) supervision_->said_state(name, state, status);
+}
+
+Result<void> DeviceCore::check_peer(std::string_view name, std::int32_t pid) const {
+  if (supervision_ == nullptr) return {};
+  return supervision_->check_peer(name, pid);
+}
+
 Result<std::string> DeviceCore::setting_named(std::string_view name) const {
   const auto schema = settings_.catalog().require(name);
   if (!schema) return fail(schema);
@@ -68,6 +90,7 @@ JsonObject DeviceCore::report() const {
   const auto uptime = std::chrono::duration_cast<Seconds>(clock_.steady() - started_at_);
   report["uptime_s"] = uptime.count();
   report["starts"] = identity_.start_count();
+  if (supervision_ != nullptr) supervision_->add_to(report);
   return report;
 }
 

@@ -17,6 +17,18 @@ struct DeviceOptions {
   std::uint64_t seed = 0;    // of jitter and identifiers
   SettingsOptions settings;
   LinkOptions link;
+  ActionRunners actions;  // what the device can do besides echo and identify; they outlive the core
+};
+
+// The part of a device that runs its modules, where there is one.
+class ModuleSupervision {
+ public:
+  virtual ~ModuleSupervision() = default;
+  virtual void add_to(JsonObject& report) const = 0;
+  // What its modules say on their socket. Errors: permission_denied (another process claims the name).
+  virtual Result<void> check_peer(std::string_view module, std::int32_t pid) const = 0;
+  virtual void said_hello(std::string_view module) = 0;
+  virtual void said_state(std::string_view module, std::string_view state, std::string_view status) = 0;
 };
 
 class DeviceCore final : private SettingsListener, private ModuleListener, private LinkCore::Reporter {
@@ -35,6 +47,8 @@ class DeviceCore final : private SettingsListener, private ModuleListener, priva
   SettingsCore& settings() { return settings_; }
   const SettingsCore& settings() const { return settings_; }
   ModuleCore& modules() { return modules_; }
+  ModulesSection& section() { return section_; }
+  void supervise(ModuleSupervision& supervision) { supervision_ = &supervision; }
   const Identity& identity() const { return identity_; }
 
  private:
@@ -53,7 +67,9 @@ class DeviceCore final : private SettingsListener, private ModuleListener, priva
     settings_.update_bulk(std::move(values), std::move(done));
   }
   void modules_changed() override { link_.report_changed(); }
-  void module_arrived() override { settings_.modules_changed(); }
+  void module_arrived(std::string_view name) override;
+  void module_said_state(std::string_view name, std::string_view state, std::string_view status) override;
+  Result<void> check_peer(std::string_view name, std::int32_t pid) const override;
   void module_failing(std::string_view name) override;
   // LinkCore::Reporter
   JsonObject report() const override;
@@ -66,8 +82,10 @@ class DeviceCore final : private SettingsListener, private ModuleListener, priva
   IdentifyRunner identify_;
   ModuleCore modules_;
   SettingsCore settings_;
+  ModulesSection section_;
   ActionCore actions_;
   LinkCore link_;
+  ModuleSupervision* supervision_ = nullptr;
 };
 
 }  // namespace starling::agent

@@ -7,8 +7,8 @@
 namespace starling::agent {
 namespace {
 
-constexpr std::size_t max_journal_bytes = 1u << 20;
-constexpr std::size_t max_result_bytes = 8 * 1024;
+constexpr std::size_t max_journal_bytes = 8u << 20;
+constexpr std::size_t max_result_bytes = 64 * 1024;
 
 }  // namespace
 
@@ -58,7 +58,9 @@ std::string ActionCore::why_not(const protocol::Action& action, std::int64_t hub
   }
   if (!runners_.contains(action.name)) return "this agent does not know the action '" + action.name + "'";
   // Expired ones cannot come again.
-  std::erase_if(remembered_, [&](const Remembered& one) { return one.expires_at_ms <= hub_now_ms; });
+  std::erase_if(remembered_, [&](const Remembered& one) {
+    return one.expires_at_ms <= hub_now_ms && !in_work_.contains(one.id);
+  });
   if (remembered_.size() >= max_remembered) {
     return "the device remembers " + std::to_string(max_remembered) +
            " actions that have not expired; issue it later";
@@ -66,36 +68,49 @@ std::string ActionCore::why_not(const protocol::Action& action, std::int64_t hub
   return {};
 }
 
-protocol::ActionResult ActionCore::handle(const protocol::Action& action, std::int64_t hub_now_ms) {
-  protocol::ActionResult answer;
-  answer.id = action.id;
-  const auto known = std::find_if(remembered_.begin(), remembered_.end(),
-                                  [&](const Remembered& one) { return one.id == action.id; });
+void ActionCore::handle(const protocol::Action& action, std::int64_t hub_now_ms, Answer answer) {
+  if (in_work_.contains(action.id)) return;
+  protocol::ActionResult refusal;
+  refusal.id = action.id;
+  const auto known = std::ranges::find(remembered_, action.id, &Remembered::id);
   if (known != remembered_.end()) {
-    if (known->done) return known->result;
-    answer.message = "a restart of the agent interrupted it; it is not carried out again";
-    return answer;
+    if (known->done) return answer(known->result);
+    refusal.message = "a restart of the agent interrupted it; it is not carried out again";
+    return answer(refusal);
   }
-  answer.message = why_not(action, hub_now_ms);
-  if (!answer.message.empty()) return answer;
+  refusal.message = why_not(action, hub_now_ms);
+  if (!refusal.message.empty()) return answer(refusal);
   remembered_.push_back({action.id, action.expires_at_ms, false, {}});
   if (auto saved = save(); !saved) {
     remembered_.pop_back();
-    answer.message = "it was not started: " + saved.error().message;
-    return answer;
+    refusal.message = "it was not started: " + saved.error().message;
+    return answer(refusal);
   }
-  auto result = runners_.find(action.name)->second->run(action);
+  in_work_.insert(action.id);
+  runners_.find(action.name)
+      ->second->run(action, [this, action, answer = std::move(answer)](Result<JsonObject> result) {
+        answer(finish(action, std::move(result)));
+      });
+}
+
+protocol::ActionResult ActionCore::finish(const protocol::Action& action, Result<JsonObject> result) {
+  in_work_.erase(action.id);
+  protocol::ActionResult answer;
+  answer.id = action.id;
   answer.ok = result.has_value();
   if (!result) {
     answer.message = result.error().message;
   } else if (boost::json::serialize(*result).size() > max_result_bytes) {
+    answer.ok = false;
     answer.message = "the result is too long to be sent";
   } else {
     answer.result = std::move(*result);
   }
   log_.info("action carried out", {{"action", action.name}, {"id", action.id}, {"ok", answer.ok}});
-  remembered_.back().done = true;
-  remembered_.back().result = answer;
+  const auto known = std::ranges::find(remembered_, action.id, &Remembered::id);
+  if (known == remembered_.end()) return answer;  // it has expired meanwhile
+  known->done = true;
+  known->result = answer;
   if (auto saved = save(); !saved) {
     log_.warning("the result of an action is not kept", {{"error", saved.error().message}});
   }
@@ -120,11 +135,11 @@ Result<void> ActionCore::save() {
   return replace_file(disk_, path, seal(std::move(object)), 0600);
 }
 
-Result<JsonObject> IdentifyRunner::run(const protocol::Action&) {
+void IdentifyRunner::run(const protocol::Action&, Done done) {
   log_.info("identify: this is the device that somebody is looking for", {{"device", device_id_}});
   JsonObject result;
   result["device_id"] = device_id_;
-  return result;
+  done(std::move(result));
 }
 
 }  // namespace starling::agent

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,12 +20,15 @@
 
 namespace starling::agent {
 
-// Carries out one kind of action. Errors are answered to the hub.
+// Carries out one kind of action. Errors are answered to the hub. `done` is called once, from within the call
+// or later, while the ActionCore lives.
 class ActionRunner {
  public:
+  using Done = std::function<void(Result<JsonObject>)>;
   virtual ~ActionRunner() = default;
-  virtual Result<JsonObject> run(const protocol::Action& action) = 0;
+  virtual void run(const protocol::Action& action, Done done) = 0;
 };
+using ActionRunners = std::map<std::string, ActionRunner*, std::less<>>;
 
 class ActionCore {
  public:
@@ -31,15 +36,18 @@ class ActionCore {
   static constexpr std::size_t max_remembered = 64;
 
   // `runners` by action name; they outlive this.
-  ActionCore(Disk& disk, std::map<std::string, ActionRunner*, std::less<>> runners, Logger log)
+  ActionCore(Disk& disk, ActionRunners runners, Logger log)
       : disk_(disk), runners_(std::move(runners)), log_(log) {}
 
   // An unreadable journal is started anew. Errors: those of Disk.
   Result<void> start();
   // A session with the hub begins at this time of its clock.
   void connected(std::int64_t hub_now_ms);
-  // `hub_now_ms` is the hub's time as far as the device knows it: expiry is the hub's word.
-  protocol::ActionResult handle(const protocol::Action& action, std::int64_t hub_now_ms);
+  // `hub_now_ms` is the hub's time as far as the device knows it: expiry is the hub's word. `answer` is
+  // called from within the call or later; one that comes again while it is carried out is answered by the
+  // first.
+  using Answer = std::function<void(const protocol::ActionResult&)>;
+  void handle(const protocol::Action& action, std::int64_t hub_now_ms, Answer answer);
 
  private:
   struct Remembered {
@@ -49,12 +57,14 @@ class ActionCore {
     protocol::ActionResult result;
   };
   Result<void> save();
+  protocol::ActionResult finish(const protocol::Action& action, Result<JsonObject> result);
   std::string why_not(const protocol::Action& action, std::int64_t hub_now_ms);  // empty: it may be done
 
   Disk& disk_;
-  std::map<std::string, ActionRunner*, std::less<>> runners_;
+  ActionRunners runners_;
   Logger log_;
   std::vector<Remembered> remembered_;  // oldest first
+  std::set<std::string> in_work_;       // ids
   bool lost_ = false;                   // the journal was, and the hub's time is not known yet
   std::int64_t lost_at_ms_ = 0;         // on the hub's clock: what is not younger may have been done
 };
@@ -62,14 +72,14 @@ class ActionCore {
 // Answers with the parameters that it was given.
 class EchoRunner final : public ActionRunner {
  public:
-  Result<JsonObject> run(const protocol::Action& action) override { return action.parameters; }
+  void run(const protocol::Action& action, Done done) override { done(action.parameters); }
 };
 
 // Makes the device notice itself to whoever looks for it: a line in its log, until lights exist.
 class IdentifyRunner final : public ActionRunner {
  public:
   IdentifyRunner(std::string device_id, Logger log) : device_id_(std::move(device_id)), log_(log) {}
-  Result<JsonObject> run(const protocol::Action& action) override;
+  void run(const protocol::Action& action, Done done) override;
 
  private:
   std::string device_id_;

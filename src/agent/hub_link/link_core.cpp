@@ -25,12 +25,13 @@ std::string_view type_in(std::string_view message) {
 }  // namespace
 
 LinkCore::LinkCore(Disk& disk, const Clock& clock, Identity& identity, SettingsCore& settings,
-                   ActionCore& actions, LinkOutput& output, SeededRandom random, LinkOptions options,
-                   Logger log)
+                   ModulesSection& modules, ActionCore& actions, LinkOutput& output, SeededRandom random,
+                   LinkOptions options, Logger log)
     : disk_(disk),
       clock_(clock),
       identity_(identity),
       settings_(settings),
+      modules_(modules),
       actions_(actions),
       output_(output),
       random_(random),
@@ -167,9 +168,10 @@ void LinkCore::on(const protocol::Challenge& challenge) {
     handshake.components.emplace(name, component->schema_hash());
   }
   handshake.cursor = settings_.cursor();
-  handshake.sections = settings_.sections();
-  handshake.pending = settings_.pending_edits();
-  settings_.mark_edits_sent();
+  handshake.modules = modules_.names();
+  handshake.sections = sections();
+  handshake.pending = pending_edits();
+  mark_edits_sent();
   proposed_.clear();
   for (const protocol::PendingEdit& edit : handshake.pending)
     proposed_.insert(edit.id);
@@ -198,23 +200,28 @@ void LinkCore::on(const protocol::Welcome& welcome) {
   log_.info("connected to the hub", {{"revision", welcome.revision}});
   reported_.clear();
   send_status(settings_.status());  // the last one may have been lost with the link
+  if (!modules_.names().empty()) send_status(modules_.status());
   heartbeat();
   propose_edits();  // those that were made since the handshake
 }
 
 void LinkCore::on(const protocol::ConfigUpdate& update) {
   if (state_ != State::established) return lose("settings before the welcome");
+  if (update.section == protocol::Section::modules) return modules_.offer(update);
   settings_.offer(update);
 }
 
 void LinkCore::on(const protocol::ConfigProposed& answer) {
   if (state_ != State::established) return lose("an answer before the welcome");
+  if (modules_.owns_edit(answer.id)) return modules_.settle_edit(answer);
   settings_.settle_edit(answer);
 }
 
 void LinkCore::on(const protocol::Action& action) {
   if (state_ != State::established) return lose("an action before the welcome");
-  send(actions_.handle(action, hub_time_ms()));
+  actions_.handle(action, hub_time_ms(), [this](const protocol::ActionResult& result) {
+    if (established()) send(result);  // else it is asked for again
+  });
 }
 
 void LinkCore::on(const protocol::FactsKept& kept) {
@@ -258,12 +265,33 @@ void LinkCore::request_section(protocol::Section section) {
 void LinkCore::propose_edits() {
   if (!established()) return;
   protocol::ConfigPropose proposal;
-  for (protocol::PendingEdit& edit : settings_.pending_edits()) {
+  for (protocol::PendingEdit& edit : pending_edits()) {
     if (proposed_.insert(edit.id).second) proposal.edits.push_back(std::move(edit));
   }
   if (proposal.edits.empty()) return;
-  settings_.mark_edits_sent();
+  mark_edits_sent();
   send(proposal);
+}
+
+std::vector<protocol::PendingEdit> LinkCore::pending_edits() const {
+  std::vector<protocol::PendingEdit> edits = settings_.pending_edits();
+  std::ranges::move(modules_.pending_edits(), std::back_inserter(edits));
+  return edits;
+}
+
+void LinkCore::mark_edits_sent() {
+  settings_.mark_edits_sent();
+  modules_.mark_edits_sent();
+}
+
+std::vector<protocol::SectionState> LinkCore::sections() const {
+  std::vector<protocol::SectionState> sections = settings_.sections();
+  sections.push_back(modules_.state());
+  return sections;
+}
+
+void LinkCore::modules_came_or_went() {
+  if (established()) send(protocol::Modules{modules_.names()});
 }
 
 void LinkCore::report_changed() {
@@ -274,8 +302,8 @@ void LinkCore::heartbeat() {
   next_heartbeat_ = clock_.steady() + heartbeat_;
   report_at_.reset();
   protocol::Heartbeat beat;
-  beat.sections = settings_.sections();
-  beat.pending = static_cast<std::int64_t>(settings_.pending_edits().size());
+  beat.sections = sections();
+  beat.pending = static_cast<std::int64_t>(pending_edits().size());
   if (reporter_ != nullptr) {
     JsonObject report = reporter_->report();
     Json patch = protocol::make_merge_patch(Json(reported_), Json(report));

@@ -15,6 +15,7 @@
 #include "agent/identity.hpp"
 #include "agent/seeded_random.hpp"
 #include "agent/settings/settings_core.hpp"
+#include "agent/supervisor/modules_section.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "protocol/messages.hpp"
@@ -47,8 +48,9 @@ class LinkCore {
  public:
   enum class State { waiting, enrolling, connecting, greeting, answering, established };
 
-  LinkCore(Disk& disk, const Clock& clock, Identity& identity, SettingsCore& settings, ActionCore& actions,
-           LinkOutput& output, SeededRandom random, LinkOptions options, Logger log);
+  LinkCore(Disk& disk, const Clock& clock, Identity& identity, SettingsCore& settings,
+           ModulesSection& modules, ActionCore& actions, LinkOutput& output, SeededRandom random,
+           LinkOptions options, Logger log);
 
   void start();  // connects at once
 
@@ -66,6 +68,7 @@ class LinkCore {
   void send_status(const protocol::ConfigStatus& status);
   void request_section(protocol::Section section);
   void propose_edits();
+  void modules_came_or_went();
   void report_changed();  // to be collected from the Reporter
   class Reporter {
    public:
@@ -83,6 +86,9 @@ class LinkCore {
   void retry_later();
   void save_token(std::string_view token);
   void save_told(JsonObject facts);
+  std::vector<protocol::SectionState> sections() const;
+  std::vector<protocol::PendingEdit> pending_edits() const;
+  void mark_edits_sent();
   void lose(std::string_view reason);
   void send(const protocol::FromDevice& message);
   void on(const protocol::Challenge& challenge);
@@ -99,6 +105,7 @@ class LinkCore {
   const Clock& clock_;
   Identity& identity_;
   SettingsCore& settings_;
+  ModulesSection& modules_;
   ActionCore& actions_;
   LinkOutput& output_;
   SeededRandom random_;

@@ -379,10 +379,10 @@ TEST_F(LinkTest, AnswersActionsThatItDoesNotCarryOut) {
 class PowerCut final : public ActionRunner {
  public:
   explicit PowerCut(FakeDisk& disk) : disk_(disk) {}
-  Result<JsonObject> run(const protocol::Action&) override {
+  void run(const protocol::Action&, Done done) override {
     ++runs;
     disk_.crash_now();
-    return JsonObject{};
+    done(JsonObject{});
   }
   int runs = 0;
 
@@ -390,17 +390,50 @@ class PowerCut final : public ActionRunner {
   FakeDisk& disk_;
 };
 
+protocol::ActionResult handled(ActionCore& core, const protocol::Action& action, std::int64_t hub_now_ms) {
+  protocol::ActionResult answer;
+  core.handle(action, hub_now_ms, [&](const protocol::ActionResult& result) { answer = result; });
+  return answer;
+}
+
 TEST(ActionCore, DoesNotRepeatWhatACrashInterrupted) {
   FakeDisk disk(1, FakeDisk::Unsynced::lost);
   PowerCut runner(disk);
   const protocol::Action action{"a1", "cut", {}, 100};
   ActionCore first(disk, {{"cut", &runner}}, Logger());
-  (void)first.handle(action, 1);
+  (void)handled(first, action, 1);
   disk.restore_power();
   ActionCore second(disk, {{"cut", &runner}}, Logger());
   ASSERT_TRUE(second.start());
-  EXPECT_THAT(second.handle(action, 1).message, HasSubstr("interrupted"));
+  EXPECT_THAT(handled(second, action, 1).message, HasSubstr("interrupted"));
   EXPECT_EQ(runner.runs, 1);
+}
+
+// Answers when it is told to.
+class SlowRunner final : public ActionRunner {
+ public:
+  void run(const protocol::Action&, Done done) override { waiting.push_back(std::move(done)); }
+  std::vector<Done> waiting;
+};
+
+TEST(ActionCore, AnswersLaterAndOnlyOnce) {
+  FakeDisk disk;
+  SlowRunner slow;
+  ActionCore core(disk, {{"slow", &slow}}, Logger());
+  std::vector<protocol::ActionResult> answers;
+  const auto collect = [&](const protocol::ActionResult& result) { answers.push_back(result); };
+  const protocol::Action action{"a1", "slow", {}, 1'000, 1};
+  core.handle(action, 1, collect);
+  core.handle(action, 2, collect);  // it came again after a reconnect
+  ASSERT_EQ(slow.waiting.size(), 1u);
+  EXPECT_TRUE(answers.empty());
+  slow.waiting[0](JsonObject{{"state", "idle"}});
+  core.handle(action, 3, collect);
+  ASSERT_EQ(answers.size(), 2u);
+  for (const protocol::ActionResult& answer : answers) {
+    EXPECT_TRUE(answer.ok);
+    EXPECT_EQ(answer.result.at("state"), Json("idle"));
+  }
 }
 
 TEST(ActionCore, NeverForgetsWhatMayComeAgain) {
@@ -409,11 +442,11 @@ TEST(ActionCore, NeverForgetsWhatMayComeAgain) {
   ActionCore core(disk, {{"echo", &echo}}, Logger());
   constexpr int room = ActionCore::max_remembered;
   for (int i = 0; i < room; ++i)
-    EXPECT_TRUE(core.handle({"a" + std::to_string(i), "echo", {}, 1'000, 1}, 1).ok);
-  EXPECT_THAT(core.handle({"one more", "echo", {}, 1'000, 1}, 1).message, HasSubstr("issue it later"));
-  EXPECT_TRUE(core.handle({"a0", "echo", {{"again", true}}, 1'000, 1}, 1).result.empty());
-  EXPECT_TRUE(core.handle({"one more", "echo", {}, 2'000, 1}, 1'000).ok) << "the others have expired";
-  EXPECT_FALSE(core.handle({"a0", "echo", {}, 1'000, 1}, 1'000).ok);
+    EXPECT_TRUE(handled(core, {"a" + std::to_string(i), "echo", {}, 1'000, 1}, 1).ok);
+  EXPECT_THAT(handled(core, {"one more", "echo", {}, 1'000, 1}, 1).message, HasSubstr("issue it later"));
+  EXPECT_TRUE(handled(core, {"a0", "echo", {{"again", true}}, 1'000, 1}, 1).result.empty());
+  EXPECT_TRUE(handled(core, {"one more", "echo", {}, 2'000, 1}, 1'000).ok) << "the others have expired";
+  EXPECT_FALSE(handled(core, {"a0", "echo", {}, 1'000, 1}, 1'000).ok);
 }
 
 TEST(ActionCore, ALostJournalMayHaveHeldWhatWasIssuedBefore) {
@@ -425,8 +458,9 @@ TEST(ActionCore, ALostJournalMayHaveHeldWhatWasIssuedBefore) {
     ActionCore core(disk, {{"echo", &echo}}, Logger());
     ASSERT_TRUE(core.start());
     core.connected(500);
-    EXPECT_THAT(core.handle({"before", "echo", {}, 1'000, 400}, 510).message, HasSubstr("lost its journal"));
-    EXPECT_TRUE(core.handle({"after", "echo", {}, 1'000, 505}, 510).ok);
+    EXPECT_THAT(handled(core, {"before", "echo", {}, 1'000, 400}, 510).message,
+                HasSubstr("lost its journal"));
+    EXPECT_TRUE(handled(core, {"after", "echo", {}, 1'000, 505}, 510).ok);
   }
 }
 

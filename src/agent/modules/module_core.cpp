@@ -9,11 +9,12 @@ namespace starling::agent {
 
 namespace wire = protocol::module;
 
-Result<ModuleId> ModuleCore::opened() {
+Result<ModuleId> ModuleCore::opened(std::int32_t pid) {
   if (modules_.size() >= max_modules) {
     return fail(ErrorCode::rate_limited, "too many modules are connected");
   }
   const ModuleId id{next_id_++};
+  modules_[id].pid = pid;
   modules_[id].deadline = clock_.steady() + longest_greeting;
   return id;
 }
@@ -40,6 +41,7 @@ void ModuleCore::line(ModuleId id, std::string_view text) {
   if (const auto* state = std::get_if<wire::State>(&*message)) {
     module.state = state->state;
     module.status = protocol::excerpt(state->status, max_status_bytes);
+    listener_.module_said_state(module.name, module.state, module.status);
     listener_.modules_changed();
   } else if (const auto* unknown = std::get_if<protocol::Unknown>(&*message)) {
     refuse(id, "unknown message type '" + unknown->type + "', ignored", false);
@@ -52,6 +54,9 @@ void ModuleCore::too_long(ModuleId id) {
 
 void ModuleCore::hello(ModuleId id, Module& module, const wire::Hello& hello) {
   if (hello.name.empty() || hello.name.size() > 64) return refuse(id, "the name has 1 to 64 bytes", true);
+  if (auto allowed = listener_.check_peer(hello.name, module.pid); !allowed) {
+    return refuse(id, allowed.error().message, true);
+  }
   for (const auto& [other_id, other] : modules_) {
     if (other_id != id && other.name == hello.name) {
       // One process per name: the older connection is what is left of a former start.
@@ -78,7 +83,7 @@ void ModuleCore::hello(ModuleId id, Module& module, const wire::Hello& hello) {
   if (names_one_of(module, changed_)) failures_.try_emplace(module.name, 0);
   send_settings(id, module, listener_.values_for_modules());
   listener_.modules_changed();
-  listener_.module_arrived();
+  listener_.module_arrived(module.name);
 }
 
 void ModuleCore::prepared(Module& module, const wire::Prepared& answer) {

@@ -40,7 +40,10 @@ class ModuleListener {
   virtual Result<std::string> setting_named(std::string_view name) const = 0;
   virtual void module_set(JsonObject values, std::function<void(const Result<void>&)> done) = 0;
   virtual void modules_changed() = 0;                      // report() gives something else
-  virtual void module_arrived() = 0;                       // one more to ask
+  virtual void module_arrived(std::string_view name) = 0;  // it has said hello: one more to ask
+  virtual void module_said_state(std::string_view name, std::string_view state, std::string_view status) = 0;
+  // Whether the process may say hello under this name. Errors: permission_denied.
+  virtual Result<void> check_peer(std::string_view name, std::int32_t pid) const = 0;
   virtual void module_failing(std::string_view name) = 0;  // comes and goes: does not live with its settings
 };
 
@@ -59,7 +62,8 @@ class ModuleCore final : public ModulePort {
       : clock_(clock), output_(output), listener_(listener), log_(log) {}
 
   // ---- events of connections
-  Result<ModuleId> opened();  // rate_limited: too many; close it
+  // `pid` is the peer's, as the kernel says. Errors: rate_limited (too many; close it).
+  Result<ModuleId> opened(std::int32_t pid);
   void line(ModuleId id, std::string_view text);
   void too_long(ModuleId id);
   void closed(ModuleId id);
@@ -79,6 +83,7 @@ class ModuleCore final : public ModulePort {
   enum class Phase { greeting, running, asked, agreed, refused, committing };
   struct Module {
     Phase phase = Phase::greeting;
+    std::int32_t pid = 0;
     std::string name;
     std::vector<std::string> names;  // components and keys that it named
     Milliseconds prepare_time{default_prepare};

@@ -37,12 +37,14 @@ struct ModuleTest : testing::Test, ModuleOutput, ModuleListener {
     done(fail(ErrorCode::invalid_argument, "no"));
   }
   void modules_changed() override {}
-  void module_arrived() override {}
+  void module_arrived(std::string_view) override {}
+  void module_said_state(std::string_view, std::string_view, std::string_view) override {}
+  Result<void> check_peer(std::string_view, std::int32_t) const override { return {}; }
   void module_failing(std::string_view name) override { failing.emplace_back(name); }
 
   ModuleId hello(const std::string& name, std::vector<std::string> components,
                  std::vector<std::string> keys = {}) {
-    const ModuleId id = *core.opened();
+    const ModuleId id = *core.opened(1);
     wire::Hello greeting;
     greeting.name = name;
     greeting.components = std::move(components);
@@ -97,7 +99,7 @@ TEST_F(ModuleTest, HearsOnlyWhatItNamed) {
 
 TEST_F(ModuleTest, NobodyConcernedMeansNobodyAsked) {
   hello("b", {"audio"});
-  (void)*core.opened();  // has not said hello
+  (void)*core.opened(1);  // has not said hello
   EXPECT_EQ(prepare(), ModulePort::Answer::ready);
 }
 
@@ -187,7 +189,7 @@ TEST_F(ModuleTest, BadLinesEndTheConnection) {
   for (const std::string line :
        {"{", "[]", "null", R"({"type":"prepared"})", R"({"type":"state","state":"idle"})"}) {
     SCOPED_TRACE(line);
-    const ModuleId id = *core.opened();
+    const ModuleId id = *core.opened(1);
     core.line(id, line);
     ASSERT_NE(last<wire::Refused>(id), nullptr);
     EXPECT_TRUE(last<wire::Refused>(id)->fatal);
@@ -257,7 +259,7 @@ TEST_F(ModuleTest, ALongStatusIsNotCutWithinACharacter) {
 }
 
 TEST_F(ModuleTest, OneThatNeverSaysHelloIsDropped) {
-  const ModuleId id = *core.opened();
+  const ModuleId id = *core.opened(1);
   pass(Seconds(9));
   EXPECT_TRUE(dropped.empty());
   pass(Seconds(1));
@@ -266,8 +268,8 @@ TEST_F(ModuleTest, OneThatNeverSaysHelloIsDropped) {
 
 TEST_F(ModuleTest, TheirNumberIsBounded) {
   for (std::size_t i = 0; i < ModuleCore::max_modules; ++i)
-    ASSERT_TRUE(core.opened());
-  EXPECT_EQ(core.opened().error().code, ErrorCode::rate_limited);
+    ASSERT_TRUE(core.opened(1));
+  EXPECT_EQ(core.opened(1).error().code, ErrorCode::rate_limited);
 }
 
 }  // namespace

@@ -1,11 +1,9 @@
 #include "agent/modules/module_server.hpp"
 
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/socket.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
@@ -13,13 +11,6 @@ namespace starling::agent {
 
 using Local = asio::local::stream_protocol;
 constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
-
-struct ModuleServer::Listener {
-  Listener(const asio::any_io_executor& executor, std::filesystem::path socket_path)
-      : acceptor(executor), path(std::move(socket_path)) {}
-  Local::acceptor acceptor;
-  std::filesystem::path path;
-};
 
 struct ModuleServer::Connection {
   explicit Connection(Local::socket accepted) : socket(std::move(accepted)) {}
@@ -32,28 +23,13 @@ struct ModuleServer::Connection {
 };
 
 ModuleServer::ModuleServer(const asio::any_io_executor& executor, Wakeup& wakeup, Logger log)
-    : executor_(executor), wakeup_(wakeup), log_(log), tasks_(executor, log) {}
+    : wakeup_(wakeup), log_(log), tasks_(executor, log), listener_(executor) {}
 
 ModuleServer::~ModuleServer() = default;
 
 Result<void> ModuleServer::start(const std::filesystem::path& socket, ModuleCore& core) {
-  if (socket.string().size() >= sizeof(sockaddr_un::sun_path)) {
-    return fail(ErrorCode::invalid_argument, "the path of the module socket is too long for a Unix socket: " +
-                                                 socket.string() + "; choose a shorter state folder");
-  }
   core_ = &core;
-  ::unlink(socket.c_str());  // the state folder is locked: nobody else serves it
-  auto listener = std::make_unique<Listener>(executor_, socket);
-  boost::system::error_code error;
-  listener->acceptor.open(Local(), error);
-  const mode_t former = ::umask(0177);
-  if (!error) listener->acceptor.bind(Local::endpoint(socket.string()), error);
-  ::umask(former);
-  if (!error) listener->acceptor.listen(asio::socket_base::max_listen_connections, error);
-  if (error) {
-    return fail(ErrorCode::io, "cannot listen for modules on " + socket.string() + ": " + error.message());
-  }
-  listener_ = std::move(listener);
+  if (auto listening = listener_.listen(socket); !listening) return listening;
   tasks_.start("module listener", accept());
   return {};
 }
@@ -61,28 +37,22 @@ Result<void> ModuleServer::start(const std::filesystem::path& socket, ModuleCore
 asio::awaitable<void> ModuleServer::stop() {
   co_await tasks_.stop();
   connections_.clear();
-  if (listener_) ::unlink(listener_->path.c_str());
-  listener_.reset();
+  listener_.close();
 }
 
 asio::awaitable<void> ModuleServer::accept() {
   while (true) {
-    auto [error, socket] = co_await listener_->acceptor.async_accept(tuple_awaitable);
-    if (error == asio::error::operation_aborted) co_return;
-    if (error) {
-      // Out of descriptors, most likely: it does not get better by asking at once again.
-      log_.warning("cannot accept a module", {{"error", error.message()}});
-      asio::steady_timer pause(executor_, std::chrono::seconds(1));
-      const auto [stopped] = co_await pause.async_wait(tuple_awaitable);
-      if (stopped) co_return;
-      continue;
-    }
-    const auto id = core_->opened();
+    auto socket = co_await listener_.accept(log_);
+    if (!socket) co_return;
+    ucred peer{};
+    socklen_t size = sizeof(peer);
+    ::getsockopt(socket->native_handle(), SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    const auto id = core_->opened(peer.pid);
     if (!id) {
       log_.warning("a module is turned away", {{"why", id.error().message}});
       continue;
     }
-    auto connection = std::make_shared<Connection>(std::move(socket));
+    auto connection = std::make_shared<Connection>(std::move(*socket));
     connection->id = *id;
     connections_.emplace(*id, connection);
     tasks_.start("module reader", read(connection));

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "agent/modules/module_core.hpp"
+#include "agent/unix_listener.hpp"
 #include "agent/wakeup.hpp"
 #include "base/task_group.hpp"
 
@@ -29,19 +30,17 @@ class ModuleServer final : public ModuleOutput {
   void drop(ModuleId module) override;
 
  private:
-  struct Listener;
   struct Connection;
   asio::awaitable<void> accept();
   asio::awaitable<void> read(std::shared_ptr<Connection> connection);
   asio::awaitable<void> write(std::shared_ptr<Connection> connection);
   void lines_from(Connection& connection);
 
-  asio::any_io_executor executor_;
   Wakeup& wakeup_;
   Logger log_;
   TaskGroup tasks_;
   ModuleCore* core_ = nullptr;
-  std::unique_ptr<Listener> listener_;
+  UnixListener listener_;
   std::map<ModuleId, std::shared_ptr<Connection>> connections_;
 };
 

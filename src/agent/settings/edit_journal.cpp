@@ -6,7 +6,6 @@ namespace starling::agent {
 namespace {
 
 constexpr std::size_t max_journal_bytes = 1u << 20;
-constexpr std::string_view aside_path = "corrupt-edits.json";
 
 JsonObject to_json(const JournalEntry& entry) {
   JsonObject json;
@@ -82,7 +81,7 @@ bool EditJournal::fits(const JournalEntries& entries) {
 
 Result<std::vector<Drift>> EditJournal::open() {
   std::vector<Drift> drift;
-  const auto text = disk_.read_file(path, max_journal_bytes);
+  const auto text = disk_.read_file(path_, max_journal_bytes);
   if (!text && text.error().code == ErrorCode::not_found) return drift;
   auto parsed = text ? parse(*text) : Result<Parsed>(fail(text));
   if (parsed) {
@@ -91,11 +90,12 @@ Result<std::vector<Drift>> EditJournal::open() {
     return drift;
   }
   if (!is_damage(parsed.error())) return fail(parsed);
-  if (auto moved = disk_.rename(path, aside_path); !moved) return fail(moved);
+  const std::string aside = "corrupt-" + std::string(path_);
+  if (auto moved = disk_.rename(path_, aside); !moved) return fail(moved);
   if (auto synced = disk_.sync_folder(""); !synced) return fail(synced);
   const std::string message =
       "the journal of edits made on this device cannot be used: " + parsed.error().message + "; kept as " +
-      std::string(aside_path) + ", its edits are no longer in force";
+      aside + ", its edits are no longer in force";
   log_.error(message);
   drift.push_back({"corruption", message, clock_.wall().time_since_epoch().count()});
   return drift;
@@ -111,7 +111,7 @@ Result<void> EditJournal::save(JournalEntries entries, const Digest& override_ha
   JsonObject object;
   object["edits"] = std::move(edits);
   object["override_hashes"] = std::move(hashes);
-  if (auto saved = replace_file(disk_, path, seal(std::move(object)), 0600); !saved) return saved;
+  if (auto saved = replace_file(disk_, path_, seal(std::move(object)), 0600); !saved) return saved;
   override_hashes_ = {override_hash, override_hashes_[0]};
   entries_ = std::move(entries);
   return {};
@@ -120,6 +120,11 @@ Result<void> EditJournal::save(JournalEntries entries, const Digest& override_ha
 void EditJournal::mark_sent() {
   for (JournalEntry& entry : entries_)
     entry.sent = true;
+}
+
+void EditJournal::mark_sent(std::string_view id) {
+  for (JournalEntry& entry : entries_)
+    if (entry.edit.id == id) entry.sent = true;
 }
 
 }  // namespace starling::agent

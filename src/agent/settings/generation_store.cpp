@@ -76,6 +76,11 @@ Result<Generation> from_object(const JsonObject& object) {
   Digest unused;
   auto modules = section_document(section_reader, "modules", unused);
   if (!modules) return fail(modules);
+  const auto modules_section = section_reader.object("modules");
+  if (!modules_section) return fail(modules_section);
+  const auto quarantine = JsonReader(**modules_section).optional_object("quarantine");
+  if (!quarantine) return fail(quarantine);
+  if (*quarantine != nullptr) generation.quarantine = **quarantine;
   auto software = section_document(section_reader, "software", unused);
   if (!software) return fail(software);
   const auto override_hex = reader.string("override_hash");
@@ -93,13 +98,21 @@ Result<Generation> from_object(const JsonObject& object) {
 
 }  // namespace
 
+Generation defaults_generation() {
+  Generation generation;
+  generation.settings_hash = generation.settings.hash();
+  return generation;
+}
+
 std::string generation_text(const Generation& generation) {
   JsonObject cursor;
   cursor["hub_generation"] = generation.cursor.hub_generation;
   cursor["revision"] = generation.cursor.revision;
   JsonObject sections;
   sections["settings"] = section_json(generation.settings.to_json(), generation.settings_hash);
-  sections["modules"] = section_json(generation.modules, protocol::hash_of(generation.modules));
+  JsonObject modules = section_json(generation.modules, protocol::hash_of(generation.modules));
+  if (!generation.quarantine.empty()) modules["quarantine"] = generation.quarantine;
+  sections["modules"] = std::move(modules);
   sections["software"] = section_json(generation.software, protocol::hash_of(generation.software));
   JsonObject object;
   object["format"] = 1;
@@ -166,8 +179,7 @@ Result<std::optional<Generation>> GenerationStore::load_link(std::string_view li
                               (kept ? "; kept as " + aside : "");
   log_.error(message);
   drift.push_back({"corruption", message, clock_.wall().time_since_epoch().count()});
-  if (auto removed = disk_.remove_tree(link); !removed) return fail(removed);
-  if (auto synced = disk_.sync_folder(""); !synced) return fail(synced);
+  if (auto removed = remove_link(link); !removed) return fail(removed);
   return std::nullopt;
 }
 
@@ -188,8 +200,7 @@ Result<GenerationStore::Opened> GenerationStore::open() {
   auto current = load_link("current", opened.drift);
   if (!current) return fail(current);
   if (same && !*current) {  // both links named the unreadable one
-    if (auto removed = disk_.remove_tree("confirmed"); !removed) return fail(removed);
-    if (auto synced = disk_.sync_folder(""); !synced) return fail(synced);
+    if (auto removed = remove_link("confirmed"); !removed) return fail(removed);
   }
   auto confirmed = same ? current : load_link("confirmed", opened.drift);
   if (!confirmed) return fail(confirmed);
@@ -240,24 +251,45 @@ Result<void> GenerationStore::confirm() {
   return {};
 }
 
-Result<std::optional<Generation>> GenerationStore::revert() {
-  Result<Generation> generation =
-      confirmed_ ? load(*confirmed_) : fail(ErrorCode::not_found, "nothing is confirmed");
-  if (!generation && confirmed_) {
-    if (!is_damage(generation.error())) return fail(generation);
-    log_.error("the confirmed generation cannot be used: going back to the defaults",
-               {{"generation", *confirmed_}, {"error", generation.error().message}});
-    if (auto removed = disk_.remove_tree("confirmed"); !removed) return fail(removed);
-    confirmed_.reset();
-  }
-  if (!confirmed_) {
-    if (auto removed = disk_.remove_tree("current"); !removed) return fail(removed);
-    if (auto synced = disk_.sync_folder(""); !synced) return fail(synced);
+Result<void> GenerationStore::remove_link(std::string_view link) {
+  if (auto removed = disk_.remove_tree(link); !removed) return removed;
+  return disk_.sync_folder("");
+}
+
+Result<std::optional<Generation>> GenerationStore::load_confirmed() {
+  if (!confirmed_) return std::nullopt;
+  auto generation = load(*confirmed_);
+  if (generation) return std::move(*generation);
+  if (!is_damage(generation.error())) return fail(generation);
+  log_.error("the confirmed generation cannot be used: going back to the defaults",
+             {{"generation", *confirmed_}, {"error", generation.error().message}});
+  if (auto removed = remove_link("confirmed"); !removed) return fail(removed);
+  confirmed_.reset();
+  return std::nullopt;
+}
+
+Result<std::optional<Generation>> GenerationStore::revert(const Generation& running) {
+  auto confirmed = load_confirmed();
+  if (!confirmed) return fail(confirmed);
+  Generation back = *confirmed ? **confirmed : defaults_generation();
+  if (back.modules == running.modules && back.quarantine == running.quarantine) {
+    if (*confirmed) {
+      if (auto switched = switch_to(*confirmed_); !switched) return fail(switched);
+      return std::move(*confirmed);
+    }
+    if (auto removed = remove_link("current"); !removed) return fail(removed);
     current_.reset();
     return std::nullopt;
   }
-  if (auto switched = switch_to(*confirmed_); !switched) return fail(switched);
-  return std::move(*generation);
+  back.modules = running.modules;
+  back.quarantine = running.quarantine;
+  const auto number = write(back);
+  if (!number) return fail(number);
+  if (auto switched = switch_to(*number); !switched) return fail(switched);
+  back.number = *number;
+  // Should this fail, the next start takes it for one that has to prove itself.
+  if (auto kept = confirm(); !kept) log_.warning("cannot confirm", {{"error", kept.error().message}});
+  return std::optional(std::move(back));
 }
 
 void GenerationStore::collect() {

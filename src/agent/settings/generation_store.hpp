@@ -28,9 +28,10 @@ struct Generation {
   protocol::Cursor cursor;
   protocol::SettingsDocument settings;
   Digest settings_hash;
-  JsonObject modules;    // the place of the section
-  JsonObject software;   // the place of the section
-  Digest override_hash;  // of config_override.json as derived when this was written
+  JsonObject modules;     // the section as applied: without what is in quarantine
+  JsonObject quarantine;  // module → why it could not be enabled
+  JsonObject software;    // the place of the section
+  Digest override_hash;   // of config_override.json as derived when this was written
 };
 
 class GenerationStore {
@@ -51,8 +52,9 @@ class GenerationStore {
   // The commit point. If it fails, `current` is what it was.
   Result<void> switch_to(std::int64_t number);
   Result<void> confirm();
-  // Makes `confirmed` current again; nothing if there is none: the defaults are.
-  Result<std::optional<Generation>> revert();
+  // Makes the settings of `confirmed` current again, with the modules of `running`, which settle on their
+  // own. Nothing if there are none: the defaults are.
+  Result<std::optional<Generation>> revert(const Generation& running);
   // Removes generations that no link names.
   void collect();
 
@@ -64,6 +66,8 @@ class GenerationStore {
   Result<std::optional<std::int64_t>> number_of(std::string_view link);
   Result<std::optional<Generation>> load_link(std::string_view link, std::vector<Drift>& drift);
   Result<std::vector<std::int64_t>> numbers();
+  Result<std::optional<Generation>> load_confirmed();
+  Result<void> remove_link(std::string_view link);
 
   Disk& disk_;
   const Clock& clock_;
@@ -72,6 +76,12 @@ class GenerationStore {
   std::optional<std::int64_t> current_;
   std::optional<std::int64_t> confirmed_;
 };
+
+// One whose settings are the defaults, whatever they are: its document names no component.
+Generation defaults_generation();
+inline bool has_defaults(const Generation& generation) {
+  return generation.settings.components.empty();
+}
 
 std::string generation_text(const Generation& generation);
 // Errors: corrupted.

@@ -45,8 +45,6 @@ void SettingsCore::offer(const protocol::ConfigUpdate& update) {
   candidate.generation.cursor = {update.hub_generation, update.revision};
   candidate.generation.settings = std::move(**document);
   candidate.generation.settings_hash = update.hash;
-  candidate.generation.modules = running_.modules;
-  candidate.generation.software = running_.software;
   waiting_offer_ = std::move(candidate);
   if (state_ == State::preparing && document_in_work) return step(Event::replaced);
   begin_waiting();

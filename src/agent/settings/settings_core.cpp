@@ -51,7 +51,7 @@ SettingsCore::SettingsCore(Disk& disk, const Clock& clock, const protocol::Catal
       options_(options),
       log_(log),
       store_(disk, clock, log),
-      journal_(disk, clock, log) {}
+      journal_(disk, clock, EditJournal::settings_path, log) {}
 
 Result<void> SettingsCore::start() {
   auto opened = store_.open();
@@ -60,13 +60,8 @@ Result<void> SettingsCore::start() {
   if (!journal_drift) return fail(journal_drift);
   drift_ = std::move(opened->drift);
   drift_.insert(drift_.end(), journal_drift->begin(), journal_drift->end());
-  if (opened->current) {
-    running_ = std::move(*opened->current);
-    if (!opened->confirmed) provisional_until_ = clock_.steady() + options_.provisional;
-  } else {
-    running_.settings = default_document(catalog_);
-    running_.settings_hash = running_.settings.hash();
-  }
+  if (opened->current && !opened->confirmed) provisional_until_ = clock_.steady() + options_.provisional;
+  run_with(opened->current ? std::move(*opened->current) : defaults_generation());
   if (!drift_.empty()) drift_until_ = clock_.steady() + options_.drift_shown;
   state_ = resting_state();
   known_overrides_ = store_.known_override_hashes();
@@ -87,6 +82,35 @@ Result<void> SettingsCore::start() {
                                 {"hash", running_.settings_hash.hex().substr(0, 12)},
                                 {"confirmed", !provisional_until_}});
   check_override();
+  return {};
+}
+
+void SettingsCore::run_with(Generation generation) {
+  running_ = std::move(generation);
+  if (!has_defaults(running_)) return;
+  running_.settings = default_document(catalog_);
+  running_.settings_hash = running_.settings.hash();
+}
+
+Result<void> SettingsCore::put_modules(JsonObject modules, JsonObject quarantine) {
+  const bool defaults = running_.cursor.hub_generation.empty();  // no hub has said anything
+  Generation next = defaults ? defaults_generation() : running_;
+  next.modules = std::move(modules);
+  next.quarantine = std::move(quarantine);
+  next.override_hash = running_.override_hash;
+  const auto number = store_.write(next);
+  if (!number) return fail(number);
+  if (auto switched = store_.switch_to(*number); !switched) return switched;
+  running_.number = *number;
+  running_.modules = std::move(next.modules);
+  running_.quarantine = std::move(next.quarantine);
+  if (!provisional_until_) {
+    // Should this fail, the next start takes the settings for some that have to prove themselves.
+    if (auto confirmed = store_.confirm(); !confirmed) {
+      log_.warning("cannot confirm the generation", {{"error", confirmed.error().message}});
+    }
+  }
+  store_.collect();
   return {};
 }
 
@@ -166,6 +190,9 @@ std::optional<SettingsCore::Event> SettingsCore::roll_back_and_validate() {
 
 std::optional<SettingsCore::Event> SettingsCore::persist() {
   if (candidate_->kind != Kind::document) return Event::written;  // the journal is written in one step
+  candidate_->generation.modules = running_.modules;
+  candidate_->generation.quarantine = running_.quarantine;
+  candidate_->generation.software = running_.software;
   candidate_->generation.override_hash = sha256(candidate_->override_content);
   const auto number = store_.write(candidate_->generation);
   if (!number) {
@@ -297,7 +324,7 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
 }
 
 std::optional<SettingsCore::Event> SettingsCore::revert() {
-  auto former = store_.revert();
+  auto former = store_.revert(running_);
   if (!former) {
     note_drift("failed_apply", "the settings do not work (" + unhealthy_why_ +
                                    ") and the confirmed ones cannot be put back: " + former.error().message);
@@ -307,13 +334,7 @@ std::optional<SettingsCore::Event> SettingsCore::revert() {
   }
   const std::string why = std::exchange(unhealthy_why_, "");
   const Digest left = running_.settings_hash;
-  if (*former) {
-    running_ = std::move(**former);
-  } else {
-    running_ = Generation{};
-    running_.settings = default_document(catalog_);
-    running_.settings_hash = running_.settings.hash();
-  }
+  run_with(*former ? std::move(**former) : defaults_generation());
   provisional_until_.reset();
   refused_ = left;
   const Values before =

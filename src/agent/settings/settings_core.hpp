@@ -82,6 +82,12 @@ class SettingsCore {
   void tick();
   std::optional<SteadyTime> next_deadline() const;
 
+  // ---- the modules section, which is part of each generation and settles on its own
+  const JsonObject& modules() const { return running_.modules; }
+  const JsonObject& module_quarantine() const { return running_.quarantine; }
+  // Durable and in force when it returns; the settings stay what they are. Errors: those of Disk.
+  Result<void> put_modules(JsonObject modules, JsonObject quarantine);
+
   // ---- what runs
   State state() const { return state_; }
   const Values& values() const { return values_; }
@@ -140,6 +146,7 @@ class SettingsCore {
     std::size_t drift_before = 0;  // how much drift there was when the work began
   };
 
+  void run_with(Generation generation);
   void step(Event event);
   State resting_state() const { return provisional_until_ ? State::provisional : State::idle; }
   bool at_rest() const { return state_ == State::idle || state_ == State::provisional; }

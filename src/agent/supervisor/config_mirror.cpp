@@ -1,12 +1,65 @@
 #include "agent/supervisor/config_mirror.hpp"
 
+#include "agent/settings/sealed_json.hpp"
+
 namespace starling::agent {
+namespace {
+
+constexpr std::size_t max_file_bytes = 64 * 1024;
+
+}  // namespace
+
+ConfigMirror::ConfigMirror(ConfigFiles& files, Disk& disk, Logger log)
+    : files_(files), disk_(disk), log_(log) {
+  read();
+}
+
+void ConfigMirror::read() {
+  const auto text = disk_.read_file(path, max_file_bytes);
+  if (!text && text.error().code == ErrorCode::not_found) return;
+  const auto known = text ? unseal(*text) : Result<JsonObject>(fail(text));
+  const auto modules = known ? JsonReader(*known).object("modules") : Result<const JsonObject*>(fail(known));
+  if (!modules) {
+    return log_.warning("edits of config.txt made while the agent was away go unnoticed",
+                        {{"file", path}, {"why", modules.error().message}});
+  }
+  for (const auto& module : **modules)
+    if (module.value().is_bool()) mirrored_[std::string(module.key())] = module.value().get_bool();
+}
+
+Result<void> ConfigMirror::save() {
+  JsonObject modules;
+  for (const auto& [name, enabled] : mirrored_)
+    modules[name] = enabled;
+  JsonObject file;
+  file["modules"] = std::move(modules);
+  auto saved = replace_file(disk_, path, seal(std::move(file)), 0600);
+  if (saved) unsaved_ = false;
+  return saved;
+}
+
+std::optional<bool> ConfigMirror::known(std::string_view module) const {
+  const auto mirrored = mirrored_.find(module);
+  return mirrored == mirrored_.end() ? std::nullopt : std::optional(mirrored->second);
+}
+
+void ConfigMirror::found(std::string_view module, bool enabled) {
+  if (known(module) == enabled) return;
+  mirrored_[std::string(module)] = enabled;
+  unsaved_ = true;
+}
+
+void ConfigMirror::forget(std::string_view module) {
+  const auto mirrored = mirrored_.find(module);
+  if (mirrored == mirrored_.end()) return;
+  mirrored_.erase(mirrored);
+  unsaved_ = true;
+}
 
 Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
   Result<void> outcome;
   for (const ModuleStatus& module : modules) {
-    const auto mirrored = mirrored_.find(module.name);
-    if (!module.settled || (mirrored != mirrored_.end() && mirrored->second == module.enabled)) continue;
+    if (!module.settled || known(module.name) == module.enabled) continue;
     const auto written = files_.write_enabled(module.name, module.enabled);
     if (written) {
       found(module.name, module.enabled);
@@ -20,7 +73,9 @@ Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
     problems_[module.name] = why;
     if (outcome) outcome = written;
   }
-  return outcome;
+  if (!unsaved_) return outcome;
+  const auto saved = save();
+  return outcome ? saved : outcome;
 }
 
 std::string_view ConfigMirror::problem(std::string_view module) const {

@@ -1,12 +1,17 @@
-// Purpose: keeps `enabled` in each module's config.txt what the generation settled on. Owner: Agent.
-// Thread: one. Lifetime: outlives SupervisorCore.
+// Purpose: keeps `enabled` in each module's config.txt what the generation settled on, and tells an edit by
+// hand from what it wrote itself. Owner: Agent. Thread: one. Lifetime: outlives SupervisorCore.
+//
+// What each config.txt was last known to say is kept in a file of its own, written after them: what differs
+// from it was written by somebody else, also while the agent was away.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "agent/disk.hpp"
 #include "agent/supervisor/module_status.hpp"
 #include "base/log.hpp"
 #include "base/result.hpp"
@@ -23,10 +28,16 @@ class ConfigFiles {
 
 class ConfigMirror {
  public:
-  ConfigMirror(ConfigFiles& files, Logger log) : files_(files), log_(log) {}
+  static constexpr std::string_view path = "mirrored_modules.json";
 
-  // What its config.txt says now: at the start, and after a hand edit.
-  void found(std::string_view module, bool enabled) { mirrored_[std::string(module)] = enabled; }
+  // What was known is read; without it every config.txt is taken for unedited.
+  ConfigMirror(ConfigFiles& files, Disk& disk, Logger log);
+
+  // What the module's config.txt was last known to say.
+  std::optional<bool> known(std::string_view module) const;
+  // What it says now: at the start, and after a hand edit.
+  void found(std::string_view module, bool enabled);
+  void forget(std::string_view module);  // its folder is gone
   // Writes what has settled and is not there yet. An error is the first of all; call again. One file that
   // cannot be written keeps no other from being written.
   Result<void> sync(std::span<const ModuleStatus> modules);
@@ -34,10 +45,15 @@ class ConfigMirror {
   std::string_view problem(std::string_view module) const;
 
  private:
+  void read();
+  Result<void> save();
+
   ConfigFiles& files_;
+  Disk& disk_;
   Logger log_;
   std::map<std::string, bool, std::less<>> mirrored_;
   std::map<std::string, std::string, std::less<>> problems_;
+  bool unsaved_ = false;
 };
 
 }  // namespace starling::agent

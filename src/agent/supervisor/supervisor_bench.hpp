@@ -139,7 +139,7 @@ class SupervisorBench : public SupervisorListener {
   // ---- the agent's life
   void start_agent(bool attach = true) {
     recovery = std::make_unique<SessionRecovery>(disk, boot_id, Logger());
-    mirror = std::make_unique<ConfigMirror>(board, Logger());
+    mirror = std::make_unique<ConfigMirror>(board, disk, Logger());
     core = std::make_unique<SupervisorCore>(ProcessPorts{clock, board, board, environment}, board, *recovery,
                                             *mirror, *this, SeededRandom(7), Logger());
     for (const auto& [name, manifest] : manifests) {

@@ -252,7 +252,7 @@ void VirtualDevice::close(std::string_view) {
 }
 
 void VirtualDevice::say_hello() {
-  const auto opened = core_->modules().opened();
+  const auto opened = core_->modules().opened(1);
   if (!opened) return;
   module_ = *opened;
   protocol::module::Hello hello;

@@ -1,0 +1,304 @@
+#include "agent/supervisor/modules_section.hpp"
+
+#include <algorithm>
+
+#include "protocol/canonical_json.hpp"
+#include "protocol/merge_patch.hpp"
+#include "protocol/modules_document.hpp"
+
+namespace starling::agent {
+
+using protocol::Phase;
+using protocol::Section;
+
+namespace {
+
+std::optional<bool> enabled_in(const JsonObject& document, std::string_view module) {
+  const Json* member = document.if_contains(module);
+  if (member == nullptr || !member->is_object()) return std::nullopt;
+  const Json* enabled = member->get_object().if_contains("enabled");
+  return enabled != nullptr && enabled->is_bool() ? std::optional(enabled->get_bool()) : std::nullopt;
+}
+
+Json json_of(const std::optional<bool>& value) {
+  return value ? Json(*value) : Json();
+}
+
+}  // namespace
+
+ModulesSection::ModulesSection(Disk& disk, const Clock& clock, SettingsCore& settings,
+                               SettingsListener& listener, SeededRandom random, Logger log)
+    : clock_(clock),
+      settings_(settings),
+      listener_(listener),
+      random_(random),
+      log_(log),
+      journal_(disk, clock, EditJournal::modules_path, log) {}
+
+Result<void> ModulesSection::start() {
+  if (auto opened = journal_.open(); !opened) return fail(opened);
+  return {};
+}
+
+// ---- what the hub says
+
+void ModulesSection::offer(const protocol::ConfigUpdate& update) {
+  auto content = content_of(update);
+  if (!content) return refuse(update, content.error().message);
+  if (!*content) return listener_.section_needed(Section::modules);
+  JsonObject document = std::move(**content);
+  // What could not be enabled stays so until something else is said of it.
+  JsonObject quarantine;
+  for (const auto& member : settings_.module_quarantine()) {
+    if (enabled_in(document, member.key()) != true) continue;
+    quarantine.emplace(member.key(), member.value());
+    document.erase(member.key());
+  }
+  if (auto saved = save(std::move(document), std::move(quarantine)); !saved) {
+    return refuse(update, saved.error().message);
+  }
+  revision_ = update.revision;
+  refused_ = settings_.module_quarantine().empty() ? Digest() : update.hash;
+  log_.info("modules section applied", {{"revision", revision_}, {"hash", running().hex().substr(0, 12)}});
+  carry_out();
+  tell();
+}
+
+// None if its base is not here or the result is not what was announced.
+Result<std::optional<JsonObject>> ModulesSection::content_of(const protocol::ConfigUpdate& update) const {
+  Json content = update.payload;
+  if (update.base) {
+    if (update.base != running()) return std::nullopt;
+    content = settings_.modules();
+    protocol::apply_merge_patch(content, update.payload);
+  }
+  const bool as_announced = protocol::hash_of(content) == update.hash;
+  if (!as_announced && update.base) return std::nullopt;
+  if (!as_announced) {
+    return fail(ErrorCode::corrupted, "the section does not have the hash that it came with");
+  }
+  if (auto read = protocol::modules_from_json(content); !read) return fail(read);
+  return std::move(content.get_object());
+}
+
+void ModulesSection::refuse(const protocol::ConfigUpdate& update, std::string why) {
+  log_.warning("the modules section cannot be used", {{"revision", update.revision}, {"why", why}});
+  protocol::ConfigStatus refusal = status();
+  refusal.target = update.hash;
+  refusal.phase = Phase::refused;
+  refusal.errors = {{"", std::move(why)}};
+  listener_.status_changed(refusal);
+}
+
+void ModulesSection::settle_edit(const protocol::ConfigProposed& answer) {
+  const auto entry = find(answer.id);
+  if (entry == journal_.entries().end()) return;
+  const std::string module(protocol::module_of(entry->edit.key).value_or(""));
+  if (answer.accepted) {
+    // In force until the section that contains it comes, which may be this very one.
+    JsonObject document = settings_.modules();
+    document[module] = JsonObject{{"enabled", entry->edit.to}};
+    if (auto saved = save(std::move(document), settings_.module_quarantine()); !saved) {
+      return log_.warning("an accepted edit stays in the journal", {{"error", saved.error().message}});
+    }
+  } else {
+    log_.warning("the hub did not accept an edit made here, its value stands",
+                 {{"module", module}, {"why", answer.message}});
+  }
+  JournalEntries entries = journal_.entries();
+  std::erase_if(entries, [&](const JournalEntry& one) { return one.edit.id == answer.id; });
+  if (auto saved = save(std::move(entries)); !saved) {
+    return log_.warning("a settled edit stays in the journal", {{"error", saved.error().message}});
+  }
+  if (!answer.accepted && answer.hub_value.is_bool() && !said(module) && runner_ != nullptr) {
+    runner_->set_enabled(module, answer.hub_value.get_bool(), {});
+  }
+  carry_out();
+  tell();
+}
+
+// ---- what is said on the device
+
+void ModulesSection::toggle(std::string_view module, bool enabled, Answered answered) {
+  const std::vector<std::string> known = names();
+  if (std::ranges::find(known, module) == known.end()) {
+    return answered(fail(ErrorCode::not_found, "no module is called '" + std::string(module) +
+                                                   "': it needs a folder with a module.toml"));
+  }
+  const bool quarantined = settings_.module_quarantine().contains(module);
+  if (quarantined) release(module);  // enabled is what the hub wants already
+  if (auto noted = put_in_journal(module, enabled); !noted) return answered(fail(noted));
+  runner_->set_enabled(module, enabled, std::move(answered));
+  modules_changed();
+}
+
+// One proposal from the first value that the hub knows to the last.
+Result<void> ModulesSection::put_in_journal(std::string_view module, bool enabled) {
+  const std::string key = protocol::enabled_key(module);
+  JournalEntries entries = journal_.entries();
+  const auto unsent = std::ranges::find_if(
+      entries, [&](const JournalEntry& entry) { return entry.edit.key == key && !entry.sent; });
+  const std::optional<bool> before = said(module);
+  if (unsent != entries.end()) {
+    unsent->edit.to = enabled;
+    unsent->edit.at_ms = clock_.wall().time_since_epoch().count();
+    if (unsent->edit.from == unsent->edit.to) entries.erase(unsent);
+  } else if (before == enabled) {
+    return {};
+  } else {
+    JournalEntry entry;
+    entry.edit.id = random_.uuid();
+    entry.edit.key = key;
+    entry.edit.from = json_of(before);
+    entry.edit.to = enabled;
+    entry.edit.at_ms = clock_.wall().time_since_epoch().count();
+    entries.push_back(std::move(entry));
+  }
+  if (!EditJournal::fits(entries)) {
+    return fail(ErrorCode::rate_limited, "too many edits wait for the hub to settle them");
+  }
+  return save(std::move(entries));
+}
+
+// ---- what became of it
+
+void ModulesSection::reverted(std::string_view module, std::string_view why) {
+  const std::string key = protocol::enabled_key(module);
+  JournalEntries entries = journal_.entries();
+  std::erase_if(entries, [&](const JournalEntry& entry) {
+    return entry.edit.key == key && entry.edit.to == Json(true);
+  });
+  if (entries.size() != journal_.entries().size()) {
+    if (auto saved = save(std::move(entries)); !saved) {
+      log_.warning("an edit that could not be carried out stays in the journal",
+                   {{"module", module}, {"error", saved.error().message}});
+    }
+  }
+  if (enabled_in(settings_.modules(), module) == true) {
+    JsonObject document = settings_.modules();
+    JsonObject quarantine = settings_.module_quarantine();
+    const Digest target = running();
+    document.erase(module);
+    quarantine[module] = why;
+    if (auto saved = save(std::move(document), std::move(quarantine)); !saved) {
+      log_.error("a module that could not be enabled is tried again at the next start",
+                 {{"module", module}, {"error", saved.error().message}});
+    } else if (!refused_) {
+      refused_ = target;
+    }
+  }
+  told_ = Phase::staging;  // whatever was told: the hub hears of this
+  tell();
+}
+
+// What is in quarantine is wanted by the hub: it is in force again, and so to be tried.
+void ModulesSection::release(std::string_view module) {
+  JsonObject document = settings_.modules();
+  JsonObject quarantine = settings_.module_quarantine();
+  if (quarantine.erase(module) == 0) return;
+  document[module] = JsonObject{{"enabled", true}};
+  const bool last = quarantine.empty();
+  if (auto saved = save(std::move(document), std::move(quarantine)); !saved) {
+    return log_.warning("a module stays in quarantine",
+                        {{"module", module}, {"error", saved.error().message}});
+  }
+  if (last) refused_ = {};
+}
+
+void ModulesSection::manifest_changed(std::string_view module) {
+  if (!settings_.module_quarantine().contains(module)) return;
+  release(module);
+  carry_out();
+  tell();
+}
+
+void ModulesSection::modules_changed() {
+  if (!pending_edits().empty()) listener_.edits_pending();
+  if (phase() != told_) tell();
+}
+
+// ---- what is wanted
+
+std::optional<bool> ModulesSection::said(std::string_view module) const {
+  const std::string key = protocol::enabled_key(module);
+  for (auto entry = journal_.entries().rbegin(); entry != journal_.entries().rend(); ++entry) {
+    if (entry->edit.key == key && entry->edit.to.is_bool()) return entry->edit.to.get_bool();
+  }
+  return enabled_in(settings_.modules(), module);
+}
+
+void ModulesSection::carry_out() {
+  for (const std::string& module : names()) {
+    const std::optional<bool> wanted = said(module);
+    if (wanted && *wanted != runner_->is_enabled(module)) runner_->set_enabled(module, *wanted, {});
+  }
+}
+
+Result<void> ModulesSection::save(JsonObject document, JsonObject quarantine) {
+  if (document == settings_.modules() && quarantine == settings_.module_quarantine()) return {};
+  return settings_.put_modules(std::move(document), std::move(quarantine));
+}
+
+// ---- for the link
+
+std::vector<std::string> ModulesSection::names() const {
+  return runner_ == nullptr ? std::vector<std::string>() : runner_->names();
+}
+
+Digest ModulesSection::running() const {
+  return protocol::hash_of(settings_.modules());
+}
+
+Phase ModulesSection::phase() const {
+  for (const std::string& module : names()) {
+    if (said(module) && runner_->is_provisional(module)) return Phase::provisional;
+  }
+  return refused_ ? Phase::refused : Phase::applied;
+}
+
+protocol::SectionState ModulesSection::state() const {
+  return {Section::modules, running(), refused_};
+}
+
+protocol::ConfigStatus ModulesSection::status() const {
+  protocol::ConfigStatus status;
+  status.section = Section::modules;
+  status.running_revision = revision_;
+  status.running = running();
+  status.phase = phase();
+  status.target = refused_ ? refused_ : status.running;
+  for (const auto& member : settings_.module_quarantine()) {
+    status.errors.push_back({protocol::enabled_key(member.key()), std::string(member.value().get_string())});
+  }
+  return status;
+}
+
+void ModulesSection::tell() {
+  const protocol::ConfigStatus now = status();
+  told_ = now.phase;
+  listener_.status_changed(now);
+  listener_.report_changed();
+}
+
+// An enable that has not settled may yet be taken back.
+std::vector<protocol::PendingEdit> ModulesSection::pending_edits() const {
+  std::vector<protocol::PendingEdit> pending;
+  for (const JournalEntry& entry : journal_.entries()) {
+    const auto module = protocol::module_of(entry.edit.key);
+    const bool trial = !entry.sent && module && runner_ != nullptr && runner_->is_provisional(*module);
+    if (!trial) pending.push_back(entry.edit);
+  }
+  return pending;
+}
+
+void ModulesSection::mark_edits_sent() {
+  for (const protocol::PendingEdit& edit : pending_edits())
+    journal_.mark_sent(edit.id);
+}
+
+ModulesSection::Entries ModulesSection::find(std::string_view edit_id) const {
+  return std::ranges::find_if(journal_.entries(),
+                              [&](const JournalEntry& entry) { return entry.edit.id == edit_id; });
+}
+
+}  // namespace starling::agent

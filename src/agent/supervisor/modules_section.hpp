@@ -1,0 +1,96 @@
+// Purpose: decides which modules are enabled: the document's `modules` section, with the edits made on the
+// device that the hub has not settled, without what could not be enabled. Sans-I/O but for the Disk.
+// Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs; everything passed in outlives it.
+//
+// The commit point of a section is a new generation, that of an edit its journal; what follows from them is
+// carried out afterwards, and again at each start. Where neither says anything of a module, its config.txt
+// counts.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/settings/edit_journal.hpp"
+#include "agent/settings/settings_core.hpp"
+#include "agent/supervisor/supervised_module.hpp"
+
+namespace starling::agent {
+
+// The modules that there are.
+class ModuleRunner {
+ public:
+  virtual ~ModuleRunner() = default;
+  virtual std::vector<std::string> names() const = 0;  // sorted
+  virtual bool is_enabled(std::string_view module) const = 0;
+  virtual bool is_provisional(std::string_view module) const = 0;  // being enabled
+  // Answered later, never from within the call.
+  virtual void set_enabled(std::string_view module, bool enabled, Answered answered) = 0;
+};
+
+class ModulesSection {
+ public:
+  ModulesSection(Disk& disk, const Clock& clock, SettingsCore& settings, SettingsListener& listener,
+                 SeededRandom random, Logger log);
+
+  // Errors: those of Disk.
+  Result<void> start();
+  // The runner has read its modules, with said() for each, and outlives this.
+  void run_by(ModuleRunner& runner) { runner_ = &runner; }
+
+  // ---- what the hub says
+  void offer(const protocol::ConfigUpdate& update);
+  bool owns_edit(std::string_view id) const { return find(id) != journal_.entries().end(); }
+  void settle_edit(const protocol::ConfigProposed& answer);
+
+  // ---- what is said on the device
+  // An edit: in force at once, and a proposal to the hub once it has settled. Errors in the answer:
+  // not_found, those of Disk, those of Answered.
+  void toggle(std::string_view module, bool enabled, Answered answered);
+
+  // ---- what became of it
+  void reverted(std::string_view module, std::string_view why);  // it could not be enabled
+  void modules_changed();                                        // their states
+  void manifest_changed(std::string_view module);                // what could not be enabled is tried again
+
+  // ---- what is wanted
+  // nullopt: nothing is said of it.
+  std::optional<bool> said(std::string_view module) const;
+
+  // ---- for the link
+  std::vector<std::string> names() const;
+  protocol::SectionState state() const;
+  protocol::ConfigStatus status() const;
+  std::vector<protocol::PendingEdit> pending_edits() const;  // that the hub may be told
+  void mark_edits_sent();
+
+ private:
+  using Entries = JournalEntries::const_iterator;
+
+  Entries find(std::string_view edit_id) const;
+  Digest running() const;
+  protocol::Phase phase() const;
+  Result<std::optional<JsonObject>> content_of(const protocol::ConfigUpdate& update) const;
+  void refuse(const protocol::ConfigUpdate& update, std::string why);
+  Result<void> save(JsonObject document, JsonObject quarantine);
+  Result<void> save(JournalEntries entries) { return journal_.save(std::move(entries), Digest()); }
+  Result<void> put_in_journal(std::string_view module, bool enabled);
+  void release(std::string_view module);
+  void carry_out();
+  void tell();
+
+  const Clock& clock_;
+  SettingsCore& settings_;
+  SettingsListener& listener_;
+  SeededRandom random_;
+  Logger log_;
+  EditJournal journal_;
+  ModuleRunner* runner_ = nullptr;
+
+  std::int64_t revision_ = 0;  // as of which the section was offered; 0: not in this start
+  Digest refused_;             // the section that is in force without what is in quarantine
+  protocol::Phase told_ = protocol::Phase::applied;
+};
+
+}  // namespace starling::agent

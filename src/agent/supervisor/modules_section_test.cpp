@@ -1,0 +1,336 @@
+#include "agent/supervisor/modules_section.hpp"
+
+#include <gmock/gmock.h>
+
+#include "agent/settings_bench.hpp"
+#include "protocol/canonical_json.hpp"
+#include "protocol/modules_document.hpp"
+
+namespace starling::agent {
+namespace {
+
+using protocol::Phase;
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+// Modules that do as they are told, and settle when the test says so.
+class FakeRunner final : public ModuleRunner {
+ public:
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, enabled] : enabled_modules)
+      names.push_back(name);
+    return names;
+  }
+  bool is_enabled(std::string_view module) const override { return enabled_modules.find(module)->second; }
+  bool is_provisional(std::string_view module) const override { return provisional.contains(module); }
+  void set_enabled(std::string_view module, bool enabled, Answered answered) override {
+    enabled_modules.find(module)->second = enabled;
+    provisional.erase(std::string(module));
+    if (enabled) provisional.emplace(module);
+    waiting[std::string(module)] = std::move(answered);
+  }
+  std::map<std::string, bool, std::less<>> enabled_modules{{"clock", false}, {"recorder", false}};
+  std::set<std::string, std::less<>> provisional;
+  std::map<std::string, Answered> waiting;
+};
+
+struct ModulesSectionTest : testing::Test {
+  explicit ModulesSectionTest(FakeDisk::Unsynced unsynced = FakeDisk::Unsynced::lost) : bench(1, unsynced) {
+    start();
+  }
+
+  // The device starts; its modules are enabled as the section says, or as they were.
+  void start() {
+    section.reset();
+    ASSERT_TRUE(bench.restart());
+    section = std::make_unique<ModulesSection>(bench.disk, bench.clock, *bench.core, bench.recorder,
+                                               SeededRandom(3), Logger());
+    ASSERT_TRUE(section->start());
+    runner.provisional.clear();
+    section->run_by(runner);
+    for (auto& [name, enabled] : runner.enabled_modules)
+      enabled = section->said(name).value_or(enabled);
+  }
+
+  static protocol::ConfigUpdate update(std::int64_t revision, std::string_view text) {
+    protocol::ConfigUpdate update;
+    update.section = protocol::Section::modules;
+    update.revision = revision;
+    update.hub_generation = "g1";
+    update.payload = parse_json(text).value();
+    update.hash = protocol::hash_of(update.payload);
+    return update;
+  }
+  void settle(const std::string& module) {  // it has become ready
+    runner.provisional.erase(module);
+    if (auto answered = std::exchange(runner.waiting[module], {})) answered(ModuleState::idle);
+    section->modules_changed();
+  }
+  void fail_to_enable(const std::string& module) {
+    runner.provisional.erase(module);
+    runner.enabled_modules[module] = false;
+    section->reverted(module, "it crashes");
+    if (auto answered = std::exchange(runner.waiting[module], {})) {
+      answered(fail(ErrorCode::failed_precondition, "it crashes"));
+    }
+  }
+  void toggle(const std::string& module, bool enabled) {
+    section->toggle(module, enabled, [](const Result<ModuleState>&) {});
+  }
+  protocol::ConfigProposed answer_to(const protocol::PendingEdit& edit, bool accepted) {
+    protocol::ConfigProposed answer;
+    answer.id = edit.id;
+    answer.accepted = accepted;
+    answer.revision = accepted ? 9 : 0;
+    return answer;
+  }
+  const protocol::ConfigStatus& told() const { return bench.recorder.last_status; }
+  std::string running() const { return protocol::canonical_json(Json(bench.core->modules())); }
+
+  SettingsBench bench;
+  FakeRunner runner;
+  std::unique_ptr<ModulesSection> section;
+};
+
+TEST_F(ModulesSectionTest, BeginsEmptyAndAsksForNothing) {
+  EXPECT_EQ(section->state().applied, protocol::hash_of(JsonObject{}));
+  EXPECT_FALSE(section->state().refused);
+  EXPECT_THAT(section->pending_edits(), IsEmpty());
+  EXPECT_FALSE(section->said("recorder"));
+}
+
+TEST_F(ModulesSectionTest, IsProvisionalUntilItsModulesAreReady) {
+  const auto offer = update(4, R"({"recorder":{"enabled":true}})");
+  section->offer(offer);
+  EXPECT_TRUE(runner.enabled_modules["recorder"]);
+  EXPECT_EQ(told().phase, Phase::provisional);
+  EXPECT_EQ(told().running, offer.hash);
+  settle("recorder");
+  EXPECT_EQ(told().phase, Phase::applied);
+  EXPECT_EQ(told().target, offer.hash);
+  start();
+  EXPECT_EQ(section->state().applied, offer.hash) << "it is durable";
+  EXPECT_TRUE(runner.enabled_modules["recorder"]);
+}
+
+TEST_F(ModulesSectionTest, LeavesAloneWhatIsNotNamed) {
+  runner.enabled_modules["clock"] = true;
+  section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+  EXPECT_TRUE(runner.enabled_modules["clock"]);
+  section->offer(update(5, "{}"));
+  EXPECT_TRUE(runner.enabled_modules["recorder"]) << "nothing is said of it any more";
+}
+
+TEST_F(ModulesSectionTest, TakesPatchesOfWhatRuns) {
+  section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+  protocol::ConfigUpdate patch = update(5, R"({"clock":{"enabled":true},"recorder":{"enabled":true}})");
+  patch.base = section->state().applied;
+  patch.payload = parse_json(R"({"clock":{"enabled":true}})").value();
+  section->offer(patch);
+  EXPECT_EQ(section->state().applied, patch.hash);
+  patch.base = sha256("something else");
+  section->offer(patch);
+  EXPECT_EQ(bench.recorder.said.back(), "section needed");
+}
+
+TEST_F(ModulesSectionTest, RefusesWhatItCannotRead) {
+  section->offer(update(4, R"({"recorder":{"enabled":"yes"}})"));
+  EXPECT_EQ(told().phase, Phase::refused);
+  EXPECT_FALSE(runner.enabled_modules["recorder"]);
+  protocol::ConfigUpdate wrong = update(4, R"({"recorder":{"enabled":true}})");
+  wrong.hash = sha256("another one");
+  section->offer(wrong);
+  EXPECT_EQ(told().phase, Phase::refused);
+  EXPECT_EQ(running(), "{}");
+}
+
+TEST_F(ModulesSectionTest, QuarantinesWhatCannotBeEnabledAndKeepsTheRest) {
+  const auto offer = update(4, R"({"clock":{"enabled":true},"recorder":{"enabled":true}})");
+  section->offer(offer);
+  settle("clock");
+  fail_to_enable("recorder");
+  EXPECT_EQ(told().phase, Phase::refused);
+  EXPECT_EQ(told().target, offer.hash);
+  ASSERT_EQ(told().errors.size(), 1u);
+  EXPECT_EQ(told().errors[0].key, "modules.recorder.enabled");
+  EXPECT_EQ(told().errors[0].message, "it crashes");
+  EXPECT_EQ(running(), R"({"clock":{"enabled":true}})");
+  EXPECT_EQ(section->state().refused, offer.hash);
+
+  start();
+  EXPECT_FALSE(runner.enabled_modules["recorder"]);
+  section->offer(offer);  // the hub offers what it has not been told is refused
+  EXPECT_FALSE(runner.enabled_modules["recorder"]) << "it is not tried again";
+  EXPECT_EQ(told().phase, Phase::refused);
+
+  section->offer(update(5, R"({"recorder":{"enabled":false}})"));
+  EXPECT_EQ(told().phase, Phase::applied);
+  section->offer(update(6, R"({"recorder":{"enabled":true}})"));
+  EXPECT_TRUE(runner.enabled_modules["recorder"]) << "somebody has spoken since";
+}
+
+TEST_F(ModulesSectionTest, ANewManifestOrAnEnableHereTriesQuarantineAgain) {
+  const auto offer = update(4, R"({"recorder":{"enabled":true}})");
+  for (const bool by_manifest : {true, false}) {
+    section->offer(update(3, "{}"));
+    section->offer(offer);
+    fail_to_enable("recorder");
+    if (by_manifest) {
+      section->manifest_changed("recorder");
+    } else {
+      toggle("recorder", true);
+    }
+    EXPECT_TRUE(runner.enabled_modules["recorder"]);
+    settle("recorder");
+    EXPECT_EQ(told().phase, Phase::applied);
+    EXPECT_EQ(told().running, offer.hash);
+    EXPECT_THAT(section->pending_edits(), IsEmpty()) << "the hub wants the same";
+  }
+}
+
+TEST_F(ModulesSectionTest, AToggleIsInForceAtOnceAndProposedWhenItHasSettled) {
+  toggle("recorder", true);
+  EXPECT_TRUE(runner.enabled_modules["recorder"]);
+  EXPECT_THAT(section->pending_edits(), IsEmpty()) << "it may yet be taken back";
+  settle("recorder");
+  ASSERT_EQ(section->pending_edits().size(), 1u);
+  const protocol::PendingEdit edit = section->pending_edits()[0];
+  EXPECT_EQ(edit.key, "modules.recorder.enabled");
+  EXPECT_EQ(edit.from, Json());
+  EXPECT_EQ(edit.to, Json(true));
+
+  start();
+  EXPECT_TRUE(runner.enabled_modules["recorder"]) << "also after hours without a hub";
+  ASSERT_TRUE(section->owns_edit(edit.id));
+  section->settle_edit(answer_to(edit, true));
+  EXPECT_THAT(section->pending_edits(), IsEmpty());
+  EXPECT_EQ(running(), R"({"recorder":{"enabled":true}})") << "as the hub has it now";
+}
+
+TEST_F(ModulesSectionTest, AToggleThatFailsIsNotProposed) {
+  std::string answer;
+  section->toggle("recorder", true, [&](const Result<ModuleState>& settled) {
+    answer = settled ? "ok" : settled.error().message;
+  });
+  fail_to_enable("recorder");
+  EXPECT_EQ(answer, "it crashes");
+  EXPECT_THAT(section->pending_edits(), IsEmpty());
+  EXPECT_FALSE(section->said("recorder"));
+}
+
+TEST_F(ModulesSectionTest, ARefusedEditGivesWayToTheHub) {
+  section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+  settle("recorder");
+  toggle("recorder", false);
+  ASSERT_EQ(section->pending_edits().size(), 1u);
+  section->settle_edit(answer_to(section->pending_edits()[0], false));
+  EXPECT_TRUE(runner.enabled_modules["recorder"]);
+}
+
+TEST_F(ModulesSectionTest, ThereAndBackIsNoEdit) {
+  section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+  settle("recorder");
+  toggle("recorder", false);
+  toggle("recorder", true);
+  settle("recorder");
+  EXPECT_THAT(section->pending_edits(), IsEmpty());
+  toggle("recorder", false);
+  section->mark_edits_sent();
+  toggle("recorder", true);
+  settle("recorder");
+  ASSERT_EQ(section->pending_edits().size(), 2u) << "the hub may have taken the first one over";
+  EXPECT_EQ(section->pending_edits()[1].from, Json(false));
+}
+
+TEST_F(ModulesSectionTest, AnUnknownModuleIsNamed) {
+  std::string answer;
+  section->toggle("nobody", true,
+                  [&](const Result<ModuleState>& settled) { answer = settled.error().message; });
+  EXPECT_THAT(answer, testing::HasSubstr("'nobody'"));
+}
+
+TEST_F(ModulesSectionTest, SettlesApartFromTheSettings) {
+  bench.core->offer(make_update(bench.catalog, 2, {{"logger.level", "ERROR"}}));
+  bench.pass(Seconds(60));
+  bench.core->offer(make_update(bench.catalog, 3, {{"logger.level", "DEBUG"}}));
+  section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+  bench.core->unhealthy("test");
+  EXPECT_EQ(bench.value("logger.level"), Json("ERROR"));
+  EXPECT_EQ(running(), R"({"recorder":{"enabled":true}})") << "the settings went back, the modules did not";
+  start();
+  EXPECT_EQ(bench.value("logger.level"), Json("ERROR"));
+  EXPECT_EQ(running(), R"({"recorder":{"enabled":true}})");
+}
+
+TEST_F(ModulesSectionTest, SettingsThatNobodySetFollowTheirDefaults) {
+  section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+  start();
+  EXPECT_EQ(bench.core->running_hash(), default_document(bench.catalog).hash());
+  bench.core->offer(make_update(bench.catalog, 5, {{"logger.level", "ERROR"}}));
+  EXPECT_EQ(running(), R"({"recorder":{"enabled":true}})");
+}
+
+// Power lost at every persistence step leaves what was wanted before or after, and the hub can settle it.
+struct PowerCut {
+  const char* name;
+  void (*act)(ModulesSectionTest&);
+};
+
+class ModulesSectionPowerCut : public testing::TestWithParam<std::tuple<int, FakeDisk::Unsynced>> {};
+
+const PowerCut power_cuts[] = {
+    {"a section",
+     [](ModulesSectionTest& t) { t.section->offer(t.update(5, R"({"clock":{"enabled":true}})")); }},
+    {"a toggle", [](ModulesSectionTest& t) { t.toggle("recorder", false); }},
+    {"a revert", [](ModulesSectionTest& t) { t.section->reverted("recorder", "it crashes"); }},
+    {"an accepted edit",
+     [](ModulesSectionTest& t) {
+       const auto edits = t.section->pending_edits();
+       t.section->settle_edit(t.answer_to(edits.at(0), true));
+     }},
+};
+
+struct PowerCutDevice final : ModulesSectionTest {
+  explicit PowerCutDevice(FakeDisk::Unsynced unsynced) : ModulesSectionTest(unsynced) {
+    section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+    settle("recorder");
+    toggle("clock", true);
+    settle("clock");
+  }
+  void TestBody() override {}
+  std::string wanted() const {
+    std::string text;
+    for (const std::string& name : runner.names())
+      text += name + "=" + (section->said(name) ? (*section->said(name) ? "on " : "off ") : "- ");
+    return text;
+  }
+};
+
+TEST_P(ModulesSectionPowerCut, LeavesTheOldOrTheNew) {
+  const auto& [number, unsynced] = GetParam();
+  const PowerCut& cut = power_cuts[number];
+  PowerCutDevice whole(unsynced);
+  const std::string before = whole.wanted();
+  const std::uint64_t begun = whole.bench.disk.steps();
+  cut.act(whole);
+  const std::string after = whole.wanted();
+  const std::uint64_t steps = whole.bench.disk.steps() - begun;
+  ASSERT_GT(steps, 0u);
+  for (std::uint64_t step = 1; step <= steps; ++step) {
+    SCOPED_TRACE(std::string(cut.name) + ", step " + std::to_string(step));
+    PowerCutDevice device(unsynced);
+    device.bench.disk.crash_after(step);
+    cut.act(device);
+    device.start();
+    EXPECT_THAT(device.wanted(), testing::AnyOf(before, after));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryStep, ModulesSectionPowerCut,
+                         testing::Combine(testing::Range(0, static_cast<int>(std::size(power_cuts))),
+                                          testing::Values(FakeDisk::Unsynced::lost, FakeDisk::Unsynced::kept,
+                                                          FakeDisk::Unsynced::drawn)));
+
+}  // namespace
+}  // namespace starling::agent
