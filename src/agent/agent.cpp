@@ -46,6 +46,12 @@ struct Agent::Timer {
 
 Result<std::unique_ptr<Agent>> Agent::load(const asio::any_io_executor& executor, const Clock& clock,
                                            Log& log, AgentOptions options, const Board& board) {
+  if (!options.modules.empty() && options.keeper_socket.empty()) {
+    return fail(ErrorCode::failed_precondition,
+                "modules need the keeper to start them and to hold them while the agent is away: run "
+                "'starling-keeper --state " +
+                    options.state.string() + " -- starling-agent ...' with the agent's arguments");
+  }
   if (auto made = make_folders(options.state, 0700); !made) return fail(made);
   auto lock = FileLock::acquire(options.state / "agent.lock");
   if (!lock) return fail(lock);
@@ -78,9 +84,24 @@ Agent::Agent(const asio::any_io_executor& executor, const Clock& clock, Log& log
             core_->settings().check_override();
             deadlines_changed();
           },
-          Logger(log, "settings")) {}
+          Logger(log, "settings")) {
+  if (!options_.modules.empty()) make_supervisor(executor, board);
+}
 
 Agent::~Agent() = default;
+
+void Agent::make_supervisor(const asio::any_io_executor& executor, const Board& board) {
+  SupervisorOptions options;
+  options.modules = options_.modules;
+  options.state = options_.state;
+  options.keeper_socket = options_.keeper_socket;
+  options.module_socket = options_.state / "agent.sock";
+  options.boot_id = board.boot_id;
+  options.seed = random_seed();
+  supervisor_ = std::make_unique<Supervisor>(executor, clock_, log_, disk_, static_cast<Wakeup&>(*this),
+                                             std::move(options));
+  control_server_ = std::make_unique<ControlServer>(executor, clock_, *supervisor_, Logger(log_, "control"));
+}
 
 Result<void> Agent::load_core(const Board& board) {
   DeviceOptions device;
@@ -99,6 +120,9 @@ Result<void> Agent::load_core(const Board& board) {
   core_ = std::move(*core);
   link_driver_.attach(core_->link(), core_->identity());
   follow_log_level();
+  if (supervisor_) {
+    if (auto loaded = supervisor_->load(*core_); !loaded) return loaded;
+  }
   return module_server_.start(options_.state / "agent.sock", core_->modules());
 }
 
@@ -115,7 +139,7 @@ void Agent::follow_log_level() {
       {std::string(log_level_key)}, [follow](const SettingsChange& change) { follow(change.values); });
 }
 
-void Agent::start() {
+Result<void> Agent::start(std::function<void()> ended) {
   const Logger log(log_, "agent");
   log.info("agent started", {{"device", core_->identity().device_id()},
                              {"version", STARLING_VERSION},
@@ -125,14 +149,25 @@ void Agent::start() {
     log.warning("hand edits of the override file are found at the next start only",
                 {{"error", watching.error().message}});
   }
+  if (supervisor_) {
+    if (auto listening = control_server_->start(options_.state / ControlServer::socket_name); !listening) {
+      return listening;
+    }
+    if (auto attaching = supervisor_->start(std::move(ended)); !attaching) return attaching;
+  }
   core_->connect();
   tasks_.start("clock", run_clock());
+  return {};
 }
 
 asio::awaitable<void> Agent::stop() {
   stopping_ = true;
   co_await override_watch_.stop();
   co_await link_driver_.stop();
+  if (supervisor_) {
+    co_await control_server_->stop();
+    co_await supervisor_->stop();
+  }
   co_await module_server_.stop();
   co_await tasks_.stop();
   Logger(log_, "agent").info("agent stopped");
@@ -146,13 +181,18 @@ asio::awaitable<void> Agent::run_clock() {
   // A timer runs on a clock that stands still during suspend: it is not trusted for long.
   constexpr auto longest = std::chrono::nanoseconds(Seconds(60));
   while (true) {
-    const auto next = core_->next_deadline();
+    auto next = core_->next_deadline();
+    if (const auto other = supervisor_ ? supervisor_->next_deadline() : std::nullopt) {
+      next = next ? std::min(*next, *other) : *other;
+    }
     const auto wait =
         next ? std::clamp<std::chrono::nanoseconds>(*next - clock_.steady(), {}, longest) : longest;
     timer_->timer.expires_after(wait);
     const auto [error] = co_await timer_->timer.async_wait(asio::as_tuple(asio::use_awaitable));
     if (stopping_) co_return;
-    if (!error) core_->tick();
+    if (error) continue;
+    core_->tick();
+    if (supervisor_) supervisor_->tick();
   }
 }
 

@@ -3,16 +3,19 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/board.hpp"
+#include "agent/control/control_server.hpp"
 #include "agent/device_core.hpp"
 #include "agent/hub_link/link_driver.hpp"
 #include "agent/modules/module_server.hpp"
 #include "agent/override_watch.hpp"
 #include "agent/posix_disk.hpp"
+#include "agent/supervisor/supervisor.hpp"
 #include "base/files.hpp"
 #include "base/task_group.hpp"
 
@@ -27,6 +30,8 @@ struct AgentOptions {
   std::string name;
   std::string timezone;
   JsonObject labels;
+  std::filesystem::path modules;        // folder of modules; empty: none are run
+  std::filesystem::path keeper_socket;  // with `modules`
   SettingsOptions settings;
   Milliseconds first_backoff{1'000};
 };
@@ -34,13 +39,16 @@ struct AgentOptions {
 class Agent final : private Wakeup {
  public:
   // Locks the state folder and loads what is in it; the modules' socket listens when it returns.
-  // Errors: failed_precondition (another agent has the folder), those of Identity, SettingsCore, components.
+  // Errors: failed_precondition (another agent has the folder, or the keeper is missing that modules need),
+  // those of Identity, SettingsCore, components, find_modules.
   static Result<std::unique_ptr<Agent>> load(const asio::any_io_executor& executor, const Clock& clock,
                                              Log& log, AgentOptions options, const Board& board);
   ~Agent() override;
 
-  void start();
-  asio::awaitable<void> stop();
+  // `ended` is called when the keeper wants the device's modules and the agent to end, and the modules have.
+  // Errors: those of the keeper's and the control socket.
+  Result<void> start(std::function<void()> ended);
+  asio::awaitable<void> stop();  // modules run on
 
   const DeviceCore& core() const { return *core_; }
 
@@ -48,6 +56,7 @@ class Agent final : private Wakeup {
   Agent(const asio::any_io_executor& executor, const Clock& clock, Log& log, FileLock lock,
         AgentOptions options, protocol::Catalog catalog, const Board& board);
   Result<void> load_core(const Board& board);
+  void make_supervisor(const asio::any_io_executor& executor, const Board& board);
   void follow_log_level();
   void deadlines_changed() override;
   asio::awaitable<void> run_clock();
@@ -64,6 +73,8 @@ class Agent final : private Wakeup {
   std::unique_ptr<Timer> timer_;
   LinkDriver link_driver_;
   ModuleServer module_server_;
+  std::unique_ptr<Supervisor> supervisor_;  // nullptr: without modules
+  std::unique_ptr<ControlServer> control_server_;
   std::unique_ptr<DeviceCore> core_;
   OverrideWatch override_watch_;
   bool stopping_ = false;

@@ -122,7 +122,8 @@ struct AgentTest : testing::Test {
   void start_agent() {
     const auto loaded = load();
     ASSERT_TRUE(loaded) << loaded.error().message;
-    agent->start();
+    const auto started = agent->start([] {});
+    ASSERT_TRUE(started) << started.error().message;
   }
   void stop_agent() {
     run(agent->stop());

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
@@ -11,6 +12,7 @@
 #include <cstdlib>
 
 #include "agent/agent.hpp"
+#include "agent/control/ctl.hpp"
 #include "agent/local_timezone.hpp"
 #include "base/json_folder.hpp"
 #include "base/timezone.hpp"
@@ -97,18 +99,25 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   options.name = line.name.empty() ? host_name() : line.name;
   options.timezone = std::move(*timezone);
   options.labels = std::move(*labels);
+  if (!line.modules.empty()) options.modules = std::filesystem::absolute(line.modules);
+  if (const char* keeper = std::getenv("STARLING_KEEPER")) options.keeper_socket = keeper;
   return options;
-}
-
-asio::awaitable<void> run_until_signal(agent::Agent& agent, asio::signal_set& signals) {
-  agent.start();
-  co_await signals.async_wait(asio::use_awaitable);
-  co_await agent.stop();
 }
 
 int failed(const Error& error) {
   std::fprintf(stderr, "starling-agent: %s\n", error.message.c_str());
   return 1;
+}
+
+asio::awaitable<void> run_until_signal(agent::Agent& agent, asio::signal_set& signals, int& status) {
+  const auto started = agent.start([&signals] { signals.cancel(); });
+  if (started) {
+    const auto [cancelled, number] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
+    (void)cancelled;
+  } else {
+    status = failed(started.error());
+  }
+  co_await agent.stop();
 }
 
 int run(const CommandLine& line) {
@@ -125,25 +134,21 @@ int run(const CommandLine& line) {
             "--key shows the enrolment key to everybody on this machine: prefer --key-file or "
             "STARLING_ENROLMENT_KEY");
   }
-  if (!line.modules.empty()) {
-    Logger(log, "agent")
-        .warning(
-            "this version does not start modules: start them by hand with the socket in the state folder",
-            {{"modules", line.modules}, {"socket", line.state + "/agent.sock"}});
-  }
   asio::io_context context(1);
   auto agent =
       agent::Agent::load(context.get_executor(), clock, log, std::move(*options), agent::read_board());
   if (!agent) return failed(agent.error());
   asio::signal_set signals(context, SIGINT, SIGTERM);
-  asio::co_spawn(context, run_until_signal(**agent, signals), asio::detached);
+  int status = 0;
+  asio::co_spawn(context, run_until_signal(**agent, signals, status), asio::detached);
   context.run();
-  return 0;
+  return status;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "ctl") return agent::run_ctl(argc - 1, argv + 1);
   CLI::App app("Makes this device what its hub wants it to be, and says what it did.", "starling-agent");
   CommandLine line;
   app.add_option("--state", line.state, "Folder for everything that the device keeps")->required();
@@ -159,8 +164,7 @@ int main(int argc, char** argv) {
   app.add_option("--timezone", line.timezone, "IANA name, Europe/Berlin; default: the machine's");
   app.add_option("--label", line.labels, "KEY=VALUE, set when the device enrols; may be repeated");
   app.add_option("--modules", line.modules,
-                 "Folder of modules; this version does not start them: one that is started by hand finds "
-                 "STATE/agent.sock")
+                 "Folder of modules to run; the agent has to be started by starling-keeper then")
       ->check(CLI::ExistingDirectory);
   app.add_option(
       "--components", line.components,
@@ -168,6 +172,7 @@ int main(int argc, char** argv) {
   app.add_option("--log-format", line.log_format, "text, json or auto")
       ->check(CLI::IsMember({"text", "json", "auto"}));
   app.set_version_flag("--version", STARLING_VERSION);
+  app.footer("starling-agent ctl --help: what can be asked of the agent that runs on this device.");
   CLI11_PARSE(app, argc, argv);
   return run(line);
 }

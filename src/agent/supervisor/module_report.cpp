@@ -1,6 +1,7 @@
 #include "agent/supervisor/module_report.hpp"
 
 #include <array>
+#include <cmath>
 #include <optional>
 #include <string_view>
 
@@ -65,6 +66,16 @@ JsonObject to_json(const ModuleStatus& status, const Clock& clock) {
   if (status.pace != RetryPace::quick) json["pace"] = pace_name(status.pace);
   if (status.pid != 0) json["pid"] = status.pid;
   if (status.last_death) json["last_death"] = to_json(*status.last_death);
+  return json;
+}
+
+JsonObject to_json(const ResourceUse& use) {
+  JsonObject json;
+  json["cpu_us"] = use.cpu_us;
+  json["cpu_percent"] = std::round(use.cpu_percent * 10) / 10;
+  if (use.memory_kb) json["memory_kb"] = *use.memory_kb;
+  json["descriptors"] = use.descriptors;
+  json["processes"] = use.processes;
   return json;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agent/supervisor/module_status.hpp"
+#include "agent/supervisor/resource_sampler.hpp"
 #include "agent/supervisor/transition_journal.hpp"
 #include "base/json.hpp"
 
@@ -12,5 +13,6 @@ namespace starling::agent {
 // Deadlines are given in UTC: the device's clocks translate.
 JsonObject to_json(const ModuleStatus& status, const Clock& clock);
 JsonObject to_json(const Transition& transition, const Clock& clock);
+JsonObject to_json(const ResourceUse& use);
 
 }  // namespace starling::agent

@@ -6,6 +6,7 @@
 // what is called back may call in again.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -27,11 +28,17 @@
 namespace starling::agent {
 
 struct SupervisorAlert {
-  enum class Kind { crash_loop, memory_hold, needs_help, died_together };
+  enum class Kind { crash_loop, memory_hold, needs_help, died_together, board };
   Kind kind{};
   std::vector<std::string> modules;
   std::string text;
 };
+
+constexpr std::string_view to_string(SupervisorAlert::Kind kind) {
+  constexpr std::array<std::string_view, 5> names{"crash_loop", "memory_hold", "needs_help", "died_together",
+                                                  "board"};
+  return names[static_cast<std::size_t>(kind)];
+}
 
 // Hears of everything at the end of the call that made it.
 class SupervisorListener {

@@ -1,0 +1,312 @@
+#include "agent/control/control_server.hpp"
+
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/write.hpp>
+
+#include "agent/supervisor/module_report.hpp"
+
+namespace starling::agent {
+namespace {
+
+constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
+
+constexpr std::array commands{ModuleCommand::enable, ModuleCommand::disable, ModuleCommand::start,
+                              ModuleCommand::stop, ModuleCommand::restart};
+
+JsonObject refusal(const Error& error) {
+  JsonObject json;
+  json["ok"] = false;
+  json["code"] = to_string(error.code);
+  json["message"] = error.message;
+  return json;
+}
+
+JsonObject success() {
+  JsonObject json;
+  json["ok"] = true;
+  return json;
+}
+
+JsonObject log_line(std::string_view text) {
+  JsonObject json;
+  json["line"] = text;
+  return json;
+}
+
+// Of a text that ends with a line feed.
+std::vector<std::string> last_lines(std::string_view text, std::size_t count) {
+  std::vector<std::string> lines;
+  while (!text.empty() && lines.size() < count) {
+    text.remove_suffix(1);
+    const auto begin = text.rfind('\n') + 1;  // npos + 1 is 0
+    lines.emplace_back(text.substr(begin));
+    text = text.substr(0, begin);
+  }
+  std::ranges::reverse(lines);
+  return lines;
+}
+
+}  // namespace
+
+struct ControlServer::Connection {
+  Connection(UnixListener::Socket accepted, Supervisor& its_supervisor)
+      : socket(std::move(accepted)),
+        wake(socket.get_executor(), asio::steady_timer::time_point::max()),
+        supervisor(its_supervisor) {}
+  ~Connection() { end_following(); }
+
+  void say(const JsonObject& line) {
+    if (finished) return;
+    if (unsent.size() > max_unsent_bytes) {
+      unsent +=
+          boost::json::serialize(refusal({ErrorCode::too_large, "too slow a reader: it is left", ""})) + "\n";
+      return finish();
+    }
+    unsent += boost::json::serialize(line) + "\n";
+    wake.cancel();
+  }
+  void finish() {
+    finished = true;
+    end_following();
+    wake.cancel();
+  }
+  void end_following() {
+    if (observer) supervisor.stop_observing(*std::exchange(observer, std::nullopt));
+    if (follower && supervisor.has(followed)) supervisor.log_of(followed).unfollow(*follower);
+    follower.reset();
+  }
+
+  UnixListener::Socket socket;
+  asio::steady_timer wake;  // cancelled when there is something to do
+  Supervisor& supervisor;
+  std::string request, unsent;
+  bool finished = false;  // nothing more will be said
+  bool gone = false;      // the other end has closed
+  std::optional<std::uint32_t> observer;
+  std::uint64_t told = 0;  // number of the last transition
+  std::string followed;    // module
+  std::optional<std::uint32_t> follower;
+};
+
+ControlServer::ControlServer(const asio::any_io_executor& executor, const Clock& clock,
+                             Supervisor& supervisor, Logger log)
+    : executor_(executor),
+      clock_(clock),
+      supervisor_(supervisor),
+      log_(log),
+      tasks_(executor, log),
+      listener_(executor) {}
+
+ControlServer::~ControlServer() = default;
+
+Result<void> ControlServer::start(const std::filesystem::path& socket) {
+  if (auto listening = listener_.listen(socket); !listening) return listening;
+  tasks_.start("control listener", accept());
+  return {};
+}
+
+asio::awaitable<void> ControlServer::stop() {
+  co_await tasks_.stop();
+  listener_.close();
+}
+
+// ---- connections
+
+asio::awaitable<void> ControlServer::accept() {
+  while (true) {
+    auto socket = co_await listener_.accept(log_);
+    if (!socket) co_return;
+    if (connections_ >= max_connections) continue;
+    tasks_.start("control connection", serve(std::make_shared<Connection>(std::move(*socket), supervisor_)));
+  }
+}
+
+asio::awaitable<void> ControlServer::serve(Shared connection) {
+  ++connections_;
+  auto buffer = asio::dynamic_buffer(connection->request, max_request_bytes);
+  const auto [error, length] =
+      co_await asio::async_read_until(connection->socket, buffer, '\n', tuple_awaitable);
+  if (!error) {
+    handle(connection, std::string_view(connection->request).substr(0, length - 1));
+    tasks_.start("control end", watch_end(connection));
+  }
+  while (!error && !connection->gone) {
+    if (!connection->unsent.empty()) {
+      const std::string sending = std::exchange(connection->unsent, {});
+      const auto [failed, count] =
+          co_await asio::async_write(connection->socket, asio::buffer(sending), tuple_awaitable);
+      if (failed) break;
+    } else if (connection->finished) {
+      break;
+    } else {
+      connection->wake.expires_at(asio::steady_timer::time_point::max());
+      co_await connection->wake.async_wait(tuple_awaitable);
+      const auto state = co_await asio::this_coro::cancellation_state;
+      if (state.cancelled() != asio::cancellation_type::none) break;
+    }
+  }
+  connection->finish();
+  boost::system::error_code ignored;
+  connection->socket.close(ignored);
+  --connections_;
+}
+
+// Nothing is expected but the end.
+asio::awaitable<void> ControlServer::watch_end(Shared connection) {
+  std::array<char, 256> rest{};
+  while (true) {
+    const auto [error, count] =
+        co_await connection->socket.async_read_some(asio::buffer(rest), tuple_awaitable);
+    if (error) break;
+  }
+  // A half-closed connection still wants its answer.
+  if (connection->observer || connection->follower) connection->gone = true;
+  connection->wake.cancel();
+}
+
+// ---- requests
+
+void ControlServer::handle(const Shared& connection, std::string_view line) {
+  const auto parsed = parse_json(line);
+  Result<void> done;
+  if (!parsed || !parsed->is_object()) {
+    done = fail(ErrorCode::invalid_argument, "a request is one line with a JSON object");
+  } else {
+    const JsonObject& request = parsed->get_object();
+    const auto what = JsonReader(request).string("request", 64);
+    if (!what) {
+      done = fail(what);
+    } else if (*what == "list") {
+      done = list(connection);
+    } else if (*what == "show") {
+      done = show(connection, request);
+    } else if (*what == "command") {
+      done = command(connection, request);
+    } else if (*what == "logs") {
+      done = logs(connection, request);
+    } else if (*what == "journal") {
+      done = journal(connection, request);
+    } else {
+      done = fail(ErrorCode::invalid_argument, "there is no request '" + *what + "'");
+    }
+  }
+  if (done) return;
+  connection->say(refusal(done.error()));
+  connection->finish();
+}
+
+Result<std::string> ControlServer::module_of(const JsonObject& request) const {
+  auto module = JsonReader(request).string("module", 256);
+  if (!module) return module;
+  if (supervisor_.has(*module)) return module;
+  return fail(ErrorCode::not_found, "no module is called '" + *module + "'");
+}
+
+Result<void> ControlServer::list(const Shared& connection) {
+  JsonArray modules;
+  for (const ModuleStatus& status : supervisor_.statuses()) {
+    JsonObject module = supervisor_.describe(status);
+    module["name"] = status.name;
+    modules.push_back(std::move(module));
+  }
+  JsonObject answer = success();
+  answer["modules"] = std::move(modules);
+  connection->say(answer);
+  connection->finish();
+  return {};
+}
+
+Result<void> ControlServer::show(const Shared& connection, const JsonObject& request) {
+  const auto module = module_of(request);
+  if (!module) return fail(module);
+  for (const ModuleStatus& status : supervisor_.statuses()) {
+    if (status.name != *module) continue;
+    JsonObject description = supervisor_.describe(status);
+    description["name"] = status.name;
+    JsonObject answer = success();
+    answer["module"] = std::move(description);
+    connection->say(answer);
+  }
+  connection->finish();
+  return {};
+}
+
+Result<void> ControlServer::command(const Shared& connection, const JsonObject& request) {
+  const auto module = module_of(request);
+  if (!module) return fail(module);
+  const auto name = JsonReader(request).string("command", 64);
+  if (!name) return fail(name);
+  const auto found = std::ranges::find(commands, *name, [](ModuleCommand one) { return to_string(one); });
+  if (found == commands.end()) {
+    return fail(ErrorCode::invalid_argument,
+                "'" + *name + "' is no command; there are enable, disable, start, stop and restart");
+  }
+  supervisor_.command(*module, *found, [connection](const Result<ModuleState>& settled) {
+    if (!settled) {
+      connection->say(refusal(settled.error()));
+    } else {
+      JsonObject answer = success();
+      answer["state"] = to_string(*settled);
+      connection->say(answer);
+    }
+    connection->finish();
+  });
+  return {};
+}
+
+Result<void> ControlServer::logs(const Shared& connection, const JsonObject& request) {
+  constexpr std::size_t most_tail_bytes = 256 * 1024;
+  const auto module = module_of(request);
+  if (!module) return fail(module);
+  const auto lines = JsonReader(request).optional_integer("lines");
+  if (!lines) return fail(lines);
+  const auto follow = JsonReader(request).optional_boolean("follow");
+  if (!follow) return fail(follow);
+  for (const std::string& line :
+       last_lines(supervisor_.log_of(*module).tail(most_tail_bytes),
+                  static_cast<std::size_t>(std::max<std::int64_t>(0, lines->value_or(100)))))
+    connection->say(log_line(line));
+  if (!follow->value_or(false)) {
+    connection->finish();
+    return {};
+  }
+  const auto id = supervisor_.log_of(*module).follow(
+      [connection = connection.get()](WallTime at, LogStream stream, std::string_view line) {
+        connection->say(
+            log_line(to_rfc3339(at) + " " + std::string(to_string(stream)) + " " + std::string(line)));
+      });
+  if (!id) return fail(id);
+  connection->followed = *module;
+  connection->follower = *id;
+  return {};
+}
+
+Result<void> ControlServer::journal(const Shared& connection, const JsonObject& request) {
+  const auto after = JsonReader(request).optional_integer("after");
+  if (!after) return fail(after);
+  const auto follow = JsonReader(request).optional_boolean("follow");
+  if (!follow) return fail(follow);
+  connection->told = static_cast<std::uint64_t>(std::max<std::int64_t>(0, after->value_or(0)));
+  tell_journal(*connection);
+  if (!follow->value_or(false)) {
+    connection->finish();
+  } else if (!connection->finished) {
+    connection->observer = supervisor_.observe([this, told = connection.get()] { tell_journal(*told); });
+  }
+  return {};
+}
+
+void ControlServer::tell_journal(Connection& connection) {
+  const TransitionJournal::Replay replay = supervisor_.journal().after(connection.told);
+  if (replay.gap) connection.say(JsonObject{{"gap", true}});
+  for (const Transition& transition : replay.transitions) {
+    connection.say(JsonObject{{"transition", to_json(transition, clock_)}});
+    connection.told = transition.number;
+  }
+  if (replay.gap && replay.transitions.empty()) connection.told = supervisor_.journal().newest();
+}
+
+}  // namespace starling::agent

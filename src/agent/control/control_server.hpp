@@ -1,0 +1,57 @@
+// Purpose: the socket on which people and scripts on the device speak to the agent (`starling-agent ctl`):
+// modules, their states, logs and transitions. One request line in, answer lines out, as JSON.
+// Owner: Agent. Thread: the io_context's. Lifetime: stop() completes before destruction.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+
+#include "agent/supervisor/supervisor.hpp"
+#include "agent/unix_listener.hpp"
+#include "base/task_group.hpp"
+
+namespace starling::agent {
+
+class ControlServer {
+ public:
+  static constexpr std::string_view socket_name = "control.sock";
+  static constexpr std::size_t max_request_bytes = 16 * 1024;
+  static constexpr std::size_t max_connections = 64;
+  // One that follows and does not read is told so and left.
+  static constexpr std::size_t max_unsent_bytes = 1u << 20;
+
+  ControlServer(const asio::any_io_executor& executor, const Clock& clock, Supervisor& supervisor,
+                Logger log);
+  ~ControlServer();
+
+  // Errors: those of UnixListener.
+  Result<void> start(const std::filesystem::path& socket);
+  asio::awaitable<void> stop();
+
+ private:
+  struct Connection;
+  using Shared = std::shared_ptr<Connection>;
+
+  asio::awaitable<void> accept();
+  asio::awaitable<void> serve(Shared connection);
+  asio::awaitable<void> watch_end(Shared connection);
+
+  void handle(const Shared& connection, std::string_view line);
+  Result<void> list(const Shared& connection);
+  Result<void> show(const Shared& connection, const JsonObject& request);
+  Result<void> command(const Shared& connection, const JsonObject& request);
+  Result<void> logs(const Shared& connection, const JsonObject& request);
+  Result<void> journal(const Shared& connection, const JsonObject& request);
+  void tell_journal(Connection& connection);
+  Result<std::string> module_of(const JsonObject& request) const;
+
+  asio::any_io_executor executor_;
+  const Clock& clock_;
+  Supervisor& supervisor_;
+  Logger log_;
+  TaskGroup tasks_;
+  UnixListener listener_;
+  std::size_t connections_ = 0;
+};
+
+}  // namespace starling::agent

@@ -1,0 +1,228 @@
+#include "agent/control/ctl.hpp"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+#include "agent/control/control_server.hpp"
+#include "base/file_descriptor.hpp"
+#include "base/json.hpp"
+
+namespace starling::agent {
+namespace {
+
+struct Wishes {
+  std::string state, module, output = "text";
+  std::int64_t lines = 100, after = 0;
+  bool follow = false;
+  bool json() const { return output == "json"; }
+};
+
+// One request, and the lines that answer it.
+class Conversation {
+ public:
+  static Result<Conversation> begin(const std::filesystem::path& socket, const JsonObject& request) {
+    Conversation conversation(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = socket.string();
+    if (path.size() >= sizeof(address.sun_path)) {
+      return fail(ErrorCode::invalid_argument, "the path is too long for a socket: " + path);
+    }
+    path.copy(address.sun_path, path.size());
+    const int handle = conversation.socket_.number();
+    if (::connect(handle, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
+      return fail(ErrorCode::unavailable,
+                  fmt::format("no agent with modules answers on {}: {}. Does it run, with --modules, and is "
+                              "--state its folder?",
+                              path, std::strerror(errno)));
+    }
+    const std::string line = boost::json::serialize(request) + "\n";
+    if (::send(handle, line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) {
+      return fail(ErrorCode::io, std::string("the agent does not take the request: ") + std::strerror(errno));
+    }
+    return conversation;
+  }
+
+  // nullopt: that was all. Errors: io, invalid_argument.
+  Result<std::optional<JsonObject>> next() {
+    std::size_t end = 0;
+    while ((end = text_.find('\n')) == std::string::npos) {
+      char chunk[8192];
+      const ssize_t count = ::recv(socket_.number(), chunk, sizeof(chunk), 0);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return fail(ErrorCode::io, std::string("the agent went away: ") + std::strerror(errno));
+      if (count == 0) return std::nullopt;
+      text_.append(chunk, static_cast<std::size_t>(count));
+    }
+    const auto parsed = parse_json(std::string_view(text_).substr(0, end));
+    text_.erase(0, end + 1);
+    if (!parsed) return fail(parsed);
+    if (!parsed->is_object()) return fail(ErrorCode::invalid_argument, "the agent said something else");
+    return parsed->get_object();
+  }
+
+ private:
+  explicit Conversation(int handle) : socket_(handle) {}
+  FileDescriptor socket_;
+  std::string text_;
+};
+
+std::string text_in(const JsonObject& object, std::string_view key) {
+  const Json* value = object.if_contains(key);
+  if (value == nullptr || value->is_null()) return {};
+  return value->is_string() ? std::string(value->get_string()) : boost::json::serialize(*value);
+}
+
+std::string why_of(const JsonObject& module) {
+  for (const char* key : {"quarantine", "manifest_problem", "waits_for", "detail", "status"}) {
+    if (std::string text = text_in(module, key); !text.empty()) return text;
+  }
+  return {};
+}
+
+void print_modules(const JsonArray& modules) {
+  fmt::print("{:<20} {:<9} {:<10} {:<8} {}\n", "MODULE", "ENABLED", "STATE", "PID", "");
+  for (const Json& one : modules) {
+    const JsonObject& module = one.get_object();
+    fmt::print("{:<20} {:<9} {:<10} {:<8} {}\n", text_in(module, "name"),
+               text_in(module, "enabled") == "true" ? "yes" : "no", text_in(module, "state"),
+               text_in(module, "pid"), why_of(module));
+  }
+}
+
+void print_module(const JsonObject& module) {
+  for (const auto& member : module) {
+    if (member.key() == "last_death" && member.value().is_object()) {
+      const JsonObject& death = member.value().get_object();
+      fmt::print("{:<18} {} ({}, {})\n", "last death", text_in(death, "text"), text_in(death, "class"),
+                 text_in(death, "confidence"));
+      const Json* lines = death.if_contains("last_lines");
+      if (lines == nullptr || !lines->is_array()) continue;
+      for (const Json& line : lines->get_array())
+        fmt::print("{:<18} | {}\n", "", std::string_view(line.get_string()));
+      continue;
+    }
+    fmt::print("{:<18} {}\n", std::string_view(member.key()), text_in(module, member.key()));
+  }
+}
+
+void print_transition(const JsonObject& one) {
+  const std::string detail = text_in(one, "detail");
+  fmt::print("{:>5} {} {}: {} -> {} ({}{}{})\n", text_in(one, "number"), text_in(one, "at"),
+             text_in(one, "module"), text_in(one, "from"), text_in(one, "to"), text_in(one, "cause"),
+             detail.empty() ? "" : ": ", detail);
+}
+
+void print_line(const JsonObject& line, const Wishes& wishes) {
+  if (const Json* modules = line.if_contains("modules")) {
+    if (wishes.json()) return (void)fmt::print("{}\n", boost::json::serialize(*modules));
+    return print_modules(modules->get_array());
+  }
+  if (const Json* module = line.if_contains("module")) {
+    if (wishes.json()) return (void)fmt::print("{}\n", boost::json::serialize(*module));
+    return print_module(module->get_object());
+  }
+  if (const Json* text = line.if_contains("line")) {
+    fmt::print("{}\n", std::string_view(text->get_string()));
+  } else if (const Json* transition = line.if_contains("transition")) {
+    if (wishes.json()) return (void)fmt::print("{}\n", boost::json::serialize(*transition));
+    print_transition(transition->get_object());
+  } else if (line.contains("gap")) {
+    fmt::print(stderr, "(older transitions are no longer kept)\n");
+  } else if (line.contains("state")) {
+    if (wishes.json()) return (void)fmt::print("{}\n", boost::json::serialize(line));
+    fmt::print("{} is {}\n", wishes.module, text_in(line, "state"));
+  }
+}
+
+int failed(const std::string& why) {
+  fmt::print(stderr, "starling-agent ctl: {}\n", why);
+  return 1;
+}
+
+int ask(const Wishes& wishes, JsonObject request) {
+  auto conversation =
+      Conversation::begin(std::filesystem::path(wishes.state) / ControlServer::socket_name, request);
+  if (!conversation) return failed(conversation.error().message);
+  bool any = false;
+  while (true) {
+    const auto line = conversation->next();
+    if (!line) return failed(line.error().message);
+    if (!*line) break;
+    any = true;
+    const Json* ok = (*line)->if_contains("ok");
+    if (ok != nullptr && ok->is_bool() && !ok->get_bool()) return failed(text_in(**line, "message"));
+    print_line(**line, wishes);
+    std::fflush(stdout);
+  }
+  const bool may_be_empty = request.at("request") == "logs" || request.at("request") == "journal";
+  return any || may_be_empty ? 0 : failed("the agent ended before it answered");
+}
+
+void add_module_commands(CLI::App& app, Wishes& wishes, JsonObject& request) {
+  CLI::App* module = app.add_subcommand("module", "The modules of this device");
+  module->require_subcommand(1);
+  const auto set = [&request](std::string_view what) {
+    return [&request, what = std::string(what)] { request["request"] = what; };
+  };
+  module->add_subcommand("list", "All of them, with desired and actual state")->callback(set("list"));
+  const auto named = [&](const char* name, const char* help) {
+    CLI::App* command = module->add_subcommand(name, help);
+    command->add_option("NAME", wishes.module, "The module's name")->required();
+    return command;
+  };
+  named("show", "One of them, with its last death")->callback(set("show"));
+  constexpr std::pair<const char*, const char*> commands[] = {
+      {"enable", "Start it, now and after each boot; the hub is told"},
+      {"disable", "Stop it, now and after each boot; the hub is told"},
+      {"start", "Start it, until it is stopped or the device boots"},
+      {"stop", "Stop it, until it is started or the device boots"},
+      {"restart", "Stop it and start it again"}};
+  for (const auto& [name, help] : commands) {
+    named(name, help)->callback([&request, word = std::string(name)] {
+      request["request"] = "command";
+      request["command"] = word;
+    });
+  }
+  CLI::App* logs = named("logs", "What it has written");
+  logs->add_option("-n,--lines", wishes.lines, "How many lines")->check(CLI::Range(0, 10'000));
+  logs->add_flag("-f,--follow", wishes.follow, "Go on with what it writes");
+  logs->callback(set("logs"));
+}
+
+}  // namespace
+
+int run_ctl(int argc, char** argv) {
+  CLI::App app("Asks the agent that runs on this device.", "starling-agent ctl");
+  Wishes wishes;
+  JsonObject request;
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--state", wishes.state, "The agent's folder")->required()->envname("STARLING_STATE");
+  app.add_option("-o,--output", wishes.output, "text or json")->check(CLI::IsMember({"text", "json"}));
+  add_module_commands(app, wishes, request);
+  CLI::App* journal = app.add_subcommand("journal", "What became of the modules, transition by transition");
+  journal->add_option("--after", wishes.after, "Those after this number")->check(CLI::NonNegativeNumber);
+  journal->add_flag("-f,--follow", wishes.follow, "Go on with what happens");
+  journal->callback([&request] { request["request"] = "journal"; });
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  request["module"] = wishes.module;
+  request["lines"] = wishes.lines;
+  request["after"] = wishes.after;
+  request["follow"] = wishes.follow;
+  return ask(wishes, std::move(request));
+}
+
+}  // namespace starling::agent

@@ -1,0 +1,422 @@
+#include "agent/supervisor/supervisor.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "agent/supervisor/module_report.hpp"
+#include "agent/supervisor/rendered_files.hpp"
+#include "agent/supervisor/spawn_plan.hpp"
+#include "base/files.hpp"
+
+namespace starling::agent {
+namespace {
+
+Environment module_environment(const SupervisorOptions& options) {
+  Environment environment{{"PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}};
+  for (const char* name : {"PATH", "TZ", "LANG", "HOME"})
+    if (const char* value = std::getenv(name)) environment[name] = value;
+  environment["STARLING_MODULE_SOCKET"] = options.module_socket.string();
+  return environment;
+}
+
+std::optional<CgroupTree> delegated_cgroup(Logger log) {
+  auto taken = CgroupTree::take(CgroupTree::System{});
+  if (!taken) {
+    log.info("without cgroups: modules are found by session, parentage and a mark in their environment",
+             {{"why", taken.error().message}});
+    return std::nullopt;
+  }
+  return std::move(*taken);
+}
+
+Digest manifest_text(const FoundModule& found) {
+  const auto text = read_file(std::filesystem::path(found.folder) / "module.toml", max_manifest_bytes + 1);
+  return text ? sha256(*text) : Digest();
+}
+
+}  // namespace
+
+Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock, Log& log, Disk& disk,
+                       Wakeup& wakeup, SupervisorOptions options)
+    : clock_(clock),
+      disk_(disk),
+      wakeup_(wakeup),
+      options_(std::move(options)),
+      log_(log, "supervisor"),
+      started_at_(clock.steady()),
+      keeper_(executor, options_.keeper_socket, Logger(log, "keeper")),
+      trees_(table_, delegated_cgroup(log_), options_.state.string(), log_),
+      outputs_(executor, clock, options_.state / "logs", log_),
+      notify_(executor, clock, trees_, *this, log_),
+      examiner_(trees_.cgroups() ? &*trees_.cgroups() : nullptr,
+                [this](std::string_view module) {
+                  outputs_.drain(module);
+                  return outputs_.log_of(module).last_lines();
+                }),
+      recovery_(disk, options_.boot_id, log_),
+      config_files_(options_.modules),
+      mirror_(config_files_, disk, log_),
+      watch_(
+          executor, [this](std::string_view module) { folder_changed(module); }, log_),
+      sampler_(table_, trees_, clock),
+      environment_(module_environment(options_)),
+      board_at_(clock.steady()) {}
+
+Supervisor::~Supervisor() = default;
+
+// ---- the modules that there are
+
+Result<void> Supervisor::load(DeviceCore& device) {
+  device_ = &device;
+  if (auto made = make_folders(options_.state / "logs", 0700); !made) return made;
+  core_ = std::make_unique<SupervisorCore>(
+      ProcessPorts{clock_, keeper_, static_cast<TreePort&>(*this), environment_}, examiner_, recovery_,
+      mirror_, static_cast<SupervisorListener&>(*this), SeededRandom(options_.seed), log_);
+  const auto found = find_modules(options_.modules, system_account);
+  if (!found) return fail(found);
+  device_->section().run_by(*this);
+  for (const FoundModule& module : *found)
+    add(module);
+  device_->supervise(*this);
+  std::vector<std::string> components;
+  for (const auto& [name, component] : device_->settings().catalog().components())
+    components.push_back(name);
+  device_->settings().subscriptions().subscribe(
+      std::move(components), [this](const SettingsChange& change) { settings_changed(change); });
+  return {};
+}
+
+void Supervisor::add(const FoundModule& found) {
+  const auto config = found.enabled ? *found.enabled : std::nullopt;
+  const auto known = mirror_.known(found.name);
+  const bool edited_by_hand = known && config && *known != *config;
+  const bool enabled =
+      edited_by_hand ? *config : device_->section().said(found.name).value_or(config.value_or(false));
+  if (config) mirror_.found(found.name, *config);
+  Folder& folder = folders_[found.name];
+  folder.manifest_text = manifest_text(found);
+  folder.config_problem = found.enabled ? "" : found.enabled.error().message;
+  if (found.manifest) {
+    folder.manifest = *found.manifest;
+  } else {
+    log_.error("a module cannot be used", {{"module", found.name}, {"why", found.manifest.error().message}});
+  }
+  core_->add(found.name, found.manifest, enabled);
+  if (edited_by_hand) device_->section().toggle(found.name, enabled, [](const Result<ModuleState>&) {});
+}
+
+void Supervisor::folder_changed(std::string_view module) {
+  const auto known = folders_.find(module);
+  const bool there = std::filesystem::is_directory(options_.modules / module);
+  if (!there) {
+    if (known == folders_.end()) return;
+    log_.warning("the folder of a module is gone", {{"module", module}});
+    core_->remove(module);
+    mirror_.forget(module);
+    folders_.erase(known);
+    device_->link().modules_came_or_went();
+    return wakeup_.deadlines_changed();
+  }
+  const FoundModule found = find_module(options_.modules, module, system_account);
+  if (known == folders_.end()) {
+    log_.info("a module has come", {{"module", module}});
+    add(found);
+    device_->link().modules_came_or_went();
+    return wakeup_.deadlines_changed();
+  }
+  if (const Digest text = manifest_text(found); text != known->second.manifest_text) {
+    log_.info("the manifest of a module has changed", {{"module", module}});
+    known->second.manifest_text = text;
+    if (found.manifest) known->second.manifest = *found.manifest;
+    core_->replace_manifest(module, found.manifest);
+    device_->section().manifest_changed(module);
+  }
+  config_changed(found);
+  wakeup_.deadlines_changed();
+}
+
+void Supervisor::config_changed(const FoundModule& found) {
+  Folder& folder = folders_[found.name];
+  folder.config_problem = found.enabled ? "" : found.enabled.error().message;
+  if (!found.enabled) {
+    return log_.warning("config.txt cannot be used",
+                        {{"module", found.name}, {"why", folder.config_problem}});
+  }
+  const std::optional<bool> config = *found.enabled;
+  if (!config || mirror_.known(found.name) == *config) return;
+  log_.info("config.txt was edited by hand", {{"module", found.name}, {"enabled", *config}});
+  mirror_.found(found.name, *config);
+  device_->section().toggle(found.name, *config, [](const Result<ModuleState>&) {});
+}
+
+// ---- begin and end
+
+Result<void> Supervisor::start(std::function<void()> ended) {
+  ended_ = std::move(ended);
+  if (auto watching = watch_.start(options_.modules); !watching) {
+    log_.warning("changes of module folders are found at the next start only",
+                 {{"error", watching.error().message}});
+  }
+  return keeper_.start(static_cast<KeeperListener&>(*this));
+}
+
+asio::awaitable<void> Supervisor::stop() {
+  co_await watch_.stop();
+  co_await keeper_.stop();
+  co_await notify_.stop();
+  co_await outputs_.stop();
+}
+
+void Supervisor::tick() {
+  const SteadyTime now = clock_.steady();
+  core_->tick();
+  if (now >= sampler_.next_deadline()) sampler_.tick();
+  if (now >= board_at_) look_at_board();
+  if (!told_well_ && now >= started_at_ + well_after) {
+    told_well_ = true;
+    keeper_.healthy();
+  }
+}
+
+std::optional<SteadyTime> Supervisor::next_deadline() const {
+  SteadyTime next = std::min(sampler_.next_deadline(), board_at_);
+  if (!told_well_) next = std::min<SteadyTime>(next, started_at_ + well_after);
+  if (const auto core = core_->next_deadline()) next = std::min(next, *core);
+  return next;
+}
+
+void Supervisor::look_at_board() {
+  board_at_ = clock_.steady() + board_round;
+  const BoardHealth health = read_board_health(options_.state);
+  for (const BoardAlertChange& change : board_watch_.update(health)) {
+    (log_.*(change.raised ? &Logger::warning : &Logger::info))(change.text, {});
+    if (change.raised) {
+      alert({SupervisorAlert::Kind::board, {}, change.text});
+    }
+    device_->link().report_changed();
+  }
+  core_->set_memory_short(board_watch_.memory_is_short());
+  board_ = to_json(health);
+  JsonArray raised;
+  for (const BoardAlert one : {BoardAlert::hot, BoardAlert::throttled, BoardAlert::under_voltage,
+                               BoardAlert::memory_low, BoardAlert::disk_low}) {
+    if (board_watch_.raised(one)) raised.push_back(JsonString(to_string(one)));
+  }
+  board_["alerts"] = std::move(raised);
+}
+
+// ---- the keeper's word
+
+void Supervisor::take(KeptChild& child) {
+  const auto run = parse_child_id(child.id);
+  if (!run) return;
+  if (child.pid != 0) trees_.led_by(run->module, child.pid, child.start_time, child.in_cgroup);
+  if (child.streams.out || child.streams.err) {
+    outputs_.attach(run->module, std::move(child.streams.out), std::move(child.streams.err));
+  }
+  if (child.streams.notify) {
+    notify_.attach(child.id, run->module, uid_of(run->module), std::move(child.streams.notify));
+  }
+}
+
+std::uint32_t Supervisor::uid_of(std::string_view module) const {
+  const auto folder = folders_.find(module);
+  const bool other = folder != folders_.end() && folder->second.manifest && folder->second.manifest->account;
+  return other ? folder->second.manifest->account->uid : ::geteuid();
+}
+
+void Supervisor::attached(const KeeperGreeting& keeper, std::vector<KeptChild> children) {
+  log_.debug("the keeper's list", {{"keeper", keeper.pid}, {"children", children.size()}});
+  for (KeptChild& child : children)
+    take(child);
+  core_->attached(children);
+  wakeup_.deadlines_changed();
+}
+
+void Supervisor::spawned(KeptChild child) {
+  take(child);
+  core_->spawned(child);
+  wakeup_.deadlines_changed();
+}
+
+void Supervisor::spawn_failed(const SpawnFailure& failure) {
+  core_->spawn_failed(failure);
+  wakeup_.deadlines_changed();
+}
+
+void Supervisor::exited(std::string_view id, const ChildExit& exit) {
+  notify_.drain(id);  // it may have said READY before it ended
+  core_->exited(id, exit);
+  notify_.detach(id);
+  wakeup_.deadlines_changed();
+}
+
+void Supervisor::signal_failed(std::string_view id, int error) {
+  log_.debug("a signal did not reach its process", {{"child", id}, {"error", std::strerror(error)}});
+}
+
+void Supervisor::lost() {
+  log_.warning("the keeper is away; modules run on");
+  core_->lost();
+  wakeup_.deadlines_changed();
+}
+
+void Supervisor::stop_asked() {
+  log_.info("the device's modules end");
+  core_->shut_down([this] { ended_(); });
+  wakeup_.deadlines_changed();
+}
+
+// ---- the modules' words
+
+void Supervisor::notified(std::string_view child_id, const NotifyMessage& message) {
+  core_->notified(child_id, message);
+  wakeup_.deadlines_changed();
+}
+
+void Supervisor::said_hello(std::string_view module) {
+  core_->said_hello(module);
+}
+
+void Supervisor::said_state(std::string_view module, std::string_view state, std::string_view status) {
+  core_->said_recording(module, state == to_string(ModuleState::recording), status);
+}
+
+Result<void> Supervisor::check_peer(std::string_view module, std::int32_t pid) const {
+  if (!folders_.contains(module) || trees_.membership(module, pid) == Membership::member) return {};
+  return fail(ErrorCode::permission_denied,
+              "process " + std::to_string(pid) + " is not of the module '" + std::string(module) + "'");
+}
+
+// ---- what SupervisorCore says
+
+void Supervisor::modules_changed() {
+  device_->section().modules_changed();
+  device_->link().report_changed();
+  const auto observers = observers_;  // one may go meanwhile
+  for (const auto& [id, observer] : observers)
+    if (observers_.contains(id)) observer();
+}
+
+void Supervisor::module_died(std::string_view module, const DeathReport&, bool unexpected) {
+  const auto folder = folders_.find(module);
+  if (folder == folders_.end() || !unexpected) return;
+  ++folder->second.deaths;
+  if (folder->second.on_trial && ++folder->second.deaths_since_change == crash_loop) {
+    device_->settings().unhealthy("module '" + std::string(module) +
+                                  "' keeps ending since they are in force");
+  }
+  device_->link().report_changed();
+}
+
+void Supervisor::enable_reverted(std::string_view module, std::string_view why) {
+  device_->section().reverted(module, why);
+}
+
+void Supervisor::alert(const SupervisorAlert& alert) {
+  JsonObject one;
+  one["kind"] = to_string(alert.kind);
+  JsonArray modules;
+  for (const std::string& module : alert.modules)
+    modules.push_back(JsonString(module));
+  one["modules"] = std::move(modules);
+  one["text"] = alert.text;
+  one["at_ms"] = clock_.wall().time_since_epoch().count();
+  alerts_.push_back(std::move(one));
+  if (alerts_.size() > kept_alerts) alerts_.pop_front();
+  device_->link().report_changed();
+}
+
+// ---- what is wanted
+
+void Supervisor::command(std::string_view module, ModuleCommand command, Answered answered) {
+  const bool toggles = command == ModuleCommand::enable || command == ModuleCommand::disable;
+  if (toggles) {
+    device_->section().toggle(module, command == ModuleCommand::enable, std::move(answered));
+  } else {
+    core_->command(module, command, std::move(answered));
+  }
+  wakeup_.deadlines_changed();
+}
+
+std::vector<std::string> Supervisor::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, folder] : folders_)
+    if (valid_module_name(name)) names.push_back(name);
+  return names;
+}
+
+bool Supervisor::is_enabled(std::string_view module) const {
+  const auto status = core_->status(module);
+  return status && status->enabled;
+}
+
+bool Supervisor::is_provisional(std::string_view module) const {
+  const auto status = core_->status(module);
+  return status && status->provisional;
+}
+
+void Supervisor::set_enabled(std::string_view module, bool enabled, Answered answered) {
+  core_->command(module, enabled ? ModuleCommand::enable : ModuleCommand::disable, std::move(answered));
+  wakeup_.deadlines_changed();
+}
+
+Result<TreePlace> Supervisor::make(const ModuleManifest& manifest, std::string_view child_id) {
+  if (auto rendered = render_files(manifest, device_->settings().values()); !rendered) return fail(rendered);
+  return trees_.make(manifest, child_id);
+}
+
+void Supervisor::settings_changed(const SettingsChange& change) {
+  for (auto& [name, folder] : folders_) {
+    if (!folder.manifest) continue;
+    const ModuleManifest& manifest = *folder.manifest;
+    folder.on_trial = std::ranges::any_of(
+        change.changed, [&](const std::string& key) { return named_by(key, manifest.uses); });
+    folder.deaths_since_change = 0;
+    if (!folder.on_trial) continue;
+    if (auto rendered = render_files(manifest, change.values); !rendered) {
+      log_.error("a file of a module cannot be made", {{"module", name}, {"why", rendered.error().message}});
+    }
+    core_->settings_changed(name);
+  }
+  wakeup_.deadlines_changed();
+}
+
+// ---- what is told
+
+std::uint32_t Supervisor::observe(Observer observer) {
+  observers_.emplace(next_observer_, std::move(observer));
+  return next_observer_++;
+}
+
+JsonObject Supervisor::describe(const ModuleStatus& status) const {
+  JsonObject json = to_json(status, clock_);
+  const auto folder = folders_.find(status.name);
+  if (folder != folders_.end()) {
+    if (folder->second.deaths > 0) json["deaths"] = folder->second.deaths;
+    if (!folder->second.config_problem.empty()) json["config_problem"] = folder->second.config_problem;
+  }
+  if (const std::string_view problem = mirror_.problem(status.name); !problem.empty()) {
+    json["config_problem"] = problem;
+  }
+  if (const auto use = sampler_.use().find(status.name); use != sampler_.use().end()) {
+    json["use"] = to_json(use->second);
+  }
+  return json;
+}
+
+void Supervisor::add_to(JsonObject& report) const {
+  JsonObject& modules =
+      report["modules"].is_object() ? report["modules"].get_object() : report["modules"].emplace_object();
+  for (const ModuleStatus& status : core_->statuses())
+    modules[status.name] = describe(status);
+  report["board"] = board_;
+  JsonArray alerts;
+  for (const JsonObject& alert : alerts_)
+    alerts.push_back(alert);
+  if (!alerts.empty()) report["alerts"] = std::move(alerts);
+}
+
+}  // namespace starling::agent

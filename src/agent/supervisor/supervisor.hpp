@@ -1,0 +1,162 @@
+// Purpose: runs the modules of a real machine: keeper, process trees, pipes, notify sockets, module folders
+// and the board's health around SupervisorCore; says to the rest of the device what becomes of them. Owner:
+// Agent. Thread: the io_context's. Lifetime: stop() completes before destruction; everything passed in
+// outlives it.
+#pragma once
+
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "agent/device_core.hpp"
+#include "agent/supervisor/board_health.hpp"
+#include "agent/supervisor/cause_of_death.hpp"
+#include "agent/supervisor/config_txt_files.hpp"
+#include "agent/supervisor/keeper_client.hpp"
+#include "agent/supervisor/module_folder.hpp"
+#include "agent/supervisor/module_outputs.hpp"
+#include "agent/supervisor/module_watch.hpp"
+#include "agent/supervisor/notify_reader.hpp"
+#include "agent/supervisor/process_tree.hpp"
+#include "agent/supervisor/resource_sampler.hpp"
+#include "agent/supervisor/supervisor_core.hpp"
+#include "agent/wakeup.hpp"
+
+namespace starling::agent {
+
+struct SupervisorOptions {
+  std::filesystem::path modules;        // absolute
+  std::filesystem::path state;          // absolute
+  std::filesystem::path keeper_socket;  // value of STARLING_KEEPER
+  std::filesystem::path module_socket;
+  std::string boot_id;
+  std::uint64_t seed = 0;
+};
+
+class Supervisor final : public ModuleSupervision,
+                         private KeeperListener,
+                         private NotifyListener,
+                         private SupervisorListener,
+                         private ModuleRunner,
+                         private TreePort {
+ public:
+  static constexpr Milliseconds board_round{30'000};
+  static constexpr Milliseconds well_after{60'000};  // from the start until the keeper is told
+  static constexpr std::size_t kept_alerts = 8;
+  static constexpr int crash_loop = 3;  // deaths of one that uses settings that have to prove themselves
+
+  Supervisor(const asio::any_io_executor& executor, const Clock& clock, Log& log, Disk& disk, Wakeup& wakeup,
+             SupervisorOptions options);
+  ~Supervisor() override;
+
+  // Reads the modules that there are. Errors: those of find_modules, of making STATE/logs.
+  Result<void> load(DeviceCore& device);
+  // Attaches to the keeper; `ended` is called when it wants the agent to end and all modules have.
+  Result<void> start(std::function<void()> ended);
+  asio::awaitable<void> stop();  // modules live on
+
+  void tick();
+  std::optional<SteadyTime> next_deadline() const;
+
+  // ---- for whoever asks on the device
+  // Errors in the answer: as ModulesSection::toggle and SupervisorCore::command.
+  void command(std::string_view module, ModuleCommand command, Answered answered);
+  std::vector<ModuleStatus> statuses() const { return core_->statuses(); }
+  const TransitionJournal& journal() const { return core_->journal(); }
+  bool has(std::string_view module) const { return folders_.contains(module); }
+  ModuleLog& log_of(std::string_view module) { return outputs_.log_of(module); }
+  JsonObject describe(const ModuleStatus& status) const;
+  // Called after every change of a module's state; it may stop observing, and call anything else later.
+  using Observer = std::function<void()>;
+  std::uint32_t observe(Observer observer);
+  void stop_observing(std::uint32_t id) { observers_.erase(id); }
+
+  // ModuleSupervision
+  void add_to(JsonObject& report) const override;
+  Result<void> check_peer(std::string_view module, std::int32_t pid) const override;
+  void said_hello(std::string_view module) override;
+  void said_state(std::string_view module, std::string_view state, std::string_view status) override;
+
+ private:
+  struct Folder {  // of a module
+    Digest manifest_text;
+    std::string config_problem;
+    std::optional<ModuleManifest> manifest;  // the newest that can be used
+    int deaths = 0;
+    int deaths_since_change = 0;
+    bool on_trial = false;  // settings that it uses have to prove themselves
+  };
+
+  // KeeperListener
+  void attached(const KeeperGreeting& keeper, std::vector<KeptChild> children) override;
+  void spawned(KeptChild child) override;
+  void spawn_failed(const SpawnFailure& failure) override;
+  void exited(std::string_view id, const ChildExit& exit) override;
+  void signal_failed(std::string_view id, int error) override;
+  void lost() override;
+  void stop_asked() override;
+  // NotifyListener
+  void notified(std::string_view child_id, const NotifyMessage& message) override;
+  // SupervisorListener
+  void modules_changed() override;
+  void module_died(std::string_view module, const DeathReport& report, bool unexpected) override;
+  void enable_reverted(std::string_view module, std::string_view why) override;
+  void alert(const SupervisorAlert& alert) override;
+  // ModuleRunner
+  std::vector<std::string> names() const override;
+  bool is_enabled(std::string_view module) const override;
+  bool is_provisional(std::string_view module) const override;
+  void set_enabled(std::string_view module, bool enabled, Answered answered) override;
+  // TreePort: files are rendered before a process is made.
+  Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
+  void kill(std::string_view module) override { trees_.kill(module); }
+  bool empty(std::string_view module) const override { return trees_.empty(module); }
+
+  void add(const FoundModule& found);
+  void folder_changed(std::string_view module);
+  void config_changed(const FoundModule& found);
+  void take(KeptChild& child);
+  void settings_changed(const SettingsChange& change);
+  void look_at_board();
+  std::uint32_t uid_of(std::string_view module) const;
+
+  const Clock& clock_;
+  Disk& disk_;
+  Wakeup& wakeup_;
+  SupervisorOptions options_;
+  Logger log_;
+  SteadyTime started_at_;
+
+  KeeperClient keeper_;
+  ProcessTable table_;
+  ProcessTrees trees_;
+  ModuleOutputs outputs_;
+  NotifyReader notify_;
+  MachineExaminer examiner_;
+  SessionRecovery recovery_;
+  ConfigTxtFiles config_files_;
+  ConfigMirror mirror_;
+  ModuleWatch watch_;
+  ResourceSampler sampler_;
+  BoardWatch board_watch_;
+  Environment environment_;
+  std::unique_ptr<SupervisorCore> core_;
+  DeviceCore* device_ = nullptr;
+  std::function<void()> ended_;
+
+  std::map<std::string, Folder, std::less<>> folders_;
+  JsonObject board_;
+  SteadyTime board_at_{};
+  bool told_well_ = false;
+  std::deque<JsonObject> alerts_;  // newest last
+  std::map<std::uint32_t, Observer> observers_;
+  std::uint32_t next_observer_ = 1;
+};
+
+}  // namespace starling::agent
