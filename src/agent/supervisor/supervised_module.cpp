@@ -150,6 +150,11 @@ void SupervisedModule::retire() {
   stop_cause_ = Cause::removed;
 }
 
+void SupervisedModule::sweep() {
+  swept_ = true;
+  process_.look_at_tree();
+}
+
 void SupervisedModule::reconcile(const StartGate& gate) {
   wait_ = StartGate::Wait::nothing;
   waits_for_.clear();
@@ -204,11 +209,8 @@ void SupervisedModule::settle_answer() {
 
 void SupervisedModule::start() {
   if (next_manifest_) manifest_ = *std::exchange(next_manifest_, std::nullopt);
-  if (!swept_) {
-    swept_ = true;
-    process_.look_at_tree();  // somebody else's leftovers end first
-    if (has_tree()) return;
-  }
+  if (!swept_) sweep();
+  if (has_tree()) return;  // somebody else's leftovers end first
   ++epoch_;
   attempt_ = policy_.failures() + 1;
   ++starts_;

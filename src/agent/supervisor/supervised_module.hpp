@@ -74,6 +74,7 @@ class SupervisedModule {
   void skip_to(std::uint64_t epoch) { epoch_ = std::max(epoch_, epoch); }  // used up by an earlier agent
   void retry_now(Cause cause);                                             // if it waits for its next attempt
   void retire();                                                           // its folder is gone
+  void sweep();  // ends what an earlier agent's or keeper's time left of it
   void reconcile(const StartGate& gate);
 
   // ---- what became of its process; other runs than the present one are dropped

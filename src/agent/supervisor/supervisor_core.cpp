@@ -157,23 +157,46 @@ void SupervisorCore::take_over(std::span<const KeptChild> children, const StartP
   for (const KeptChild& child : children) {
     const auto name = parse_child_id(child.id);
     SupervisedModule* module = name ? find(name->module) : nullptr;
-    const bool wanted = module != nullptr && plan.modules.find(name->module)->second.wanted;
-    if (module == nullptr || name->run != newest[name->module] || (child.exit && !wanted)) {
-      if (module != nullptr) module->skip_to(name->run);
-      end_stranger(child);
-      continue;
+    if (module != nullptr) module->skip_to(name->run);
+    if (!name || name->run != newest[name->module]) {
+      end_run(child);
+    } else if (module == nullptr) {
+      end_gone(child, *name);
+    } else if (child.exit && !plan.modules.find(name->module)->second.wanted) {
+      module->sweep();
+      ports_.keeper.forget(child.id);
+    } else {
+      module->adopt(child, name->run, recovery_.was_ready(name->module, name->run),
+                    recovery_.was_recording(name->module, name->run));
+      if (child.exit) exited(child.id, *child.exit);
     }
-    module->adopt(child, name->run, recovery_.was_ready(name->module, name->run),
-                  recovery_.was_recording(name->module, name->run));
-    if (child.exit) exited(child.id, *child.exit);
   }
 }
 
-// One that nobody answers for: of a module that is no longer there, or of an older run.
-void SupervisorCore::end_stranger(const KeptChild& child) {
+// One that nobody waits for. Its module may have a newer one, and the tree is that one's.
+void SupervisorCore::end_run(const KeptChild& child) {
   if (child.exit) return ports_.keeper.forget(child.id);
   log_.warning("ending a process that no module answers for", {{"child", child.id}, {"pid", child.pid}});
   ports_.keeper.signal(child.id, SIGKILL, SignalScope::group);
+}
+
+// One whose module has no folder any more: there is a module until its whole tree has ended.
+void SupervisorCore::end_gone(const KeptChild& child, const RunName& name) {
+  log_.warning("ending a process whose module is gone", {{"child", child.id}, {"pid", child.pid}});
+  const std::string module(name.module);
+  auto gone =
+      std::make_unique<SupervisedModule>(module, fail(ErrorCode::not_found, "its folder is gone"), false,
+                                         static_cast<ModuleHost&>(*this), SeededRandom(random_()));
+  gone->retire();
+  if (child.exit) {
+    gone->sweep();
+    ports_.keeper.forget(child.id);
+  } else {
+    gone->adopt(child, name.run, false, false);
+  }
+  modules_[module] = std::move(gone);
+  leaving_.insert(module);
+  put_in_order();
 }
 
 void SupervisorCore::compare(std::span<const KeptChild> children, bool reconnected) {
@@ -181,13 +204,16 @@ void SupervisorCore::compare(std::span<const KeptChild> children, bool reconnect
   for (const KeptChild& child : children) {
     const auto name = parse_child_id(child.id);
     SupervisedModule* module = name ? find(name->module) : nullptr;
-    if (module == nullptr || !module->is_present(name->run)) {
-      end_stranger(child);
+    if (name && module == nullptr) {
+      end_gone(child, *name);
+    } else if (!name || !module->is_present(name->run)) {
+      end_run(child);
       continue;
+    } else {
+      module->spawned(name->run, child.pid, child.start_time);
+      if (child.exit) exited(child.id, *child.exit);
     }
     known.insert(name->module);
-    module->spawned(name->run, child.pid, child.start_time);
-    if (child.exit) exited(child.id, *child.exit);
   }
   for (const auto& [name, module] : modules_) {
     const bool unanswered = module->pid() == 0 && !reconnected;  // its spawn may be on its way
@@ -197,10 +223,11 @@ void SupervisorCore::compare(std::span<const KeptChild> children, bool reconnect
 
 void SupervisorCore::spawned(const KeptChild& child) {
   const Turn turn(*this);
-  std::uint64_t run = 0;
-  SupervisedModule* module = find_run(child.id, run);
-  if (module == nullptr || !module->is_present(run)) return end_stranger(child);
-  module->spawned(run, child.pid, child.start_time);
+  const auto name = parse_child_id(child.id);
+  SupervisedModule* module = name ? find(name->module) : nullptr;
+  if (name && module == nullptr) return end_gone(child, *name);
+  if (!name || !module->is_present(name->run)) return end_run(child);
+  module->spawned(name->run, child.pid, child.start_time);
 }
 
 void SupervisorCore::spawn_failed(const SpawnFailure& failure) {
@@ -315,7 +342,8 @@ void SupervisorCore::wake_dependents() {
 void SupervisorCore::sync_files() {
   const SteadyTime now = ports_.clock.steady();
   if (!begun_ || !files_behind_ || (now < files_after_ && !shut_down_)) return;
-  const std::vector<ModuleStatus> modules = statuses();
+  std::vector<ModuleStatus> modules = statuses();
+  std::erase_if(modules, [this](const ModuleStatus& module) { return leaving_.contains(module.name); });
   const Result<void> recovered = recovery_.sync(modules);
   if (!recovered) log_.error("running_modules.json: " + recovered.error().message);
   const Result<void> mirrored = mirror_.sync(modules);

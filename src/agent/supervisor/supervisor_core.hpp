@@ -115,7 +115,8 @@ class SupervisorCore final : private ModuleHost {
   void begin(std::span<const KeptChild> children);
   void take_over(std::span<const KeptChild> children, const StartPlan& plan);
   void compare(std::span<const KeptChild> children, bool reconnected);
-  void end_stranger(const KeptChild& child);
+  void end_run(const KeptChild& child);
+  void end_gone(const KeptChild& child, const RunName& name);
   void settle();
   void wake_dependents();
   StartGate gate_of(const SupervisedModule& module) const;

@@ -253,15 +253,45 @@ TEST_F(SupervisorCoreTest, WhatWasDisabledMeanwhileIsStopped) {
   EXPECT_EQ(state("a"), disabled);
 }
 
-TEST_F(SupervisorCoreTest, AProcessWithoutAModuleIsEnded) {
+TEST_F(SupervisorCoreTest, AProcessWithoutAModuleIsEndedWithItsWholeTree) {
   module("a", true);
   start_agent();
   up("a");
   kill_agent();
+  board.leftovers = {"a"};  // what it set free
+  board.unkillable = {"a"};
   manifests.clear();
   start_agent();
-  EXPECT_EQ(board.signals.back().number, SIGKILL);
+  EXPECT_EQ(state("a"), stopping);
+  EXPECT_EQ(status("a").cause, Cause::removed);
+  exit("a", 0);
   EXPECT_THAT(board.children, IsEmpty());
+  EXPECT_THAT(deaths, IsEmpty());
+  EXPECT_TRUE(core->status("a")) << "something of it lives";
+  board.unkillable.clear();
+  pass(Seconds(2));
+  EXPECT_THAT(board.leftovers, IsEmpty());
+  EXPECT_FALSE(core->status("a"));
+}
+
+TEST_F(SupervisorCoreTest, WhatADeadModuleWithoutAFolderLeftBehindIsEnded) {
+  module("a", true);
+  module("b", true);
+  start_agent();
+  up("a");
+  up("b");
+  kill_agent();
+  for (auto& [id, child] : board.children)
+    FakeBoard::end(child, SIGSEGV);
+  board.leftovers = {"a", "b"};
+  manifests.erase("a");
+  enabled["b"] = false;
+  start_agent();
+  EXPECT_THAT(board.children, IsEmpty());
+  EXPECT_THAT(board.leftovers, IsEmpty());
+  pass(Seconds(1));
+  EXPECT_FALSE(core->status("a"));
+  EXPECT_EQ(state("b"), disabled);
 }
 
 TEST_F(SupervisorCoreTest, AKilledKeeperCostsNobodyAnAttempt) {
