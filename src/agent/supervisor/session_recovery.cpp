@@ -18,9 +18,10 @@ JsonArray to_json(const SessionRecovery::Names& names) {
 }
 
 Result<SessionRecovery::Names> names_at(const JsonReader& reader, std::string_view key) {
-  const auto array = reader.array(key);
+  const auto array = reader.optional_array(key);
   if (!array) return fail(array);
   SessionRecovery::Names names;
+  if (*array == nullptr) return names;
   for (const Json& name : **array) {
     if (!name.is_string()) return fail(ErrorCode::corrupted, std::string(key) + " holds more than names");
     names.emplace(name.get_string());
@@ -38,7 +39,8 @@ StartPlan SessionRecovery::plan(const Enabled& enabled, const Names& living) {
   bool whole = true;  // everything of it lives
   for (const std::string& name : former_->wanted) {
     const auto known = enabled.find(name);
-    if (known != enabled.end() && !was_listed(name, known->second)) continue;
+    const bool gone = known == enabled.end() && former_->missing.contains(name);
+    if (gone || (known != enabled.end() && !was_listed(name, known->second))) continue;
     to_recover_.insert(name);
     whole = whole && living.contains(name);
   }
@@ -105,13 +107,18 @@ bool SessionRecovery::was_recording(std::string_view module, std::uint64_t run) 
 
 // ---- while the agent runs
 
+void SessionRecovery::uninstalled(std::string_view module) {
+  if (const auto listed = to_recover_.find(module); listed != to_recover_.end()) to_recover_.erase(listed);
+}
+
 Result<void> SessionRecovery::sync(std::span<const ModuleStatus> modules) {
   const bool all_down = std::ranges::all_of(
       modules, [](const ModuleStatus& module) { return module.state == ModuleState::disabled; });
   if (going_down_ && !all_down) return {};  // until then the file says what ran
   if (attempts_ > 0 && !going_down_ && all_run(modules)) {
     attempts_ = 0;
-    to_recover_.clear();
+    for (const ModuleStatus& module : modules)
+      to_recover_.erase(module.name);
     Session session = session_of(modules);
     if (session.wanted == session.enabled) return remove(std::move(session));
   }
@@ -125,8 +132,9 @@ SessionRecovery::Session SessionRecovery::session_of(std::span<const ModuleStatu
   session.boot_id = boot_id_;
   session.clean = going_down_;
   session.attempts = attempts_;
-  session.wanted = to_recover_;
+  session.wanted = session.missing = to_recover_;
   for (const ModuleStatus& module : modules) {
+    session.missing.erase(module.name);
     const bool listed = module.wanted && !(going_down_ && module.forced);
     if (!listed) session.wanted.erase(module.name);
     if (listed) session.wanted.insert(module.name);
@@ -144,7 +152,7 @@ SessionRecovery::Session SessionRecovery::session_of(std::span<const ModuleStatu
 bool SessionRecovery::all_run(std::span<const ModuleStatus> modules) const {
   return std::ranges::all_of(to_recover_, [&](const std::string& name) {
     const auto module = std::ranges::find(modules, name, &ModuleStatus::name);
-    return module != modules.end() && (is_ready(module->state) || !module->wanted);
+    return module == modules.end() || is_ready(module->state) || !module->wanted;
   });
 }
 
@@ -164,6 +172,7 @@ JsonObject SessionRecovery::to_json(const Session& session) {
   json["running_modules"] = agent::to_json(session.wanted);
   json["enabled"] = agent::to_json(session.enabled);
   json["finished"] = agent::to_json(session.finished);
+  json["missing"] = agent::to_json(session.missing);
   json["boot_id"] = session.boot_id;
   json["clean"] = session.clean;
   json["recovery_attempts"] = session.attempts;
@@ -178,6 +187,7 @@ Result<SessionRecovery::Session> SessionRecovery::parse(std::string_view text) {
   auto wanted = names_at(reader, "running_modules");
   auto enabled = names_at(reader, "enabled");
   auto finished = names_at(reader, "finished");
+  auto missing = names_at(reader, "missing");
   auto boot_id = reader.string("boot_id");
   const auto clean = reader.boolean("clean");
   const auto attempts = reader.integer("recovery_attempts");
@@ -185,6 +195,7 @@ Result<SessionRecovery::Session> SessionRecovery::parse(std::string_view text) {
   if (!wanted) return fail(wanted);
   if (!enabled) return fail(enabled);
   if (!finished) return fail(finished);
+  if (!missing) return fail(missing);
   if (!boot_id) return fail(boot_id);
   if (!clean) return fail(clean);
   if (!attempts) return fail(attempts);
@@ -192,9 +203,10 @@ Result<SessionRecovery::Session> SessionRecovery::parse(std::string_view text) {
     return fail(ErrorCode::corrupted, "recovery_attempts is " + std::to_string(*attempts));
   }
   if (!runs) return fail(runs);
-  Session session{
-      std::move(*boot_id),  *clean, static_cast<int>(*attempts), std::move(*wanted), std::move(*enabled),
-      std::move(*finished), {}};
+  Session session{std::move(*boot_id),         *clean,
+                  static_cast<int>(*attempts), std::move(*wanted),
+                  std::move(*enabled),         std::move(*finished),
+                  std::move(*missing),         {}};
   for (const auto& [name, value] : **runs) {
     if (!value.is_object()) return fail(ErrorCode::corrupted, "a run is not an object");
     const JsonReader fields(value.get_object());

@@ -3,9 +3,10 @@
 //
 // The file says what was wanted, not only what was ready: a module between two attempts comes back too. It
 // also says what was enabled then. Where the generation says something else now, somebody has spoken since,
-// and the generation counts. While a recovery goes on, names are not taken off the list, also those whose
-// folder is missing; when all of it runs, the file goes, unless more or less is wanted than what is enabled.
-// A recovery is counted before it begins; after two that did not come to their end the generation counts.
+// and the generation counts. While a recovery goes on, names are not taken off the list; when all of it that
+// is there runs, the file goes, unless more or less is wanted than what is enabled. A name whose folder is
+// missing holds up nothing; it is forgotten when it is missing at the next start too. A recovery is counted
+// before it begins; after two that did not come to their end the generation counts.
 #pragma once
 
 #include <cstdint>
@@ -56,6 +57,8 @@ class SessionRecovery {
 
   // Brings the file in step. Errors: those of Disk; call again.
   Result<void> sync(std::span<const ModuleStatus> modules);
+  // Its folder was taken away while the agent runs.
+  void uninstalled(std::string_view module);
   // From now on the list loses only what had to be killed: the device goes down in order.
   void going_down() { going_down_ = true; }
 
@@ -78,6 +81,7 @@ class SessionRecovery {
     Names wanted;
     Names enabled;
     Names finished;  // their work was done in that boot
+    Names missing;   // of the wanted ones: those whose folder is
     std::map<std::string, Run, std::less<>> runs;
     bool operator==(const Session&) const = default;
   };
@@ -96,7 +100,7 @@ class SessionRecovery {
   std::string boot_id_;
   Logger log_;
   std::optional<Session> former_;  // as found
-  Names to_recover_;               // while recovering
+  Names to_recover_;               // while recovering; then those that are missing
   int attempts_ = 0;               // 0: not recovering
   bool going_down_ = false;
   std::optional<Session> synced_;  // what the disk knows, by the file or by its absence

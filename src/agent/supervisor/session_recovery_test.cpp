@@ -135,7 +135,7 @@ TEST_F(SessionRecoveryTest, ARecoveryIsCountedBeforeAnythingStarts) {
   EXPECT_THAT(wanted(), ElementsAre("a", "b"));
 }
 
-TEST_F(SessionRecoveryTest, AMissingFolderIsNotTakenOffTheList) {
+TEST_F(SessionRecoveryTest, AMissingFolderIsNotTakenOffTheListAtOnce) {
   start_agent();
   command("c", start);
   write_files();
@@ -146,11 +146,50 @@ TEST_F(SessionRecoveryTest, AMissingFolderIsNotTakenOffTheList) {
   up("a");
   up("b");
   write_files();
-  EXPECT_TRUE(recovery->recovering());
+  EXPECT_FALSE(recovery->recovering()) << "nobody knows whether it ever comes back";
   pull_plug("boot-3");
   manifests.insert_or_assign("c", kept);
   start_agent();
   EXPECT_THAT(wanted(), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(SessionRecoveryTest, WhatIsMissingAtTwoStartsIsForgotten) {
+  start_agent();
+  command("c", start);
+  write_files();
+  const Result<ModuleManifest> kept = manifests.at("c");
+  manifests.erase("c");
+  for (const char* boot : {"boot-2", "boot-3"}) {
+    pull_plug(boot);
+    start_agent();
+    up("a");
+    up("b");
+    write_files();
+    EXPECT_FALSE(recovery->recovering()) << boot;
+  }
+  EXPECT_FALSE(file_exists());
+  pull_plug("boot-4");
+  manifests.insert_or_assign("c", kept);
+  start_agent();
+  EXPECT_THAT(wanted(), ElementsAre("a", "b"));
+  EXPECT_EQ(recovery->problem(), "");
+}
+
+TEST_F(SessionRecoveryTest, WhatIsUninstalledDuringARecoveryIsTakenOffTheList) {
+  start_agent();
+  command("c", start);
+  write_files();
+  pull_plug("boot-2");
+  start_agent();
+  up("a");
+  up("b");
+  core->remove("c");
+  board.children.erase(present("c"));
+  attach();
+  write_files();
+  EXPECT_FALSE(core->status("c"));
+  EXPECT_FALSE(recovery->recovering());
+  EXPECT_FALSE(file_exists());
 }
 
 TEST_F(SessionRecoveryTest, WhoeverSpokeLastCounts) {

@@ -69,7 +69,9 @@ void SupervisorCore::remove(std::string_view name) {
   SupervisedModule* module = find(name);
   if (module == nullptr) return;
   module->retire();
+  recovery_.uninstalled(name);
   leaving_.emplace(name);
+  files_behind_ = true;
 }
 
 void SupervisorCore::put_in_order() {
