@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "agent/supervisor/module_folder.hpp"
 
@@ -39,8 +40,10 @@ Result<void> ModuleWatch::start(const std::filesystem::path& modules_folder) {
   const int handle = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (handle < 0) return fail(ErrorCode::io, std::string("inotify: ") + std::strerror(errno));
   watch_ = std::make_unique<Watch>(executor_, handle);
-  folder_ = modules_folder;
-  folder_watch_ = ::inotify_add_watch(handle, folder_.c_str(), of_modules);
+  folder_ = std::filesystem::absolute(modules_folder);
+  if (!folder_.has_filename()) folder_ = folder_.parent_path();
+  parent_watch_ = add_watch(folder_.parent_path(), of_modules);
+  folder_watch_ = add_watch(folder_, of_modules);
   if (folder_watch_ < 0) {
     const int number = errno;
     watch_.reset();
@@ -57,21 +60,25 @@ asio::awaitable<void> ModuleWatch::stop() {
   watch_.reset();
 }
 
+int ModuleWatch::add_watch(const std::filesystem::path& folder, std::uint32_t mask) const {
+  return ::inotify_add_watch(watch_->descriptor.native_handle(), folder.c_str(), mask);
+}
+
 void ModuleWatch::watch_all(std::set<std::string>& found) {
+  std::size_t count = 0;
   std::error_code error;
   for (auto entry = std::filesystem::directory_iterator(folder_, error);
        !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (!valid_module_name(name) || found.size() >= max_modules) continue;
+    if (!valid_module_name(name) || count == max_modules) continue;
+    ++count;
     watch_module(name);
     found.insert(name);
   }
 }
 
 void ModuleWatch::watch_module(const std::string& name) {
-  const auto path = folder_ / name;
-  // The same folder again is the same watch.
-  const int number = ::inotify_add_watch(watch_->descriptor.native_handle(), path.c_str(), of_files);
+  const int number = add_watch(folder_ / name, of_files);  // the same folder again is the same watch
   if (number >= 0 && (modules_.size() < 2 * max_modules || modules_.contains(number))) {
     modules_[number] = name;
   } else if (number < 0 && errno == ENOSPC) {
@@ -79,17 +86,29 @@ void ModuleWatch::watch_module(const std::string& name) {
   }
 }
 
-void ModuleWatch::take(int watch, std::uint32_t mask, std::string_view name, std::set<std::string>& changed) {
-  if ((mask & IN_Q_OVERFLOW) != 0) {  // something was lost, of whichever module
-    for (const auto& [number, module] : modules_)
-      changed.insert(module);
-    watch_all(changed);
-    return;
+// Whatever is at the folder's place now; every module that was or is there may have changed.
+void ModuleWatch::watch_anew(std::set<std::string>& changed) {
+  for (const auto& [number, module] : modules_)
+    changed.insert(module);
+  if (const int number = add_watch(folder_, of_modules); number != folder_watch_) {
+    const int inotify = watch_->descriptor.native_handle();
+    for (const auto& [former, module] : std::exchange(modules_, {}))
+      ::inotify_rm_watch(inotify, former);
+    ::inotify_rm_watch(inotify, std::exchange(folder_watch_, number));
   }
+  watch_all(changed);
+}
+
+void ModuleWatch::take(int watch, std::uint32_t mask, std::string_view name, std::set<std::string>& changed) {
+  if ((mask & IN_Q_OVERFLOW) != 0) return watch_anew(changed);  // something was lost
   if (watch == folder_watch_) {
     if (!valid_module_name(name)) return;
     if ((mask & (IN_CREATE | IN_MOVED_TO)) != 0) watch_module(std::string(name));
     changed.emplace(name);
+    return;
+  }
+  if (watch == parent_watch_) {
+    if (name == folder_.filename()) watch_anew(changed);
     return;
   }
   const auto module = modules_.find(watch);

@@ -1,7 +1,8 @@
 // Purpose: notices when somebody edits a module's config.txt or module.toml, or brings or takes a module,
 // with inotify. Owner: Agent. Thread: the io_context's. Lifetime: stop() completes before destruction.
 //
-// A module may write into its own folder as fast as it can: it is looked at a few times a second.
+// A module may write into its own folder as fast as it can: it is looked at a few times a second. The folder
+// of all modules may itself be taken away and replaced, or be a link that is turned.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +37,10 @@ class ModuleWatch {
   asio::awaitable<void> run();
   std::set<std::string> read_events();
   void take(int watch, std::uint32_t mask, std::string_view name, std::set<std::string>& changed);
+  int add_watch(const std::filesystem::path& folder, std::uint32_t mask) const;  // -1: errno
   void watch_module(const std::string& name);
   void watch_all(std::set<std::string>& found);
+  void watch_anew(std::set<std::string>& changed);
 
   asio::any_io_executor executor_;
   Changed changed_;
@@ -45,7 +48,8 @@ class ModuleWatch {
   TaskGroup tasks_;
   std::filesystem::path folder_;
   std::unique_ptr<Watch> watch_;
-  int folder_watch_ = -1;
+  int folder_watch_ = -1;  // -1: the folder is away
+  int parent_watch_ = -1;
   std::map<int, std::string> modules_;  // by watch
 };
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <fstream>
+#include <set>
 
 #include "agent/supervisor/module_folder.hpp"
 
@@ -18,9 +19,10 @@ using testing::ElementsAre;
 
 struct Watched : testing::Test {
   Watched()
-      : root(fs::temp_directory_path() / ("starling-watch-" + std::to_string(::getpid()))),
+      : base(fs::temp_directory_path() / ("starling-watch-" + std::to_string(::getpid()))),
+        root(base / "modules"),
         watch(context.get_executor(), [this](std::string_view module) { changed.emplace_back(module); }, {}) {
-    fs::remove_all(root);
+    fs::remove_all(base);
     fs::create_directories(root / "one");
     fs::create_directories(root / "two");
     EXPECT_TRUE(watch.start(root));
@@ -29,7 +31,7 @@ struct Watched : testing::Test {
     TaskGroup stopping(context.get_executor(), {});
     stopping.start("stop", watch.stop());
     context.run();
-    fs::remove_all(root);
+    fs::remove_all(base);
   }
   void put(const std::string& path, std::string_view text) const { std::ofstream(root / path) << text; }
   // What was noticed by one look.
@@ -39,8 +41,17 @@ struct Watched : testing::Test {
       context.run_one();
     return changed;
   }
+  // What was noticed until this was.
+  std::set<std::string> look_until(const std::string& module) {
+    std::set<std::string> seen;
+    while (!seen.contains(module)) {
+      look();
+      seen.insert(changed.begin(), changed.end());
+    }
+    return seen;
+  }
 
-  fs::path root;
+  fs::path base, root;
   asio::io_context context;
   std::vector<std::string> changed;
   ModuleWatch watch;
@@ -78,6 +89,41 @@ TEST_F(Watched, AModuleThatWritesALotIsStillOneChange) {
   while (std::ranges::find(seen, "two") == seen.end())
     seen = look();
   EXPECT_LE(seen.size(), 2u);
+}
+
+TEST_F(Watched, TheFolderOfAllModulesIsReplaced) {
+  fs::rename(root, base / "former");
+  fs::create_directories(root / "three");
+  EXPECT_THAT(look_until("three"), ElementsAre("one", "three", "two"));
+  put("../former/one/config.txt", "enabled = true\n");
+  put("three/config.txt", "enabled = true\n");
+  EXPECT_THAT(look_until("three"), ElementsAre("three"));
+}
+
+TEST_F(Watched, TheFolderOfAllModulesIsAwayForAWhile) {
+  fs::rename(root, base / "former");
+  EXPECT_THAT(look(), ElementsAre("one", "two"));
+  fs::rename(base / "former", root);
+  EXPECT_THAT(look(), ElementsAre("one", "two"));
+  fs::remove_all(root);
+  EXPECT_THAT(look(), ElementsAre("one", "two"));
+  fs::create_directories(root / "three");
+  EXPECT_THAT(look_until("three"), ElementsAre("three"));
+}
+
+TEST_F(Watched, ALinkToTheFolderIsTurned) {
+  fs::create_directories(base / "next/three");
+  ModuleWatch linked(context.get_executor(),
+                     [this](std::string_view module) { changed.emplace_back(module); }, {});
+  fs::create_directory_symlink(root, base / "link");
+  ASSERT_TRUE(linked.start(base / "link/"));
+  fs::create_directory_symlink(base / "next", base / "turned");
+  fs::rename(base / "turned", base / "link");
+  EXPECT_THAT(look_until("three"), ElementsAre("one", "three", "two"));
+  TaskGroup stopping(context.get_executor(), {});
+  stopping.start("stop", linked.stop());
+  while (stopping.running() > 0)
+    context.run_one();
 }
 
 TEST(ModuleWatch, AFolderThatIsNotThereIsAnError) {
