@@ -48,6 +48,17 @@ int send_packet(const FileDescriptor& socket, const std::string& packet,
   return sent < 0 ? errno : 0;
 }
 
+// Nothing: there is none yet. Empty: the connection has ended.
+std::optional<std::string_view> receive_packet(const FileDescriptor& socket) {
+  static std::array<char, max_packet_bytes + 1> buffer;  // static: not on the stack of a small board
+  ssize_t got = 0;
+  do {
+    got = ::recv(socket.number(), buffer.data(), buffer.size(), 0);
+  } while (got < 0 && errno == EINTR);
+  if (got < 0 && errno == EAGAIN) return std::nullopt;
+  return std::string_view(buffer.data(), got < 0 ? 0 : static_cast<std::size_t>(got));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<AgentLink>> AgentLink::listen(const std::string& path, Poller& poller,
@@ -80,6 +91,7 @@ AgentLink::AgentLink(std::string path, FileDescriptor socket, Poller& poller, Re
       receiver_(receiver),
       log_(log),
       listener_(*this),
+      newcomer_(*this),
       connection_(*this) {
   listener_.socket = std::move(socket);
 }
@@ -104,9 +116,28 @@ void AgentLink::accept() {
     log_.warning("a connection of another user is refused");
     return;
   }
+  if (newcomer_.socket) greet();  // it may have said hello by now
+  drop_newcomer();
+  newcomer_.socket = std::move(accepted);
+  if (poller_.watch(newcomer_.socket, newcomer_) != 0) newcomer_.socket.reset();
+}
+
+void AgentLink::Newcomer::ready(std::uint32_t) {
+  link.greet();
+}
+
+void AgentLink::greet() {
+  const std::optional<std::string_view> packet = receive_packet(newcomer_.socket);
+  if (!packet) return;
+  const Result<Request> request = parse_request(*packet);
+  if (!request || !std::holds_alternative<Hello>(*request)) {
+    if (!packet->empty()) log_.warning("an agent that does not begin with hello is disconnected");
+    return drop_newcomer();
+  }
   drop();
-  connection_.socket = std::move(accepted);
-  if (poller_.watch(connection_.socket, connection_) != 0) drop();
+  connection_.socket = std::move(newcomer_.socket);
+  poller_.change(connection_.socket, connection_, EPOLLIN);
+  receiver_.attached();
 }
 
 void AgentLink::Connection::ready(std::uint32_t events) {
@@ -115,30 +146,16 @@ void AgentLink::Connection::ready(std::uint32_t events) {
 }
 
 void AgentLink::receive() {
-  static std::array<char, max_packet_bytes + 1> buffer;  // static: not on the stack of a small board
-  ssize_t got = 0;
-  do {
-    got = ::recv(connection_.socket.number(), buffer.data(), buffer.size(), 0);
-  } while (got < 0 && errno == EINTR);
-  if (got > 0) {
-    take(std::string_view(buffer.data(), static_cast<std::size_t>(got)));
-  } else if (got == 0 || errno != EAGAIN) {
-    drop();
-  }
-}
-
-void AgentLink::take(std::string_view packet) {
-  const Result<Request> request = parse_request(packet);
+  const std::optional<std::string_view> packet = receive_packet(connection_.socket);
+  if (!packet) return;
+  if (packet->empty()) return drop();
+  const Result<Request> request = parse_request(*packet);
   if (!request) {
     send(Problem{request.error().message});
   } else if (std::holds_alternative<Hello>(*request)) {
-    connection_.is_attached = true;
     receiver_.attached();
-  } else if (is_attached()) {
-    receiver_.requested(*request);
   } else {
-    log_.warning("an agent that does not begin with hello is disconnected");
-    drop();
+    receiver_.requested(*request);
   }
 }
 
@@ -167,7 +184,13 @@ void AgentLink::drop() {
   poller_.ignore(connection_.socket);
   connection_.socket.reset();
   connection_.outbox.clear();
-  if (std::exchange(connection_.is_attached, false)) receiver_.detached();
+  receiver_.detached();
+}
+
+void AgentLink::drop_newcomer() {
+  if (!newcomer_.socket) return;
+  poller_.ignore(newcomer_.socket);
+  newcomer_.socket.reset();
 }
 
 }  // namespace starling::keeper

@@ -1,9 +1,9 @@
 // Purpose: the socket on which the agent talks to the keeper; one packet is one message.
 // Owner: Keeper. Thread: main. Lifetime: the keeper's; the socket's file is removed with it.
 //
-// The newest connection is the agent's: an older one is closed. While reports wait because the agent does not
-// read, its requests are not read either: so no more can wait than there are children, and whatever is lost
-// with a connection is told anew in the next one.
+// The newest connection that has said hello is the agent's: an older one is closed then. While reports wait
+// because the agent does not read, its requests are not read either: so no more can wait than there are
+// children, and whatever is lost with a connection is told anew in the next one.
 #pragma once
 
 #include <deque>
@@ -34,7 +34,7 @@ class AgentLink {
                                                    Receiver& receiver, const Log& log);
   ~AgentLink();
 
-  bool is_attached() const { return connection_.is_attached; }
+  bool is_attached() const { return static_cast<bool>(connection_.socket); }
   // Unless an agent is attached, nothing happens. The descriptors stay the caller's, and open until the agent
   // has read: nobody but the agent can have them closed, and it is not heard before.
   void send(const Report& report, std::vector<int> descriptors = {});
@@ -52,26 +52,33 @@ class AgentLink {
     AgentLink& link;
     FileDescriptor socket;
   };
+  struct Newcomer final : Poller::Source {  // has not said hello; the next one takes its place
+    explicit Newcomer(AgentLink& l) : link(l) {}
+    void ready(std::uint32_t events) override;
+    AgentLink& link;
+    FileDescriptor socket;
+  };
   struct Connection final : Poller::Source {
     explicit Connection(AgentLink& l) : link(l) {}
     void ready(std::uint32_t events) override;
     AgentLink& link;
     FileDescriptor socket;
     std::deque<Waiting> outbox;
-    bool is_attached = false;
   };
 
   void accept();
+  void greet();
   void receive();
-  void take(std::string_view packet);
   void flush();
   void drop();
+  void drop_newcomer();
 
   std::string path_;
   Poller& poller_;
   Receiver& receiver_;
   const Log& log_;
   Listener listener_;
+  Newcomer newcomer_;
   Connection connection_;
 };
 
