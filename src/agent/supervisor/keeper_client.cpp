@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
@@ -13,6 +14,7 @@
 #include <cstring>
 #include <deque>
 #include <optional>
+#include <utility>
 
 #include "agent/supervisor/keeper_reports.hpp"
 
@@ -22,6 +24,7 @@ namespace {
 constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t max_descriptors = 8;  // more than any message has
 constexpr Milliseconds reconnect_pause{200};
+constexpr Milliseconds first_leave_pause{200}, longest_leave_pause{60'000};
 using Stream = asio::posix::stream_descriptor;
 
 }  // namespace
@@ -47,6 +50,7 @@ struct KeeperClient::Connection {
   Stream stream;
   std::deque<std::string> unsent;
   std::size_t unsent_bytes = 0;
+  bool incomplete = false;  // descriptors did not arrive
 };
 
 std::optional<KeeperClient::Packet> KeeperClient::Connection::receive() {
@@ -81,7 +85,11 @@ bool KeeperClient::Connection::try_send(const std::string& packet) {
 }
 
 KeeperClient::KeeperClient(const asio::any_io_executor& executor, std::filesystem::path socket, Logger log)
-    : executor_(executor), socket_(std::move(socket)), log_(log), tasks_(executor, log) {}
+    : executor_(executor),
+      socket_(std::move(socket)),
+      log_(log),
+      tasks_(executor, log),
+      leave_pause_(first_leave_pause) {}
 
 KeeperClient::~KeeperClient() = default;
 
@@ -155,7 +163,7 @@ void KeeperClient::received(Packet packet) {
   } else if (auto* exited = std::get_if<keeper::Exited>(&*report)) {
     listener_->exited(exited->id, from_keeper(exited->exit));
   } else if (auto* spawned = std::get_if<keeper::Spawned>(&*report)) {
-    listener_->spawned(from_keeper(std::move(spawned->child), std::move(packet.descriptors)));
+    listener_->spawned(take(std::move(spawned->child), std::move(packet.descriptors)));
   } else if (auto* failed = std::get_if<keeper::SpawnFailed>(&*report)) {
     listener_->spawn_failed(from_keeper(std::move(*failed)));
   } else if (auto* unsent = std::get_if<keeper::SignalFailed>(&*report)) {
@@ -163,8 +171,9 @@ void KeeperClient::received(Packet packet) {
   } else if (auto* welcome = std::get_if<keeper::Welcome>(&*report)) {
     greeting_ = from_keeper(*welcome);
   } else if (auto* listed = std::get_if<keeper::ChildListed>(&*report)) {
-    listing_.push_back(from_keeper(std::move(listed->child), std::move(packet.descriptors)));
+    listing_.push_back(take(std::move(listed->child), std::move(packet.descriptors)));
   } else if (std::holds_alternative<keeper::Listed>(*report)) {
+    if (!connection_->incomplete) leave_pause_ = first_leave_pause;
     listener_->attached(greeting_, std::exchange(listing_, {}));
   } else if (std::holds_alternative<keeper::Stop>(*report)) {
     listener_->stop_asked();
@@ -173,6 +182,24 @@ void KeeperClient::received(Packet packet) {
   } else if (auto* unsupported = std::get_if<keeper::Unsupported>(&*report)) {
     log_.warning("the keeper is older than the agent", {{"does_not_know", unsupported->verb}});
   }
+}
+
+KeptChild KeeperClient::take(keeper::HeldChild child, std::vector<FileDescriptor> descriptors) {
+  if (descriptors.size() < child.handles.size()) {
+    log_.error("output or notify socket of a module did not arrive: the agent has too many files open",
+               {{"child", child.id}});
+    if (!std::exchange(connection_->incomplete, true)) {
+      tasks_.start("keeper anew", leave(connection_, leave_pause_));
+      leave_pause_ = std::min(2 * leave_pause_, longest_leave_pause);
+    }
+  }
+  return from_keeper(std::move(child), std::move(descriptors));
+}
+
+asio::awaitable<void> KeeperClient::leave(std::shared_ptr<Connection> connection, Milliseconds pause) {
+  asio::steady_timer waiting(executor_, pause);
+  const auto [stopped] = co_await waiting.async_wait(tuple_awaitable);
+  if (!stopped) connection->close();
 }
 
 asio::awaitable<void> KeeperClient::write(std::shared_ptr<Connection> connection) {

@@ -2,6 +2,8 @@
 // Owner: Agent. Thread: the io_context's. Lifetime: stop() completes before destruction.
 //
 // The connection is made again, for ever, when it is lost; requests in between are dropped, as the port says.
+// It is also made again, ever more rarely, while descriptors that the keeper sends do not arrive, because the
+// agent has too many files open: the keeper sends them with each list. Until then a child is without them.
 #pragma once
 
 #include <filesystem>
@@ -44,8 +46,10 @@ class KeeperClient final : public KeeperPort {
   asio::awaitable<void> read(std::shared_ptr<Connection> connection);
   asio::awaitable<void> write(std::shared_ptr<Connection> connection);
   asio::awaitable<void> tell_refusal(SpawnFailure failure);
+  asio::awaitable<void> leave(std::shared_ptr<Connection> connection, Milliseconds pause);
   void send(const keeper::Request& request);
   void received(Packet packet);
+  KeptChild take(keeper::HeldChild child, std::vector<FileDescriptor> descriptors);
 
   asio::any_io_executor executor_;
   std::filesystem::path socket_;
@@ -55,6 +59,7 @@ class KeeperClient final : public KeeperPort {
   std::shared_ptr<Connection> connection_;  // shared with its writer, which may outlive it by a turn
   KeeperGreeting greeting_;
   std::vector<KeptChild> listing_;  // what has come of a list that has not ended
+  Milliseconds leave_pause_;        // until descriptors that did not arrive are asked for
 };
 
 }  // namespace starling::agent

@@ -227,6 +227,26 @@ TEST_F(KeeperClientTest, PassesOnWhatTheKeeperTellsAndOverlooksTheRest) {
   EXPECT_FALSE(notes_.children.back().streams.out) << "it was announced, and did not come";
 }
 
+TEST_F(KeeperClientTest, DescriptorsThatDidNotArriveAreAskedForAgain) {
+  greet();
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const FileDescriptor out(ends[0]), in(ends[1]);
+  say("spawned\0id=a:1\0pid=4\0start=4\0state=running\0fd=stdout\0fd=stderr"sv, {out.number()});
+  await_words(3);
+  EXPECT_THAT(notes_.words, ElementsAre("attached", "spawned a:1", "lost"));
+  EXPECT_TRUE(notes_.children.back().streams.out);
+  EXPECT_FALSE(notes_.children.back().streams.err);
+  accept();
+  heard();
+  say("welcome\0version=1\0pid=12\0starts=3\0crashes=1\0unrecorded=1"sv);
+  say("child\0id=a:1\0pid=4\0start=4\0state=running\0fd=stdout"sv);
+  say("listed"sv);
+  await_words(5);
+  EXPECT_THAT(notes_.words, ElementsAre("attached", "spawned a:1", "lost", "attached", "lost"));
+  greet();
+}
+
 TEST_F(KeeperClientTest, ARequestThatCannotBeWrittenHasFailedLater) {
   greet();
   client_.spawn(request("a:1", "x\0y"s));
