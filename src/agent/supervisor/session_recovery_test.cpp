@@ -183,9 +183,9 @@ TEST_F(SessionRecoveryTest, WhatIsUninstalledDuringARecoveryIsTakenOffTheList) {
   start_agent();
   up("a");
   up("b");
+  make("c");
   core->remove("c");
-  board.children.erase(present("c"));
-  attach();
+  exit("c", 0);
   write_files();
   EXPECT_FALSE(core->status("c"));
   EXPECT_FALSE(recovery->recovering());
