@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -32,38 +33,43 @@ ModuleLimits limited(std::uint64_t memory_bytes, std::optional<std::uint32_t> cp
   return limits;
 }
 
-// Each process of these trees ignores SIGTERM, says a line when it is there, and stays.
-constexpr const char* stays = "trap '' TERM; echo here; while :; do sleep 1000 & wait; done";
+// Each process of these trees ignores SIGTERM, says a line when it is there, and stays until the test ends:
+// whatever it is that a test has missed, there is nothing left then that its end would wait for.
+constexpr const char* stays = "trap '' TERM; echo here; read -r _ <&9";
 
 // A test is the keeper of what it starts: orphans come to it.
 struct Trees : testing::Test {
-  Trees() { ::prctl(PR_SET_CHILD_SUBREAPER, 1); }
+  Trees() {
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    int ends[2] = {-1, -1};
+    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    stay.reset(ends[0]);
+    let_go.reset(ends[1]);
+  }
   ~Trees() override {
-    for (const pid_t pid : started)
-      ::kill(-pid, SIGKILL);
+    let_go.reset();
     reap_all();
   }
 
   // Starts a shell script as the keeper does: own session, the place's variables, its cgroup.
   ProcessEntry start(const TreePlace& place, const std::string& script) {
-    int ends[2];
-    EXPECT_EQ(::pipe2(ends, 0), 0);
+    int ends[2] = {-1, -1};
+    EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+    const std::string command = "exec 9<&0; " + script;
     const pid_t pid = ::fork();
     if (pid == 0) {
       ::setsid();
+      ::dup2(stay.number(), STDIN_FILENO);
       ::dup2(ends[1], STDOUT_FILENO);
-      ::close(ends[0]);
-      ::close(ends[1]);
       if (!place.cgroup.empty()) std::ofstream(place.cgroup + "/cgroup.procs") << ::getpid();
       for (const auto& [name, value] : place.environment)
         ::setenv(name.c_str(), value.c_str(), 1);
       ::setenv("STAYS", stays, 1);
-      ::execl("/bin/sh", "sh", "-c", script.c_str(), static_cast<char*>(nullptr));
+      ::execl("/bin/sh", "sh", "-c", command.c_str(), static_cast<char*>(nullptr));
       ::_exit(127);
     }
     ::close(ends[1]);
     output.reset(ends[0]);
-    started.push_back(pid);
     return table.entry(pid).value();
   }
 
@@ -74,21 +80,33 @@ struct Trees : testing::Test {
       if (c == '\n') --count;
     }
   }
+  // Whoever lives holds its output open.
+  void expect_all_to_end() {
+    pollfd ended{output.number(), POLLIN, 0};
+    char rest[64];
+    ssize_t got = -1;
+    do {
+      ASSERT_EQ(::poll(&ended, 1, 60'000), 1) << "something lives";
+      got = ::read(output.number(), rest, sizeof rest);
+    } while (got > 0);
+    reap_all();
+  }
   static void reap_all() {
     while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
     }
   }
 
   ProcessTable table;
-  std::vector<pid_t> started;
-  FileDescriptor output;
+  FileDescriptor output, stay, let_go;
+  // Another run of these tests on the same machine has modules of the same names.
+  const std::string owner = "/state/" + std::to_string(::getpid());
 };
 
 // A shell, a double-forked one in a session of its own, and a grandchild in the background.
 constexpr const char* wild_tree = "(setsid sh -c \"$STAYS\" &) ; sh -c \"$STAYS\" & exec sh -c \"$STAYS\"";
 
 TEST_F(Trees, TheSweepEndsATreeThatIgnoresSigtermAndDoubleForks) {
-  ProcessTrees trees(table, std::nullopt, "/state/a", {});
+  ProcessTrees trees(table, std::nullopt, owner, {});
   const TreePlace place = trees.make(named("wild"), "wild:1").value();
   EXPECT_EQ(place.cgroup, "");
   const ProcessEntry leader = start(place, wild_tree);
@@ -97,27 +115,26 @@ TEST_F(Trees, TheSweepEndsATreeThatIgnoresSigtermAndDoubleForks) {
   EXPECT_FALSE(trees.empty("wild"));
   EXPECT_GE(trees.processes("wild").size(), 3u);
   trees.kill("wild");
-  reap_all();  // returns when nothing is left
+  expect_all_to_end();
   EXPECT_TRUE(trees.empty("wild"));
 }
 
 TEST_F(Trees, ALaterAgentFindsTheTreeByItsVariableAlone) {
-  const TreePlace place =
-      ProcessTrees(table, std::nullopt, "/state/a", {}).make(named("wild"), "wild:1").value();
+  const TreePlace place = ProcessTrees(table, std::nullopt, owner, {}).make(named("wild"), "wild:1").value();
   start(place, wild_tree);
   wait_for_lines(3);
-  ProcessTrees other(table, std::nullopt, "/state/b", {});
+  ProcessTrees other(table, std::nullopt, owner + "b", {});
   EXPECT_TRUE(other.empty("wild"));  // another agent's module of the same name
-  ProcessTrees later(table, std::nullopt, "/state/a", {});
+  ProcessTrees later(table, std::nullopt, owner, {});
   EXPECT_TRUE(later.empty("wil"));
   EXPECT_FALSE(later.empty("wild"));
   later.kill("wild");
-  reap_all();
+  expect_all_to_end();
   EXPECT_TRUE(later.empty("wild"));
 }
 
 TEST_F(Trees, WhatClearsItsEnvironmentIsFoundBySessionAndParent) {
-  ProcessTrees trees(table, std::nullopt, "/state/a", {});
+  ProcessTrees trees(table, std::nullopt, owner, {});
   const TreePlace place = trees.make(named("shy"), "shy:1").value();
   // Once without a variable in the leader's session, once in a session of its own as a child of a member.
   const ProcessEntry leader =
@@ -130,12 +147,12 @@ TEST_F(Trees, WhatClearsItsEnvironmentIsFoundBySessionAndParent) {
   ASSERT_EQ(::waitpid(leader.pid, nullptr, 0), leader.pid);
   EXPECT_GE(trees.processes("shy").size(), 2u);
   trees.kill("shy");
-  reap_all();
+  expect_all_to_end();
   EXPECT_TRUE(trees.empty("shy"));
 }
 
 TEST_F(Trees, MembershipIsOfTheTreeOnly) {
-  ProcessTrees trees(table, std::nullopt, "/state/a", {});
+  ProcessTrees trees(table, std::nullopt, owner, {});
   const ProcessEntry one = start(trees.make(named("one"), "one:1").value(), "exec sh -c \"$STAYS\"");
   wait_for_lines(1);
   trees.led_by("one", one.pid, one.start_time, false);
@@ -143,7 +160,7 @@ TEST_F(Trees, MembershipIsOfTheTreeOnly) {
   EXPECT_EQ(trees.membership("two", one.pid), Membership::stranger);
   EXPECT_EQ(trees.membership("one", ::getpid()), Membership::stranger);
   trees.kill("one");
-  reap_all();
+  expect_all_to_end();
   EXPECT_EQ(trees.membership("one", one.pid), Membership::gone);
 }
 
@@ -165,7 +182,7 @@ TEST_F(Trees, ACgroupEndsTheTreeWhereThereIsOne) {
     return;
   }
   const std::string name = "test-" + std::to_string(::getpid());
-  ProcessTrees trees(table, *std::move(cgroups), "/state/a", {});
+  ProcessTrees trees(table, *std::move(cgroups), owner, {});
   const TreePlace place = trees.make(named(name), name + ":1").value();
   ASSERT_TRUE(fs::exists(place.cgroup + "/cgroup.procs"));
   // Nothing but the cgroup holds them together.
@@ -180,7 +197,7 @@ TEST_F(Trees, ACgroupEndsTheTreeWhereThereIsOne) {
   EXPECT_TRUE(trees.cgroups()->cpu_us(name));
   EXPECT_EQ(trees.make(named(name), "again").error().code, ErrorCode::failed_precondition);
   trees.kill(name);
-  reap_all();
+  expect_all_to_end();
   EXPECT_TRUE(trees.empty(name));
   EXPECT_TRUE(trees.make(named(name), "again"));  // the folder of before is no obstacle
   fs::remove(place.cgroup);
