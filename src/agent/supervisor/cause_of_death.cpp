@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <system_error>
 
 #include "agent/supervisor/manifest_values.hpp"
 #include "agent/supervisor/notify.hpp"
@@ -62,6 +63,17 @@ std::string how_it_ended(const Death& death) {
 bool killed_by(const Death& death, int signal) {
   return death.exit.kind != ChildExit::Kind::exited && death.exit.kind != ChildExit::Kind::unknown &&
          death.exit.status == signal;
+}
+
+// In the module's own words.
+std::string what_it_said(const Death& death) {
+  std::string said;
+  if (death.said_error != 0) {
+    said += fmt::format("; it said ERRNO={} ({})", death.said_error,
+                        std::generic_category().message(death.said_error));
+  }
+  if (death.said_status != 0) said += fmt::format("; it said EXIT_STATUS={}", death.said_status);
+  return said;
 }
 
 struct Verdict {
@@ -172,7 +184,7 @@ DeathReport cause_of_death(const Death& death, DeathEvidence evidence) {
   DeathReport report;
   report.death_class = verdict.death_class;
   report.confidence = verdict.confidence;
-  report.text = std::move(verdict.text);
+  report.text = verdict.text + what_it_said(death);
   report.evidence = evidence_lines(death, evidence);
   report.fingerprint = death_fingerprint(death, report.death_class, lines);
   report.last_lines = std::move(lines);

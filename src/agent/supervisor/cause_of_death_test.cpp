@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <fstream>
 
@@ -22,6 +23,15 @@ Death death(Kind kind, int status, EndedFor ended_for = EndedFor::none, bool for
   death.ended_for = ended_for;
   death.forced = forced;
   return death;
+}
+
+TEST(CauseOfDeath, SaysWhatTheModuleSaid) {
+  Death told = death(Kind::exited, 1);
+  told.said_error = ENOENT;
+  told.said_status = 42;
+  EXPECT_EQ(cause_of_death(told, {}).text,
+            "exited with status 1; it said ERRNO=2 (No such file or directory); it said EXIT_STATUS=42");
+  EXPECT_EQ(cause_of_death(told, {}).fingerprint, cause_of_death(death(Kind::exited, 1), {}).fingerprint);
 }
 
 TEST(CauseOfDeath, FollowsFromTheEvidence) {

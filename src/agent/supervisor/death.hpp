@@ -19,8 +19,10 @@ struct Death {
   std::int32_t pid = 0;
   ChildExit exit;
   EndedFor ended_for = EndedFor::none;
-  bool forced = false;  // the supervisor sent SIGKILL
-  bool ready = false;   // it had been ready
+  bool forced = false;          // the supervisor sent SIGKILL
+  bool ready = false;           // it had been ready
+  std::int32_t said_error = 0;  // errno and exit status, as the module told them itself; 0: it did not
+  std::int32_t said_status = 0;
 };
 
 enum class DeathClass {

@@ -36,6 +36,17 @@ TEST(ModuleReport, TellsACrashWithItsCauseAndNextAttempt) {
   EXPECT_EQ(to_json(status, clock), report);  // nothing counts down
 }
 
+TEST(ModuleReport, TellsWhatTheModuleSays) {
+  ModuleStatus status;
+  status.status_text = "3 channels";
+  status.reloading = true;
+  status.main_pid = 815;
+  const JsonObject report = to_json(status, ManualClock());
+  EXPECT_EQ(report.at("status").as_string(), "3 channels");
+  EXPECT_EQ(report.at("reloading").as_bool(), true);
+  EXPECT_EQ(report.at("main_pid").as_int64(), 815);
+}
+
 TEST(ModuleReport, TellsATransition) {
   const ManualClock clock;
   Transition transition;

@@ -41,6 +41,7 @@ struct ModuleStatus {
   std::string detail;
   std::string waits_for;    // why it is not started; else empty
   std::string status_text;  // the module's own words
+  bool reloading = false;   // it said so, and not that it is ready again
   std::string manifest_problem;
 
   std::uint64_t epoch = 0;
@@ -52,7 +53,8 @@ struct ModuleStatus {
   std::uint64_t run = 0;  // of the present or last process
   std::int32_t pid = 0;   // 0: none
   std::uint64_t start_time = 0;
-  bool forced = false;  // its last stop needed SIGKILL
+  std::int32_t main_pid = 0;  // of its tree, as it says itself; 0: it says nothing
+  bool forced = false;        // its last stop needed SIGKILL
   std::optional<DeathReport> last_death;
 };
 

@@ -96,6 +96,7 @@ void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was
   process_.adopt(child, run);
   if (trial_) --trial_->attempts_left;
   swept_ = adopted_ = true;
+  said_ = {};
   was_ready_ = false;
   started_at_ = now();
   const Milliseconds patience = manifest_ ? manifest_->start_timeout : Milliseconds(0);
@@ -217,7 +218,7 @@ void SupervisedModule::start() {
   if (trial_) --trial_->attempts_left;
   adopted_ = was_ready_ = false;
   retry_at_.reset();
-  status_text_.clear();
+  said_ = {};
   started_at_ = now();
   const Cause cause = std::exchange(start_cause_, Cause::retry);
   if (!manifest_ || !refusal_.empty()) {
@@ -293,7 +294,10 @@ void SupervisedModule::revert(std::string why) {
 
 void SupervisedModule::exited(std::uint64_t run, const ChildExit& exit) {
   if (!process_.is_present(run)) return;
-  const DeathReport report = host_.examiner().examine(process_.ended(exit, was_ready_));
+  Death death = process_.ended(exit, was_ready_);
+  death.said_error = said_.error;
+  death.said_status = said_.exit_status;
+  const DeathReport report = host_.examiner().examine(death);
   last_death_ = report;
   const bool unasked = state_ == ModuleState::starting || is_ready(state_);
   if (unasked) exited_unasked(exit, report);
@@ -357,13 +361,18 @@ void SupervisedModule::end_process(EndedFor why) {
 
 void SupervisedModule::notified(std::uint64_t run, const NotifyMessage& message) {
   if (!process_.is_present(run)) return;
-  if (message.status) status_text_ = *message.status;
+  if (message.status) said_.status = *message.status;
+  if (message.error_number) said_.error = *message.error_number;
+  if (message.exit_status) said_.exit_status = *message.exit_status;
+  if (message.main_pid) note_main_pid(*message.main_pid);
+  if (message.reloading) reloads();
   if (message.watchdog_time) {
     watchdog_ = std::chrono::ceil<Milliseconds>(*message.watchdog_time);
     feed_watchdog();
   }
   if (message.extend_timeout) extend(std::chrono::ceil<Milliseconds>(*message.extend_timeout));
   const bool by_notify = manifest_ && manifest_->readiness == Readiness::notify;
+  if (message.ready) said_.reloading_until.reset();
   if (message.ready && by_notify) became_ready(Cause::ready);
   if (message.recording == NotifyRecording::recording) apply(ModuleEvent::record, Cause::recording);
   if (message.recording == NotifyRecording::idle) apply(ModuleEvent::pause, Cause::recording);
@@ -381,7 +390,7 @@ void SupervisedModule::said_hello() {
 
 void SupervisedModule::said_recording(bool recording, std::string_view status) {
   if (!process_.exists()) return;
-  status_text_ = status;
+  said_.status = status;
   apply(recording ? ModuleEvent::record : ModuleEvent::pause, Cause::recording);
 }
 
@@ -390,10 +399,30 @@ void SupervisedModule::feed_watchdog() {
   watchdog_at_ = armed ? std::optional(now() + watchdog_) : std::nullopt;
 }
 
+// The process that was started stays the one that counts: it is whose end the keeper tells.
+void SupervisedModule::note_main_pid(std::int32_t pid) {
+  const bool first = said_.main_pid == 0;
+  said_.main_pid = pid;
+  if (pid == process_.pid() || !first) return;
+  host_.misunderstood(name_, "MAINPID=" + std::to_string(pid) +
+                                 " is shown, but the module ends with the process that was started, " +
+                                 std::to_string(process_.pid()) + ": let it run in the foreground");
+}
+
+void SupervisedModule::reloads() {
+  if (!is_ready(state_) || is_reloading()) return;
+  said_.reloading_since = now();
+  said_.reloading_until = now() + (manifest_ ? manifest_->start_timeout : trial_time);
+}
+
 void SupervisedModule::extend(Milliseconds by) {
   const SteadyTime until = now() + std::min(by, longest_start_timeout);
   if (state_ == ModuleState::starting && start_deadline_) {
     start_deadline_ = std::clamp(until, *start_deadline_, started_at_ + longest_start_timeout);
+  }
+  if (is_reloading()) {
+    said_.reloading_until =
+        std::clamp(until, *said_.reloading_until, said_.reloading_since + longest_start_timeout);
   }
   if (state_ == ModuleState::stopping) {
     process_.extend_grace(std::min(until, stop_began_at_ + longest_start_timeout));
@@ -417,6 +446,10 @@ void SupervisedModule::tick() {
   if (watchdog_at_ && now() >= *watchdog_at_) {
     watchdog_missed("no sign of life for " + seconds_text(watchdog_));
   }
+  if (is_reloading() && now() >= *said_.reloading_until) {
+    said_.reloading_until.reset();
+    host_.misunderstood(name_, "it said RELOADING=1, and not READY=1 in time; it runs on");
+  }
   if (trial_ && now() >= trial_->until) {
     revert(waits_for_.empty() ? "not ready within " + seconds_text(trial_time) : "it " + waits_for_);
   }
@@ -431,6 +464,7 @@ std::optional<SteadyTime> SupervisedModule::next_deadline() const {
   consider(ready_at_);
   consider(start_deadline_);
   consider(watchdog_at_);
+  consider(said_.reloading_until);
   if (trial_) consider(trial_->until);
   const bool retry_counts = wanted_ && !has_tree() && wait_ == StartGate::Wait::nothing;
   if (retry_counts) consider(retry_at_);
@@ -450,7 +484,10 @@ bool SupervisedModule::apply(ModuleEvent event, Cause cause, std::string detail)
     ready_at_.reset();
   }
   if (!is_failed(state_)) retry_at_.reset();
-  if (!is_ready(state_)) watchdog_at_.reset();
+  if (!is_ready(state_)) {
+    watchdog_at_.reset();
+    said_.reloading_until.reset();
+  }
   publish(from);
   return true;
 }
@@ -490,7 +527,8 @@ ModuleStatus SupervisedModule::status() const {
   status.cause = cause_;
   status.detail = detail_;
   status.waits_for = waits_for_;
-  status.status_text = status_text_;
+  status.status_text = said_.status;
+  status.reloading = is_reloading();
   status.manifest_problem = manifest() ? refusal_ : manifest().error().message;
   status.epoch = epoch_;
   status.attempt = attempt_;
@@ -502,6 +540,7 @@ ModuleStatus SupervisedModule::status() const {
   status.run = process_.run();
   status.pid = process_.pid();
   status.start_time = process_.start_time();
+  if (has_process()) status.main_pid = said_.main_pid;
   status.forced = process_.forced();
   status.last_death = last_death_;
   return status;

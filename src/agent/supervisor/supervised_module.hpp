@@ -41,6 +41,7 @@ class ModuleHost {
   virtual void died(std::string_view module, const DeathReport& report, bool unexpected) = 0;
   virtual void slower(std::string_view module, RetryPace pace, std::string_view why) = 0;
   virtual void reverted(std::string_view module, std::string_view why) = 0;
+  virtual void misunderstood(std::string_view module, std::string_view why) = 0;  // what it says
   virtual void answer(Answered answered, Result<ModuleState> result) = 0;  // later, not from within the call
 };
 
@@ -99,6 +100,7 @@ class SupervisedModule {
   bool wanted() const { return wanted_; }
   bool has_process() const { return process_.exists(); }
   bool is_down() const { return state_ == ModuleState::disabled && !has_tree(); }
+  bool is_reloading() const { return said_.reloading_until.has_value(); }
   bool is_present(std::uint64_t run) const { return process_.is_present(run); }
   std::int32_t pid() const { return process_.pid(); }
   StartGate::Wait wait() const { return wait_; }
@@ -131,6 +133,8 @@ class SupervisedModule {
   void end_process(EndedFor why);
   void watchdog_missed(std::string why);
   void feed_watchdog();
+  void note_main_pid(std::int32_t pid);
+  void reloads();
   void extend(Milliseconds by);
   bool apply(ModuleEvent event, Cause cause, std::string detail = {});
   void publish(ModuleState from);
@@ -173,7 +177,14 @@ class SupervisedModule {
   std::optional<SteadyTime> start_deadline_, ready_at_;  // starting
   Milliseconds watchdog_{0};
   std::optional<SteadyTime> watchdog_at_;  // idle, recording
-  std::string status_text_;
+  struct Said {                            // by the process, of itself
+    std::string status;
+    std::optional<SteadyTime> reloading_until;
+    SteadyTime reloading_since{};
+    std::int32_t main_pid = 0;
+    std::int32_t error = 0, exit_status = 0;
+  };
+  Said said_;
   std::optional<DeathReport> last_death_;
 };
 

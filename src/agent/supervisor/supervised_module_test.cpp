@@ -146,6 +146,84 @@ TEST_F(SupervisedModuleTest, AModuleMayCallItselfBroken) {
   EXPECT_EQ(state("recorder"), crashed);
 }
 
+// ---- what it says of itself
+
+TEST_F(SupervisedModuleTest, AReloadIsShownUntilItIsReadyAgain) {
+  start_ready();
+  NotifyMessage reloading;
+  reloading.reloading = true;
+  const int before = changes;
+  say("recorder", reloading);
+  EXPECT_EQ(state("recorder"), idle);
+  EXPECT_TRUE(status("recorder").reloading);
+  EXPECT_EQ(changes, before + 1);
+  ready("recorder");
+  EXPECT_FALSE(status("recorder").reloading);
+  EXPECT_EQ(changes, before + 2);
+}
+
+TEST_F(SupervisedModuleTest, AReloadHasADeadlineAndMayAskForMoreTime) {
+  start_ready();
+  NotifyMessage reloading, longer;
+  reloading.reloading = true;
+  longer.extend_timeout = Seconds(100'000);
+  say("recorder", reloading);
+  pass(Seconds(29));
+  say("recorder", reloading);  // saying it again is no way around
+  EXPECT_TRUE(status("recorder").reloading);
+  pass(Seconds(1));
+  EXPECT_FALSE(status("recorder").reloading);
+  EXPECT_EQ(state("recorder"), idle);
+  say("recorder", reloading);
+  say("recorder", longer);
+  pass(longest_start_timeout - Seconds(1));
+  EXPECT_TRUE(status("recorder").reloading);
+  pass(Seconds(1));
+  EXPECT_FALSE(status("recorder").reloading);
+}
+
+TEST_F(SupervisedModuleTest, AReloadEndsWithTheProcess) {
+  start_ready();
+  NotifyMessage reloading;
+  reloading.reloading = true;
+  say("recorder", reloading);
+  die("recorder");
+  EXPECT_FALSE(status("recorder").reloading);
+  pass_until("recorder", starting);
+  make("recorder");
+  say("recorder", reloading);  // it has never been ready
+  EXPECT_FALSE(status("recorder").reloading);
+}
+
+TEST_F(SupervisedModuleTest, AnotherMainProcessIsShownAndTheFirstOneStillCounts) {
+  start_ready();
+  NotifyMessage main;
+  main.main_pid = 4711;
+  say("recorder", main);
+  EXPECT_EQ(status("recorder").main_pid, 4711);
+  exit("recorder", 0);
+  EXPECT_EQ(state("recorder"), crashed);
+  EXPECT_EQ(status("recorder").main_pid, 0);
+  pass_until("recorder", starting);
+  make("recorder");
+  EXPECT_EQ(status("recorder").main_pid, 0) << "the new run has said nothing";
+}
+
+TEST_F(SupervisedModuleTest, WhatItSaidOfItsEndIsForTheExaminer) {
+  start_ready();
+  NotifyMessage last;
+  last.error_number = ENOENT;
+  last.exit_status = 42;
+  say("recorder", last);
+  exit("recorder", 1);
+  EXPECT_EQ(board.examined.said_error, ENOENT);
+  EXPECT_EQ(board.examined.said_status, 42);
+  pass_until("recorder", starting);
+  make("recorder");
+  exit("recorder", 1);
+  EXPECT_EQ(board.examined.said_error, 0) << "that was another run";
+}
+
 TEST_F(SupervisedModuleTest, AStubbornModuleIsKilledWithItsWholeTree) {
   start_ready();
   board.leftovers.insert("recorder");

@@ -38,6 +38,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   std::vector<Signal> signals;
   std::map<std::string, bool, std::less<>> config;  // enabled = ... of each config.txt
   std::set<std::string, std::less<>> unwritable;    // config.txt of these modules
+  Death examined;                                   // the last one
   int lists = 0;
   bool keeper_away = false;
   std::vector<std::string> violations;
@@ -84,6 +85,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
 
   // DeathExaminer
   DeathReport examine(const Death& death) override {
+    examined = death;
     DeathReport report;
     report.death_class =
         out_of_memory.contains(death.module) ? DeathClass::out_of_memory : DeathClass::signal;
@@ -125,6 +127,7 @@ class SupervisorBench : public SupervisorListener {
   std::vector<std::string> deaths, reverts;
   std::vector<SupervisorAlert> alerts;
   std::vector<std::string> answers;  // "idle", "conflict", ...
+  int changes = 0;                   // told
 
   ModuleManifest& module(const std::string& name, bool is_enabled = false) {
     ModuleManifest manifest;
@@ -271,7 +274,7 @@ class SupervisorBench : public SupervisorListener {
   bool file_exists() const { return disk.content(SessionRecovery::path).has_value(); }
 
   // SupervisorListener
-  void modules_changed() override {}
+  void modules_changed() override { ++changes; }
   void module_died(std::string_view name, const DeathReport&, bool unexpected) override {
     if (unexpected) deaths.emplace_back(name);
   }

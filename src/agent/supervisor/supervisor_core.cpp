@@ -250,7 +250,11 @@ void SupervisorCore::exited(std::string_view id, const ChildExit& exit) {
 void SupervisorCore::notified(std::string_view id, const NotifyMessage& message) {
   const Turn turn(*this);
   std::uint64_t run = 0;
-  if (SupervisedModule* module = find_run(id, run)) module->notified(run, message);
+  SupervisedModule* module = find_run(id, run);
+  if (module == nullptr) return;
+  const bool was_reloading = module->is_reloading();
+  module->notified(run, message);
+  changed_ |= module->is_reloading() != was_reloading;
 }
 
 void SupervisorCore::said_hello(std::string_view name) {
@@ -497,6 +501,11 @@ void SupervisorCore::reverted(std::string_view module, std::string_view why) {
   log_.warning("enabling a module failed; it is disabled again", {{"module", module}, {"why", why}});
   outbox_.push_back(
       [this, name = std::string(module), text = std::string(why)] { listener_.enable_reverted(name, text); });
+}
+
+void SupervisorCore::misunderstood(std::string_view module, std::string_view why) {
+  log_.warning("a module is misunderstood", {{"module", module}, {"problem", why}});
+  changed_ = true;
 }
 
 void SupervisorCore::answer(Answered answered, Result<ModuleState> result) {

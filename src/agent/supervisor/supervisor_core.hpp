@@ -107,6 +107,7 @@ class SupervisorCore final : private ModuleHost {
   void died(std::string_view module, const DeathReport& report, bool unexpected) override;
   void slower(std::string_view module, RetryPace pace, std::string_view why) override;
   void reverted(std::string_view module, std::string_view why) override;
+  void misunderstood(std::string_view module, std::string_view why) override;
   void answer(Answered answered, Result<ModuleState> result) override;
 
   SupervisedModule* find(std::string_view name) const;
