@@ -9,10 +9,12 @@ declare -A packages=(
   [build]="g++ cmake ninja-build ccache libboost1.81-dev libboost-json1.81-dev libssl-dev libsqlite3-dev
            libfmt-dev prometheus-cpp-dev libvalijson-dev libcli11-dev libtomlplusplus-dev libgtest-dev libgmock-dev
            libbenchmark-dev"
-  [test]="git clang-format-14 clang-tidy-19 shellcheck python3"
+  [test]="git clang-format-14 clang-tidy-19 shellcheck python3 mosquitto redis-server postgresql-15 nginx-light mpd"
   [fuzz]="clang-19 libclang-rt-19-dev"
-  [bench]="nats-server mosquitto etcd-server"
+  [bench]="nats-server mosquitto etcd-server python3 supervisor s6"
 )
+
+policy=/usr/sbin/policy-rc.d  # asked by packages whether they may start a daemon
 
 missing_packages() {
   printf '%s\n' "$@" | grep -vxFf <(
@@ -31,6 +33,26 @@ as_root() {
   fi
 }
 
+enabled_units() {
+  systemctl --root=/ list-unit-files --state=enabled --no-legend --plain 2>/dev/null | cut -d' ' -f1 | sort || true
+}
+
+# Installs packages without their daemons being started, now or at the next boot: tests and benchmarks start
+# those that they need.
+install_idle() {
+  local before unit
+  before=$(enabled_units)
+  if [[ ! -e $policy ]]; then
+    trap 'as_root rm -f "$policy"' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root install -m 755 /dev/stdin "$policy"
+  fi
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "$@" </dev/null >/dev/null
+  while read -r unit; do
+    as_root systemctl --root=/ disable --quiet "$unit" </dev/null
+  done < <(comm -13 <(echo "$before") <(enabled_units))
+}
+
 main() {
   local group wanted=()
   for group in "${@:-build}"; do
@@ -47,10 +69,8 @@ main() {
     exit 1
   }
   echo "Installing: ${missing[*]}"
-  # RUNLEVEL=1 keeps the packages of the bench group from starting their daemons.
   as_root apt-get update -qq </dev/null
-  as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null >/dev/null
+  install_idle "${missing[@]}"
 }
 
 main "$@"
