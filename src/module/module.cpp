@@ -37,8 +37,7 @@ Result<Module> Module::connect(Options options, Handler& handler) {
   path.copy(address.sun_path, path.size());
   const int descriptor = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (descriptor < 0) return fail(ErrorCode::io, std::string("socket: ") + std::strerror(errno));
-  Module module(descriptor, handler);
-  module.running_ = options.running;
+  Module module(descriptor, options, handler);
   if (::connect(descriptor, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     return fail(ErrorCode::unavailable, "no agent answers at " + path + ": " + std::strerror(errno));
   }
@@ -52,9 +51,13 @@ Result<Module> Module::connect(Options options, Handler& handler) {
   return module;
 }
 
+Module::Module(int socket, Options options, Handler& handler)
+    : socket_(socket), handler_(handler), actions_(std::move(options.actions)), running_(options.running) {}
+
 Module::Module(Module&& other) noexcept
     : socket_(std::exchange(other.socket_, -1)),
       handler_(other.handler_),
+      actions_(std::move(other.actions_)),
       received_(std::move(other.received_)),
       running_(other.running_),
       prepared_(other.prepared_),
@@ -133,6 +136,23 @@ Result<void> Module::on(const wire::Rollback& rollback) {
     prepared_values_.clear();
   }
   return {};
+}
+
+Result<void> Module::on(const wire::Action& action) {
+  wire::ActionResult answer;
+  answer.id = action.id;
+  if (const auto found = actions_.find(action.name); found != actions_.end()) {
+    Result<JsonObject> done = found->second(*this, action.parameters);
+    answer.ok = done.has_value();
+    if (done) {
+      answer.result = std::move(*done);
+    } else {
+      answer.message = std::move(done.error().message);
+    }
+  } else {
+    answer.message = "there is no action '" + action.name + "'";
+  }
+  return send(answer);
 }
 
 Result<void> Module::on(const wire::Refused& refused) {

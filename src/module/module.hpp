@@ -3,6 +3,8 @@
 // outlives it.
 #pragma once
 
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,23 +17,31 @@ namespace starling::module {
 
 using KeyError = protocol::KeyError;
 
-// What the module does about settings.
+// What the module does about settings. A module that uses none overrides nothing.
 class Handler {
  public:
   virtual ~Handler() = default;
   // Could the module run with these? It takes nothing exclusive and changes nothing. What it cannot do is
   // named by key; an empty answer agrees. `changed` are the keys whose values are new.
-  virtual std::vector<KeyError> check(const JsonObject& values, const std::vector<std::string>& changed) = 0;
+  virtual std::vector<KeyError> check(const JsonObject& /*values*/,
+                                      const std::vector<std::string>& /*changed*/) {
+    return {};
+  }
   // These are in force from now on: at the start, and after each change.
-  virtual void apply(const JsonObject& values) = 0;
+  virtual void apply(const JsonObject& /*values*/) {}
 };
+
+class Module;
+// Does what it is asked to once, with these parameters; gives the answer, or why it was not done.
+using Action = std::function<Result<JsonObject>(Module& module, const JsonObject& parameters)>;
 
 struct Options {
   std::string name;
-  std::string socket;                   // empty: STARLING_MODULE_SOCKET
-  std::vector<std::string> components;  // whose settings it uses
-  std::vector<std::string> keys;        // single ones in addition
-  int prepare_seconds = 2;              // how long check() may take; up to 10
+  std::string socket;                                  // empty: STARLING_MODULE_SOCKET
+  std::vector<std::string> components;                 // whose settings it uses
+  std::vector<std::string> keys;                       // single ones in addition
+  int prepare_seconds = 2;                             // how long check() may take; up to 10
+  std::map<std::string, Action, std::less<>> actions;  // by name
   Digest running;  // of the settings that it runs with already: they are not applied again
 };
 
@@ -55,18 +65,20 @@ class Module {
   Result<void> set(JsonObject values);
 
  private:
-  Module(int socket, Handler& handler) : socket_(socket), handler_(handler) {}
+  Module(int socket, Options options, Handler& handler);
   Result<void> send(const protocol::module::FromModule& message);
   Result<void> handle(std::string_view line);
   Result<void> on(const protocol::module::Settings& settings);
   Result<void> on(const protocol::module::Prepare& prepare);
   Result<void> on(const protocol::module::Commit& commit);
   Result<void> on(const protocol::module::Rollback& rollback);
+  Result<void> on(const protocol::module::Action& action);
   Result<void> on(const protocol::module::Refused& refused);
   Result<void> on(const protocol::Unknown& unknown);
 
   int socket_;
   Handler& handler_;
+  std::map<std::string, Action, std::less<>> actions_;
   std::string received_;
   Digest running_;   // of the settings that were applied last
   Digest prepared_;  // of those that were agreed to last

@@ -17,6 +17,20 @@ std::vector<KeyError> read_errors(FieldReader& reader, std::string_view key) {
   });
 }
 
+void write_members(ObjectWriter& writer, const ActionResult& result) {
+  writer.text("id", result.id).boolean("ok", result.ok).json("result", result.result);
+  if (!result.message.empty()) writer.text("message", result.message);
+}
+
+ActionResult read_action_result(FieldReader& reader) {
+  ActionResult result;
+  result.id = reader.text("id", max_id_bytes);
+  result.ok = reader.boolean("ok");
+  result.result = reader.optional_object("result");
+  result.message = reader.optional_text("message", max_text_bytes);
+  return result;
+}
+
 Result<TypedObject> parse_typed_object(std::string_view text, std::size_t max_bytes) {
   JsonLimits limits;
   limits.max_bytes = max_bytes;

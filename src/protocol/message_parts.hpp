@@ -25,6 +25,9 @@ inline constexpr std::int64_t max_integer = (std::int64_t{1} << 53) - 1;
 void append_errors(std::string& out, const std::vector<KeyError>& errors);
 std::vector<KeyError> read_errors(FieldReader& reader, std::string_view key);
 
+void write_members(ObjectWriter& writer, const ActionResult& result);
+ActionResult read_action_result(FieldReader& reader);
+
 // The text of `type`, and the object. Errors: invalid_argument, too_large.
 struct TypedObject {
   Json value;  // an object

@@ -206,12 +206,8 @@ Result<FromDevice> read_heartbeat(FieldReader& reader) {
   return reader.finish<FromDevice>(std::move(message));
 }
 
-Result<FromDevice> read_action_result(FieldReader& reader) {
-  ActionResult message;
-  message.id = reader.text("id", max_id_bytes);
-  message.ok = reader.boolean("ok");
-  message.result = reader.optional_object("result");
-  message.message = reader.optional_text("message", max_text_bytes);
+Result<FromDevice> read_result(FieldReader& reader) {
+  ActionResult message = read_action_result(reader);
   return reader.finish<FromDevice>(std::move(message));
 }
 
@@ -249,7 +245,7 @@ constexpr std::array<Decoder<FromDevice>, 7> device_decoders{{
     {"heartbeat", read_heartbeat},
     {"handshake", read_handshake},
     {"config_propose", read_config_propose},
-    {"action_result", read_action_result},
+    {"action_result", read_result},
     {"config_request", read_config_request},
     {"modules", read_modules},
 }};

@@ -179,8 +179,7 @@ void write(std::string& out, const Heartbeat& message) {
 
 void write(std::string& out, const ActionResult& message) {
   ObjectWriter writer = begin(out, "action_result");
-  writer.text("id", message.id).boolean("ok", message.ok).json("result", message.result);
-  if (!message.message.empty()) writer.text("message", message.message);
+  write_members(writer, message);
   writer.end();
 }
 

@@ -59,6 +59,12 @@ void write(std::string& out, const Report& message) {
   begin(out, "report").text("kind", message.kind).json("body", message.body).end();
 }
 
+void write(std::string& out, const ActionResult& message) {
+  ObjectWriter writer = begin(out, "action_result");
+  write_members(writer, message);
+  writer.end();
+}
+
 // ---- agent → module
 
 void write(std::string& out, const Settings& message) {
@@ -77,6 +83,14 @@ void write(std::string& out, const Commit& message) {
 }
 void write(std::string& out, const Rollback& message) {
   begin(out, "rollback").digest("hash", message.hash).end();
+}
+
+void write(std::string& out, const Action& message) {
+  begin(out, "action")
+      .text("id", message.id)
+      .text("name", message.name)
+      .json("parameters", message.parameters)
+      .end();
 }
 
 void write(std::string& out, const Refused& message) {
@@ -133,6 +147,11 @@ Result<FromModule> read_report(FieldReader& reader) {
   return reader.finish<FromModule>(std::move(message));
 }
 
+Result<FromModule> read_result(FieldReader& reader) {
+  ActionResult message = read_action_result(reader);
+  return reader.finish<FromModule>(std::move(message));
+}
+
 Result<FromAgent> read_settings(FieldReader& reader) {
   Settings message;
   message.hash = reader.optional_digest("hash");
@@ -160,6 +179,14 @@ Result<FromAgent> read_rollback(FieldReader& reader) {
   return reader.finish<FromAgent>(message);
 }
 
+Result<FromAgent> read_action(FieldReader& reader) {
+  Action message;
+  message.id = reader.text("id", max_id_bytes);
+  message.name = reader.text("name", max_id_bytes);
+  message.parameters = reader.optional_object("parameters");
+  return reader.finish<FromAgent>(std::move(message));
+}
+
 Result<FromAgent> read_refused(FieldReader& reader) {
   Refused message;
   message.message = reader.text("message", max_text_bytes);
@@ -173,20 +200,22 @@ struct Decoder {
   Result<Variant> (*read)(FieldReader&);
 };
 
-constexpr std::array<Decoder<FromModule>, 6> module_decoders{{
+constexpr std::array<Decoder<FromModule>, 7> module_decoders{{
     {"hello", read_hello},
     {"prepared", read_prepared},
     {"committed", read_committed},
     {"state", read_state},
     {"set", read_set},
     {"report", read_report},
+    {"action_result", read_result},
 }};
 
-constexpr std::array<Decoder<FromAgent>, 5> agent_decoders{{
+constexpr std::array<Decoder<FromAgent>, 6> agent_decoders{{
     {"settings", read_settings},
     {"prepare", read_prepare},
     {"commit", read_commit},
     {"rollback", read_rollback},
+    {"action", read_action},
     {"refused", read_refused},
 }};
 

@@ -45,6 +45,7 @@ struct Report {  // activity, metric, event
   std::string kind;
   JsonObject body;
 };
+using ActionResult = protocol::ActionResult;  // answer to Action
 
 // ---- agent → module
 struct Settings {     // answer to Hello, and after a rollback of a module that had prepared
@@ -62,13 +63,18 @@ struct Commit {
 struct Rollback {  // the prepared hash will not come into force
   Digest hash;
 };
+struct Action {  // do this once; never repeated
+  std::string id;
+  std::string name;
+  JsonObject parameters;
+};
 struct Refused {  // the module's line was wrong; the connection ends if `fatal`
   std::string message;
   bool fatal = false;
 };
 
-using FromModule = std::variant<Unknown, Hello, Prepared, Committed, State, Set, Report>;
-using FromAgent = std::variant<Unknown, Settings, Prepare, Commit, Rollback, Refused>;
+using FromModule = std::variant<Unknown, Hello, Prepared, Committed, State, Set, Report, ActionResult>;
+using FromAgent = std::variant<Unknown, Settings, Prepare, Commit, Rollback, Action, Refused>;
 
 // One line without its line feed. Unknown has no encoding.
 std::string encode(const FromModule& message);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <span>
+
 namespace starling::protocol::module {
 namespace {
 
@@ -26,6 +28,10 @@ TEST(FromModuleMessages, HaveTheDocumentedTextAndReadBack) {
       {State{"recording", "to disk"}, R"({"type":"state","state":"recording","status":"to disk"})"},
       {Set{{{"HOTWORD_THRESHOLD", 0.25}}}, R"({"type":"set","values":{"HOTWORD_THRESHOLD":0.25}})"},
       {Report{"event", {{"woke", true}}}, R"({"type":"report","kind":"event","body":{"woke":true}})"},
+      {ActionResult{"7", true, {{"file", "a.wav"}}, {}},
+       R"({"type":"action_result","id":"7","ok":true,"result":{"file":"a.wav"}})"},
+      {ActionResult{"8", false, {}, "it is recording already"},
+       R"({"type":"action_result","id":"8","ok":false,"result":{},"message":"it is recording already"})"},
   };
   for (const auto& example : examples) {
     EXPECT_EQ(encode(example.message), example.text);
@@ -46,6 +52,8 @@ TEST(FromAgentMessages, HaveTheDocumentedTextAndReadBack) {
            R"(,"values":{"hotword.threshold":0.5},"changed":["hotword.threshold"]})"},
       {Commit{one}, R"({"type":"commit","hash":)" + hash + "}"},
       {Rollback{one}, R"({"type":"rollback","hash":)" + hash + "}"},
+      {Action{"7", "start", {{"seconds", 60}}},
+       R"({"type":"action","id":"7","name":"start","parameters":{"seconds":60}})"},
       {Refused{"line 3: not JSON", true}, R"({"type":"refused","message":"line 3: not JSON","fatal":true})"},
   };
   for (const auto& example : examples) {
@@ -73,6 +81,26 @@ struct Bad {
   const char* pointer;
 };
 
+template <typename Decode>
+void expect_refused(std::span<const Bad> cases, Decode decode) {
+  for (const Bad& bad : cases) {
+    const auto read = decode(bad.text);
+    ASSERT_FALSE(read) << bad.text;
+    EXPECT_EQ(read.error().code, ErrorCode::invalid_argument);
+    EXPECT_EQ(read.error().field, bad.pointer) << bad.text;
+  }
+}
+
+TEST(FromAgentMessages, BadOnesAreRefusedWithThePointer) {
+  const Bad cases[] = {
+      {R"({"type":"action","name":"start"})", "/id"},
+      {R"({"type":"action","id":"7"})", "/name"},
+      {R"({"type":"action","id":"7","name":"start","parameters":"now"})", "/parameters"},
+      {R"({"type":"refused"})", "/message"},
+  };
+  expect_refused(cases, decode_from_agent);
+}
+
 TEST(FromModuleMessages, BadOnesAreRefusedWithThePointer) {
   const Bad cases[] = {
       {"hello", ""},
@@ -86,13 +114,11 @@ TEST(FromModuleMessages, BadOnesAreRefusedWithThePointer) {
       {R"({"type":"set"})", "/values"},
       {R"({"type":"set","values":[]})", "/values"},
       {R"({"type":"report","kind":7})", "/kind"},
+      {R"({"type":"action_result","ok":true})", "/id"},
+      {R"({"type":"action_result","id":"7"})", "/ok"},
+      {R"({"type":"action_result","id":"7","ok":true,"result":[]})", "/result"},
   };
-  for (const Bad& bad : cases) {
-    const auto read = decode_from_module(bad.text);
-    ASSERT_FALSE(read) << bad.text;
-    EXPECT_EQ(read.error().code, ErrorCode::invalid_argument);
-    EXPECT_EQ(read.error().field, bad.pointer) << bad.text;
-  }
+  expect_refused(cases, decode_from_module);
   const auto too_large = decode_from_module(std::string(max_line_bytes + 1, ' '));
   ASSERT_FALSE(too_large);
   EXPECT_EQ(too_large.error().code, ErrorCode::too_large);
