@@ -55,6 +55,8 @@ Result<std::unique_ptr<Agent>> Agent::load(const asio::any_io_executor& executor
   if (auto made = make_folders(options.state, 0700); !made) return fail(made);
   auto lock = FileLock::acquire(options.state / "agent.lock");
   if (!lock) return fail(lock);
+  PosixDisk disk(options.state);
+  if (auto reset = finish_factory_reset(disk, Logger(log, "agent")); !reset) return fail(reset);
   const auto files = read_json_folders(options.components);
   if (!files) return fail(files, "component files");
   auto catalog = protocol::catalog_of(*files);
@@ -78,6 +80,7 @@ Agent::Agent(const asio::any_io_executor& executor, const Clock& clock, Log& log
       timer_(std::make_unique<Timer>(executor)),
       link_driver_(executor, link_target(options_, board), *this, Logger(log, "link")),
       module_server_(executor, *this, Logger(log, "modules")),
+      factory_reset_(disk_, [this] { restart(); }),
       override_watch_(
           executor,
           [this] {
@@ -103,6 +106,16 @@ void Agent::make_supervisor(const asio::any_io_executor& executor, const Board& 
   control_server_ = std::make_unique<ControlServer>(executor, clock_, *supervisor_, Logger(log_, "control"));
 }
 
+ActionRunners Agent::action_runners() {
+  ActionRunners runners{{"factory_reset", &factory_reset_}};
+  if (!supervisor_) return runners;
+  module_command_ = std::make_unique<ModuleCommandRunner>(*supervisor_);
+  collect_logs_ = std::make_unique<CollectLogsRunner>(*supervisor_);
+  runners["module"] = module_command_.get();
+  runners["collect_logs"] = collect_logs_.get();
+  return runners;
+}
+
 Result<void> Agent::load_core(const Board& board) {
   DeviceOptions device;
   device.board_serial = board.serial;
@@ -114,6 +127,7 @@ Result<void> Agent::load_core(const Board& board) {
   device.link.capabilities = board.metadata;
   device.link.facts = facts_of(options_, board);
   device.link.first_backoff = options_.first_backoff;
+  device.actions = action_runners();
   auto core = DeviceCore::load(disk_, clock_, catalog_, identity_maker_, link_driver_, module_server_,
                                std::move(device), &log_);
   if (!core) return fail(core);
@@ -139,7 +153,8 @@ void Agent::follow_log_level() {
       {std::string(log_level_key)}, [follow](const SettingsChange& change) { follow(change.values); });
 }
 
-Result<void> Agent::start(std::function<void()> ended) {
+Result<void> Agent::start(std::function<void(End)> ended) {
+  ended_ = std::move(ended);
   const Logger log(log_, "agent");
   log.info("agent started", {{"device", core_->identity().device_id()},
                              {"version", STARLING_VERSION},
@@ -153,7 +168,8 @@ Result<void> Agent::start(std::function<void()> ended) {
     if (auto listening = control_server_->start(options_.state / ControlServer::socket_name); !listening) {
       return listening;
     }
-    if (auto attaching = supervisor_->start(std::move(ended)); !attaching) return attaching;
+    auto attaching = supervisor_->start([this] { ended_(End::for_good); });
+    if (!attaching) return attaching;
   }
   core_->connect();
   tasks_.start("clock", run_clock());
@@ -171,6 +187,11 @@ asio::awaitable<void> Agent::stop() {
   co_await module_server_.stop();
   co_await tasks_.stop();
   Logger(log_, "agent").info("agent stopped");
+}
+
+void Agent::restart() {
+  if (!supervisor_) return ended_(End::for_a_new_start);
+  supervisor_->shut_down([this] { ended_(End::for_a_new_start); });
 }
 
 void Agent::deadlines_changed() {

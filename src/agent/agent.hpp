@@ -11,10 +11,12 @@
 #include "agent/board.hpp"
 #include "agent/control/control_server.hpp"
 #include "agent/device_core.hpp"
+#include "agent/factory_reset.hpp"
 #include "agent/hub_link/link_driver.hpp"
 #include "agent/modules/module_server.hpp"
 #include "agent/override_watch.hpp"
 #include "agent/posix_disk.hpp"
+#include "agent/supervisor/module_actions.hpp"
 #include "agent/supervisor/supervisor.hpp"
 #include "base/files.hpp"
 #include "base/task_group.hpp"
@@ -45,9 +47,10 @@ class Agent final : private Wakeup {
                                              Log& log, AgentOptions options, const Board& board);
   ~Agent() override;
 
-  // `ended` is called when the keeper wants the device's modules and the agent to end, and the modules have.
-  // Errors: those of the keeper's and the control socket.
-  Result<void> start(std::function<void()> ended);
+  // `ended` is called when modules and agent shall end, because the keeper does or for a new start, and the
+  // modules have. Errors: those of the keeper's and the control socket.
+  enum class End { for_good, for_a_new_start };
+  Result<void> start(std::function<void(End)> ended);
   asio::awaitable<void> stop();  // modules run on
 
   const DeviceCore& core() const { return *core_; }
@@ -57,6 +60,8 @@ class Agent final : private Wakeup {
         AgentOptions options, protocol::Catalog catalog, const Board& board);
   Result<void> load_core(const Board& board);
   void make_supervisor(const asio::any_io_executor& executor, const Board& board);
+  ActionRunners action_runners();
+  void restart();
   void follow_log_level();
   void deadlines_changed() override;
   asio::awaitable<void> run_clock();
@@ -75,6 +80,10 @@ class Agent final : private Wakeup {
   ModuleServer module_server_;
   std::unique_ptr<Supervisor> supervisor_;  // nullptr: without modules
   std::unique_ptr<ControlServer> control_server_;
+  std::unique_ptr<ModuleCommandRunner> module_command_;
+  std::unique_ptr<CollectLogsRunner> collect_logs_;
+  FactoryResetRunner factory_reset_;
+  std::function<void(End)> ended_;
   std::unique_ptr<DeviceCore> core_;
   OverrideWatch override_watch_;
   bool stopping_ = false;

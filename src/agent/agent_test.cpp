@@ -122,7 +122,7 @@ struct AgentTest : testing::Test {
   void start_agent() {
     const auto loaded = load();
     ASSERT_TRUE(loaded) << loaded.error().message;
-    const auto started = agent->start([] {});
+    const auto started = agent->start([](Agent::End) {});
     ASSERT_TRUE(started) << started.error().message;
   }
   void stop_agent() {

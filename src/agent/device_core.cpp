@@ -7,12 +7,6 @@ Logger logger(Log* log, std::string_view component) {
   return log == nullptr ? Logger() : Logger(*log, component);
 }
 
-ActionRunners with(ActionRunners runners, EchoRunner& echo, IdentifyRunner& identify) {
-  runners["echo"] = &echo;
-  runners["identify"] = &identify;
-  return runners;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<DeviceCore>> DeviceCore::load(Disk& disk, const Clock& clock,
@@ -37,13 +31,21 @@ DeviceCore::DeviceCore(Identity identity, Disk& disk, const Clock& clock, const 
       random_(options.seed),
       identify_(identity_.device_id(), logger(log, "action")),
       modules_(clock, module_output, *this, logger(log, "modules")),
+      module_action_(modules_),
       settings_(disk, clock, catalog, modules_, *this, SeededRandom(random_()), options.settings,
                 logger(log, "settings")),
       section_(disk, clock, settings_, *this, SeededRandom(random_()), logger(log, "modules")),
-      actions_(disk, with(std::move(options.actions), echo_, identify_), logger(log, "action")),
+      actions_(disk, with_own_actions(std::move(options.actions)), logger(log, "action")),
       link_(disk, clock, identity_, settings_, section_, actions_, link_output, SeededRandom(random_()),
             std::move(options.link), logger(log, "link")) {
   link_.set_reporter(*this);
+}
+
+ActionRunners DeviceCore::with_own_actions(ActionRunners runners) {
+  runners["echo"] = &echo_;
+  runners["identify"] = &identify_;
+  runners["module_action"] = &module_action_;
+  return runners;
 }
 
 void DeviceCore::tick() {

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "agent/hub_link/link_core.hpp"
+#include "agent/modules/module_action.hpp"
 #include "agent/modules/module_core.hpp"
 
 namespace starling::agent {
@@ -17,7 +18,7 @@ struct DeviceOptions {
   std::uint64_t seed = 0;    // of jitter and identifiers
   SettingsOptions settings;
   LinkOptions link;
-  ActionRunners actions;  // what the device can do besides echo and identify; they outlive the core
+  ActionRunners actions;  // what the device can do besides what DeviceCore can; they outlive the core
 };
 
 // The part of a device that runs its modules, where there is one.
@@ -55,6 +56,8 @@ class DeviceCore final : private SettingsListener, private ModuleListener, priva
   DeviceCore(Identity identity, Disk& disk, const Clock& clock, const protocol::Catalog& catalog,
              LinkOutput& link_output, ModuleOutput& module_output, DeviceOptions options, Log* log);
 
+  ActionRunners with_own_actions(ActionRunners runners);
+
   // SettingsListener
   void status_changed(const protocol::ConfigStatus& status) override { link_.send_status(status); }
   void section_needed(protocol::Section section) override { link_.request_section(section); }
@@ -81,6 +84,7 @@ class DeviceCore final : private SettingsListener, private ModuleListener, priva
   EchoRunner echo_;
   IdentifyRunner identify_;
   ModuleCore modules_;
+  ModuleActionRunner module_action_;
   SettingsCore settings_;
   ModulesSection section_;
   ActionCore actions_;

@@ -109,20 +109,30 @@ int failed(const Error& error) {
   return 1;
 }
 
-asio::awaitable<void> run_until_signal(agent::Agent& agent, asio::signal_set& signals, int& status) {
-  const auto started = agent.start([&signals] { signals.cancel(); });
+using End = agent::Agent::End;
+
+struct Outcome {
+  int status = 0;
+  End end = End::for_good;
+};
+
+asio::awaitable<void> run_until_signal(agent::Agent& agent, asio::signal_set& signals, Outcome& outcome) {
+  const auto started = agent.start([&signals, &outcome](End end) {
+    outcome.end = end;
+    signals.cancel();
+  });
   if (started) {
     const auto [cancelled, number] = co_await signals.async_wait(asio::as_tuple(asio::use_awaitable));
     (void)cancelled;
   } else {
-    status = failed(started.error());
+    outcome.status = failed(started.error());
   }
   co_await agent.stop();
 }
 
-int run(const CommandLine& line) {
+Outcome run(const CommandLine& line) {
   auto options = options_of(line);
-  if (!options) return failed(options.error());
+  if (!options) return {failed(options.error())};
   const SystemClock clock;
   const LogFormat format = line.log_format == "text"   ? LogFormat::text
                            : line.log_format == "json" ? LogFormat::json
@@ -137,12 +147,12 @@ int run(const CommandLine& line) {
   asio::io_context context(1);
   auto agent =
       agent::Agent::load(context.get_executor(), clock, log, std::move(*options), agent::read_board());
-  if (!agent) return failed(agent.error());
+  if (!agent) return {failed(agent.error())};
   asio::signal_set signals(context, SIGINT, SIGTERM);
-  int status = 0;
-  asio::co_spawn(context, run_until_signal(**agent, signals, status), asio::detached);
+  Outcome outcome;
+  asio::co_spawn(context, run_until_signal(**agent, signals, outcome), asio::detached);
   context.run();
-  return status;
+  return outcome;
 }
 
 }  // namespace
@@ -174,5 +184,8 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", STARLING_VERSION);
   app.footer("starling-agent ctl --help: what can be asked of the agent that runs on this device.");
   CLI11_PARSE(app, argc, argv);
-  return run(line);
+  const Outcome outcome = run(line);
+  if (outcome.end == End::for_good) return outcome.status;
+  ::execv("/proc/self/exe", argv);
+  return failed({ErrorCode::io, "the agent cannot start anew; start it again", ""});
 }

@@ -132,7 +132,7 @@ struct Handshake {
   JsonObject capabilities;
   JsonObject facts;  // as in a registration; those that the hub has not been told yet
   std::map<std::string, Digest, std::less<>>
-      components;  // declared: name → hash of the schema it validates with
+      components;                    // declared: name → hash of the schema it validates with
   std::vector<std::string> modules;  // names of those that lie on the device
   Cursor cursor;
   std::vector<SectionState> sections;
@@ -191,9 +191,8 @@ struct Unknown {
 
 using FromHub =
     std::variant<Unknown, Challenge, Welcome, ConfigUpdate, ConfigProposed, Action, FactsKept, LinkError>;
-using FromDevice =
-    std::variant<Unknown, Handshake, ConfigStatus, ConfigPropose, Heartbeat, ActionResult, ConfigRequest,
-                 Modules>;
+using FromDevice = std::variant<Unknown, Handshake, ConfigStatus, ConfigPropose, Heartbeat, ActionResult,
+                                ConfigRequest, Modules>;
 
 std::string encode(const FromHub& message);  // Unknown has no encoding: a bug
 std::string encode(const FromDevice& message);

@@ -185,6 +185,8 @@ void ControlServer::handle(const Shared& connection, std::string_view line) {
       done = show(connection, request);
     } else if (*what == "command") {
       done = command(connection, request);
+    } else if (*what == "act") {
+      done = act(connection, request);
     } else if (*what == "logs") {
       done = logs(connection, request);
     } else if (*what == "journal") {
@@ -254,6 +256,27 @@ Result<void> ControlServer::command(const Shared& connection, const JsonObject& 
     }
     connection->finish();
   });
+  return {};
+}
+
+Result<void> ControlServer::act(const Shared& connection, const JsonObject& request) {
+  const auto module = module_of(request);
+  if (!module) return fail(module);
+  auto action = JsonReader(request).string("action", 256);
+  if (!action) return fail(action);
+  const auto parameters = JsonReader(request).optional_object("parameters");
+  if (!parameters) return fail(parameters);
+  supervisor_.act(*module, std::move(*action), *parameters == nullptr ? JsonObject() : **parameters,
+                  [connection](const Result<JsonObject>& result) {
+                    if (!result) {
+                      connection->say(refusal(result.error()));
+                    } else {
+                      JsonObject answer = success();
+                      answer["result"] = *result;
+                      connection->say(answer);
+                    }
+                    connection->finish();
+                  });
   return {};
 }
 

@@ -40,6 +40,7 @@ class ControlServer {
   Result<void> list(const Shared& connection);
   Result<void> show(const Shared& connection, const JsonObject& request);
   Result<void> command(const Shared& connection, const JsonObject& request);
+  Result<void> act(const Shared& connection, const JsonObject& request);
   Result<void> logs(const Shared& connection, const JsonObject& request);
   Result<void> journal(const Shared& connection, const JsonObject& request);
   void tell_journal(Connection& connection);

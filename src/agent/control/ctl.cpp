@@ -19,7 +19,7 @@ namespace starling::agent {
 namespace {
 
 struct Wishes {
-  std::string state, module, output = "text";
+  std::string state, module, action, output = "text";
   std::int64_t lines = 100, after = 0;
   bool follow = false;
   bool json() const { return output == "json"; }
@@ -137,6 +137,8 @@ void print_line(const JsonObject& line, const Wishes& wishes) {
     print_transition(transition->get_object());
   } else if (line.contains("gap")) {
     fmt::print(stderr, "(older transitions are no longer kept)\n");
+  } else if (const Json* result = line.if_contains("result")) {
+    fmt::print("{}\n", boost::json::serialize(*result));
   } else if (line.contains("state")) {
     if (wishes.json()) return (void)fmt::print("{}\n", boost::json::serialize(line));
     fmt::print("{} is {}\n", wishes.module, text_in(line, "state"));
@@ -192,6 +194,9 @@ void add_module_commands(CLI::App& app, Wishes& wishes, JsonObject& request) {
       request["command"] = word;
     });
   }
+  CLI::App* act = named("act", "Ask it to do something once: what it knows is the module's own");
+  act->add_option("ACTION", wishes.action, "A recorder knows start, stop and pause")->required();
+  act->callback(set("act"));
   CLI::App* logs = named("logs", "What it has written");
   logs->add_option("-n,--lines", wishes.lines, "How many lines")->check(CLI::Range(0, 10'000));
   logs->add_flag("-f,--follow", wishes.follow, "Go on with what it writes");
@@ -219,6 +224,7 @@ int run_ctl(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 2;
   }
   request["module"] = wishes.module;
+  request["action"] = wishes.action;
   request["lines"] = wishes.lines;
   request["after"] = wishes.after;
   request["follow"] = wishes.follow;

@@ -38,6 +38,7 @@ void ModuleCore::line(ModuleId id, std::string_view text) {
   if (const auto* answer = std::get_if<wire::Prepared>(&*message)) return prepared(module, *answer);
   if (const auto* answer = std::get_if<wire::Committed>(&*message)) return committed(module, *answer);
   if (const auto* edit = std::get_if<wire::Set>(&*message)) return set(id, *edit);
+  if (const auto* answer = std::get_if<wire::ActionResult>(&*message)) return acted(id, *answer);
   if (const auto* state = std::get_if<wire::State>(&*message)) {
     module.state = state->state;
     module.status = protocol::excerpt(state->status, max_status_bytes);
@@ -133,11 +134,54 @@ void ModuleCore::closed(ModuleId id) {
   if (gone.name.empty()) return;
   log_.info("module disconnected", {{"module", gone.name}});
   listener_.modules_changed();
+  fail_actions([id](const Asked& asked) { return asked.module == id; }, "it went away before it answered");
   // A module that ends while it is asked is not asked: it takes its settings when it starts.
   if (gone.phase == Phase::asked) check_prepared();
   if (gone.phase == Phase::committing) check_committed();
   const auto told = failures_.find(gone.name);
   if (told != failures_.end() && ++told->second == crash_loop) listener_.module_failing(gone.name);
+}
+
+// ---- actions
+
+void ModuleCore::act(std::string_view module, std::string action, JsonObject parameters, Acted done) {
+  const auto found = std::ranges::find_if(modules_, [&](const auto& entry) {
+    return entry.second.phase != Phase::greeting && entry.second.name == module;
+  });
+  if (found == modules_.end()) {
+    return done(fail(ErrorCode::not_found, "module '" + std::string(module) +
+                                               "' is not connected to the agent: it takes no actions"));
+  }
+  if (asked_.size() >= max_actions) {
+    return done(fail(ErrorCode::rate_limited, "too many actions wait for their answers"));
+  }
+  wire::Action question;
+  question.id = std::to_string(next_action_++);
+  question.name = std::move(action);
+  question.parameters = std::move(parameters);
+  asked_[question.id] = {found->first, clock_.steady() + longest_action, std::move(done)};
+  log_.info("module asked to act", {{"module", module}, {"action", question.name}});
+  send(found->first, question);
+}
+
+void ModuleCore::acted(ModuleId id, const wire::ActionResult& answer) {
+  const auto asked = asked_.find(answer.id);
+  if (asked == asked_.end() || asked->second.module != id) return;  // answered already, or too late
+  const Acted done = std::move(asked->second.done);
+  asked_.erase(asked);
+  if (answer.ok) return done(answer.result);
+  done(fail(ErrorCode::failed_precondition, answer.message.empty() ? "the module refuses" : answer.message));
+}
+
+void ModuleCore::fail_actions(const std::function<bool(const Asked&)>& which, const std::string& why) {
+  std::vector<Acted> failed;
+  std::erase_if(asked_, [&](auto& entry) {
+    if (!which(entry.second)) return false;
+    failed.push_back(std::move(entry.second.done));
+    return true;
+  });
+  for (const Acted& done : failed)
+    done(fail(ErrorCode::unavailable, why));
 }
 
 // ---- asking
@@ -270,6 +314,7 @@ void ModuleCore::tick() {
     refuse(id, greeting ? "no hello came in time" : "the commit was not acknowledged", true);
   }
   if (overdue) check_prepared();
+  fail_actions([now](const Asked& asked) { return now >= asked.deadline; }, "it did not answer within 30 s");
 }
 
 std::optional<SteadyTime> ModuleCore::next_deadline() const {
@@ -281,6 +326,8 @@ std::optional<SteadyTime> ModuleCore::next_deadline() const {
     if (!waited_for) continue;
     if (!next || module.deadline < *next) next = module.deadline;
   }
+  for (const auto& [id, asked] : asked_)
+    if (!next || asked.deadline < *next) next = asked.deadline;
   return next;
 }
 

@@ -54,6 +54,8 @@ class ModuleCore final : public ModulePort {
   static constexpr Milliseconds longest_prepare{10'000};
   static constexpr Milliseconds commit_repeat{1'000};
   static constexpr int commit_tries = 5;
+  static constexpr Milliseconds longest_action{30'000};  // until a module answers
+  static constexpr std::size_t max_actions = 64;         // that wait for an answer
   static constexpr int crash_loop = 3;  // disconnections of one that was told the settings in force
   static constexpr std::size_t max_status_bytes = 512;
   static constexpr std::size_t max_modules = 64;
@@ -75,6 +77,11 @@ class ModuleCore final : public ModulePort {
   Answer commit(const Values& next, std::span<const std::string> changed, Committed done) override;
   void rollback() override;
 
+  // Asks a connected module to do something once. Errors: not_found (none of that name is connected),
+  // rate_limited, unavailable (it went away, or did not answer in time), failed_precondition (what it says).
+  using Acted = std::function<void(Result<JsonObject>)>;
+  void act(std::string_view module, std::string action, JsonObject parameters, Acted done);
+
   // Name → recording state and status text, as modules gave them.
   JsonObject report() const;
   std::size_t count() const { return modules_.size(); }
@@ -93,11 +100,18 @@ class ModuleCore final : public ModulePort {
     std::string state, status;
   };
   using Modules = std::map<ModuleId, Module>;
+  struct Asked {  // to act
+    ModuleId module{};
+    SteadyTime deadline{};
+    Acted done;
+  };
 
   void hello(ModuleId id, Module& module, const protocol::module::Hello& hello);
   void prepared(Module& module, const protocol::module::Prepared& answer);
   void committed(Module& module, const protocol::module::Committed& answer);
   void set(ModuleId id, const protocol::module::Set& set);
+  void acted(ModuleId id, const protocol::module::ActionResult& answer);
+  void fail_actions(const std::function<bool(const Asked&)>& which, const std::string& why);
   void refuse(ModuleId id, std::string message, bool fatal);
   void drop(ModuleId id);
   void send(ModuleId id, const protocol::module::FromAgent& message);
@@ -113,6 +127,8 @@ class ModuleCore final : public ModulePort {
   Logger log_;
   Modules modules_;
   std::uint32_t next_id_ = 1;
+  std::map<std::string, Asked, std::less<>> asked_;  // by the id that the module was given
+  std::uint64_t next_action_ = 1;
   Prepared answered_;    // set while modules are being asked
   Committed committed_;  // set while commits are unacknowledged
   std::vector<protocol::KeyError> errors_;

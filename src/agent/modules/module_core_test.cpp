@@ -37,9 +37,14 @@ struct ModuleTest : testing::Test, ModuleOutput, ModuleListener {
     done(fail(ErrorCode::invalid_argument, "no"));
   }
   void modules_changed() override {}
-  void module_arrived(std::string_view) override {}
-  void module_said_state(std::string_view, std::string_view, std::string_view) override {}
-  Result<void> check_peer(std::string_view, std::int32_t) const override { return {}; }
+  void module_arrived(std::string_view name) override { said.push_back(std::string(name) + " hello"); }
+  void module_said_state(std::string_view name, std::string_view state, std::string_view) override {
+    said.push_back(std::string(name) + " " + std::string(state));
+  }
+  Result<void> check_peer(std::string_view name, std::int32_t) const override {
+    if (name != "taken") return {};
+    return fail(ErrorCode::permission_denied, "this process is not of the module 'taken'");
+  }
   void module_failing(std::string_view name) override { failing.emplace_back(name); }
 
   ModuleId hello(const std::string& name, std::vector<std::string> components,
@@ -80,6 +85,7 @@ struct ModuleTest : testing::Test, ModuleOutput, ModuleListener {
   ModuleCore core{clock, *this, *this, Logger()};
   std::map<ModuleId, std::vector<wire::FromAgent>> sent;
   std::vector<ModuleId> dropped;
+  std::vector<std::string> said;
   std::vector<std::string> failing;
   JsonObject set_values;
   std::optional<std::vector<protocol::KeyError>> answered;
@@ -270,6 +276,60 @@ TEST_F(ModuleTest, TheirNumberIsBounded) {
   for (std::size_t i = 0; i < ModuleCore::max_modules; ++i)
     ASSERT_TRUE(core.opened(1));
   EXPECT_EQ(core.opened(1).error().code, ErrorCode::rate_limited);
+}
+
+TEST_F(ModuleTest, TheSupervisorHearsOfHelloAndRecording) {
+  const ModuleId id = hello("recorder", {});
+  core.line(id, wire::encode(wire::State{"recording", "take 1"}));
+  core.line(id, wire::encode(wire::State{"idle", ""}));
+  EXPECT_THAT(said, ElementsAre("recorder hello", "recorder recording", "recorder idle"));
+}
+
+TEST_F(ModuleTest, NobodySaysHelloInAnothersName) {
+  const ModuleId id = hello("taken", {});
+  EXPECT_THAT(dropped, ElementsAre(id));
+  EXPECT_THAT(last<wire::Refused>(id)->message, HasSubstr("not of the module"));
+  EXPECT_TRUE(said.empty());
+}
+
+TEST_F(ModuleTest, ActsOnceAndAnswers) {
+  const ModuleId id = hello("recorder", {});
+  std::vector<std::string> answers;
+  const auto answered = [&](const Result<JsonObject>& result) {
+    answers.push_back(result ? boost::json::serialize(*result) : result.error().message);
+  };
+  core.act("recorder", "start", {{"take", 1}}, answered);
+  const auto* question = last<wire::Action>(id);
+  ASSERT_NE(question, nullptr);
+  EXPECT_EQ(question->name, "start");
+  EXPECT_EQ(question->parameters.at("take"), Json(1));
+  wire::ActionResult answer;
+  answer.id = question->id;
+  answer.ok = true;
+  answer.result["file"] = "a.wav";
+  core.line(hello("other", {}), wire::encode(answer));  // an id that is not its own
+  EXPECT_TRUE(answers.empty());
+  core.line(id, wire::encode(answer));
+  core.line(id, wire::encode(answer));
+  EXPECT_THAT(answers, ElementsAre(R"({"file":"a.wav"})"));
+}
+
+TEST_F(ModuleTest, AnActionAlwaysEnds) {
+  const ModuleId id = hello("recorder", {});
+  std::vector<std::string> answers;
+  const auto answered = [&](const Result<JsonObject>& result) { answers.push_back(result.error().message); };
+  core.act("nobody", "start", {}, answered);
+  core.act("recorder", "start", {}, answered);
+  pass(ModuleCore::longest_action);
+  core.act("recorder", "start", {}, answered);
+  wire::ActionResult refusal;
+  refusal.id = last<wire::Action>(id)->id;
+  refusal.message = "no disk";
+  core.line(id, wire::encode(refusal));
+  core.act("recorder", "start", {}, answered);
+  core.closed(id);
+  EXPECT_THAT(answers, ElementsAre(HasSubstr("not connected"), HasSubstr("did not answer"), "no disk",
+                                   HasSubstr("went away")));
 }
 
 }  // namespace

@@ -265,7 +265,11 @@ void Supervisor::lost() {
 
 void Supervisor::stop_asked() {
   log_.info("the device's modules end");
-  core_->shut_down([this] { ended_(); });
+  shut_down([this] { ended_(); });
+}
+
+void Supervisor::shut_down(std::function<void()> done) {
+  core_->shut_down(std::move(done));
   wakeup_.deadlines_changed();
 }
 
@@ -335,9 +339,17 @@ void Supervisor::command(std::string_view module, ModuleCommand command, Answere
   const bool toggles = command == ModuleCommand::enable || command == ModuleCommand::disable;
   if (toggles) {
     device_->section().toggle(module, command == ModuleCommand::enable, std::move(answered));
+  } else if (command == ModuleCommand::start && device_->settings().module_quarantine().contains(module)) {
+    device_->section().toggle(module, true, std::move(answered));  // as the hub wants it
   } else {
     core_->command(module, command, std::move(answered));
   }
+  wakeup_.deadlines_changed();
+}
+
+void Supervisor::act(std::string_view module, std::string action, JsonObject parameters,
+                     ModuleCore::Acted done) {
+  device_->modules().act(module, std::move(action), std::move(parameters), std::move(done));
   wakeup_.deadlines_changed();
 }
 

@@ -59,7 +59,8 @@ class Supervisor final : public ModuleSupervision,
   Result<void> load(DeviceCore& device);
   // Attaches to the keeper; `ended` is called when it wants the agent to end and all modules have.
   Result<void> start(std::function<void()> ended);
-  asio::awaitable<void> stop();  // modules live on
+  void shut_down(std::function<void()> done);  // all modules end
+  asio::awaitable<void> stop();                // modules live on
 
   void tick();
   std::optional<SteadyTime> next_deadline() const;
@@ -67,6 +68,7 @@ class Supervisor final : public ModuleSupervision,
   // ---- for whoever asks on the device
   // Errors in the answer: as ModulesSection::toggle and SupervisorCore::command.
   void command(std::string_view module, ModuleCommand command, Answered answered);
+  void act(std::string_view module, std::string action, JsonObject parameters, ModuleCore::Acted done);
   std::vector<ModuleStatus> statuses() const { return core_->statuses(); }
   const TransitionJournal& journal() const { return core_->journal(); }
   bool has(std::string_view module) const { return folders_.contains(module); }
