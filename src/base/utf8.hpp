@@ -2,6 +2,7 @@
 // Owner: values. Thread: any. Lifetime: none.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -23,6 +24,14 @@ class Utf8Validator {
 inline bool is_utf8(std::string_view text) {
   Utf8Validator validator;
   return validator.accepts(text) && validator.complete();
+}
+
+// The longest beginning of at most `max_bytes` that cuts no character in two.
+inline std::string_view cut_utf8(std::string_view text, std::size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  while (max_bytes > 0 && (static_cast<unsigned char>(text[max_bytes]) & 0xc0) == 0x80)
+    --max_bytes;
+  return text.substr(0, max_bytes);
 }
 
 }  // namespace starling

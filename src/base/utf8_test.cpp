@@ -27,5 +27,15 @@ TEST(Utf8, FaultsAreFoundBehindLongAscii) {
   EXPECT_TRUE(is_utf8(""));
 }
 
+TEST(Utf8, IsCutBetweenCharacters) {
+  const std::string text = "k\xc3\xa4se\xf0\x9f\x98\x80";
+  EXPECT_EQ(cut_utf8(text, 2), "k");
+  EXPECT_EQ(cut_utf8(text, 3), "k\xc3\xa4");
+  EXPECT_EQ(cut_utf8(text, 8), "k\xc3\xa4se");
+  EXPECT_EQ(cut_utf8(text, 9), text);
+  EXPECT_EQ(cut_utf8(text, 100), text);
+  EXPECT_EQ(cut_utf8("\xa4\xa4\xa4", 2), "");
+}
+
 }  // namespace
 }  // namespace starling

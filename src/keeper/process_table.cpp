@@ -4,13 +4,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
 #include <charconv>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/file_descriptor.hpp"
+#include "base/process_stat.hpp"
 
 namespace starling::keeper {
 namespace {
@@ -24,46 +26,25 @@ std::optional<Number> to_number(std::string_view text) {
   return number;
 }
 
-std::string_view take_word(std::string_view& text) {
-  const std::size_t end = std::min(text.find(' '), text.size());
-  const std::string_view word = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return word;
-}
-
 struct CloseFolder {
   void operator()(DIR* folder) const { ::closedir(folder); }
 };
 
-}  // namespace
-
-std::optional<ProcessStatus> parse_process_status(std::string_view text) {
-  // Field 2 is the name in brackets, which may hold blanks and brackets itself.
-  const std::size_t bracket = text.rfind(')');
-  if (bracket == std::string_view::npos || bracket + 2 > text.size()) return std::nullopt;
-  text.remove_prefix(bracket + 2);
-  std::array<std::string_view, 20> fields;  // from field 3 on
-  for (std::string_view& field : fields)
-    field = take_word(text);
-  const auto parent = to_number<pid_t>(fields[1]);
-  const auto start = to_number<std::uint64_t>(fields[19]);
-  if (fields[0].size() != 1 || !parent || !start) return std::nullopt;
-  return ProcessStatus{fields[0].front(), *parent, *start};
-}
-
-std::optional<ProcessStatus> status_of(pid_t pid) {
+std::optional<ProcessEntry> entry_of(pid_t pid) {
   const std::string path = "/proc/" + std::to_string(pid) + "/stat";
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return std::nullopt;
   char text[1024];
   const ssize_t size = ::read(file.number(), text, sizeof(text));
   if (size <= 0) return std::nullopt;
-  return parse_process_status(std::string_view(text, static_cast<std::size_t>(size)));
+  return parse_process_stat(std::string_view(text, static_cast<std::size_t>(size)));
 }
 
+}  // namespace
+
 std::uint64_t start_time_of(pid_t pid) {
-  const std::optional<ProcessStatus> status = status_of(pid);
-  return status ? status->start : 0;
+  const std::optional<ProcessEntry> process = entry_of(pid);
+  return process ? process->start_time : 0;
 }
 
 std::vector<OwnChild> own_children() {
@@ -75,9 +56,8 @@ std::vector<OwnChild> own_children() {
     if (entry == nullptr) break;
     const auto pid = to_number<pid_t>(std::string_view(entry->d_name, std::strlen(entry->d_name)));
     if (!pid) continue;
-    const std::optional<ProcessStatus> status = status_of(*pid);
-    if (status && status->parent == self)
-      children.push_back({*pid, status->state != 'Z' && status->state != 'X'});
+    const std::optional<ProcessEntry> process = entry_of(*pid);
+    if (process && process->parent == self) children.push_back({*pid, process->alive()});
   }
   return children;
 }

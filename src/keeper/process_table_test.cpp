@@ -9,22 +9,6 @@
 namespace starling::keeper {
 namespace {
 
-TEST(ProcessStatus, IsReadWhateverTheProcessIsCalled) {
-  const std::string rest = " S 1 7 7 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 1 0 987654321 1000 10 5";
-  for (const char* name : {"cat", "a b", ") R 9 (", "", "(((", "x)"}) {
-    const auto status = parse_process_status("7 (" + std::string(name) + ")" + rest + "\n");
-    ASSERT_TRUE(status) << name;
-    EXPECT_EQ(*status, (ProcessStatus{'S', 1, 987'654'321}));
-  }
-}
-
-TEST(ProcessStatus, IsNothingOfAnotherText) {
-  for (const char* text : {"", ")", "7 (cat)", "7 (cat) S", "7 (cat) S 1 7 7",
-                           "7 (cat) S x 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 5 1"}) {
-    EXPECT_FALSE(parse_process_status(text)) << text;
-  }
-}
-
 TEST(OwnChildren, AreFoundAliveAndDead) {
   const pid_t dead = ::fork();
   if (dead == 0) ::_exit(0);

@@ -5,13 +5,13 @@
 #include <string>
 #include <string_view>
 
+#include "base/utf8.hpp"
+
 namespace starling::protocol {
 
 inline std::string excerpt(std::string_view text, std::size_t max_bytes = 80) {
-  if (text.size() <= max_bytes) return std::string(text);
-  while (max_bytes > 0 && (static_cast<unsigned char>(text[max_bytes]) & 0xC0) == 0x80)
-    --max_bytes;
-  return std::string(text.substr(0, max_bytes)) + "...";
+  const std::string_view kept = cut_utf8(text, max_bytes);
+  return std::string(kept) + (kept.size() < text.size() ? "..." : "");
 }
 
 }  // namespace starling::protocol

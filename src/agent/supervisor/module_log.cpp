@@ -20,8 +20,9 @@ std::string_view to_string(LogStream stream) {
 ModuleLog::ModuleLog(const Clock& clock, std::filesystem::path file, ModuleLogLimits limits)
     : clock_(clock),
       limits_(limits),
+      rate_{static_cast<double>(limits.bytes_per_second), static_cast<double>(limits.burst_bytes)},
       file_(std::move(file), limits.file_bytes, limits.files),
-      bucket_(limits.bytes_per_second, limits.burst_bytes) {}
+      bucket_(rate_, clock.steady()) {}
 
 void ModuleLog::bytes(LogStream stream, std::string_view piece) {
   split(stream, piece);
@@ -73,14 +74,13 @@ void ModuleLog::line(LogStream stream, std::string_view text) {
   const SteadyTime now = clock_.steady();
   // Once lines are left out, they are so until there is room again for a good piece, not for every tenth
   // line.
-  const std::uint32_t left = bucket_.left(now);
-  const auto size = static_cast<std::uint32_t>(text.size() + 1);
-  if (left < size || (dropped_lines_ > 0 && left < limits_.burst_bytes / 16)) {
+  const std::size_t size = text.size() + 1;
+  const bool room = dropped_lines_ == 0 || bucket_.left(rate_, now) >= rate_.burst / 16;
+  if (!room || !bucket_.take_all(rate_, now, static_cast<double>(size))) {
     ++dropped_lines_;
     dropped_bytes_ += size;
     return;
   }
-  bucket_.take(now, size);
   tell_dropped();
   const std::string printable = printable_text(text, limits_.line_bytes + 16);
   kept_.push_back(printable_text(printable, kept_line_bytes));

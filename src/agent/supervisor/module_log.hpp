@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "agent/supervisor/rotated_file.hpp"
-#include "agent/supervisor/token_bucket.hpp"
 #include "base/clock.hpp"
+#include "base/token_bucket.hpp"
 
 namespace starling::agent {
 
@@ -73,6 +73,7 @@ class ModuleLog {
 
   const Clock& clock_;
   ModuleLogLimits limits_;
+  Rate rate_;
   RotatedFile file_;
   TokenBucket bucket_;
   std::array<Partial, 2> partial_;

@@ -8,24 +8,28 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "agent/supervisor/notify_socket.hpp"
-#include "agent/supervisor/token_bucket.hpp"
+#include "base/token_bucket.hpp"
 
 namespace starling::agent {
 namespace {
 
 constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
+constexpr Rate message_rate{NotifyReader::per_second, NotifyReader::burst};
+constexpr Rate problem_rate{1, 5};
 
 }  // namespace
 
 struct NotifyReader::Source {
-  Source(const asio::any_io_executor& executor, FileDescriptor descriptor)
-      : socket(executor, descriptor.release()), pause(executor) {}
+  Source(const asio::any_io_executor& executor, FileDescriptor descriptor, SteadyTime now)
+      : socket(executor, descriptor.release()),
+        pause(executor),
+        messages(message_rate, now),
+        problems(problem_rate, now) {}
   asio::posix::stream_descriptor socket;
   asio::steady_timer pause;
   std::string child_id, module;
   std::uint32_t uid = 0;
-  TokenBucket messages{per_second, burst};
-  TokenBucket problems{1, 5};
+  TokenBucket messages, problems;
   bool open = true;
   bool flooding = false;
 
@@ -57,7 +61,7 @@ void NotifyReader::attach(std::string_view child_id, std::string_view module, st
                           FileDescriptor socket) {
   detach(child_id);
   if (!socket) return;
-  auto source = std::make_shared<Source>(executor_, std::move(socket));
+  auto source = std::make_shared<Source>(executor_, std::move(socket), clock_.steady());
   source->child_id = child_id;
   source->module = module;
   source->uid = uid;
@@ -76,7 +80,7 @@ void NotifyReader::drain(std::string_view child_id) {
   const auto found = sources_.find(child_id);
   if (found == sources_.end()) return;
   const std::shared_ptr<Source> source = found->second;
-  read_some(*source, static_cast<int>(burst));
+  read_some(*source, burst);
 }
 
 asio::awaitable<void> NotifyReader::read(std::shared_ptr<Source> source) {
@@ -85,7 +89,7 @@ asio::awaitable<void> NotifyReader::read(std::shared_ptr<Source> source) {
         co_await source->socket.async_wait(asio::posix::descriptor_base::wait_read, tuple_awaitable);
     if (error || !source->open) co_return;
     const int count = read_some(*source, most_at_once);
-    if (!source->open || source->messages.left(clock_.steady()) > 0) {
+    if (!source->open || source->messages.left(message_rate, clock_.steady()) >= 1) {
       if (count < most_at_once) source->flooding = false;
       continue;
     }
@@ -100,14 +104,14 @@ asio::awaitable<void> NotifyReader::read(std::shared_ptr<Source> source) {
 
 int NotifyReader::read_some(Source& source, int most) {
   int count = 0;
-  while (count < most && source.open && source.messages.take(clock_.steady(), 1) == 1) {
+  while (count < most && source.open && source.messages.take_all(message_rate, clock_.steady(), 1)) {
     const auto datagram = receive_notify(source.socket.native_handle());
     if (datagram && *datagram) {
       ++count;
       take(source, **datagram);
       continue;
     }
-    source.messages.give_back(1);
+    source.messages.earn(1);
     if (!datagram) {
       tell(source, datagram.error().message);
       source.close();
@@ -142,7 +146,7 @@ void NotifyReader::take(Source& source, const NotifyDatagram& datagram) {
 }
 
 void NotifyReader::tell(Source& source, std::string_view problem) {
-  if (source.problems.take(clock_.steady(), 1) == 1)
+  if (source.problems.take_all(problem_rate, clock_.steady(), 1))
     log_.warning("a module is misunderstood", {{"module", source.module}, {"problem", problem}});
 }
 

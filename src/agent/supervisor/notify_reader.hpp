@@ -30,8 +30,8 @@ class NotifyListener {
 class NotifyReader {
  public:
   static constexpr int most_at_once = 32;
-  static constexpr std::uint32_t per_second = 100;
-  static constexpr std::uint32_t burst = 200;
+  static constexpr int per_second = 100;
+  static constexpr int burst = 200;
   static constexpr Milliseconds flood_pause{200};
 
   // `trees`, `clock` and `listener` outlive this.

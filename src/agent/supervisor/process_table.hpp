@@ -9,22 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/process_stat.hpp"
+
 namespace starling::agent {
-
-struct ProcessEntry {
-  std::int32_t pid = 0;
-  std::int32_t parent = 0;
-  std::int32_t group = 0;
-  std::int32_t session = 0;
-  char state = '?';
-  std::uint64_t cpu_ticks = 0;   // user and system, its own threads
-  std::uint64_t start_time = 0;  // ticks since boot; with the pid it names a process for ever
-
-  bool alive() const { return state != 'Z' && state != 'X' && state != 'x'; }
-};
-
-// The content of a /proc/PID/stat. nullopt: it is none.
-std::optional<ProcessEntry> parse_process_stat(std::string_view text);
 
 class ProcessTable {
  public:

@@ -308,21 +308,6 @@ TEST_F(FakeCgroups, SaysWhyItCannotBeUsed) {
   EXPECT_THAT(why(), testing::HasSubstr("no hierarchy of version 2 is mounted"));
 }
 
-TEST(ProcessStat, IsReadWhateverTheProgramIsCalled) {
-  const auto entry = parse_process_stat(
-      "42 (a) S 1 (b)) R 7 8 9 0 -1 4194304 1 0 0 0 11 22 0 0 20 0 1 0 98765 1 2 18446744073709551615 1\n");
-  ASSERT_TRUE(entry);
-  EXPECT_EQ(entry->pid, 42);
-  EXPECT_EQ(entry->state, 'R');
-  EXPECT_EQ(entry->parent, 7);
-  EXPECT_EQ(entry->group, 8);
-  EXPECT_EQ(entry->session, 9);
-  EXPECT_EQ(entry->cpu_ticks, 33u);
-  EXPECT_EQ(entry->start_time, 98765u);
-  for (const auto* text : {"", "x", "42 (a", "42 (a) ", "42 (a) R 1 2", "42 (a) R x y z"})
-    EXPECT_FALSE(parse_process_stat(text)) << text;
-}
-
 TEST(ProcessTable, KnowsThisProcess) {
   const ProcessTable table;
   const auto own = table.entry(::getpid());

@@ -217,13 +217,7 @@ std::string encode_close(CloseCode code, std::string_view reason, std::optional<
   if (code == CloseCode::no_status) return encode_frame(Opcode::close, {}, mask);
   const auto number = static_cast<std::uint16_t>(code);
   std::string payload{static_cast<char>(number >> 8), static_cast<char>(number & 0xff)};
-  if (reason.size() > max_control_bytes - 2) {
-    std::size_t cut = max_control_bytes - 2;
-    while (cut > 0 && (static_cast<std::uint8_t>(reason[cut]) & 0xc0) == 0x80)
-      --cut;
-    reason = reason.substr(0, cut);
-  }
-  payload += reason;
+  payload += cut_utf8(reason, max_control_bytes - 2);
   return encode_frame(Opcode::close, payload, mask);
 }
 

@@ -8,7 +8,7 @@
 #include <unordered_map>
 
 #include "base/clock.hpp"
-#include "hub/token_bucket.hpp"
+#include "base/token_bucket.hpp"
 
 namespace starling::hub {
 

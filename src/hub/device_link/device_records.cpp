@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/utf8.hpp"
+
 namespace starling::hub {
 
 namespace {
@@ -13,13 +15,6 @@ constexpr std::size_t max_error_bytes = 1024;
 JsonObject object_in(const JsonObject& facts, std::string_view name) {
   const Json* value = facts.if_contains(name);
   return value != nullptr && value->is_object() ? value->get_object() : JsonObject{};
-}
-
-// Never inside a character.
-void cut(std::string& utf8, std::size_t bytes) {
-  while (bytes > 0 && (static_cast<unsigned char>(utf8[bytes]) & 0xc0) == 0x80)
-    --bytes;
-  utf8.resize(bytes);
 }
 
 }  // namespace
@@ -50,7 +45,7 @@ void DeviceFacts::set_errors(std::vector<protocol::KeyError> all) {
   errors.clear();
   std::size_t bytes = 0;
   for (protocol::KeyError& error : all) {
-    if (error.message.size() > max_error_bytes) cut(error.message, max_error_bytes);
+    error.message.resize(cut_utf8(error.message, max_error_bytes).size());
     bytes += error.key.size() + error.message.size();
     if (bytes > max_errors_bytes) return;
     errors.push_back(std::move(error));

@@ -12,13 +12,13 @@
 #include <utility>
 #include <vector>
 
+#include "base/token_bucket.hpp"
 #include "base/ws/websocket.hpp"
 #include "hub/device_link/device_records.hpp"
 #include "hub/device_link/silence_watch.hpp"
 #include "hub/executor.hpp"
 #include "hub/settings/documents.hpp"
 #include "hub/state/change_log.hpp"
-#include "hub/token_bucket.hpp"
 #include "protocol/messages.hpp"
 
 namespace starling::hub {
