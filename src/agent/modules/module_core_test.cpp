@@ -295,10 +295,10 @@ TEST_F(ModuleTest, NobodySaysHelloInAnothersName) {
 TEST_F(ModuleTest, ActsOnceAndAnswers) {
   const ModuleId id = hello("recorder", {});
   std::vector<std::string> answers;
-  const auto answered = [&](const Result<JsonObject>& result) {
+  const auto collect = [&](const Result<JsonObject>& result) {
     answers.push_back(result ? boost::json::serialize(*result) : result.error().message);
   };
-  core.act("recorder", "start", {{"take", 1}}, answered);
+  core.act("recorder", "start", {{"take", 1}}, collect);
   const auto* question = last<wire::Action>(id);
   ASSERT_NE(question, nullptr);
   EXPECT_EQ(question->name, "start");
@@ -317,16 +317,16 @@ TEST_F(ModuleTest, ActsOnceAndAnswers) {
 TEST_F(ModuleTest, AnActionAlwaysEnds) {
   const ModuleId id = hello("recorder", {});
   std::vector<std::string> answers;
-  const auto answered = [&](const Result<JsonObject>& result) { answers.push_back(result.error().message); };
-  core.act("nobody", "start", {}, answered);
-  core.act("recorder", "start", {}, answered);
+  const auto collect = [&](const Result<JsonObject>& result) { answers.push_back(result.error().message); };
+  core.act("nobody", "start", {}, collect);
+  core.act("recorder", "start", {}, collect);
   pass(ModuleCore::longest_action);
-  core.act("recorder", "start", {}, answered);
+  core.act("recorder", "start", {}, collect);
   wire::ActionResult refusal;
   refusal.id = last<wire::Action>(id)->id;
   refusal.message = "no disk";
   core.line(id, wire::encode(refusal));
-  core.act("recorder", "start", {}, answered);
+  core.act("recorder", "start", {}, collect);
   core.closed(id);
   EXPECT_THAT(answers, ElementsAre(HasSubstr("not connected"), HasSubstr("did not answer"), "no disk",
                                    HasSubstr("went away")));
