@@ -33,7 +33,7 @@ class LargeHub {
       record.fleet = fleet.name;
       record.device_id = id;
       record.components = "hotword";
-      record.running = sha256("an older document");
+      record.settings.running = sha256("an older document");
       fleet.records.push_back(std::move(record));
     }
     fleet.head = 2;
@@ -105,7 +105,7 @@ void standings_of_all(benchmark::State& state, bool after_change) {
     FleetStandings& standings = hub.standings();
     std::size_t offline = 0;
     for (const Place place : hub.state().device_index().all()) {
-      if (standings.standing(place) == DeviceDescription::Standing::offline) ++offline;
+      if (standings.standing(place, {.settings = true}) == DeviceDescription::Standing::offline) ++offline;
     }
     if (offline != registered) state.SkipWithError("not every device is offline");
   }

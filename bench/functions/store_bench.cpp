@@ -106,7 +106,7 @@ void register_devices(StoreOnDisk& disk, int count) {
       record.fleet = "default";
       record.device_id = device_id(n);
       record.token_hash = sha256(record.device_id);
-      record.target = record.running = sha256("document");
+      record.settings.target = record.settings.running = sha256("document");
       record.version = "0.1.0";
       record.components = "acknowledgement,audio,hotword,logger";
       record.facts = R"({"capabilities":{"memory_mb":512,"assets_mb":256,"arch":"arm64"},)"

@@ -101,6 +101,10 @@ Result<void> check_root(const JsonObject& root) {
   if (!root.contains("x-component") || !is_name(text_of(root, "x-component"))) {
     return wrong("x-component must name the component: a-z, 0-9 and _, at most 64", "/x-component");
   }
+  if (text_of(root, "x-component") == "modules") {
+    return wrong("x-component cannot be 'modules': such settings say which modules are enabled",
+                 "/x-component");
+  }
   if (!root.contains("properties")) return wrong("a component file needs properties", "/properties");
   if (root.at("properties").get_object().size() > max_settings) {
     return wrong(fmt::format("a component has at most {} settings", max_settings), "/properties");

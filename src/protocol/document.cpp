@@ -46,6 +46,11 @@ Result<Section> parse_section(std::string_view name) {
               fmt::format("'{}' is no section; there are settings, modules and software", excerpt(name)));
 }
 
+const Digest& empty_section_hash() {
+  static const Digest hash = hash_of(JsonObject());
+  return hash;
+}
+
 Json SettingsDocument::to_json() const {
   JsonObject hashes;
   hashes.reserve(components.size());

@@ -23,6 +23,9 @@ enum class Section { settings, modules, software };
 std::string_view to_string(Section section);
 Result<Section> parse_section(std::string_view name);
 
+// Of the empty object: what a device has applied that never had the section.
+const Digest& empty_section_hash();
+
 struct SettingsDocument {
   std::map<std::string, Digest, std::less<>> components;  // name → schema hash
   JsonObject persona;                                     // empty: none; else has "name"

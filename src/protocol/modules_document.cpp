@@ -6,7 +6,7 @@
 namespace starling::protocol {
 namespace {
 
-constexpr std::string_view prefix = "modules.";
+constexpr std::string_view prefix = module_key_prefix;
 constexpr std::string_view suffix = ".enabled";
 
 }  // namespace

@@ -24,6 +24,7 @@ bool valid_module_name(std::string_view name);
 
 // The name in "modules.recorder.enabled", which belongs to no component file; nullopt: it is another key.
 std::optional<std::string_view> module_of(std::string_view key);
+inline constexpr std::string_view module_key_prefix = "modules.";
 // Whether a key is meant to be of that kind, be it right or not: "modules.".
 bool is_module_key(std::string_view key);
 std::string enabled_key(std::string_view module);

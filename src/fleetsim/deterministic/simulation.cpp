@@ -252,13 +252,13 @@ void Simulation::check_device(VirtualDevice& device, std::vector<std::string>& f
   const hub::Device* entity = hub_->state().device(device.id());
   if (entity == nullptr) return complain("is not registered");
   if (!hub_->core().sessions().online(device.id())) return complain("is not connected");
-  const auto target = hub_->core().documents().desired(hub_->state(), *entity, components_);
+  const auto target = hub_->core().documents().desired(hub_->state(), *entity, {components_, {}}).settings;
   const hub::DeviceRecord* record = hub_->core().records().find(device.id());
   const Digest running = device.core().settings().running_hash();
-  if (record->running != running) complain("runs another document than the hub was told");
+  if (record->settings.running != running) complain("runs another document than the hub was told");
   if (running != target->hash) {
     const bool visible =
-        record->refused == target->hash && !hub::DeviceFacts::parse(record->facts)->errors.empty();
+        record->settings.refused == target->hash && !hub::DeviceFacts::parse(record->facts)->errors.empty();
     if (!visible) complain("runs neither what is desired nor shows why not");
   }
   for (const std::string& key : device.unsettled_edits())

@@ -136,7 +136,7 @@ void VirtualHub::on_change(const hub::SharedChange& change, const hub::FleetStat
 
 void VirtualHub::note_desired(const hub::FleetState& state) {
   for (const auto& [id, device] : state.devices()) {
-    desired_[id].insert(core_->documents().desired(state, *device, components_)->hash);
+    desired_[id].insert(core_->documents().desired(state, *device, {components_, {}}).settings->hash);
   }
 }
 

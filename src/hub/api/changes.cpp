@@ -1,15 +1,20 @@
 #include "hub/api/changes.hpp"
 
 #include <fmt/format.h>
+
+#include <algorithm>
 #include <charconv>
 #include <set>
 
 #include "hub/api/visibility.hpp"
+#include "hub/settings/wanted_modules.hpp"
 
 namespace starling::hub {
 
 namespace {
 
+constexpr std::string_view lacks_component = "lacks_component";
+constexpr std::string_view lacks_module = "lacks_module";
 constexpr std::size_t max_listed = 1000;
 constexpr std::size_t max_pages = 50;  // read for one answer
 
@@ -98,43 +103,71 @@ class Concerned {
   std::vector<Scope> scopes_;
 };
 
-// The components whose settings a change writes, if it does nothing else: who has declared none of them has
-// what is desired, but cannot be said to have applied the change.
-class WrittenComponents {
+// The components and modules whose settings a change writes, if it does nothing else: who has declared none
+// of them has what is desired, but cannot be said to have applied the change.
+class WrittenNames {
  public:
-  explicit WrittenComponents(const Change& change) {
+  explicit WrittenNames(const Change& change) {
     for (const Edit& edit : change.edits) {
       const auto id =
           edit.kind == EntityKind::setting ? SettingId::parse(edit.id) : fail(ErrorCode::not_found, "");
-      const bool of_component = id && id->key != protocol::persona_active_key;
-      if (of_component) names_.emplace(protocol::component_of(id->key));
-      nothing_else_ = nothing_else_ && (of_component || edit.kind == EntityKind::group);
+      const bool of_name = id && id->key != protocol::persona_active_key;
+      if (of_name) add(id->key);
+      nothing_else_ = nothing_else_ && (of_name || edit.kind == EntityKind::group);
     }
   }
 
-  bool lacked_by(const DeviceRecord* record) const {
-    if (!nothing_else_ || record == nullptr || !record->components) return false;
-    std::string_view declared = *record->components;
-    while (!declared.empty()) {
-      const std::size_t comma = declared.find(',');
-      if (names_.contains(declared.substr(0, comma))) return false;
-      declared = comma == std::string_view::npos ? std::string_view{} : declared.substr(comma + 1);
+  // As the progress of a change names it; nothing: the device has one of them.
+  std::optional<std::string_view> lacked_by(const DeviceRecord* record) const {
+    if (!nothing_else_ || record == nullptr || !record->components) return std::nullopt;
+    if (declares(components_, *record->components) || declares(modules_, record->module_names)) {
+      return std::nullopt;
     }
-    return true;
+    return components_.empty() ? lacks_module : lacks_component;
   }
 
  private:
-  std::set<std::string, std::less<>> names_;
+  using Names = std::set<std::string, std::less<>>;
+
+  void add(std::string_view key) {
+    if (const auto module = protocol::module_of(key)) {
+      modules_.emplace(*module);
+    } else {
+      components_.emplace(protocol::component_of(key));
+    }
+  }
+  static bool declares(const Names& names, std::string_view declared) {
+    return std::ranges::any_of(split_names(declared),
+                               [&](std::string_view name) { return names.contains(name); });
+  }
+
+  Names components_;
+  Names modules_;
   bool nothing_else_ = true;
 };
+
+// Why a device has refused what it was offered of these sections.
+std::vector<protocol::KeyError> refusals(const DeviceRecord& record, Sections sections) {
+  const DeviceFacts facts = DeviceFacts::parse(record.facts).value_or(DeviceFacts{});
+  std::vector<protocol::KeyError> errors;
+  if (sections.settings && record.settings.refused) errors = facts.errors;
+  if (sections.modules && record.modules.refused) {
+    errors.insert(errors.end(), facts.module_errors.begin(), facts.module_errors.end());
+  }
+  return errors;
+}
 
 }  // namespace
 
 struct Changes::Tally {
   std::size_t targeted = 0, applied = 0, pending = 0, refused = 0, offline = 0, cannot_answer = 0,
-              lacks_component = 0;
+              without_component = 0, without_module = 0;
   JsonArray devices;
 
+  void count_lacking(std::string_view what) {
+    ++targeted;
+    ++(what == lacks_module ? without_module : without_component);
+  }
   void count(DeviceDescription::Standing standing) {
     ++targeted;
     switch (standing) {
@@ -199,15 +232,15 @@ asio::awaitable<Reply> Changes::get(Call& call) {
   co_return fail(ErrorCode::not_found, fmt::format("there is no change {}", *revision));
 }
 
-void Changes::list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state) {
+void Changes::list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state,
+                             Sections sections) {
   if (tally.devices.size() == max_listed) return;
   // Another device may have taken the place while others had their turn.
   if (!call.reach.covers(device)) return;
   JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", state}};
   if (state == to_string(DeviceDescription::Standing::refused)) {
     const DeviceRecord* record = services_.hub.records().find(device.id);
-    if (record != nullptr)
-      entry["errors"] = shown_errors(DeviceFacts::parse(record->facts).value_or(DeviceFacts{}).errors);
+    if (record != nullptr) entry["errors"] = shown_errors(refusals(*record, sections));
   }
   tally.devices.push_back(std::move(entry));
 }
@@ -224,23 +257,22 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
   Places targeted = Concerned(state, **change).places(state);
   if (!call.reach.unrestricted()) targeted = common(std::move(targeted), call.reach.covered(state));
   FleetStandings& standings = services_.standings.of(state);
-  const WrittenComponents written(**change);
+  const WrittenNames written(**change);
+  const Sections sections = sections_of(**change, state);
   Tally tally;
   for (const Place place : targeted) {
-    const auto standing = standings.standing(place);
+    const auto standing = standings.standing(place, sections);
     if (standing) {
       const Device& device = *state.device_index().at(place);
-      const bool lacks = *standing == DeviceDescription::Standing::applied &&
-                         written.lacked_by(services_.hub.records().find(device.id));
+      const bool applied = *standing == DeviceDescription::Standing::applied;
+      const auto lacks = applied ? written.lacked_by(services_.hub.records().find(device.id)) : std::nullopt;
       if (lacks) {
-        ++tally.targeted;
-        ++tally.lacks_component;
-        list_unapplied(tally, call, device, "lacks_component");
+        tally.count_lacking(*lacks);
       } else {
         tally.count(*standing);
-        if (*standing != DeviceDescription::Standing::applied)
-          list_unapplied(tally, call, device, to_string(*standing));
       }
+      if (lacks || !applied)
+        list_unapplied(tally, call, device, lacks.value_or(to_string(*standing)), sections);
     }
     if (standings.turn_is_over()) co_await services_.log.yield();
   }
@@ -251,7 +283,8 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
                                            {"refused", tally.refused},
                                            {"offline", tally.offline},
                                            {"cannot_answer", tally.cannot_answer},
-                                           {"lacks_component", tally.lacks_component},
+                                           {lacks_component, tally.without_component},
+                                           {lacks_module, tally.without_module},
                                            {"devices", std::move(tally.devices)}});
 }
 

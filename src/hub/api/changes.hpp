@@ -16,7 +16,8 @@ class Changes {
   asio::awaitable<Reply> get(Call& call);
   asio::awaitable<Reply> progress(Call& call);
   struct Tally;
-  void list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state);
+  void list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state,
+                      Sections sections);
 
   Services& services_;
 };

@@ -10,6 +10,16 @@ Json text_or_null(const std::string& text) {
   return text.empty() ? Json() : Json(text);
 }
 
+JsonObject shown_section(const DesiredSection& target, const SectionRecord& told,
+                         const std::vector<protocol::KeyError>& errors) {
+  return JsonObject{{"status", ""},
+                    {"desired_hash", target.hash.hex()},
+                    {"desired_revision", target.revision},
+                    {"running_hash", told.running.hex()},
+                    {"running_revision", told.running_revision},
+                    {"errors", told.refused ? shown_errors(errors) : JsonArray()}};
+}
+
 // What cannot be read is not shown as if the device had said nothing.
 DeviceFacts shown_facts(const DeviceRecord& record) {
   auto facts = DeviceFacts::parse(record.facts);
@@ -39,33 +49,34 @@ std::string_view DeviceDescription::status(const Device& device) const {
   return record != nullptr && record->rest_status == "updating" ? "updating" : "online";
 }
 
-std::string DeviceDescription::components(const FleetState& state, const Device& device) const {
-  return declared_components(state, hub_.records().find(device.id));
+Declared DeviceDescription::declared(const FleetState& state, const Device& device) const {
+  return declared_by(state, hub_.records().find(device.id));
 }
 
-SharedSection DeviceDescription::desired(const FleetState& state, const Device& device) {
-  return hub_.documents().desired(state, device, components(state, device));
+DesiredDocument DeviceDescription::desired(const FleetState& state, const Device& device) {
+  return hub_.documents().desired(state, device, declared(state, device));
 }
 
-JsonObject DeviceDescription::sync(const FleetState& state, const Device& device,
-                                   const SettingsSection& target, const DeviceRecord* record,
-                                   const DeviceFacts& facts) {
-  JsonObject sync{{"status", to_string(hub_.sessions().sync_status(state, device))},
-                  {"desired_hash", target.hash.hex()},
-                  {"desired_revision", target.revision},
-                  {"running_hash", ""},
-                  {"running_revision", 0},
-                  {"errors", JsonArray()}};
-  if (record == nullptr) return sync;
-  sync["running_hash"] = record->running.hex();
-  sync["running_revision"] = record->running_revision;
-  if (record->refused) sync["errors"] = shown_errors(facts.errors);
+// The settings are told as they were when they were all; modules beside them, of devices that have some.
+JsonObject DeviceDescription::sync(const Device& device, const DesiredDocument& target,
+                                   const DeviceRecord* record, const DeviceFacts& facts) const {
+  const SyncStatuses statuses = hub_.sessions().sync_statuses(device);
+  const SectionRecord unknown;
+  JsonObject sync =
+      shown_section(*target.settings, record == nullptr ? unknown : record->settings, facts.errors);
+  sync["status"] = to_string(statuses.whole());
+  if (record == nullptr || record->module_names.empty()) return sync;
+  JsonObject modules = shown_section(*target.modules, record->modules, facts.module_errors);
+  modules["status"] = to_string(statuses.modules);
+  sync["settings_status"] = to_string(statuses.settings);
+  sync["modules"] = std::move(modules);
   return sync;
 }
 
 JsonObject DeviceDescription::describe(const FleetState& state, const Device& device) {
   const DeviceRecord* record = hub_.records().find(device.id);
-  const SharedSection target = desired(state, device);
+  const DesiredDocument document = desired(state, device);
+  const SharedSection& target = document.settings;
   JsonObject labels;
   for (const auto& [key, value] : device.labels)
     labels[key] = value;
@@ -75,7 +86,7 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
   Json running_persona;
   if (record != nullptr) {
     const SharedSection running =
-        record->running == target->hash ? target : hub_.documents().recent(record->running);
+        record->settings.running == target->hash ? target : hub_.documents().recent(record->settings.running);
     if (running) running_persona = text_or_null(running->persona);
   }
   DeviceFacts facts;
@@ -95,7 +106,7 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
       {"groups", std::move(groups)},
       {"clone_of", text_or_null(device.clone_of)},
       {"serial", text_or_null(device.serial)},
-      {"sync", sync(state, device, *target, record, facts)},
+      {"sync", sync(device, document, record, facts)},
       {"persona", JsonObject{{"desired", text_or_null(target->persona)}, {"running", running_persona}}},
       {"reported", std::move(facts.reported)}};
 }
@@ -103,17 +114,22 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
 JsonObject DeviceDescription::describe_briefly(const FleetState& state, const Device& device) {
   const DeviceRecord* record = hub_.records().find(device.id);
   DeviceFacts facts;
-  if (record != nullptr && record->refused) facts = shown_facts(*record);
+  if (record != nullptr && (record->settings.refused || record->modules.refused))
+    facts = shown_facts(*record);
   return JsonObject{{"device", device.id},
                     {"name", device.name},
                     {"status", status(device)},
-                    {"sync", sync(state, device, *desired(state, device), record, facts)}};
+                    {"sync", sync(device, desired(state, device), record, facts)}};
 }
 
-DeviceDescription::Standing DeviceDescription::standing(SyncStatus online, const Device& device) const {
+// Settings that are provisional are in force. A module that is has not been ready yet: whoever enabled it
+// waits for that, or for why it is not.
+DeviceDescription::Standing DeviceDescription::standing(protocol::Section section, SyncStatus online,
+                                                        const Device& device) const {
   switch (online) {
-    case SyncStatus::in_sync:
     case SyncStatus::provisional:
+      return section == protocol::Section::modules ? Standing::pending : Standing::applied;
+    case SyncStatus::in_sync:
     case SyncStatus::drifted: return Standing::applied;
     case SyncStatus::refused:
     case SyncStatus::reverted: return Standing::refused;
@@ -124,9 +140,13 @@ DeviceDescription::Standing DeviceDescription::standing(SyncStatus online, const
   return Standing::offline;
 }
 
-bool DeviceDescription::holds_desired(const FleetState& state, const Device& device) {
+bool DeviceDescription::holds_desired(protocol::Section section, const FleetState& state,
+                                      const Device& device) {
   const DeviceRecord* record = hub_.records().find(device.id);
-  return record != nullptr && record->running && record->running == desired(state, device)->hash;
+  if (record == nullptr) return false;
+  const SectionRecord& told = record->section(section);
+  const bool waiting = section == protocol::Section::modules && told.phase == protocol::Phase::provisional;
+  return told.running && !waiting && told.running == desired(state, device).section(section)->hash;
 }
 
 // A device that could have a link and only speaks REST now is told when its link is back.

@@ -25,22 +25,23 @@ class DeviceDescription {
   // online, offline or updating, as the documents have it.
   std::string_view status(const Device& device) const;
 
-  // Names with commas between: what the device declared, or all components if it never has.
-  std::string components(const FleetState& state, const Device& device) const;
-  SharedSection desired(const FleetState& state, const Device& device);
+  // What the device declared, or all components and no modules if it never has.
+  Declared declared(const FleetState& state, const Device& device) const;
+  DesiredDocument desired(const FleetState& state, const Device& device);
 
-  // How a device stands towards what is desired of it now.
+  // How a device stands towards one section of what is desired of it now.
   // cannot_answer: it was told, or will ask, but its kind (the flat payload, REST alone) never says what it
   // made of it.
   enum class Standing { applied, pending, refused, offline, cannot_answer };
-  Standing standing(SyncStatus online, const Device& device) const;  // of a device that is not offline
-  // Whether a device that is offline has taken everything along.
-  bool holds_desired(const FleetState& state, const Device& device);
+  Standing standing(protocol::Section section, SyncStatus online,
+                    const Device& device) const;  // of a device that is not offline
+  // Whether a device that is offline has taken the section along.
+  bool holds_desired(protocol::Section section, const FleetState& state, const Device& device);
 
  private:
   Standing unanswered(const Device& device) const;
-  JsonObject sync(const FleetState& state, const Device& device, const SettingsSection& target,
-                  const DeviceRecord* record, const DeviceFacts& facts);
+  JsonObject sync(const Device& device, const DesiredDocument& target, const DeviceRecord* record,
+                  const DeviceFacts& facts) const;
 
   Hub& hub_;
 };

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "protocol/canonical_json.hpp"
-
 namespace starling::hub {
 
 namespace {
@@ -13,7 +11,7 @@ Json text_or_null(const std::string& text) {
 }
 
 JsonObject shown_settings(const FleetState& state, const Device& device, const std::string& components,
-                          const SettingsSection& section) {
+                          const DesiredSection& section) {
   JsonObject settings;
   for (const auto& setting : resolve_effective(state, device, components)) {
     settings[setting.schema->key] =
@@ -51,11 +49,11 @@ void DeviceDocuments::add_to(Router& router) {
 asio::awaitable<Reply> DeviceDocuments::settings(Call& call) {
   const auto device = call.device();
   if (!device) co_return fail(device);
-  const std::string components = services_.description.components(*call.fleet, **device);
+  const std::string components = services_.description.declared(*call.fleet, **device).components;
   const auto at = call.query_integer("at", 0, INT64_MAX);
   if (!at) co_return fail(at);
   if (!*at) {
-    const SharedSection section = services_.description.desired(*call.fleet, **device);
+    const SharedSection section = services_.description.desired(*call.fleet, **device).settings;
     co_return http::json_response(shown_settings(*call.fleet, **device, components, *section));
   }
   const std::string id = (*device)->id;
@@ -65,22 +63,23 @@ asio::awaitable<Reply> DeviceDocuments::settings(Call& call) {
   if (then == nullptr) {
     co_return fail(ErrorCode::not_found, fmt::format("at revision {} there was no such device", **at));
   }
-  const SettingsSection section = resolve_document(*past, *then, components);
+  const DesiredSection section = resolve_settings(*past, *then, components);
   co_return http::json_response(shown_settings(*past, *then, components, section));
 }
 
 Reply DeviceDocuments::document(const Call& call) {
   const auto device = call.device();
   if (!device) return fail(device);
-  const SharedSection section = services_.description.desired(*call.fleet, **device);
-  // Those two sections are empty until modules and releases exist.
-  const std::string empty_hash = protocol::hash_of(JsonObject()).hex();
-  return http::json_response(JsonObject{
-      {"revision", call.fleet->revision()},
-      {"sections",
-       JsonObject{{"settings", section->json}, {"modules", JsonObject()}, {"software", JsonObject()}}},
-      {"hashes",
-       JsonObject{{"settings", section->hash.hex()}, {"modules", empty_hash}, {"software", empty_hash}}}});
+  const DesiredDocument document = services_.description.desired(*call.fleet, **device);
+  // Software is empty until releases exist.
+  return http::json_response(
+      JsonObject{{"revision", call.fleet->revision()},
+                 {"sections", JsonObject{{"settings", document.settings->json},
+                                         {"modules", document.modules->json},
+                                         {"software", JsonObject()}}},
+                 {"hashes", JsonObject{{"settings", document.settings->hash.hex()},
+                                       {"modules", document.modules->hash.hex()},
+                                       {"software", protocol::empty_section_hash().hex()}}}});
 }
 
 }  // namespace starling::hub

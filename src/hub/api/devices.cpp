@@ -175,7 +175,7 @@ asio::awaitable<Reply> Devices::list(Call& call) {
   while (device != nullptr && items.size() < page->limit && looked_at < max_looked_at) {
     last = device->id;
     ++looked_at;
-    if (passes(*filter, call.reach, state, *device)) {
+    if (passes(*filter, call.reach, *device)) {
       items.push_back(services_.description.describe(state, *device));
       if (items.size() % described_in_a_turn == 0) co_await services_.log.yield();
     }
@@ -197,11 +197,10 @@ std::optional<std::vector<std::string>> Devices::few_candidates(const Filter& fi
   return ids;
 }
 
-bool Devices::passes(const Filter& filter, const Reach& reach, const FleetState& state,
-                     const Device& device) {
+bool Devices::passes(const Filter& filter, const Reach& reach, const Device& device) {
   if (!reach.covers(device) || !filter.selector.matches(device.labels)) return false;
   if (filter.status && services_.description.status(device) != *filter.status) return false;
-  return !filter.sync || to_string(services_.hub.sessions().sync_status(state, device)) == *filter.sync;
+  return !filter.sync || to_string(services_.hub.sessions().sync_status(device)) == *filter.sync;
 }
 
 Reply Devices::get(const Call& call) {

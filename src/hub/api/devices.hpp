@@ -16,7 +16,7 @@ class Devices {
   static Result<Filter> filter_of(const Call& call);
   static std::optional<std::vector<std::string>> few_candidates(const Filter& filter, const Reach& reach,
                                                                 const FleetState& state);
-  bool passes(const Filter& filter, const Reach& reach, const FleetState& state, const Device& device);
+  bool passes(const Filter& filter, const Reach& reach, const Device& device);
 
   asio::awaitable<Reply> list(Call& call);
   Reply get(const Call& call);

@@ -5,6 +5,7 @@
 #include "hub/api/authentication.hpp"
 #include "hub/api/setting_writes.hpp"
 #include "hub/api/visibility.hpp"
+#include "protocol/modules_document.hpp"
 
 namespace starling::hub {
 
@@ -181,13 +182,14 @@ asio::awaitable<Reply> Settings::explain_one(Call& call) {
                     {"alias", text_or_null(explanation->alias)},
                     {"effective", explanation->effective},
                     {"winner", explanation->winner.text()}};
-  answer["sync"] = to_string(services_.hub.sessions().sync_status(*call.fleet, **device));
+  const auto section =
+      protocol::is_module_key(explanation->key) ? protocol::Section::modules : protocol::Section::settings;
+  answer["sync"] = to_string(services_.hub.sessions().sync_statuses(**device).section(section));
   const DeviceRecord* record = services_.hub.records().find((*device)->id);
   const SharedSection running =
-      record == nullptr ? nullptr : services_.hub.documents().recent(record->running);
+      record == nullptr ? nullptr : services_.hub.documents().recent(record->section(section).running);
   if (running) {
-    const Json* settings = running->json.get_object().if_contains("settings");
-    const Json* value = settings == nullptr ? nullptr : settings->get_object().if_contains(explanation->key);
+    const Json* value = running->value(explanation->key);
     if (value != nullptr) answer["running"] = *value;
   }
   JsonArray stack;
@@ -235,8 +237,8 @@ asio::awaitable<Reply> Settings::diff(Call& call) {
   if (!second) co_return fail(second);
   const Device& first = *call.fleet->device(device_id);
   co_return shown_differences(
-      diff_devices({*call.fleet, first, services_.description.components(*call.fleet, first)},
-                   {*call.fleet, **second, services_.description.components(*call.fleet, **second)}));
+      diff_devices({*call.fleet, first, services_.description.declared(*call.fleet, first)},
+                   {*call.fleet, **second, services_.description.declared(*call.fleet, **second)}));
 }
 
 asio::awaitable<Reply> Settings::diff_moments(Call& call, std::int64_t from, std::int64_t to,
@@ -261,9 +263,8 @@ asio::awaitable<Reply> Settings::diff_moments(Call& call, std::int64_t from, std
                    fmt::format("at revision {} there was no such device", before == nullptr ? from : to));
   }
   const Device* now = call.fleet->device(device_id);
-  const std::string components =
-      services_.description.components(*call.fleet, now == nullptr ? *after : *now);
-  co_return shown_differences(diff_devices({*left, *before, components}, {*right, *after, components}));
+  const Declared declared = services_.description.declared(*call.fleet, now == nullptr ? *after : *now);
+  co_return shown_differences(diff_devices({*left, *before, declared}, {*right, *after, declared}));
 }
 
 asio::awaitable<Reply> Settings::history(Call& call) {

@@ -20,8 +20,14 @@ FleetStandings::Known FleetStandings::known(SyncStatus status) {
                             static_cast<std::uint8_t>(status));
 }
 
-FleetStandings::Known& FleetStandings::at(Place place) {
-  if (place >= by_place_.size()) by_place_.resize(state_.device_index().end_place(), Known::unknown);
+SyncStatus FleetStandings::status_of(Known known) {
+  if (known == Known::offline_and_applied || known == Known::offline_and_behind) return SyncStatus::offline;
+  return static_cast<SyncStatus>(static_cast<std::uint8_t>(known) -
+                                 static_cast<std::uint8_t>(Known::first_status));
+}
+
+FleetStandings::KnownSections& FleetStandings::at(Place place) {
+  if (place >= by_place_.size()) by_place_.resize(state_.device_index().end_place());
   return by_place_[place];
 }
 
@@ -29,16 +35,20 @@ FleetStandings::Known& FleetStandings::at(Place place) {
 void FleetStandings::forget_what_a_change_touches() {
   fleet_changed_ = false;
   const Known offline = known(SyncStatus::offline);
-  for (Known& each : by_place_) {
+  const auto forget = [offline](Known& each) {
     const bool is_offline =
         each == offline || each == Known::offline_and_applied || each == Known::offline_and_behind;
     each = is_offline ? offline : Known::unknown;
+  };
+  for (KnownSections& each : by_place_) {
+    forget(each.settings);
+    forget(each.modules);
   }
 }
 
 void FleetStandings::forget(const std::string& device_id) {
   // If the device has gone, whoever gets its place is forgotten when registered.
-  if (const auto place = state_.device_index().place_of(device_id)) at(*place) = Known::unknown;
+  if (const auto place = state_.device_index().place_of(device_id)) at(*place) = {};
 }
 
 bool FleetStandings::turn_is_over() {
@@ -47,38 +57,48 @@ bool FleetStandings::turn_is_over() {
   return true;
 }
 
-SyncStatus FleetStandings::ask_sync(const Device& device, Known& known_of_it) {
+FleetStandings::KnownSections& FleetStandings::ask_sync(const Device& device, Place place) {
+  if (fleet_changed_) forget_what_a_change_touches();
+  KnownSections& sections = at(place);
+  if (sections.settings != Known::unknown) return sections;
   ++asked_;
-  const SyncStatus status = hub_.sessions().sync_status(state_, device);
-  known_of_it = known(status);
-  return status;
+  const SyncStatuses statuses = hub_.sessions().sync_statuses(device);
+  return sections = {known(statuses.settings), known(statuses.modules)};
 }
 
 std::optional<SyncStatus> FleetStandings::sync(Place place) {
-  if (fleet_changed_) forget_what_a_change_touches();
   const Device* device = state_.device_index().at(place);
   if (device == nullptr) return std::nullopt;
-  Known& known_of_it = at(place);
-  switch (known_of_it) {
-    case Known::unknown: return ask_sync(*device, known_of_it);
-    case Known::offline_and_applied:
-    case Known::offline_and_behind: return SyncStatus::offline;
-    default: break;
-  }
-  return static_cast<SyncStatus>(static_cast<std::uint8_t>(known_of_it) -
-                                 static_cast<std::uint8_t>(Known::first_status));
+  const KnownSections& sections = ask_sync(*device, place);
+  return SyncStatuses{status_of(sections.settings), status_of(sections.modules)}.whole();
 }
 
-std::optional<DeviceDescription::Standing> FleetStandings::standing(Place place) {
-  const auto status = sync(place);
-  if (!status) return std::nullopt;
-  const Device& device = *state_.device_index().at(place);
-  if (*status != SyncStatus::offline) return description_.standing(*status, device);
-  Known& known_of_it = at(place);
+std::optional<DeviceDescription::Standing> FleetStandings::standing(Place place, Sections sections) {
+  using Standing = DeviceDescription::Standing;
+  const Device* device = state_.device_index().at(place);
+  if (device == nullptr) return std::nullopt;
+  KnownSections& known_of_it = ask_sync(*device, place);
+  const Standing settings = sections.settings
+                                ? standing(*device, protocol::Section::settings, known_of_it.settings)
+                                : Standing::applied;
+  const Standing modules = sections.modules
+                               ? standing(*device, protocol::Section::modules, known_of_it.modules)
+                               : Standing::applied;
+  for (const Standing first :
+       {Standing::pending, Standing::refused, Standing::offline, Standing::cannot_answer}) {
+    if (settings == first || modules == first) return first;
+  }
+  return Standing::applied;
+}
+
+DeviceDescription::Standing FleetStandings::standing(const Device& device, protocol::Section section,
+                                                     Known& known_of_it) {
+  const SyncStatus status = status_of(known_of_it);
+  if (status != SyncStatus::offline) return description_.standing(section, status, device);
   if (known_of_it == known(SyncStatus::offline)) {
     ++asked_;
-    known_of_it =
-        description_.holds_desired(state_, device) ? Known::offline_and_applied : Known::offline_and_behind;
+    known_of_it = description_.holds_desired(section, state_, device) ? Known::offline_and_applied
+                                                                      : Known::offline_and_behind;
   }
   return known_of_it == Known::offline_and_applied ? DeviceDescription::Standing::applied
                                                    : DeviceDescription::Standing::offline;

@@ -1,5 +1,5 @@
 // Purpose: how each device of a fleet stands, remembered between requests, so that counting a fleet asks anew
-// only about devices of which something has changed: one byte for each registered device.
+// only about devices of which something has changed: two bytes for each registered device.
 // Owner: Api. Thread: the hub's. Lifetime: the Hub and the description outlive it.
 #pragma once
 
@@ -24,7 +24,8 @@ class FleetStandings {
 
   // As Sessions::sync_status and DeviceDescription::standing; nothing if no device has this place (any more).
   std::optional<SyncStatus> sync(Place place);
-  std::optional<DeviceDescription::Standing> standing(Place place);
+  // Towards all of these sections: the one that keeps the answer waiting.
+  std::optional<DeviceDescription::Standing> standing(Place place, Sections sections);
 
   // Whether the caller has had its turn: so much had to be asked anew since this was last true.
   bool turn_is_over();
@@ -36,15 +37,22 @@ class FleetStandings {
   // `unknown`, a SyncStatus, or what an offline device was found to hold.
   enum class Known : std::uint8_t;
   static Known known(SyncStatus status);
+  static SyncStatus status_of(Known known);
+  struct KnownSections {
+    Known settings{};
+    Known modules{};
+  };
 
-  Known& at(Place place);
+  KnownSections& at(Place place);
   void forget_what_a_change_touches();
-  SyncStatus ask_sync(const Device& device, Known& known);
+  // What is known of the device by then.
+  KnownSections& ask_sync(const Device& device, Place place);
+  DeviceDescription::Standing standing(const Device& device, protocol::Section section, Known& known);
 
   Hub& hub_;
   DeviceDescription& description_;
   const FleetState& state_;
-  std::vector<Known> by_place_;
+  std::vector<KnownSections> by_place_;
   bool fleet_changed_ = false;
   std::size_t asked_ = 0;
 };

@@ -17,9 +17,10 @@ class StandingsTest : public LinkFixture {
 
   // As it is without remembering anything.
   Standing asked_now(const Device& device) {
-    const SyncStatus status = hub.sessions().sync_status(state(), device);
-    if (status != SyncStatus::offline) return description.standing(status, device);
-    return description.holds_desired(state(), device) ? Standing::applied : Standing::offline;
+    const auto settings = protocol::Section::settings;
+    const SyncStatus status = hub.sessions().sync_statuses(device).settings;
+    if (status != SyncStatus::offline) return description.standing(settings, status, device);
+    return description.holds_desired(settings, state(), device) ? Standing::applied : Standing::offline;
   }
   void expect_right(const std::string& when) {
     FleetStandings& remembered = standings.of(state());
@@ -28,8 +29,8 @@ class StandingsTest : public LinkFixture {
       ASSERT_TRUE(place);
       const auto status = remembered.sync(*place);
       ASSERT_TRUE(status);
-      EXPECT_EQ(to_string(*status), to_string(hub.sessions().sync_status(state(), *device))) << when;
-      EXPECT_EQ(remembered.standing(*place), asked_now(*device)) << when;
+      EXPECT_EQ(to_string(*status), to_string(hub.sessions().sync_status(*device))) << when;
+      EXPECT_EQ(remembered.standing(*place, {.settings = true}), asked_now(*device)) << when;
     }
   }
   // What was asked anew since the last call.
@@ -149,7 +150,7 @@ TEST_F(StandingsTest, OnlyWhatHasChangedIsAskedAnew) {
   const auto ask_all = [&] {
     FleetStandings& remembered = standings.of(state());
     for (const Place place : state().device_index().all())
-      EXPECT_TRUE(remembered.standing(place));
+      EXPECT_TRUE(remembered.standing(place, {.settings = true}));
   };
   ask_all();
   EXPECT_TRUE(asks_more_than_a_turn());

@@ -17,6 +17,25 @@ JsonObject object_in(const JsonObject& facts, std::string_view name) {
   return value != nullptr && value->is_object() ? value->get_object() : JsonObject{};
 }
 
+std::vector<protocol::KeyError> errors_in(const JsonObject& facts, std::string_view name) {
+  std::vector<protocol::KeyError> errors;
+  const Json* list = facts.if_contains(name);
+  if (list == nullptr || !list->is_array()) return errors;
+  for (const Json& error : list->get_array()) {
+    if (!error.is_object()) continue;
+    const JsonReader reader(error.get_object());
+    errors.push_back({reader.string("key").value_or(""), reader.string("message").value_or("")});
+  }
+  return errors;
+}
+
+JsonArray to_json(const std::vector<protocol::KeyError>& errors) {
+  JsonArray several;  // also of one key
+  for (const protocol::KeyError& error : errors)
+    several.push_back(JsonObject{{"key", error.key}, {"message", error.message}});
+  return several;
+}
+
 }  // namespace
 
 Result<DeviceFacts> DeviceFacts::parse(std::string_view text) {
@@ -30,25 +49,21 @@ Result<DeviceFacts> DeviceFacts::parse(std::string_view text) {
   facts.metadata = object_in(object, "metadata");
   facts.capabilities = object_in(object, "capabilities");
   facts.reported = object_in(object, "reported");
-  if (const Json* errors = object.if_contains("errors"); errors != nullptr && errors->is_array()) {
-    for (const Json& error : errors->get_array()) {
-      if (!error.is_object()) continue;
-      const JsonReader reader(error.get_object());
-      facts.errors.push_back({reader.string("key").value_or(""), reader.string("message").value_or("")});
-    }
-  }
+  facts.errors = errors_in(object, "errors");
+  facts.module_errors = errors_in(object, "module_errors");
   facts.pending_edits = JsonReader(object).optional_integer("pending").value_or(std::nullopt).value_or(0);
   return facts;
 }
 
-void DeviceFacts::set_errors(std::vector<protocol::KeyError> all) {
-  errors.clear();
+void DeviceFacts::set_errors(protocol::Section section, std::vector<protocol::KeyError> all) {
+  std::vector<protocol::KeyError>& kept = errors_of(section);
+  kept.clear();
   std::size_t bytes = 0;
   for (protocol::KeyError& error : all) {
     error.message.resize(cut_utf8(error.message, max_error_bytes).size());
     bytes += error.key.size() + error.message.size();
     if (bytes > max_errors_bytes) return;
-    errors.push_back(std::move(error));
+    kept.push_back(std::move(error));
   }
 }
 
@@ -57,18 +72,15 @@ Result<std::string> DeviceFacts::text() const {
   if (!metadata.empty()) object["metadata"] = metadata;
   if (!capabilities.empty()) object["capabilities"] = capabilities;
   if (!reported.empty()) object["reported"] = reported;
-  if (!errors.empty()) {
-    JsonArray several;  // also of one key
-    for (const protocol::KeyError& error : errors)
-      several.push_back(JsonObject{{"key", error.key}, {"message", error.message}});
-    object["errors"] = std::move(several);
-  }
+  if (!errors.empty()) object["errors"] = to_json(errors);
+  if (!module_errors.empty()) object["module_errors"] = to_json(module_errors);
   if (pending_edits != 0) object["pending"] = pending_edits;
   if (object.empty()) return std::string{};
   std::string text = boost::json::serialize(object);
   // The reasons of a refusal always have room: they are bounded by themselves, escaped at worst to the
   // double.
-  const std::size_t room = max_bytes + (errors.empty() ? 0 : 2 * max_errors_bytes);
+  const std::size_t refusals = (errors.empty() ? 0u : 1u) + (module_errors.empty() ? 0u : 1u);
+  const std::size_t room = max_bytes + refusals * 2 * max_errors_bytes;
   if (text.size() <= room) return text;
   return fail(ErrorCode::too_large, "what a device reports would grow to " + std::to_string(text.size()) +
                                         " bytes, more than the " + std::to_string(max_bytes) +

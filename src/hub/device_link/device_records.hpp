@@ -19,10 +19,11 @@ namespace starling::hub {
 
 // The part of a record that few look at, kept as text (DeviceRecord::facts).
 struct DeviceFacts {
-  JsonObject metadata;                     // of the documents: hardware, OS, ...
-  JsonObject capabilities;                 // of the handshake
-  JsonObject reported;                     // merged from heartbeats
-  std::vector<protocol::KeyError> errors;  // of the last refusal
+  JsonObject metadata;                            // of the documents: hardware, OS, ...
+  JsonObject capabilities;                        // of the handshake
+  JsonObject reported;                            // merged from heartbeats
+  std::vector<protocol::KeyError> errors;         // of the last refusal of settings
+  std::vector<protocol::KeyError> module_errors;  // and of modules
   std::int64_t pending_edits = 0;
 
   // Nothing longer is ever stored. A message may have four times as much.
@@ -33,7 +34,10 @@ struct DeviceFacts {
   // Errors: too_large (max_bytes): the record keeps what it has.
   Result<std::string> text() const;
   // As they fit beside everything else, the first ones first.
-  void set_errors(std::vector<protocol::KeyError> all);
+  void set_errors(protocol::Section section, std::vector<protocol::KeyError> all);
+  std::vector<protocol::KeyError>& errors_of(protocol::Section section) {
+    return section == protocol::Section::modules ? module_errors : errors;
+  }
 };
 
 class DeviceRecords {

@@ -5,7 +5,7 @@
 
 #include "hub/device_link/link_errors.hpp"
 #include "hub/settings/explain.hpp"
-#include "hub/settings/writes.hpp"
+#include "hub/settings/wanted_modules.hpp"
 #include "protocol/merge_patch.hpp"
 
 namespace starling::hub {
@@ -20,10 +20,6 @@ using ws::CloseCode;
 // staging, provisional, applied, and a request of the whole document
 constexpr double answers_to_an_update = 4;
 
-std::int64_t unix_ms(const Clock& clock) {
-  return clock.wall().time_since_epoch().count();
-}
-
 std::string names_of(const std::map<std::string, Digest, std::less<>>& components) {
   std::string names;
   for (const auto& [name, hash] : components) {
@@ -33,32 +29,9 @@ std::string names_of(const std::map<std::string, Digest, std::less<>>& component
   return names;
 }
 
-const protocol::SectionState* settings_in(const std::vector<protocol::SectionState>& sections) {
-  const auto found = std::ranges::find(sections, Section::settings, &protocol::SectionState::section);
+const protocol::SectionState* section_in(const std::vector<protocol::SectionState>& sections, Section name) {
+  const auto found = std::ranges::find(sections, name, &protocol::SectionState::section);
   return found == sections.end() ? nullptr : &*found;
-}
-
-// What the device edited becomes a change to its layer, or a conflict that keeps it out. `refusal` says that
-// the edit itself was judged and found wanting; any other failure of the append has decided nothing.
-ChangeLog::Plan settlement(std::string device_id, protocol::PendingEdit edit,
-                           std::shared_ptr<std::optional<std::string>> refusal) {
-  return [device_id = std::move(device_id), edit = std::move(edit), refusal = std::move(refusal)](
-             const FleetState& head, std::int64_t) -> Result<Draft> {
-    refusal->reset();
-    const Device* device = head.device(device_id);
-    if (device == nullptr)
-      return fail(ErrorCode::not_found, "no device is registered as '" + device_id + "'");
-    Proposal proposal = plan_proposal(head, *device, edit);
-    if (!proposal.accepted) {
-      *refusal = std::move(proposal.message);
-      return fail(ErrorCode::conflict, "refused");
-    }
-    Draft draft;
-    draft.actor = {"device:" + device_id, device->name};
-    draft.action = "settings.propose";
-    draft.edits = std::move(proposal.edits);
-    return draft;
-  };
 }
 
 }  // namespace
@@ -97,7 +70,7 @@ void DeviceSession::on_open(ws::Peer& peer) {
 
 void DeviceSession::seen() {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
-  record.last_seen_ms = unix_ms(sessions_.clock_);
+  record.last_seen_ms = sessions_.now_ms();
 }
 
 void DeviceSession::on_text(std::string_view text) {
@@ -208,16 +181,16 @@ void DeviceSession::handle(const protocol::Handshake& message) {
 // What was reported in former sessions may be of another life of the device: from here on only what this
 // handshake and the messages after it say is true.
 void DeviceSession::take_over(const protocol::Handshake& message) {
-  const protocol::SectionState* told = settings_in(message.sections);
-  const protocol::SectionState settings = told == nullptr ? protocol::SectionState{} : *told;
+  const protocol::SectionState* settings = section_in(message.sections, Section::settings);
+  const protocol::SectionState* modules = section_in(message.sections, Section::modules);
+  const bool errors_stand = take_over(settings == nullptr ? protocol::SectionState{} : *settings);
+  const bool module_errors_stand = take_over(
+      modules == nullptr ? protocol::SectionState{Section::modules, protocol::empty_section_hash(), {}}
+                         : *modules);
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
-  const bool same = settings.applied == record.running && settings.refused == record.refused;
-  const bool errors_stand = settings.refused && settings.refused == record.refused;
-  if (!same || record.phase == Phase::staging) {
-    record.phase = settings.refused ? Phase::refused : Phase::applied;
-  }
   const auto renew = [&](DeviceFacts& facts, const JsonObject& capabilities) {
     if (!errors_stand) facts.errors.clear();
+    if (!module_errors_stand) facts.module_errors.clear();
     facts.capabilities = capabilities;
     facts.reported.clear();
     facts.pending_edits = static_cast<std::int64_t>(message.pending.size());
@@ -228,20 +201,32 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
     (void)sessions_.records_.change_facts(record, [&](DeviceFacts& facts) { renew(facts, {}); });
   }
   record.epoch = message.epoch;
-  record.last_seen_ms = unix_ms(sessions_.clock_);
+  record.last_seen_ms = sessions_.now_ms();
   record.components = names_of(message.components);
+  record.module_names = joined_names(message.modules);
   record.version = message.agent_version;
-  record.running_revision = message.cursor.revision;
-  record.running = running_hash_ = settings.applied;
-  record.refused = refused_hash_ = settings.refused;
+  record.settings.running_revision = record.modules.running_revision = message.cursor.revision;
   drifted_ = false;
-  running_ = sessions_.documents_.recent(running_hash_);
+}
+
+bool DeviceSession::take_over(const protocol::SectionState& told) {
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
+  SectionRecord& known = record.section(told.section);
+  const bool same = told.applied == known.running && told.refused == known.refused;
+  const bool errors_stand = told.refused && told.refused == known.refused;
+  if (!same || known.phase == Phase::staging) {
+    known.phase = told.refused ? Phase::refused : Phase::applied;
+  }
+  known.running = told.applied;
+  known.refused = told.refused;
+  offer(told.section) = {sessions_.documents_.recent(told.applied), told.applied, told.refused, {}};
+  return errors_stand;
 }
 
 void DeviceSession::welcome(const protocol::Handshake& message) {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   protocol::Welcome welcome;
-  welcome.hub_time_ms = unix_ms(sessions_.clock_);
+  welcome.hub_time_ms = sessions_.now_ms();
   welcome.heartbeat_seconds = sessions_.options_.heartbeat.count();
   welcome.hub_generation = sessions_.log_.generation();
   welcome.revision = state()->revision();
@@ -259,54 +244,13 @@ void DeviceSession::welcome(const protocol::Handshake& message) {
   send(std::move(welcome));
 }
 
-void DeviceSession::settle(const std::vector<protocol::PendingEdit>& edits) {
-  unsettled_ += edits.size();
-  for (const protocol::PendingEdit& edit : edits) {
-    ++sessions_.counters_.proposals;
-    const auto refusal = std::make_shared<std::optional<std::string>>();
-    sessions_.log_.append(request_.fleet, settlement(request_.device_id, edit, refusal),
-                          [this, alive = alive_, edit, refusal](const Result<SharedChange>& outcome) {
-                            if (*alive) settled(edit, outcome, *refusal);
-                          });
-  }
-  if (unsettled_ == 0 && state_ == State::settling) {
-    state_ = State::live;
-    deliver_open_actions();
-    refresh();
-  }
-}
-
-void DeviceSession::settled(const protocol::PendingEdit& edit, const Result<SharedChange>& outcome,
-                            const std::optional<std::string>& refusal) {
-  --unsettled_;
-  if (state_ == State::ended || state() == nullptr || device() == nullptr) return;
-  protocol::ConfigProposed answer;
-  answer.id = edit.id;
-  answer.accepted = outcome.has_value();
-  if (outcome) {
-    answer.revision = *outcome ? (*outcome)->revision : state()->revision();
-  } else if (!refusal) {
-    // Nobody has decided: the device keeps the edit and proposes it again in its next session.
-    return refuse({CloseCode::try_again_later, "unavailable", outcome.error().message, true});
-  } else {
-    answer.message = *refusal;
-    if (auto standing = effective_value(*state(), *device(), edit.key)) answer.hub_value = standing->value;
-  }
-  send(std::move(answer));
-  if (unsettled_ > 0) return;
-  if (state_ == State::settling) {
-    state_ = State::live;
-    deliver_open_actions();
-  }
-  refresh();
-}
-
-SharedSection DeviceSession::desired() {
+const DesiredDocument* DeviceSession::desired() {
   const FleetState* fleet_state = state();
   if (fleet_state == nullptr) return nullptr;
   const bool class_known = class_ && membership_epoch_ == sessions_.documents_.membership_epoch();
   if (class_known) {
-    if (SharedSection section = sessions_.documents_.resolved_section(*class_, *fleet_state)) return section;
+    const DesiredDocument* known = sessions_.documents_.resolved_document(*class_, *fleet_state);
+    if (known != nullptr) return known;
   }
   const Device* known = device();
   if (known == nullptr) return nullptr;
@@ -314,54 +258,67 @@ SharedSection DeviceSession::desired() {
     // A client written from the documents declares nothing: it is told of every component.
     const DeviceRecord* record =
         state_ == State::flat ? nullptr : sessions_.records_.find(request_.device_id);
-    class_ = sessions_.documents_.class_of(*fleet_state, *known, declared_components(*fleet_state, record));
+    class_ = sessions_.documents_.class_of(*fleet_state, *known, declared_by(*fleet_state, record));
     membership_epoch_ = sessions_.documents_.membership_epoch();
   }
-  return sessions_.documents_.section(*class_, *fleet_state, *known);
+  return &sessions_.documents_.document(*class_, *fleet_state, *known);
 }
 
 void DeviceSession::refresh() {
   if (state_ == State::flat) return send_flat();
   if (state_ != State::live || unsettled_ > 0) return;
-  const SharedSection target = desired();
-  if (!target || target->hash == offered_hash_) return;
-  if (!offered_hash_ && (target->hash == running_hash_ || target->hash == refused_hash_)) return;
+  const DesiredDocument* document = desired();
+  if (document == nullptr) return;
+  refresh(document->settings);
+  refresh(document->modules);
+}
+
+void DeviceSession::refresh(const SharedSection& target) {
+  Offer& offered = offer(target->name);
+  if (target->hash == offered.offered_hash) return;
+  if (!offered.offered_hash &&
+      (target->hash == offered.running_hash || target->hash == offered.refused_hash)) {
+    return;
+  }
   // A device that cannot keep up is told the newest state once its queue is empty.
   if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
   // While an answer is outstanding nobody knows what a patch would be applied to.
-  const SharedSection base = offered_hash_ ? nullptr : running_;
+  const SharedSection base = offered.offered_hash ? nullptr : offered.running;
   peer_->send(sessions_.update_frame(*target, base, state()->revision()));
   ++sessions_.counters_.updates_sent;
   messages_.earn(answers_to_an_update);
   if (base) ++sessions_.counters_.patches_sent;
-  offered_hash_ = target->hash;
-  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
+  offered.offered_hash = target->hash;
+  SectionRecord& record =
+      sessions_.records_.edit(request_.fleet, request_.device_id, record_).section(target->name);
   record.target = target->hash;
   // A device that was staging counts as staging this one now.
   if (record.phase == Phase::staging) sessions_.reported(request_.fleet, request_.device_id);
 }
 
 void DeviceSession::handle(const protocol::ConfigStatus& message) {
-  if (message.section != Section::settings) return;
+  if (message.section == Section::software) return;
   ++sessions_.counters_.statuses;
+  Offer& offered = offer(message.section);
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
-  const bool had_errors = record.phase == Phase::refused;
-  record.phase = message.phase;
-  record.target = message.target;
-  record.running_revision = message.running_revision;
-  record.last_seen_ms = unix_ms(sessions_.clock_);
-  if (record.running != message.running) {
-    record.running = running_hash_ = message.running;
-    running_ = sessions_.documents_.recent(message.running);
+  record.last_seen_ms = sessions_.now_ms();
+  SectionRecord& section = record.section(message.section);
+  const bool had_errors = section.phase == Phase::refused;
+  section.phase = message.phase;
+  section.target = message.target;
+  section.running_revision = message.running_revision;
+  if (section.running != message.running) {
+    section.running = offered.running_hash = message.running;
+    offered.running = sessions_.documents_.recent(message.running);
   }
   const bool final = message.phase != Phase::staging;
-  if (final && message.target == offered_hash_) offered_hash_ = {};
+  if (final && message.target == offered.offered_hash) offered.offered_hash = {};
   const bool refused = message.phase == Phase::refused || message.phase == Phase::reverted;
-  if (final) refused_hash_ = record.refused = refused ? message.target : Digest{};
+  if (final) offered.refused_hash = section.refused = refused ? message.target : Digest{};
   say_outcome(message);
   if (refused || had_errors) {
-    (void)sessions_.records_.change_facts(record,
-                                          [&](DeviceFacts& facts) { facts.set_errors(message.errors); });
+    (void)sessions_.records_.change_facts(
+        record, [&](DeviceFacts& facts) { facts.set_errors(message.section, message.errors); });
   }
   sessions_.reported(request_.fleet, request_.device_id);
   if (final) refresh();
@@ -380,20 +337,17 @@ void DeviceSession::say_outcome(const protocol::ConfigStatus& message) const {
                           {"why", why}});
 }
 
-void DeviceSession::handle(const protocol::ConfigPropose& message) {
-  if (unsettled_ + message.edits.size() > sessions_.options_.max_unsettled) {
-    return refuse({CloseCode::try_again_later, "unavailable",
-                   "too many edits of this device wait to be settled: propose them again later", true});
-  }
-  settle(message.edits);
+void DeviceSession::handle(const protocol::ConfigRequest& message) {
+  if (message.section == Section::software) return;
+  offer(message.section) = {};
+  refresh();
 }
 
-void DeviceSession::handle(const protocol::ConfigRequest& message) {
-  if (message.section != Section::settings) return;
-  running_ = nullptr;
-  offered_hash_ = {};
-  refused_hash_ = {};
-  running_hash_ = {};
+void DeviceSession::handle(const protocol::Modules& message) {
+  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
+  record.module_names = joined_names(message.names);
+  forget_class();
+  sessions_.reported(request_.fleet, request_.device_id);
   refresh();
 }
 
@@ -401,13 +355,15 @@ void DeviceSession::handle(const protocol::ConfigRequest& message) {
 // there.
 void DeviceSession::handle(const protocol::Heartbeat& message) {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
-  record.last_seen_ms = unix_ms(sessions_.clock_);
-  if (const protocol::SectionState* settings = settings_in(message.sections)) {
-    if (settings->applied != running_hash_ && !offered_hash_) {
-      running_hash_ = settings->applied;
-      running_ = sessions_.documents_.recent(running_hash_);
+  record.last_seen_ms = sessions_.now_ms();
+  for (const protocol::SectionState& told : message.sections) {
+    if (told.section == Section::software) continue;
+    Offer& offered = offer(told.section);
+    if (told.applied != offered.running_hash && !offered.offered_hash) {
+      offered.running_hash = told.applied;
+      offered.running = sessions_.documents_.recent(told.applied);
     }
-    record.running = settings->applied;
+    record.section(told.section).running = told.applied;
   }
   if (!message.reported.empty() || message.pending != 0) {
     bool drifted = drifted_;
@@ -424,55 +380,11 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
   refresh();
 }
 
-// The action comes again in each session until it expires, so whoever carried it out was sent it in this one.
-void DeviceSession::handle(const protocol::ActionResult& message) {
-  if (std::erase(awaited_results_, message.id) == 0) {
-    ++sessions_.counters_.bad_messages;
-    sessions_.logger_.warning("a result of an action that the device was not asked for is dropped",
-                              {{"device", request_.device_id}, {"action", message.id}});
-    return;
-  }
-  StoredActionResult result;
-  result.fleet = request_.fleet;
-  result.action_id = message.id;
-  result.device_id = request_.device_id;
-  result.at_ms = unix_ms(sessions_.clock_);
-  result.ok = message.ok;
-  result.result =
-      boost::json::serialize(JsonObject{{"result", message.result}, {"message", message.message}});
-  sessions_.log_.store().save_action_results({std::move(result)}, [&sessions =
-                                                                       sessions_](const Result<void>& saved) {
-    if (!saved)
-      sessions.logger_.error("an action's result could not be stored", {{"error", saved.error().message}});
-  });
-  sessions_.reported(request_.fleet, request_.device_id);
-}
-
 // Everything else goes on.
 void DeviceSession::handle(const protocol::Unknown& message) {
   ++sessions_.counters_.bad_messages;
   if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
   send(unknown_type(message));
-}
-
-void DeviceSession::deliver_open_actions() {
-  const FleetState* fleet_state = state();
-  if (fleet_state == nullptr) return;
-  for (const auto& [id, action] : fleet_state->actions())
-    send_action(*action);
-}
-
-void DeviceSession::send_action(const ActionRequest& action) {
-  const Device* known = device();
-  if (state_ != State::live || known == nullptr) return;
-  if (action.expires_at_ms <= unix_ms(sessions_.clock_)) return;
-  const bool mine =
-      action.device.empty() ? action.selector.matches(known->labels) : action.device == request_.device_id;
-  if (!mine) return;
-  messages_.earn(1);
-  awaited_results_.push_back(action.id);
-  send(
-      protocol::Action{action.id, action.name, action.parameters, action.expires_at_ms, action.issued_at_ms});
 }
 
 void DeviceSession::send(const protocol::FromHub& message) {
@@ -513,19 +425,26 @@ void DeviceSession::tick(SteadyTime now) {
   peer_->ping();
 }
 
-SyncStatus DeviceSession::sync_status(const FleetState&, const Device&) {
+SyncStatuses DeviceSession::sync_statuses() {
   const DeviceRecord* record = sessions_.records_.find(request_.device_id, record_);
-  const SharedSection target = desired();
-  if (record == nullptr || !target || state_ == State::flat) return SyncStatus::pending;
-  if (record->running == target->hash) {
-    if (drifted_) return SyncStatus::drifted;
-    return record->phase == Phase::provisional ? SyncStatus::provisional : SyncStatus::in_sync;
+  const DesiredDocument* document = desired();
+  if (record == nullptr || document == nullptr || state_ == State::flat) {
+    return {SyncStatus::pending, SyncStatus::pending};
   }
-  if (record->refused == target->hash) {
-    return record->phase == Phase::reverted ? SyncStatus::reverted : SyncStatus::refused;
+  return {sync_status(*record, *document->settings), sync_status(*record, *document->modules)};
+}
+
+SyncStatus DeviceSession::sync_status(const DeviceRecord& record, const DesiredSection& target) const {
+  const SectionRecord& section = record.section(target.name);
+  if (section.running == target.hash) {
+    if (drifted_ && target.name == Section::settings) return SyncStatus::drifted;
+    return section.phase == Phase::provisional ? SyncStatus::provisional : SyncStatus::in_sync;
   }
-  return record->phase == Phase::staging && record->target == target->hash ? SyncStatus::staging
-                                                                           : SyncStatus::pending;
+  if (section.refused == target.hash) {
+    return section.phase == Phase::reverted ? SyncStatus::reverted : SyncStatus::refused;
+  }
+  return section.phase == Phase::staging && section.target == target.hash ? SyncStatus::staging
+                                                                          : SyncStatus::pending;
 }
 
 }  // namespace starling::hub

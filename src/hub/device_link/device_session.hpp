@@ -6,6 +6,7 @@
 //        flat: a client without a protocol version; it is only sent its payload, and told what is wrong
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -43,7 +44,7 @@ class DeviceSession final : public ws::Session {
   // A newer session of the same device took over, or the device is gone.
   void end(ws::CloseCode code, std::string_view error_code, std::string_view message, bool retry);
 
-  SyncStatus sync_status(const FleetState& state, const Device& device);
+  SyncStatuses sync_statuses();
   // Owned by Sessions.
   const std::uint64_t arrival;
   bool waiting_to_refresh = false;
@@ -60,6 +61,7 @@ class DeviceSession final : public ws::Session {
   void handle(const protocol::Heartbeat& message);
   void handle(const protocol::ActionResult& message);
   void handle(const protocol::ConfigRequest& message);
+  void handle(const protocol::Modules& message);
   void handle(const protocol::Unknown& message);
 
   // What is wrong with the handshake, if anything.
@@ -70,11 +72,22 @@ class DeviceSession final : public ws::Session {
     bool retry = false;
     std::int64_t epoch_start = 0;
   };
+  // What is known of one section of the device.
+  struct Offer {
+    SharedSection running;  // what the device is known to hold, if it is still in memory
+    Digest running_hash;
+    Digest refused_hash;
+    Digest offered_hash;  // sent and not answered yet
+  };
+  Offer& offer(protocol::Section name) { return offers_[name == protocol::Section::modules ? 1 : 0]; }
+
   void open_flat(SteadyTime now);
   void hear_flat(std::string_view text);
   void seen();  // now
   std::optional<Refusal> judge(const protocol::Handshake& message) const;
   void take_over(const protocol::Handshake& message);
+  // Gives whether the errors of the last refusal still stand.
+  bool take_over(const protocol::SectionState& told);
   void welcome(const protocol::Handshake& message);
   void keep(const JsonObject& facts);
   void kept(const ToldFacts& told, const Result<SharedChange>& outcome);
@@ -88,7 +101,9 @@ class DeviceSession final : public ws::Session {
   void send(const protocol::FromHub& message);
   void send_flat();
   void say_outcome(const protocol::ConfigStatus& message) const;
-  SharedSection desired();
+  const DesiredDocument* desired();  // nullptr if the device is gone
+  void refresh(const SharedSection& target);
+  SyncStatus sync_status(const DeviceRecord& record, const DesiredSection& target) const;
   const FleetState* state() const;
   const Device* device() const;
 
@@ -102,10 +117,7 @@ class DeviceSession final : public ws::Session {
   DeviceRecords::Bookmark record_;
   SharedClass class_;
   std::uint64_t membership_epoch_ = 0;
-  SharedSection running_;  // the document that the device is known to hold, if it is still in memory
-  Digest running_hash_;
-  Digest refused_hash_;
-  Digest offered_hash_;  // sent and not answered yet
+  std::array<Offer, 2> offers_;  // settings, modules
   std::size_t unsettled_ = 0;
   TokenBucket messages_;
   std::vector<std::string> awaited_results_;  // ids of the actions sent in this session and not answered

@@ -38,12 +38,15 @@ void DeviceSession::hear_flat(std::string_view text) {
 }
 
 void DeviceSession::send_flat() {
-  const SharedSection target = desired();
-  if (!target || target->hash == offered_hash_) return;
+  const DesiredDocument* document = desired();
+  if (document == nullptr) return;
+  const SharedSection& target = document->settings;
+  Digest& offered_hash = offer(protocol::Section::settings).offered_hash;
+  if (target->hash == offered_hash) return;
   if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
   peer_->send(sessions_.flat_frame(*target, *state()));
   ++sessions_.counters_.updates_sent;
-  offered_hash_ = target->hash;
+  offered_hash = target->hash;
 }
 
 }  // namespace starling::hub

@@ -76,15 +76,15 @@ TEST_F(DeviceSessionTest, WhatWasSentIsNotKept) {
 TEST_F(DeviceSessionTest, WhoDeclaresNothingGetsNothingAndTheHubShowsTheSame) {
   TestDevice& device = add_device();
   const FleetState& fleet = *hub.changes().published("default");
-  EXPECT_EQ(declared_components(fleet, hub.records().find(device.id)), "hotword") << "never declared";
+  EXPECT_EQ(declared_by(fleet, hub.records().find(device.id)).components, "hotword") << "never declared";
   device.components.clear();
   const auto updates = only<ConfigUpdate>(join(device));
-  EXPECT_EQ(declared_components(fleet, hub.records().find(device.id)), "");
+  EXPECT_EQ(declared_by(fleet, hub.records().find(device.id)).components, "");
   ASSERT_EQ(updates.size(), 1u);
   EXPECT_TRUE(updates[0].payload.at("settings").as_object().empty());
   const auto shown = hub.documents().desired(fleet, *fleet.device(device.id),
-                                             declared_components(fleet, hub.records().find(device.id)));
-  EXPECT_EQ(shown->hash, updates[0].hash);
+                                             declared_by(fleet, hub.records().find(device.id)));
+  EXPECT_EQ(shown.settings->hash, updates[0].hash);
 }
 
 TEST_F(DeviceSessionTest, AChangeReachesOnlyThoseWhoseDocumentItChanges) {
@@ -261,10 +261,11 @@ TEST_F(DeviceSessionTest, AHandshakeReplacesWhatAnEarlierLifeReported) {
     const DeviceFacts facts = *DeviceFacts::parse(record().facts);
     EXPECT_TRUE(facts.reported.empty()) << life.what;
     EXPECT_TRUE(facts.errors.empty()) << life.what;
-    EXPECT_EQ(record().running, life.sections.empty() ? Digest{} : life.sections[0].applied) << life.what;
-    EXPECT_FALSE(record().refused) << life.what;
-    EXPECT_EQ(record().running_revision, handshake.cursor.revision) << life.what;
-    EXPECT_EQ(record().phase, Phase::applied) << life.what;
+    EXPECT_EQ(record().settings.running, life.sections.empty() ? Digest{} : life.sections[0].applied)
+        << life.what;
+    EXPECT_FALSE(record().settings.refused) << life.what;
+    EXPECT_EQ(record().settings.running_revision, handshake.cursor.revision) << life.what;
+    EXPECT_EQ(record().settings.phase, Phase::applied) << life.what;
     EXPECT_EQ(sync(device), SyncStatus::pending) << life.what;
     EXPECT_FALSE(device.peer.take_all<ConfigUpdate>().at(0).base) << life.what;
   }

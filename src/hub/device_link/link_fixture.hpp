@@ -69,6 +69,9 @@ struct TestDevice {
   Digest applied;
   Digest refused;
   Json document;
+  std::vector<std::string> modules;
+  Digest modules_applied = protocol::empty_section_hash();
+  Digest modules_refused;
   std::vector<protocol::PendingEdit> pending;
   std::string serial = "serial-1";
   std::map<std::string, Digest, std::less<>> components{{"hotword", {}}};
@@ -158,7 +161,9 @@ class LinkFixture : public ::testing::Test {
     handshake.agent_version = "1.0";
     handshake.serial = device.serial;
     handshake.components = device.components;
-    handshake.sections = {{protocol::Section::settings, device.applied, device.refused}};
+    handshake.modules = device.modules;
+    handshake.sections = {{protocol::Section::settings, device.applied, device.refused},
+                          {protocol::Section::modules, device.modules_applied, device.modules_refused}};
     handshake.pending = device.pending;
     handshake.nonce = challenges.empty() ? "" : challenges.front().nonce;
     handshake.proof =
@@ -191,7 +196,7 @@ class LinkFixture : public ::testing::Test {
   }
   SyncStatus sync(const TestDevice& device) {
     const FleetState& state = *hub.changes().published("default");
-    return hub.sessions().sync_status(state, *state.device(device.id));
+    return hub.sessions().sync_status(*state.device(device.id));
   }
 
   QueueExecutor executor;

@@ -100,7 +100,7 @@ bool Sessions::present(const Device& device) const {
 
 bool Sessions::present_by_rest(const DeviceRecord& record) const {
   if (record.rest_status.empty() || record.rest_status == "offline") return false;
-  return clock_.wall().time_since_epoch().count() < silent_from_ms(record, options_.heartbeat);
+  return now_ms() < silent_from_ms(record, options_.heartbeat);
 }
 
 void Sessions::watch_silence(const DeviceRecord& record) {
@@ -123,8 +123,8 @@ void Sessions::watch_records(const StoredHub& stored) {
 // Some have spoken since they were put on the watch: they are looked at again. Some have a link by now: the
 // watch goes on when it ends. Some have said themselves that they go: that was told then.
 void Sessions::announce_silent() {
-  const std::int64_t now_ms = clock_.wall().time_since_epoch().count();
-  while (const auto device_id = silence_.take_due(now_ms)) {
+  const std::int64_t now = now_ms();
+  while (const auto device_id = silence_.take_due(now)) {
     const DeviceRecord* record = records_.find(*device_id);
     if (record == nullptr || online(*device_id)) continue;
     if (present_by_rest(*record)) {
@@ -135,10 +135,19 @@ void Sessions::announce_silent() {
   }
 }
 
-SyncStatus Sessions::sync_status(const FleetState& state, const Device& device) {
+SyncStatus SyncStatuses::whole() const {
+  for (const SyncStatus status : {SyncStatus::refused, SyncStatus::reverted, SyncStatus::drifted,
+                                  SyncStatus::pending, SyncStatus::staging, SyncStatus::provisional}) {
+    if (settings == status || modules == status) return status;
+  }
+  return settings;
+}
+
+SyncStatuses Sessions::sync_statuses(const Device& device) {
   const auto found = by_device_.find(device.id);
-  if (found != by_device_.end()) return found->second->sync_status(state, device);
-  return present(device) ? SyncStatus::pending : SyncStatus::offline;
+  if (found != by_device_.end()) return found->second->sync_statuses();
+  const SyncStatus status = present(device) ? SyncStatus::pending : SyncStatus::offline;
+  return {status, status};
 }
 
 void Sessions::observe(PresenceObserver& observer) {
@@ -223,11 +232,12 @@ void Sessions::refresh_slice() {
   if (sent > 0) logger_.info("settings sent", {{"devices", sent}});
 }
 
-ws::SharedFrame Sessions::update_frame(const SettingsSection& section, const SharedSection& base,
+ws::SharedFrame Sessions::update_frame(const DesiredSection& section, const SharedSection& base,
                                        std::int64_t as_of) {
   ws::SharedFrame& frame = frames_[{base ? base->hash : Digest{}, section.hash, as_of}];
   if (!frame) {
     protocol::ConfigUpdate update;
+    update.section = section.name;
     update.revision = as_of;
     update.hub_generation = log_.generation();
     update.hash = section.hash;
@@ -238,7 +248,7 @@ ws::SharedFrame Sessions::update_frame(const SettingsSection& section, const Sha
   return frame;
 }
 
-ws::SharedFrame Sessions::flat_frame(const SettingsSection& section, const FleetState& state) {
+ws::SharedFrame Sessions::flat_frame(const DesiredSection& section, const FleetState& state) {
   ws::SharedFrame& frame = frames_[{Digest{}, section.hash, flat}];
   if (frame) return frame;
   std::vector<std::shared_ptr<const protocol::Component>> components;

@@ -27,6 +27,17 @@ namespace starling::hub {
 enum class SyncStatus { in_sync, pending, staging, provisional, refused, reverted, drifted, offline };
 std::string_view to_string(SyncStatus status);
 
+// Section by section.
+struct SyncStatuses {
+  SyncStatus settings = SyncStatus::offline;
+  SyncStatus modules = SyncStatus::offline;
+
+  SyncStatus section(protocol::Section name) const {
+    return name == protocol::Section::modules ? modules : settings;
+  }
+  SyncStatus whole() const;  // the one that wants attention first
+};
+
 // Told whenever a device's presence or reported state has changed.
 class PresenceObserver {
  public:
@@ -70,7 +81,8 @@ class Sessions : public ChangeObserver {
   std::size_t online_count(std::string_view fleet) const;
   // How the device stands towards its desired document; for devices that only use REST, presence comes from
   // their heartbeats.
-  SyncStatus sync_status(const FleetState& state, const Device& device);
+  SyncStatuses sync_statuses(const Device& device);
+  SyncStatus sync_status(const Device& device) { return sync_statuses(device).whole(); }
   bool present(const Device& device) const;  // link, or a REST heartbeat within 2.5 intervals
   // A device has spoken over REST: its record holds what it said. Observers are told, and once more when it
   // falls silent.
@@ -98,6 +110,8 @@ class Sessions : public ChangeObserver {
  private:
   friend class DeviceSession;
 
+  std::int64_t now_ms() const { return clock_.wall().time_since_epoch().count(); }
+
   // For DeviceSession.
   void enter(
       DeviceSession& session);  // its handshake has succeeded; an older session of the device is fenced off
@@ -106,9 +120,9 @@ class Sessions : public ChangeObserver {
   void reported(const std::string& fleet, const std::string& device_id);
   // Labelled with the revision that it is sent at, not with the one that the document was resolved at: a
   // device that comes back to an older document must not take it for a late message.
-  ws::SharedFrame update_frame(const SettingsSection& section, const SharedSection& base, std::int64_t as_of);
+  ws::SharedFrame update_frame(const DesiredSection& section, const SharedSection& base, std::int64_t as_of);
   // What a client written from the documents is told.
-  ws::SharedFrame flat_frame(const SettingsSection& section, const FleetState& state);
+  ws::SharedFrame flat_frame(const DesiredSection& section, const FleetState& state);
   bool present_by_rest(const DeviceRecord& record) const;
   void watch_silence(const DeviceRecord& record);
   void announce_silent();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hub/settings/wanted_modules.hpp"
 #include "protocol/canonical_json.hpp"
 
 namespace starling::hub {
@@ -16,10 +17,8 @@ constexpr std::size_t kept_classes = 64;
 std::vector<std::shared_ptr<const protocol::Component>> components_named(const protocol::Catalog& catalog,
                                                                          std::string_view names) {
   std::vector<std::shared_ptr<const protocol::Component>> components;
-  while (!names.empty()) {
-    const std::size_t comma = names.find(',');
-    if (auto component = catalog.shared(names.substr(0, comma))) components.push_back(std::move(component));
-    names = comma == std::string_view::npos ? std::string_view{} : names.substr(comma + 1);
+  for (const std::string_view name : split_names(names)) {
+    if (auto component = catalog.shared(name)) components.push_back(std::move(component));
   }
   return components;
 }
@@ -30,9 +29,8 @@ bool is_device_layer(LayerKind kind) {
 
 // Everything that tells one class from another. The stack holds the persona's layer only if that has values,
 // so the persona is named apart.
-std::string class_key(const FleetState& state, const FleetState::Stack& stack,
-                      const std::string& components) {
-  std::string key = state.fleet() + '\n' + components + '\n';
+std::string class_key(const FleetState& state, const FleetState::Stack& stack, const Declared& declared) {
+  std::string key = state.fleet() + '\n' + declared.components + '\n' + declared.modules + '\n';
   if (stack.persona != nullptr) key += stack.persona->name;
   for (const protocol::LayerView& view : stack.layers) {
     key += '\n' + view.id->text() + '\t' + std::to_string(view.rank);
@@ -41,6 +39,13 @@ std::string class_key(const FleetState& state, const FleetState::Stack& stack,
 }
 
 }  // namespace
+
+const Json* DesiredSection::value(std::string_view key) const {
+  const auto module = protocol::module_of(key);
+  const Json* found = json.get_object().if_contains(module ? *module : std::string_view("settings"));
+  return found == nullptr ? nullptr
+                          : found->get_object().if_contains(module ? std::string_view("enabled") : key);
+}
 
 ChangeScope scope_of(const Change& change) {
   ChangeScope scope;
@@ -69,13 +74,45 @@ ChangeScope scope_of(const Change& change) {
   return scope;
 }
 
+// A persona, a group or labels bring the values of their layers along.
+Sections sections_of(const Change& change, const FleetState& state) {
+  Sections touched;
+  const auto layer = [&](LayerKind kind, std::string scope) {
+    touched.modules = touched.modules || says_of_modules(state.layer({kind, std::move(scope)}));
+  };
+  const auto group = [&](const std::string& name) {
+    layer(LayerKind::group, name);
+    layer(LayerKind::policy_group, name);
+  };
+  for (const Edit& edit : change.edits) {
+    if (edit.kind == EntityKind::key || edit.kind == EntityKind::action) continue;
+    const auto id = edit.kind == EntityKind::setting ? SettingId::parse(edit.id) : Result<SettingId>();
+    const bool module = edit.kind == EntityKind::setting && id && protocol::is_module_key(id->key);
+    // A group that was made for a write of the same change only says where that goes.
+    const bool new_group = edit.kind == EntityKind::group && edit.before.is_null();
+    touched.modules = touched.modules || module;
+    touched.settings = touched.settings || (!module && !new_group);
+    if (edit.kind == EntityKind::group) group(edit.id);
+    if (edit.kind == EntityKind::device) {
+      for (const auto& [name, each] : state.groups())
+        group(name);
+    }
+    if (edit.kind != EntityKind::setting || !id || id->key != protocol::persona_active_key) continue;
+    for (const Json* persona : {&edit.before, &edit.after}) {
+      if (persona->is_string()) layer(LayerKind::persona, std::string(persona->get_string()));
+    }
+  }
+  if (!touched.modules) touched.settings = true;
+  return touched;
+}
+
 std::vector<protocol::EffectiveSetting> resolve_effective(const FleetState& state, const Device& device,
                                                           const std::string& components) {
   return protocol::resolve(components_named(state.catalog(), components), state.stack(device).layers);
 }
 
-SettingsSection resolve_document(const FleetState& state, const Device& device,
-                                 const std::string& components) {
+DesiredSection resolve_settings(const FleetState& state, const Device& device,
+                                const std::string& components) {
   const FleetState::Stack stack = state.stack(device);
   const auto declared = components_named(state.catalog(), components);
   const auto effective = protocol::resolve(declared, stack.layers);
@@ -84,7 +121,7 @@ SettingsSection resolve_document(const FleetState& state, const Device& device,
     persona = stack.persona->fields;
     persona["name"] = stack.persona->name;
   }
-  SettingsSection section;
+  DesiredSection section;
   section.json = protocol::make_settings_document(declared, effective, std::move(persona)).to_json();
   section.text = protocol::canonical_json(section.json);
   section.hash = sha256(section.text);
@@ -93,7 +130,23 @@ SettingsSection resolve_document(const FleetState& state, const Device& device,
   return section;
 }
 
+DesiredSection resolve_modules(const FleetState& state, const Device& device, const std::string& modules) {
+  DesiredSection section;
+  section.name = protocol::Section::modules;
+  section.json = protocol::to_json(enabled_of(wanted_modules(state.stack(device), modules)));
+  section.text = protocol::canonical_json(section.json);
+  section.hash = sha256(section.text);
+  section.revision = state.revision();
+  return section;
+}
+
 Documents::Documents(ChangeLog& log) : log_(log) {
+  auto none = std::make_shared<DesiredSection>();
+  none->name = protocol::Section::modules;
+  none->hash = protocol::empty_section_hash();
+  none->json = JsonObject();
+  none->text = "{}";
+  no_modules_ = std::move(none);
   log_.observe(*this);
 }
 
@@ -101,13 +154,12 @@ Documents::~Documents() {
   log_.stop_observing(*this);
 }
 
-SharedClass Documents::class_of(const FleetState& state, const Device& device,
-                                const std::string& components) {
+SharedClass Documents::class_of(const FleetState& state, const Device& device, const Declared& declared) {
   const FleetState::Stack stack = state.stack(device);
-  auto& known = classes_[class_key(state, stack, components)];
+  auto& known = classes_[class_key(state, stack, declared)];
   if (SharedClass found = known.lock()) return found;
   auto made = std::make_shared<DeviceClass>();
-  made->components_ = components;
+  made->declared_ = declared;
   for (const protocol::LayerView& view : stack.layers)
     made->stack_.push_back(*view.id);
   if (stack.persona != nullptr) made->persona_ = stack.persona->name;
@@ -119,8 +171,8 @@ SharedClass Documents::class_of(const FleetState& state, const Device& device,
 }
 
 bool Documents::still_right(const DeviceClass& device_class, const FleetState& state) const {
-  if (!device_class.section_) return false;
-  const std::int64_t since = device_class.section_->revision;
+  if (!device_class.document_.settings) return false;
+  const std::int64_t since = device_class.resolved_revision_;
   if (state.catalog_revision() > since) return false;
   if (!device_class.persona_.empty() && state.persona_revision(device_class.persona_) > since) return false;
   return std::ranges::none_of(device_class.stack_, [&](const protocol::LayerId& layer) {
@@ -128,31 +180,45 @@ bool Documents::still_right(const DeviceClass& device_class, const FleetState& s
   });
 }
 
-SharedSection Documents::section(DeviceClass& device_class, const FleetState& state, const Device& member) {
-  if (SharedSection known = resolved_section(device_class, state)) return known;
-  auto resolved =
-      std::make_shared<SettingsSection>(resolve_document(state, member, device_class.components_));
-  ++counters_.resolved_documents;
-  recent_[resolved->hash] = resolved;
-  newest_.push_back(resolved);
+// A section that has come out the same stays the one that it was.
+SharedSection Documents::keep(DesiredSection resolved, const SharedSection& former) {
+  if (former && former->hash == resolved.hash) {
+    recent_[former->hash] = former;
+    return former;
+  }
+  auto kept = std::make_shared<const DesiredSection>(std::move(resolved));
+  recent_[kept->hash] = kept;
+  newest_.push_back(kept);
   if (newest_.size() > kept_sections) newest_.pop_front();
-  device_class.section_ = std::move(resolved);
-  device_class.checked_revision_ = state.revision();
-  forget_unused();
-  return device_class.section_;
+  return kept;
 }
 
-SharedSection Documents::resolved_section(DeviceClass& device_class, const FleetState& state) const {
-  if (device_class.checked_revision_ == state.revision()) return device_class.section_;
+const DesiredDocument& Documents::document(DeviceClass& device_class, const FleetState& state,
+                                           const Device& member) {
+  if (const DesiredDocument* known = resolved_document(device_class, state)) return *known;
+  DesiredDocument& document = device_class.document_;
+  const Declared& declared = device_class.declared_;
+  document.settings = keep(resolve_settings(state, member, declared.components), document.settings);
+  document.modules = declared.modules.empty()
+                         ? no_modules_
+                         : keep(resolve_modules(state, member, declared.modules), document.modules);
+  ++counters_.resolved_documents;
+  device_class.resolved_revision_ = device_class.checked_revision_ = state.revision();
+  forget_unused();
+  return document;
+}
+
+const DesiredDocument* Documents::resolved_document(DeviceClass& device_class,
+                                                    const FleetState& state) const {
+  if (device_class.checked_revision_ == state.revision()) return &device_class.document_;
   if (!still_right(device_class, state)) return nullptr;
   device_class.checked_revision_ = state.revision();
-  return device_class.section_;
+  return &device_class.document_;
 }
 
-SharedSection Documents::desired(const FleetState& state, const Device& device,
-                                 const std::string& components) {
-  const SharedClass device_class = class_of(state, device, components);
-  return section(*device_class, state, device);
+DesiredDocument Documents::desired(const FleetState& state, const Device& device, const Declared& declared) {
+  const SharedClass device_class = class_of(state, device, declared);
+  return document(*device_class, state, device);
 }
 
 SharedSection Documents::recent(const Digest& hash) const {

@@ -1,6 +1,6 @@
-// Purpose: the desired settings document of a device, resolved and serialised once for each class of devices
-// that must have the same one. Owner: Hub. Thread: the hub's. Lifetime: documents are shared and immutable;
-// sessions keep what they sent.
+// Purpose: the desired document of a device, section by section, resolved and serialised once for each class
+// of devices that must have the same one. Owner: Hub. Thread: the hub's. Lifetime: documents are shared and
+// immutable; sessions keep what they sent.
 #pragma once
 
 #include <cstdint>
@@ -15,25 +15,44 @@
 
 namespace starling::hub {
 
-// One document as it is sent.
-struct SettingsSection {
+// One section as it is sent.
+struct DesiredSection {
+  protocol::Section name = protocol::Section::settings;
   Digest hash;
   std::int64_t revision = 0;  // of the state that it was resolved from
   std::string text;           // canonical JSON
   Json json;
-  std::string persona;  // "" if none
-};
-using SharedSection = std::shared_ptr<const SettingsSection>;
+  std::string persona;  // of the settings; "" if none
 
-// Devices that declare the same components and are reached by the same layers.
+  const Json* value(std::string_view key) const;  // of a full key; nullptr: it says nothing of that
+};
+using SharedSection = std::shared_ptr<const DesiredSection>;
+
+struct DesiredDocument {
+  SharedSection settings;
+  SharedSection modules;
+
+  const SharedSection& section(protocol::Section name) const {
+    return name == protocol::Section::modules ? modules : settings;
+  }
+};
+
+// What a device says that it has: names with commas between.
+struct Declared {
+  std::string components;
+  std::string modules;
+};
+
+// Devices that declare the same and are reached by the same layers.
 class DeviceClass {
  private:
   friend class Documents;
-  std::string components_;  // names with commas between
+  Declared declared_;
   std::vector<protocol::LayerId> stack_;
   std::string persona_;
-  SharedSection section_;
-  std::int64_t checked_revision_ = -1;  // of the state that section_ was last found right for
+  DesiredDocument document_;
+  std::int64_t resolved_revision_ = 0;  // of the state that document_ was resolved from
+  std::int64_t checked_revision_ = -1;  // of the state that document_ was last found right for
 };
 using SharedClass = std::shared_ptr<DeviceClass>;
 
@@ -44,6 +63,13 @@ struct ChangeScope {
 };
 ChangeScope scope_of(const Change& change);
 
+// Which sections a change may touch.
+struct Sections {
+  bool settings = false;
+  bool modules = false;
+};
+Sections sections_of(const Change& change, const FleetState& state);
+
 class Documents : public ChangeObserver {
  public:
   explicit Documents(ChangeLog& log);
@@ -51,16 +77,16 @@ class Documents : public ChangeObserver {
 
   // The class of a device at the published state. A holder keeps it until membership_epoch() has moved or a
   // change named the device itself.
-  SharedClass class_of(const FleetState& state, const Device& device, const std::string& components);
+  SharedClass class_of(const FleetState& state, const Device& device, const Declared& declared);
   std::uint64_t membership_epoch() const { return membership_epoch_; }
 
   // The document of a class at the published state; resolved at most once for each state of its layers.
-  SharedSection section(DeviceClass& device_class, const FleetState& state, const Device& member);
+  const DesiredDocument& document(DeviceClass& device_class, const FleetState& state, const Device& member);
   // The same if it needs no resolving, else nullptr: spares those who hold a class the search for the device.
-  SharedSection resolved_section(DeviceClass& device_class, const FleetState& state) const;
-  SharedSection desired(const FleetState& state, const Device& device, const std::string& components);
+  const DesiredDocument* resolved_document(DeviceClass& device_class, const FleetState& state) const;
+  DesiredDocument desired(const FleetState& state, const Device& device, const Declared& declared);
 
-  // A document that was sent lately, by hash: the base of a patch. nullptr if it is not known any more.
+  // A section that was sent lately, by hash: the base of a patch. nullptr if it is not known any more.
   SharedSection recent(const Digest& hash) const;
 
   void on_change(const SharedChange& change, const FleetState& state) override;
@@ -71,23 +97,26 @@ class Documents : public ChangeObserver {
   const Counters& counters() const { return counters_; }
 
  private:
+  SharedSection keep(DesiredSection resolved, const SharedSection& former);
   bool still_right(const DeviceClass& device_class, const FleetState& state) const;
   void forget_unused();
 
   ChangeLog& log_;
-  std::unordered_map<std::string, std::weak_ptr<DeviceClass>> classes_;  // by fleet, components and stack
+  std::unordered_map<std::string, std::weak_ptr<DeviceClass>>
+      classes_;  // by fleet, what is declared and stack
   std::deque<SharedClass>
       made_lately_;  // keeps a few alive that no session holds: the API reads absent devices
   std::size_t sweep_at_ = 64;
-  std::unordered_map<Digest, std::weak_ptr<const SettingsSection>> recent_;
+  std::unordered_map<Digest, std::weak_ptr<const DesiredSection>> recent_;
   std::deque<SharedSection> newest_;  // keeps a few alive for devices that come back
+  SharedSection no_modules_;          // of devices that have none
   std::uint64_t membership_epoch_ = 1;
   Counters counters_;
 };
 
 // The document of a device at any state, also a past one. Pure.
-SettingsSection resolve_document(const FleetState& state, const Device& device,
-                                 const std::string& components);
+DesiredSection resolve_settings(const FleetState& state, const Device& device, const std::string& components);
+DesiredSection resolve_modules(const FleetState& state, const Device& device, const std::string& modules);
 // Every effective value with its layer and revision.
 std::vector<protocol::EffectiveSetting> resolve_effective(const FleetState& state, const Device& device,
                                                           const std::string& components);

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "hub/settings/documents.hpp"
+#include "hub/settings/wanted_modules.hpp"
 
 namespace starling::hub {
 
@@ -20,9 +21,12 @@ using Sides = std::map<std::string, Side>;
 
 Sides effective_sides(const DeviceView& view) {
   Sides sides;
-  for (const auto& setting : resolve_effective(view.state, view.device, view.components)) {
+  for (const auto& setting : resolve_effective(view.state, view.device, view.declared.components)) {
     const std::string layer = setting.layer == nullptr ? "defaults" : setting.layer->text();
     sides.emplace(setting.schema->key, Side{*setting.value, layer});
+  }
+  for (const auto& [name, module] : wanted_modules(view.state.stack(view.device), view.declared.modules)) {
+    sides.emplace(protocol::enabled_key(name), Side{module.enabled, module.layer.text()});
   }
   const std::string active(protocol::persona_active_key);
   if (auto persona = effective_value(view.state, view.device, active)) {
@@ -60,14 +64,12 @@ std::vector<Difference> compare(const Sides& left, const Sides& right) {
 }  // namespace
 
 Result<Explanation> explain(const FleetState& state, const Device& device, const std::string& key) {
+  auto full = full_key(state, key);
+  if (!full) return fail(full);
   Explanation explanation;
-  explanation.key = key;
-  const protocol::SettingSchema* schema = nullptr;
-  if (key != protocol::persona_active_key) {
-    auto found = state.catalog().require(key);
-    if (!found) return fail(found);
-    schema = *found;
-    explanation.key = schema->key;
+  explanation.key = std::move(*full);
+  const protocol::SettingSchema* schema = state.catalog().find(explanation.key);
+  if (schema != nullptr) {
     explanation.alias = schema->alias;
     explanation.stack.push_back({{LayerKind::defaults, ""}, schema->default_value, 0, false});
   }
@@ -103,13 +105,17 @@ std::vector<Difference> diff_layers(const FleetState& left, const FleetState& ri
   return differences;
 }
 
-std::string declared_components(const FleetState& state, const DeviceRecord* record) {
-  if (record != nullptr && record->components) return *record->components;
-  std::string names;
-  for (const auto& [name, component] : state.catalog().components()) {
-    names += (names.empty() ? "" : ",") + name;
+Declared declared_by(const FleetState& state, const DeviceRecord* record) {
+  Declared declared;
+  if (record != nullptr) declared.modules = record->module_names;
+  if (record != nullptr && record->components) {
+    declared.components = *record->components;
+    return declared;
   }
-  return names;
+  for (const auto& [name, component] : state.catalog().components()) {
+    declared.components += (declared.components.empty() ? "" : ",") + name;
+  }
+  return declared;
 }
 
 }  // namespace starling::hub

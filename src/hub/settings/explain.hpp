@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "hub/settings/documents.hpp"
 #include "hub/settings/writes.hpp"
 #include "hub/store/store.hpp"
 
@@ -22,7 +23,7 @@ struct StackedValue {
 struct Explanation {
   std::string key;
   std::string alias;
-  Json effective;  // null: nothing says anything (only persona.active)
+  Json effective;  // null: nothing says anything (persona.active or a module)
   protocol::LayerId winner{protocol::LayerKind::defaults, ""};
   std::vector<StackedValue> stack;  // highest first
 };
@@ -38,19 +39,18 @@ struct Difference {
   std::string right_layer;
 };
 
-// One side of a comparison: a device as a state has it, with the components that it declares (names with
-// commas between).
+// One side of a comparison: a device as a state has it, with what it declares.
 struct DeviceView {
   const FleetState& state;
   const Device& device;
-  std::string components;
+  Declared declared;
 };
 std::vector<Difference> diff_devices(const DeviceView& left, const DeviceView& right);
 // Every layer, value by value.
 std::vector<Difference> diff_layers(const FleetState& left, const FleetState& right);
 
-// The one rule: what a device declared, be it nothing, or all components of the fleet if it never has
-// (nullptr: nothing is known of it).
-std::string declared_components(const FleetState& state, const DeviceRecord* record);
+// The one rule: what a device declared, be it nothing, or all components of the fleet and no module if it
+// never has (nullptr: nothing is known of it).
+Declared declared_by(const FleetState& state, const DeviceRecord* record);
 
 }  // namespace starling::hub

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "protocol/modules_document.hpp"
+
 namespace starling::hub {
 
 using protocol::LayerId;
@@ -76,13 +78,6 @@ const Json* find_value(const FleetState& state, const LayerId& layer, const std:
   return found == values.end() ? nullptr : &found->second.value;
 }
 
-Result<std::string> full_key(const FleetState& head, const std::string& key_or_alias) {
-  if (key_or_alias == persona_active_key) return key_or_alias;
-  auto schema = head.catalog().require(key_or_alias);
-  if (!schema) return fail(schema);
-  return (*schema)->key;
-}
-
 Result<std::vector<WriteConflict>> find_conflicts(const FleetState& head, const LayerId& layer,
                                                   const std::map<std::string, Json>& expected) {
   std::vector<WriteConflict> conflicts;
@@ -100,7 +95,32 @@ Result<std::vector<WriteConflict>> find_conflicts(const FleetState& head, const 
   return conflicts;
 }
 
+Result<CheckedValue> check_persona(const FleetState& head, const LayerId& layer, const Json& value) {
+  std::string key(persona_active_key);
+  if (layer.kind == LayerKind::persona) {
+    return fail(ErrorCode::invalid_argument, "a persona cannot say which persona is active");
+  }
+  if (value.is_null()) return CheckedValue{std::move(key), Json()};
+  if (!value.is_string()) return fail(ErrorCode::invalid_argument, "persona.active is the name of a persona");
+  if (!head.personas().contains(std::string_view(value.get_string()))) {
+    return fail(ErrorCode::not_found,
+                fmt::format("no persona is called '{}'", std::string_view(value.get_string())));
+  }
+  return CheckedValue{std::move(key), value};
+}
+
 }  // namespace
+
+Result<std::string> full_key(const FleetState& head, const std::string& key_or_alias) {
+  if (key_or_alias == persona_active_key || protocol::module_of(key_or_alias)) return key_or_alias;
+  if (protocol::is_module_key(key_or_alias)) {
+    return fail(ErrorCode::invalid_argument,
+                "the setting of a module is modules.NAME.enabled; NAME has a-z, 0-9, _ and -, at most 64");
+  }
+  auto schema = head.catalog().require(key_or_alias);
+  if (!schema) return fail(schema);
+  return (*schema)->key;
+}
 
 Result<Target> Target::from_json(const JsonObject& object, const std::string& path) {
   const JsonReader reader(object, path);
@@ -169,26 +189,17 @@ Result<ResolvedTarget> resolve_target(const FleetState& head, const Target& targ
 
 Result<CheckedValue> check_value(const FleetState& head, const LayerId& layer, const std::string& key,
                                  const Json& value) {
-  if (key == persona_active_key) {
-    if (layer.kind == LayerKind::persona) {
-      return fail(ErrorCode::invalid_argument, "a persona cannot say which persona is active");
-    }
-    if (value.is_null()) return CheckedValue{key, Json()};
-    if (!value.is_string())
-      return fail(ErrorCode::invalid_argument, "persona.active is the name of a persona");
-    if (!head.personas().contains(std::string_view(value.get_string()))) {
-      return fail(ErrorCode::not_found,
-                  fmt::format("no persona is called '{}'", std::string_view(value.get_string())));
-    }
-    return CheckedValue{key, value};
+  if (key == persona_active_key) return check_persona(head, layer, value);
+  auto full = full_key(head, key);
+  if (!full) return fail(full);
+  if (value.is_null()) return CheckedValue{std::move(*full), Json()};
+  if (protocol::module_of(*full)) {
+    if (!value.is_bool()) return fail(ErrorCode::invalid_argument, *full + " is true or false");
+    return CheckedValue{std::move(*full), value};
   }
-  auto schema = head.catalog().require(key);
-  if (!schema) return fail(schema);
-  const std::string& full = (*schema)->key;
-  if (value.is_null()) return CheckedValue{full, Json()};
-  auto checked = head.catalog().validate(full, value);
+  auto checked = head.catalog().validate(*full, value);
   if (!checked) return fail(checked);
-  return CheckedValue{full, std::move(*checked)};
+  return CheckedValue{std::move(*full), std::move(*checked)};
 }
 
 Edit setting_edit(const FleetState& head, const LayerId& layer, const std::string& key, Json value) {
@@ -268,7 +279,9 @@ Proposal plan_proposal(const FleetState& head, const Device& device, const proto
     return refuse(hub_value, fmt::format("{} belongs to the hub; it cannot be set on a device", key));
   }
   if (!checked->value.is_null() && checked->value == hub_value) return {true, {}, hub_value, ""};
-  if (!edit.from.is_null() && edit.from != hub_value) {
+  // Of a module that no layer speaks of the device decides: there is nothing that could have changed.
+  const bool hub_decides = current || !protocol::is_module_key(key);
+  if (hub_decides && !edit.from.is_null() && edit.from != hub_value) {
     return refuse(hub_value, fmt::format("{} was changed at the hub in the meantime", key));
   }
   if (current && current->layer.kind >= LayerKind::policy_fleet) {

@@ -58,6 +58,10 @@ struct SettingsPlan {
 // failed_precondition (the setting belongs to the device).
 Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& write);
 
+// Of a full key or an alias; persona.active and modules.NAME.enabled belong to no component. Errors:
+// invalid_argument (unknown key).
+Result<std::string> full_key(const FleetState& head, const std::string& key_or_alias);
+
 // What plan_settings checks of each value, for other writers of layers. `key` may be an alias; persona.active
 // must name an existing persona. Gives the full key and the value as it will be stored (null stays null).
 struct CheckedValue {
@@ -81,7 +85,7 @@ struct Proposal {
 Proposal plan_proposal(const FleetState& head, const Device& device, const protocol::PendingEdit& edit);
 
 // The value in force for one device by all layers and the default; nullptr if there is none (persona.active,
-// or an unknown key).
+// a module, an unknown key).
 struct EffectiveValue {
   Json value;
   protocol::LayerId layer{protocol::LayerKind::defaults, ""};

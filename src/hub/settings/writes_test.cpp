@@ -1,8 +1,10 @@
 #include "hub/settings/writes.hpp"
 
+#include "hub/settings/explain.hpp"
 #include "hub/settings/fleet_fixture.hpp"
 #include "hub/settings/masking.hpp"
 #include "hub/settings/personas.hpp"
+#include "hub/settings/rollback.hpp"
 
 namespace starling::hub {
 namespace {
@@ -239,6 +241,83 @@ TEST_F(Writes, DeviceEditsAreSettledAgainstWhatTheHubWants) {
   EXPECT_FALSE(propose("no.such", nullptr, 1).accepted);
   set(R"({"policy":true})", {{"hotword.threshold", 0.3}});
   EXPECT_FALSE(propose("hotword.threshold", 0.3, 0.7).accepted) << "policy is unbeatable";
+}
+
+TEST_F(Writes, ModulesAreEnabledInAnyLayer) {
+  const std::string id = add_device(1, "bear", {{"room", "nursery"}});
+  import(R"({"TARS":{"pi_config":{"modules.recorder.enabled":true}}})");
+  for (const char* each : {R"({"fleet":true})", R"({"selector":"room=nursery"})", R"({"device":"bear"})",
+                           R"({"persona":"TARS"})", R"({"policy":true})"}) {
+    const auto plan = plan_settings(state, write(each, {{"modules.recorder.enabled", false}}));
+    ASSERT_TRUE(plan) << plan.error().message;
+    EXPECT_TRUE(plan->edits.back().id.ends_with(" modules.recorder.enabled")) << plan->edits.back().id;
+    EXPECT_EQ(plan->edits.back().after, Json(false));
+  }
+  for (const Json& wrong : {Json("true"), Json(1), Json(JsonObject())}) {
+    const auto plan = plan_settings(state, write(R"({"fleet":true})", {{"modules.recorder.enabled", wrong}}));
+    ASSERT_FALSE(plan);
+    EXPECT_EQ(plan.error().field, "/values/modules.recorder.enabled");
+  }
+  for (const char* wrong :
+       {"modules.recorder", "modules.Rec.enabled", "modules..enabled", "modules.a/b.enabled"})
+    EXPECT_FALSE(plan_settings(state, write(R"({"fleet":true})", {{wrong, true}}))) << wrong;
+
+  set(R"({"fleet":true})", {{"modules.recorder.enabled", true}});
+  set(R"({"device":"bear"})", {{"modules.recorder.enabled", false}});
+  const auto plan = plan_settings(state, write(R"({"fleet":true})", {{"modules.recorder.enabled", nullptr}},
+                                               {{"modules.recorder.enabled", false}}));
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->conflicts.size(), 1u);
+  EXPECT_EQ(find_masked(state, {{LayerKind::fleet, ""}, {}}, {"modules.recorder.enabled"}, 9).count, 1u);
+
+  const auto explained = explain(state, device(1), "modules.recorder.enabled");
+  ASSERT_TRUE(explained) << explained.error().message;
+  EXPECT_EQ(explained->effective, Json(false));
+  EXPECT_EQ(explained->winner.text(), "device:" + id);
+  EXPECT_EQ(explained->stack.size(), 2u);
+  EXPECT_TRUE(explain(state, device(1), "modules.other.enabled")->effective.is_null());
+  EXPECT_FALSE(explain(state, device(1), "modules.other"));
+}
+
+TEST_F(Writes, DevicesDifferInModulesThatBothMayHave) {
+  add_device(1, "bear");
+  add_device(2, "duck");
+  set(R"({"device":"bear"})", {{"modules.recorder.enabled", true}, {"modules.unknown.enabled", true}});
+  const auto differences =
+      diff_devices({state, device(1), {"", "recorder"}}, {state, device(2), {"", "recorder"}});
+  ASSERT_EQ(differences.size(), 1u);
+  EXPECT_EQ(differences[0].key, "modules.recorder.enabled");
+  EXPECT_EQ(differences[0].left, Json(true));
+  EXPECT_TRUE(differences[0].right.is_null());
+}
+
+TEST_F(Writes, DeviceTogglesOfModulesAreSettled) {
+  add_device(1, "bear");
+  const auto propose = [&](Json from, Json to) {
+    protocol::PendingEdit edit;
+    edit.key = "modules.recorder.enabled";
+    edit.from = std::move(from);
+    edit.to = std::move(to);
+    return plan_proposal(state, device(1), edit);
+  };
+  EXPECT_TRUE(propose(nullptr, true).accepted);
+  EXPECT_TRUE(propose(false, true).accepted) << "the hub has said nothing that could have changed";
+  EXPECT_FALSE(propose(false, "yes").accepted);
+  set(R"({"fleet":true})", {{"modules.recorder.enabled", false}});
+  EXPECT_FALSE(propose(true, nullptr).accepted) << "changed at the hub";
+  EXPECT_TRUE(propose(false, true).accepted);
+}
+
+TEST_F(Writes, ModulesAreRolledBackAsSettingsAre) {
+  set(R"({"fleet":true})", {{"modules.recorder.enabled", true}});
+  const std::int64_t before = state.revision();
+  set(R"({"fleet":true})", {{"modules.recorder.enabled", false}});
+  Rollback rollback(before);
+  rollback.read(std::span(log).subspan(static_cast<std::size_t>(before)));
+  const auto edits = rollback.plan(state);
+  ASSERT_TRUE(edits) << edits.error().message;
+  ASSERT_EQ(edits->size(), 1u);
+  EXPECT_EQ(edits->front().after, Json(true));
 }
 
 TEST_F(Writes, SelectorsWithinOthers) {

@@ -19,6 +19,16 @@
 
 namespace starling::hub {
 
+// How far a device has come with one section of its document, as it said last.
+struct SectionRecord {
+  Digest target{};   // offered last
+  Digest running{};  // in force
+  Digest refused{};  // refused last
+  protocol::Phase phase = protocol::Phase::applied;
+  std::int64_t running_revision = 0;
+  bool operator==(const SectionRecord&) const = default;
+};
+
 // What the hub knows of a device that is not desired state. Small and flat: there is one for each registered
 // device in memory.
 struct DeviceRecord {
@@ -29,16 +39,21 @@ struct DeviceRecord {
   std::int64_t token_issued_ms = 0;
   protocol::SessionEpoch epoch;  // highest seen: lower ones are fenced off
   std::int64_t last_seen_ms = 0;
-  std::int64_t running_revision = 0;
-  Digest target;   // settings: the document offered last
-  Digest running;  // settings: the document in force
-  Digest refused;  // settings: refused last
-  protocol::Phase phase = protocol::Phase::applied;
+  SectionRecord settings;
+  SectionRecord modules{.running = protocol::empty_section_hash()};
   std::string version;      // current_version of the documents
   std::string rest_status;  // what PATCH status said last: online, offline, updating; "" if never
   // Declared at the last handshake: names, sorted, with commas between. Never declared is not declared none.
   std::optional<std::string> components;
-  std::string facts;  // JSON text, see DeviceFacts
+  std::string module_names;  // of those that lie on the device; likewise
+  std::string facts;         // JSON text, see DeviceFacts
+
+  SectionRecord& section(protocol::Section name) {
+    return name == protocol::Section::modules ? modules : settings;
+  }
+  const SectionRecord& section(protocol::Section name) const {
+    return name == protocol::Section::modules ? modules : settings;
+  }
 };
 
 // Answers and results of actions are kept for this long; then they are not found any more.

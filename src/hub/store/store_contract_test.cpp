@@ -121,13 +121,15 @@ DeviceRecord full_record(std::string fleet, std::string id) {
   record.token_issued_ms = 11;
   record.epoch = {3, 14};
   record.last_seen_ms = 12;
-  record.running_revision = 13;
-  record.target = sha256("target");
-  record.running = sha256("running");
-  record.phase = protocol::Phase::provisional;
+  record.settings.running_revision = 13;
+  record.settings.target = sha256("target");
+  record.settings.running = sha256("running");
+  record.settings.phase = protocol::Phase::provisional;
   record.version = "1.2.3";
   record.rest_status = "updating";
   record.components = "audio,hotword";
+  record.module_names = "hotword,recorder";
+  record.modules = {sha256("offered"), sha256("in force"), sha256("not taken"), protocol::Phase::refused, 14};
   record.facts = R"({"memory_mb":512})";
   return record;
 }
@@ -140,11 +142,9 @@ void expect_equal(const DeviceRecord& a, const DeviceRecord& b) {
   EXPECT_EQ(a.token_issued_ms, b.token_issued_ms);
   EXPECT_EQ(a.epoch, b.epoch);
   EXPECT_EQ(a.last_seen_ms, b.last_seen_ms);
-  EXPECT_EQ(a.running_revision, b.running_revision);
-  EXPECT_EQ(a.target, b.target);
-  EXPECT_EQ(a.running, b.running);
-  EXPECT_EQ(a.refused, b.refused);
-  EXPECT_EQ(a.phase, b.phase);
+  EXPECT_TRUE(a.settings == b.settings);
+  EXPECT_TRUE(a.modules == b.modules);
+  EXPECT_EQ(a.module_names, b.module_names);
   EXPECT_EQ(a.version, b.version);
   EXPECT_EQ(a.rest_status, b.rest_status);
   EXPECT_EQ(a.components, b.components);
@@ -300,10 +300,10 @@ TEST_P(StoreContract, KeepsTheRecordsOfRegisteredDevices) {
   second.fleet = "home";
   second.device_id = "d2";
   DeviceRecord first = full_record("home", "d1");
-  first.refused = sha256("refused");
+  first.settings.refused = sha256("refused");
   first.previous_token_hash = {};
   first.last_seen_ms = 99;
-  first.phase = protocol::Phase::refused;
+  first.settings.phase = protocol::Phase::refused;
   ASSERT_TRUE(save({first, second}));
   case_->restart();
   const StoredHub hub = loaded();

@@ -57,6 +57,8 @@ Result<protocol::Phase> phase_of(std::string_view name) {
 Result<DeviceRecord> record_of(const Statement& row) {
   const auto phase = phase_of(row.text(12));
   if (!phase) return fail(phase);
+  const auto modules_phase = phase_of(row.text(21));
+  if (!modules_phase) return fail(modules_phase);
   DeviceRecord record;
   record.fleet = row.text(0);
   record.device_id = row.text(1);
@@ -65,16 +67,14 @@ Result<DeviceRecord> record_of(const Statement& row) {
   record.token_issued_ms = row.integer(4);
   record.epoch = {row.integer(5), row.integer(6)};
   record.last_seen_ms = row.integer(7);
-  record.running_revision = row.integer(8);
-  record.target = row.digest(9);
-  record.running = row.digest(10);
-  record.refused = row.digest(11);
-  record.phase = *phase;
+  record.settings = {row.digest(9), row.digest(10), row.digest(11), *phase, row.integer(8)};
   record.version = row.text(13);
   record.rest_status = row.text(14);
   if (const std::string_view declared = row.text(15); !declared.empty())
     record.components = declared == declared_none ? std::string_view() : declared;
   record.facts = row.text(16);
+  record.module_names = row.text(17);
+  record.modules = {row.digest(18), row.digest(19), row.digest(20), *modules_phase, row.integer(22)};
   return record;
 }
 
@@ -166,7 +166,8 @@ Result<void> ReadConnection::load_records(StoredHub& hub) {
       "SELECT fleet, device_id, token_hash, previous_token_hash, token_issued_ms, epoch_start, "
       "epoch_connection, "
       "last_seen_ms, running_revision, target, running, refused, phase, version, rest_status, components, "
-      "facts "
+      "facts, module_names, modules_target, modules_running, modules_refused, modules_phase, "
+      "modules_revision "
       "FROM device_record ORDER BY fleet, device_id");
   if (!rows) return fail(rows);
   std::size_t at = 0;

@@ -97,8 +97,20 @@ CREATE TABLE action_result (
 CREATE INDEX action_result_at ON action_result (at_ms);
 )sql";
 
+// The columns of device_record without a prefix are of the settings section. Who never had a modules section
+// has applied the empty object.
+constexpr std::string_view modules_section = R"sql(
+ALTER TABLE device_record ADD COLUMN module_names TEXT NOT NULL DEFAULT '';
+ALTER TABLE device_record ADD COLUMN modules_target BLOB;
+ALTER TABLE device_record ADD COLUMN modules_running BLOB
+  DEFAULT x'44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a';
+ALTER TABLE device_record ADD COLUMN modules_refused BLOB;
+ALTER TABLE device_record ADD COLUMN modules_phase TEXT NOT NULL DEFAULT 'applied';
+ALTER TABLE device_record ADD COLUMN modules_revision INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // Step n brings user_version from n to n + 1. Never edit one that has been released: append the next.
-constexpr std::array migrations{first_schema};
+constexpr std::array migrations{first_schema, modules_section};
 constexpr auto newest_version = static_cast<std::int64_t>(migrations.size());
 
 Result<void> migrate(Database& database, std::int64_t version) {

@@ -60,6 +60,31 @@ class SqliteStoreTest : public testing::Test {
   sqlite::DataFolder data_{folder_.path() / "data", ""};
 };
 
+TEST_F(SqliteStoreTest, ADatabaseFromBeforeModulesOpens) {
+  {
+    const auto store = open();
+    Batch batch = batch_of({make_change("home", 1, {register_device("d1")})});
+    DeviceRecord& record = batch.records.emplace_back();
+    record.fleet = "home";
+    record.device_id = "d1";
+    record.settings.running = sha256("settings");
+    record.facts = R"({"metadata":{"os":"12"}})";
+    ASSERT_TRUE(commit_now(*store, executor_, std::move(batch)));
+  }
+  for (const char* column : {"module_names", "modules_target", "modules_running", "modules_refused",
+                             "modules_phase", "modules_revision"}) {
+    ASSERT_TRUE(change_by_hand(std::string("ALTER TABLE device_record DROP COLUMN ") + column));
+  }
+  ASSERT_TRUE(change_by_hand("PRAGMA user_version = 1"));
+  const StoredHub hub = loaded();
+  ASSERT_THAT(hub.fleets.at(0).records, SizeIs(1));
+  const DeviceRecord& record = hub.fleets[0].records[0];
+  EXPECT_EQ(record.settings.running, sha256("settings"));
+  EXPECT_EQ(record.facts, R"({"metadata":{"os":"12"}})");
+  EXPECT_TRUE(record.modules == DeviceRecord().modules);
+  EXPECT_EQ(record.module_names, "");
+}
+
 TEST_F(SqliteStoreTest, TwoHubsNeverShareAFolder) {
   const auto first = open();
   const auto second = try_open();

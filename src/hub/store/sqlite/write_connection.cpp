@@ -17,15 +17,18 @@ constexpr std::int64_t purge_rows = 1000;  // a turn of the writer stays short
 constexpr std::string_view put_record_sql = R"sql(
 INSERT INTO device_record (fleet, device_id, token_hash, previous_token_hash, token_issued_ms, epoch_start,
   epoch_connection, last_seen_ms, running_revision, target, running, refused, phase, version, rest_status, components,
-  facts)
-VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+  facts, module_names, modules_target, modules_running, modules_refused, modules_phase, modules_revision)
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT DO UPDATE SET
   token_hash = excluded.token_hash, previous_token_hash = excluded.previous_token_hash,
   token_issued_ms = excluded.token_issued_ms, epoch_start = excluded.epoch_start,
   epoch_connection = excluded.epoch_connection, last_seen_ms = excluded.last_seen_ms,
   running_revision = excluded.running_revision, target = excluded.target, running = excluded.running,
   refused = excluded.refused, phase = excluded.phase, version = excluded.version,
-  rest_status = excluded.rest_status, components = excluded.components, facts = excluded.facts
+  rest_status = excluded.rest_status, components = excluded.components, facts = excluded.facts,
+  module_names = excluded.module_names, modules_target = excluded.modules_target,
+  modules_running = excluded.modules_running, modules_refused = excluded.modules_refused,
+  modules_phase = excluded.modules_phase, modules_revision = excluded.modules_revision
 )sql";
 
 bool of_its_own(const Error& error) {
@@ -225,9 +228,11 @@ Result<void> WriteConnection::put_record(const DeviceRecord& record) {
   return sql_.put_record
       .bind(record.fleet, record.device_id, record.token_hash, record.previous_token_hash,
             record.token_issued_ms, record.epoch.start, record.epoch.connection, record.last_seen_ms,
-            record.running_revision, record.target, record.running, record.refused,
-            protocol::to_string(record.phase), record.version, record.rest_status, stored_components(record),
-            record.facts)
+            record.settings.running_revision, record.settings.target, record.settings.running,
+            record.settings.refused, protocol::to_string(record.settings.phase), record.version,
+            record.rest_status, stored_components(record), record.facts, record.module_names,
+            record.modules.target, record.modules.running, record.modules.refused,
+            protocol::to_string(record.modules.phase), record.modules.running_revision)
       .run();
 }
 

@@ -1,0 +1,68 @@
+// Purpose: for tests of the API: a device with an open link that is only its messages.
+// Owner: the test. Thread: one. Lifetime: shorter than the fixture's hub.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hub/api/api_fixture.hpp"
+#include "hub/device_link/link_fixture.hpp"
+
+namespace starling::hub {
+
+class LinkedDevice {
+ public:
+  // Its components are those of `hotword`; it applies its settings at once.
+  LinkedDevice(ApiFixture& api, std::string id, std::vector<std::string> modules)
+      : api_(api), id_(std::move(id)) {
+    session_ = api_.hub->sessions().accept({"default", id_, true, protocol::protocol_version});
+    session_->on_open(peer);
+    peer.take();
+    protocol::Handshake handshake;
+    handshake.device_id = id_;
+    handshake.boot_id = "boot";
+    handshake.epoch = {1, 1};
+    handshake.agent_version = "1.2.0";
+    handshake.components = {{"hotword", {}}};
+    handshake.modules = std::move(modules);
+    say(handshake);
+    apply_settings();
+  }
+
+  void say(const protocol::FromDevice& message) {
+    session_->on_text(protocol::encode(message));
+    api_.settle();
+  }
+  std::vector<protocol::ConfigUpdate> updates(protocol::Section section) {
+    auto all = peer.take_all<protocol::ConfigUpdate>();
+    std::erase_if(all, [&](const auto& update) { return update.section != section; });
+    return all;
+  }
+  void apply_settings() {
+    for (const auto& update : updates(protocol::Section::settings))
+      answer(update, protocol::Phase::applied);
+  }
+  void answer(const protocol::ConfigUpdate& update, protocol::Phase phase,
+              std::vector<protocol::KeyError> errors = {}) {
+    const bool refused = phase == protocol::Phase::refused;
+    say(protocol::ConfigStatus{update.section, update.hash, update.revision,
+                               refused ? protocol::empty_section_hash() : update.hash, phase,
+                               std::move(errors)});
+  }
+  void report(std::string_view reported) {
+    protocol::Heartbeat heartbeat;
+    heartbeat.reported = parse_json(reported)->get_object();
+    say(heartbeat);
+  }
+  void leave() { session_.reset(); }
+
+  RecordingPeer peer;
+
+ private:
+  ApiFixture& api_;
+  std::string id_;
+  std::unique_ptr<ws::Session> session_;
+};
+
+}  // namespace starling::hub

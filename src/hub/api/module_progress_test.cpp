@@ -1,0 +1,81 @@
+#include "hub/api/linked_device.hpp"
+
+namespace starling::hub {
+namespace {
+
+using protocol::Phase;
+using protocol::Section;
+
+class ModuleProgress : public ApiTest {
+ protected:
+  std::int64_t write(const std::string& body) {
+    const auto answer = put("/api/v1/settings", body);
+    EXPECT_EQ(answer.status, 200) << answer.response.body;
+    settle();
+    return answer.at("/revision").as_int64();
+  }
+  Answered progress(std::int64_t revision) {
+    return get("/api/v1/changes/" + std::to_string(revision) + "/progress");
+  }
+};
+
+TEST_F(ModuleProgress, AModuleIsWaitedForUntilItHasBeenReady) {
+  enrol(1, "bear");
+  enrol(2, "duck");
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  LinkedDevice duck(*this, uuid(2), {});
+  const auto revision = write(R"({"values":{"modules.recorder.enabled":true}})");
+  EXPECT_EQ(progress(revision).at("/pending"), Json(1));
+  EXPECT_EQ(progress(revision).at("/lacks_module"), Json(1)) << "it is not on the duck";
+  const auto update = bear.updates(Section::modules).at(0);
+  bear.answer(update, Phase::provisional);
+  EXPECT_EQ(progress(revision).at("/pending"), Json(1));
+  bear.answer(update, Phase::applied);
+  EXPECT_EQ(progress(revision).at("/pending"), Json(0));
+  EXPECT_EQ(progress(revision).at("/applied"), Json(1));
+  bear.leave();
+  EXPECT_EQ(progress(revision).at("/applied"), Json(1)) << "it has taken it along";
+}
+
+TEST_F(ModuleProgress, ARefusedModuleSaysWhyAndHoldsUpNoSettings) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  const auto enabled = write(R"({"values":{"modules.recorder.enabled":true}})");
+  bear.answer(bear.updates(Section::modules).at(0), Phase::refused,
+              {{"modules.recorder.enabled", "exit status 1"}});
+  const auto refused = progress(enabled);
+  EXPECT_EQ(refused.at("/refused"), Json(1)) << refused.response.body;
+  EXPECT_EQ(refused.text("/devices/0/errors/0/key"), "modules.recorder.enabled");
+  EXPECT_EQ(refused.text("/devices/0/errors/0/message"), "exit status 1");
+
+  const auto set = write(R"({"values":{"hotword.threshold":0.7}})");
+  bear.apply_settings();
+  EXPECT_EQ(progress(set).at("/applied"), Json(1)) << progress(set).response.body;
+  const auto device = get("/api/v1/devices/" + uuid(1));
+  EXPECT_EQ(device.text("/sync/status"), "refused");
+  EXPECT_EQ(device.text("/sync/settings_status"), "in_sync");
+  EXPECT_EQ(device.text("/sync/modules/status"), "refused");
+  EXPECT_EQ(device.text("/sync/modules/errors/0/message"), "exit status 1");
+  EXPECT_EQ(device.at("/sync/errors").as_array().size(), 0u);
+
+  const auto both = write(R"({"values":{"hotword.threshold":0.8,"modules.recorder.enabled":false}})");
+  bear.apply_settings();
+  EXPECT_EQ(progress(both).at("/pending"), Json(1)) << "one of the two sections is waited for";
+}
+
+TEST_F(ModuleProgress, ExplainAndDocumentShowTheSection) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  write(R"({"values":{"modules.recorder.enabled":true}})");
+  bear.answer(bear.updates(Section::modules).at(0), Phase::applied);
+  const auto explained = get("/api/v1/settings/explain?device=bear&key=modules.recorder.enabled");
+  EXPECT_EQ(explained.at("/effective"), Json(true)) << explained.response.body;
+  EXPECT_EQ(explained.at("/running"), Json(true));
+  EXPECT_EQ(explained.text("/sync"), "in_sync");
+  EXPECT_EQ(explained.at("/stack").as_array().size(), 1u) << "a module has no default";
+  const auto document = get("/api/v1/devices/" + uuid(1) + "/document");
+  EXPECT_EQ(document.at("/sections/modules/recorder/enabled"), Json(true)) << document.response.body;
+}
+
+}  // namespace
+}  // namespace starling::hub

@@ -1,0 +1,50 @@
+// The part of a session that asks the device for actions and keeps what it answers.
+#include "hub/device_link/device_session.hpp"
+
+namespace starling::hub {
+
+void DeviceSession::deliver_open_actions() {
+  const FleetState* fleet_state = state();
+  if (fleet_state == nullptr) return;
+  for (const auto& [id, action] : fleet_state->actions())
+    send_action(*action);
+}
+
+void DeviceSession::send_action(const ActionRequest& action) {
+  const Device* known = device();
+  if (state_ != State::live || known == nullptr) return;
+  if (action.expires_at_ms <= sessions_.now_ms()) return;
+  const bool mine =
+      action.device.empty() ? action.selector.matches(known->labels) : action.device == request_.device_id;
+  if (!mine) return;
+  messages_.earn(1);
+  awaited_results_.push_back(action.id);
+  send(
+      protocol::Action{action.id, action.name, action.parameters, action.expires_at_ms, action.issued_at_ms});
+}
+
+// The action comes again in each session until it expires, so whoever carried it out was sent it in this one.
+void DeviceSession::handle(const protocol::ActionResult& message) {
+  if (std::erase(awaited_results_, message.id) == 0) {
+    ++sessions_.counters_.bad_messages;
+    sessions_.logger_.warning("a result of an action that the device was not asked for is dropped",
+                              {{"device", request_.device_id}, {"action", message.id}});
+    return;
+  }
+  StoredActionResult result;
+  result.fleet = request_.fleet;
+  result.action_id = message.id;
+  result.device_id = request_.device_id;
+  result.at_ms = sessions_.now_ms();
+  result.ok = message.ok;
+  result.result =
+      boost::json::serialize(JsonObject{{"result", message.result}, {"message", message.message}});
+  sessions_.log_.store().save_action_results({std::move(result)}, [&sessions =
+                                                                       sessions_](const Result<void>& saved) {
+    if (!saved)
+      sessions.logger_.error("an action's result could not be stored", {{"error", saved.error().message}});
+  });
+  sessions_.reported(request_.fleet, request_.device_id);
+}
+
+}  // namespace starling::hub
