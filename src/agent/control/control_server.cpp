@@ -52,7 +52,7 @@ std::vector<std::string> last_lines(std::string_view text, std::size_t count) {
 }  // namespace
 
 struct ControlServer::Connection {
-  Connection(UnixListener::Socket accepted, Supervisor& its_supervisor)
+  Connection(net::UnixListener::Socket accepted, Supervisor& its_supervisor)
       : socket(std::move(accepted)),
         wake(socket.get_executor(), asio::steady_timer::time_point::max()),
         supervisor(its_supervisor) {}
@@ -79,7 +79,7 @@ struct ControlServer::Connection {
     follower.reset();
   }
 
-  UnixListener::Socket socket;
+  net::UnixListener::Socket socket;
   asio::steady_timer wake;  // cancelled when there is something to do
   Supervisor& supervisor;
   std::string request, unsent;

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "agent/supervisor/supervisor.hpp"
-#include "agent/unix_listener.hpp"
+#include "base/net/unix_listener.hpp"
 #include "base/task_group.hpp"
 
 namespace starling::agent {
@@ -24,7 +24,7 @@ class ControlServer {
                 Logger log);
   ~ControlServer();
 
-  // Errors: those of UnixListener.
+  // Errors: those of net::UnixListener.
   Result<void> start(const std::filesystem::path& socket);
   asio::awaitable<void> stop();
 
@@ -51,7 +51,7 @@ class ControlServer {
   Supervisor& supervisor_;
   Logger log_;
   TaskGroup tasks_;
-  UnixListener listener_;
+  net::UnixListener listener_;
   std::size_t connections_ = 0;
 };
 

@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "agent/modules/module_core.hpp"
-#include "agent/unix_listener.hpp"
 #include "agent/wakeup.hpp"
+#include "base/net/unix_listener.hpp"
 #include "base/task_group.hpp"
 
 namespace starling::agent {
@@ -40,7 +40,7 @@ class ModuleServer final : public ModuleOutput {
   Logger log_;
   TaskGroup tasks_;
   ModuleCore* core_ = nullptr;
-  UnixListener listener_;
+  net::UnixListener listener_;
   std::map<ModuleId, std::shared_ptr<Connection>> connections_;
 };
 

@@ -163,6 +163,7 @@ Result<void> Supervisor::start(std::function<void()> ended) {
 }
 
 asio::awaitable<void> Supervisor::stop() {
+  core_->write_files();
   co_await watch_.stop();
   co_await keeper_.stop();
   co_await notify_.stop();
@@ -229,8 +230,10 @@ std::uint32_t Supervisor::uid_of(std::string_view module) const {
 
 void Supervisor::attached(const KeeperGreeting& keeper, std::vector<KeptChild> children) {
   log_.debug("the keeper's list", {{"keeper", keeper.pid}, {"children", children.size()}});
-  for (KeptChild& child : children)
+  for (KeptChild& child : children) {
     take(child);
+    if (child.exit) notify_.drain(child.id);
+  }
   core_->attached(children);
   wakeup_.deadlines_changed();
 }

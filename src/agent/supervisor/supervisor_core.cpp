@@ -102,6 +102,7 @@ void SupervisorCore::command(std::string_view name, ModuleCommand command, Answe
   }
   log_.info("module command", {{"module", name}, {"command", to_string(command)}});
   module->command(command, std::move(answered));
+  files_after_ = {};  // what somebody asked for is durable when they are answered
 }
 
 void SupervisorCore::settings_changed(std::string_view name) {
@@ -367,6 +368,11 @@ void SupervisorCore::deliver() {
     message();
 }
 
+void SupervisorCore::write_files() {
+  files_after_ = {};
+  sync_files();
+}
+
 // ---- what modules must wait for
 
 StartGate SupervisorCore::gate_of(const SupervisedModule& module) const {
@@ -386,7 +392,8 @@ StartGate SupervisorCore::gate_of(const SupervisedModule& module) const {
 StartGate SupervisorCore::gate_of_shutdown(const SupervisedModule& module) const {
   StartGate gate{StartGate::Wait::device, "does not start while the device goes down", true, Cause::shutdown};
   for (const auto& [name, other] : modules_) {
-    if (!other->manifest() || other->is_down()) continue;
+    // One that has failed has no process to wait for, and may be part of a cycle.
+    if (!other->manifest() || other->is_down() || is_failed(other->state())) continue;
     const ModuleManifest& manifest = *other->manifest();
     for (const auto* earlier : {&manifest.requirements, &manifest.after})
       if (std::ranges::find(*earlier, module.name()) != earlier->end()) gate.must_stop = false;

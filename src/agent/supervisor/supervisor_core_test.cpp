@@ -379,6 +379,27 @@ TEST_F(SupervisorCoreTest, GoesDownDependentsFirst) {
   EXPECT_THAT(states({"bus", "camera"}), ElementsAre(disabled, disabled));
 }
 
+TEST_F(SupervisorCoreTest, GoesDownInSpiteOfACycle) {
+  module("a", true).after = {"b"};
+  module("b", true).after = {"a"};
+  start_agent();
+  ASSERT_THAT(states({"a", "b"}), ElementsAre(error, error));
+  bool down = false;
+  core->shut_down([&down] { down = true; });
+  EXPECT_TRUE(down);
+}
+
+TEST_F(SupervisorCoreTest, WhatWasAskedForIsDurableAtOnce) {
+  module("a", true);
+  module("b");
+  start_agent();
+  up("a");
+  command("b", ModuleCommand::start);
+  kill_agent();
+  start_agent();
+  EXPECT_TRUE(status("b").wanted) << "although running_modules.json had just been written";
+}
+
 TEST_F(SupervisorCoreTest, AModuleGoesWhenItsFolderIsGone) {
   module("a", true);
   start_agent();

@@ -1,4 +1,4 @@
-// Purpose: a Unix stream socket that only the agent's own user may connect to, in the state folder.
+// Purpose: a Unix stream socket that only its own user may connect to.
 // Owner: the server that accepts. Thread: the io_context's. Lifetime: the file goes with it.
 #pragma once
 
@@ -9,7 +9,7 @@
 #include "base/result.hpp"
 #include "base/task_group.hpp"
 
-namespace starling::agent {
+namespace starling::net {
 
 class UnixListener {
  public:
@@ -18,7 +18,7 @@ class UnixListener {
   explicit UnixListener(const asio::any_io_executor& executor) : acceptor_(executor) {}
   ~UnixListener() { close(); }
 
-  // Replaces what a former start left: the state folder is locked, nobody else serves it.
+  // Replaces what a former start left: nobody else serves this path.
   // Errors: invalid_argument (the path is too long for a socket), io.
   Result<void> listen(const std::filesystem::path& socket);
   // Errors of accepting (out of descriptors, most likely) are waited out. nullopt: it is being stopped.
@@ -27,7 +27,7 @@ class UnixListener {
 
  private:
   asio::local::stream_protocol::acceptor acceptor_;
-  std::filesystem::path path_;
+  std::filesystem::path path_;  // empty: not listening
 };
 
-}  // namespace starling::agent
+}  // namespace starling::net

@@ -1,4 +1,4 @@
-#include "agent/unix_listener.hpp"
+#include "base/net/unix_listener.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -7,15 +7,15 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-namespace starling::agent {
+namespace starling::net {
 
 using Local = asio::local::stream_protocol;
 constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
 
 Result<void> UnixListener::listen(const std::filesystem::path& socket) {
   if (socket.string().size() >= sizeof(sockaddr_un::sun_path)) {
-    return fail(ErrorCode::invalid_argument, "the path is too long for a Unix socket: " + socket.string() +
-                                                 "; choose a shorter state folder");
+    return fail(ErrorCode::invalid_argument,
+                "the path is too long for a Unix socket: " + socket.string() + "; choose a shorter folder");
   }
   ::unlink(socket.c_str());
   boost::system::error_code error;
@@ -49,4 +49,4 @@ void UnixListener::close() {
   path_.clear();
 }
 
-}  // namespace starling::agent
+}  // namespace starling::net
