@@ -29,6 +29,7 @@ Result<void> Hub::load() {
 void Hub::tick() {
   sessions_.tick();
   records_.flush();
+  records_.count_modules();
 }
 
 void Hub::stop() {

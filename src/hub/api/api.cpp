@@ -16,6 +16,7 @@
 #include "hub/api/fleets.hpp"
 #include "hub/api/groups.hpp"
 #include "hub/api/keys.hpp"
+#include "hub/api/modules.hpp"
 #include "hub/api/personas.hpp"
 #include "hub/api/registration.hpp"
 #include "hub/api/settings.hpp"
@@ -80,6 +81,7 @@ struct Api::Parts {
     components.add_to(router);
     changes.add_to(router);
     actions.add_to(router);
+    modules.add_to(router);
     keys.add_to(router);
     fleets.add_to(router);
     stream.add_to(router);
@@ -114,6 +116,7 @@ struct Api::Parts {
   Components components;
   Changes changes{services};
   Actions actions{services};
+  Modules modules{services};
   Keys keys{services};
   Fleets fleets{services};
 };

@@ -66,10 +66,17 @@ JsonObject DeviceDescription::sync(const Device& device, const DesiredDocument& 
       shown_section(*target.settings, record == nullptr ? unknown : record->settings, facts.errors);
   sync["status"] = to_string(statuses.whole());
   if (record == nullptr || record->module_names.empty()) return sync;
-  JsonObject modules = shown_section(*target.modules, record->modules, facts.module_errors);
-  modules["status"] = to_string(statuses.modules);
   sync["settings_status"] = to_string(statuses.settings);
-  sync["modules"] = std::move(modules);
+  sync["modules"] = modules_sync(device, target, record, facts);
+  return sync;
+}
+
+JsonObject DeviceDescription::modules_sync(const Device& device, const DesiredDocument& target,
+                                           const DeviceRecord* record, const DeviceFacts& facts) const {
+  const DeviceRecord unknown;
+  const SectionRecord& told = record == nullptr ? unknown.modules : record->modules;
+  JsonObject sync = shown_section(*target.modules, told, facts.module_errors);
+  sync["status"] = to_string(hub_.sessions().sync_statuses(device).modules);
   return sync;
 }
 

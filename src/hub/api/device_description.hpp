@@ -29,6 +29,10 @@ class DeviceDescription {
   Declared declared(const FleetState& state, const Device& device) const;
   DesiredDocument desired(const FleetState& state, const Device& device);
 
+  // Of the modules section: {status, desired_hash, desired_revision, running_hash, running_revision, errors}.
+  JsonObject modules_sync(const Device& device, const DesiredDocument& target, const DeviceRecord* record,
+                          const DeviceFacts& facts) const;
+
   // How a device stands towards one section of what is desired of it now.
   // cannot_answer: it was told, or will ask, but its kind (the flat payload, REST alone) never says what it
   // made of it.

@@ -14,7 +14,8 @@ namespace starling::hub {
 class LinkedDevice {
  public:
   // Its components are those of `hotword`; it applies its settings at once.
-  LinkedDevice(ApiFixture& api, std::string id, std::vector<std::string> modules)
+  LinkedDevice(ApiFixture& api, std::string id, std::vector<std::string> modules,
+               protocol::SessionEpoch epoch = {1, 1})
       : api_(api), id_(std::move(id)) {
     session_ = api_.hub->sessions().accept({"default", id_, true, protocol::protocol_version});
     session_->on_open(peer);
@@ -22,7 +23,7 @@ class LinkedDevice {
     protocol::Handshake handshake;
     handshake.device_id = id_;
     handshake.boot_id = "boot";
-    handshake.epoch = {1, 1};
+    handshake.epoch = epoch;
     handshake.agent_version = "1.2.0";
     handshake.components = {{"hotword", {}}};
     handshake.modules = std::move(modules);

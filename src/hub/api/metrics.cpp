@@ -3,6 +3,9 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <map>
+#include <set>
 #include <vector>
 
 namespace starling::hub {
@@ -15,15 +18,17 @@ using prometheus::MetricType;
 
 class Families {
  public:
-  void counter(const char* name, const char* help, std::uint64_t value) {
+  using Labels = std::vector<ClientMetric::Label>;
+  void counter(const char* name, const char* help, std::uint64_t value, Labels labels = {}) {
     ClientMetric metric;
     metric.counter.value = static_cast<double>(value);
+    metric.label = std::move(labels);
     add(name, help, MetricType::Counter, std::move(metric));
   }
-  void gauge(const char* name, const char* help, double value, std::string fleet = {}) {
+  void gauge(const char* name, const char* help, double value, Labels labels = {}) {
     ClientMetric metric;
     metric.gauge.value = value;
-    if (!fleet.empty()) metric.label = {{"fleet", std::move(fleet)}};
+    metric.label = std::move(labels);
     add(name, help, MetricType::Gauge, std::move(metric));
   }
   std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
@@ -39,6 +44,61 @@ class Families {
   std::vector<MetricFamily> families_;
 };
 
+constexpr std::size_t max_named_modules = 100;
+constexpr std::string_view other_modules = "other";
+
+// The modules that most devices have keep their names.
+std::set<std::string_view> named_modules(const ModuleTally& tally) {
+  std::vector<std::pair<std::int64_t, std::string_view>> by_devices;
+  for (const auto& [name, module] : tally.modules())
+    by_devices.emplace_back(-module.devices, name);
+  std::ranges::sort(by_devices);
+  if (by_devices.size() > max_named_modules) by_devices.resize(max_named_modules);
+  std::set<std::string_view> names;
+  for (const auto& [devices, name] : by_devices)
+    names.insert(name);
+  return names;
+}
+
+// Without any device's name; modules beyond the hundredth of a fleet are one.
+void add_modules(Families& families, const std::string& fleet, const ModuleTally& tally) {
+  const auto named = named_modules(tally);
+  const auto shown = [&](const std::string& name) {
+    return std::string(named.contains(name) ? std::string_view(name) : other_modules);
+  };
+  std::map<std::string, ModuleTally::Module> modules;
+  for (const auto& [name, module] : tally.modules()) {
+    ModuleTally::Module& sum = modules[shown(name)];
+    sum.cpu_centipercent += module.cpu_centipercent;
+    sum.memory_kb += module.memory_kb;
+    for (const auto& [state, devices] : module.by_state)
+      sum.by_state[state] += devices;
+  }
+  for (const auto& [name, module] : modules) {
+    for (const auto& [state, devices] : module.by_state) {
+      families.gauge("starling_modules", "Modules on devices, by the state that was reported last",
+                     static_cast<double>(devices), {{"fleet", fleet}, {"module", name}, {"state", state}});
+    }
+    families.gauge("starling_module_memory_bytes", "Memory of a module, on all devices",
+                   static_cast<double>(module.memory_kb) * 1024, {{"fleet", fleet}, {"module", name}});
+    families.gauge("starling_module_cpu_percent", "Use of processors by a module, on all devices",
+                   static_cast<double>(module.cpu_centipercent) / 100, {{"fleet", fleet}, {"module", name}});
+  }
+  std::map<ModuleTally::Names, std::uint64_t> deaths;
+  for (const auto& [names, count] : tally.deaths())
+    deaths[{shown(names.first), names.second}] += count;
+  for (const auto& [names, count] : deaths) {
+    families.counter("starling_module_deaths_total", "Deaths of modules that devices told of", count,
+                     {{"fleet", fleet}, {"module", names.first}, {"class", names.second}});
+  }
+  families.gauge("starling_board_alerts", "Open alerts of boards", static_cast<double>(tally.board_alerts()),
+                 {{"fleet", fleet}});
+  if (const auto hottest = tally.hottest_c()) {
+    families.gauge("starling_board_temperature_max_celsius", "Of the hottest board",
+                   static_cast<double>(*hottest), {{"fleet", fleet}});
+  }
+}
+
 }  // namespace
 
 std::string metrics_text(MetricsSources sources) {
@@ -48,11 +108,12 @@ std::string metrics_text(MetricsSources sources) {
   for (const std::string& fleet : changes.fleets()) {
     const FleetState* state = changes.published(fleet);
     families.gauge("starling_revision", "Newest revision of the fleet's change log",
-                   static_cast<double>(state->revision()), fleet);
+                   static_cast<double>(state->revision()), {{"fleet", fleet}});
     families.gauge("starling_devices_registered", "Registered devices",
-                   static_cast<double>(state->devices().size()), fleet);
+                   static_cast<double>(state->devices().size()), {{"fleet", fleet}});
     families.gauge("starling_devices_linked", "Devices with an open link",
-                   static_cast<double>(sessions.online_count(fleet)), fleet);
+                   static_cast<double>(sessions.online_count(fleet)), {{"fleet", fleet}});
+    add_modules(families, fleet, sources.hub.records().modules(fleet));
   }
   const Sessions::Counters& link = sessions.counters();
   families.counter("starling_link_handshakes_total", "Accepted handshakes", link.handshakes);

@@ -11,6 +11,8 @@ namespace {
 constexpr std::size_t max_readable_bytes = 4u << 20;  // earlier hubs had no bound
 constexpr std::size_t max_errors_bytes = 16 * 1024;
 constexpr std::size_t max_error_bytes = 1024;
+constexpr std::size_t max_history_bytes = 64 * 1024;
+constexpr std::size_t counted_in_a_turn = 100;
 
 JsonObject object_in(const JsonObject& facts, std::string_view name) {
   const Json* value = facts.if_contains(name);
@@ -27,6 +29,13 @@ std::vector<protocol::KeyError> errors_in(const JsonObject& facts, std::string_v
     errors.push_back({reader.string("key").value_or(""), reader.string("message").value_or("")});
   }
   return errors;
+}
+
+// Spares most records of a fleet without modules the reading.
+bool may_tell_of_modules(const DeviceRecord& record) {
+  return record.facts.find("\"modules\"") != std::string::npos ||
+         record.facts.find("\"crashes\"") != std::string::npos ||
+         record.facts.find("\"board\"") != std::string::npos;
 }
 
 JsonArray to_json(const std::vector<protocol::KeyError>& errors) {
@@ -51,6 +60,8 @@ Result<DeviceFacts> DeviceFacts::parse(std::string_view text) {
   facts.reported = object_in(object, "reported");
   facts.errors = errors_in(object, "errors");
   facts.module_errors = errors_in(object, "module_errors");
+  facts.crashes = crashes_from_json(object.if_contains("crashes"));
+  facts.counted_deaths = object_in(object, "counted_deaths");
   facts.pending_edits = JsonReader(object).optional_integer("pending").value_or(std::nullopt).value_or(0);
   return facts;
 }
@@ -75,12 +86,15 @@ Result<std::string> DeviceFacts::text() const {
   if (!errors.empty()) object["errors"] = to_json(errors);
   if (!module_errors.empty()) object["module_errors"] = to_json(module_errors);
   if (pending_edits != 0) object["pending"] = pending_edits;
+  if (!crashes.empty()) object["crashes"] = to_json(crashes);
+  if (!counted_deaths.empty()) object["counted_deaths"] = counted_deaths;
   if (object.empty()) return std::string{};
   std::string text = boost::json::serialize(object);
-  // The reasons of a refusal always have room: they are bounded by themselves, escaped at worst to the
-  // double.
+  // The reasons of a refusal and what modules died of always have room: they are bounded by themselves,
+  // escaped at worst to the double.
   const std::size_t refusals = (errors.empty() ? 0u : 1u) + (module_errors.empty() ? 0u : 1u);
-  const std::size_t room = max_bytes + refusals * 2 * max_errors_bytes;
+  const std::size_t history = crashes.empty() && counted_deaths.empty() ? 0 : max_history_bytes;
+  const std::size_t room = max_bytes + refusals * 2 * max_errors_bytes + history;
   if (text.size() <= room) return text;
   return fail(ErrorCode::too_large, "what a device reports would grow to " + std::to_string(text.size()) +
                                         " bytes, more than the " + std::to_string(max_bytes) +
@@ -95,6 +109,7 @@ void DeviceRecords::load(const StoredHub& stored) {
     for (const DeviceRecord& record : fleet.records) {
       index_tokens(record);
       records_[record.device_id].record = record;
+      if (may_tell_of_modules(record)) uncounted_.push_back(record.device_id);
     }
   }
 }
@@ -148,6 +163,7 @@ void DeviceRecords::put(DeviceRecord record) {
   index_tokens(record);
   Entry& entry = records_[record.device_id];
   entry.record = std::move(record);
+  count_modules(entry);
 }
 
 void DeviceRecords::erase(const std::string& device_id) {
@@ -155,6 +171,10 @@ void DeviceRecords::erase(const std::string& device_id) {
   if (found == records_.end()) return;
   drop_tokens(found->second.record);
   if (found->second.dirty) std::erase(dirty_, &found->second);
+  if (found->second.counted) {
+    const auto facts = DeviceFacts::parse(found->second.record.facts);
+    if (facts) modules_[found->second.record.fleet].remove(ModulesReport::of(*facts));
+  }
   records_.erase(found);
   ++erasures_;
 }
@@ -197,6 +217,7 @@ void DeviceRecords::drop_tokens(const DeviceRecord& record) {
 
 Result<void> DeviceRecords::change_facts(DeviceRecord& record, const ChangeFacts& change) {
   auto facts = DeviceFacts::parse(record.facts);
+  const ModulesReport before = facts ? ModulesReport::of(*facts) : ModulesReport{};
   if (facts) change(*facts);
   auto text = facts ? facts->text() : Result<std::string>(fail(facts));
   if (!text) {
@@ -205,7 +226,37 @@ Result<void> DeviceRecords::change_facts(DeviceRecord& record, const ChangeFacts
     return fail(text);
   }
   record.facts = std::move(*text);
+  recount_modules(record, before, ModulesReport::of(*facts));
   return {};
+}
+
+void DeviceRecords::recount_modules(const DeviceRecord& record, const ModulesReport& before,
+                                    const ModulesReport& now) {
+  const auto found = records_.find(record.device_id);
+  if (found == records_.end()) return;  // it is being registered
+  ModuleTally& tally = modules_[record.fleet];
+  if (found->second.counted) {
+    tally.replace(before, now);
+  } else {
+    tally.add(now);
+  }
+  found->second.counted = true;
+  tally.count_new_deaths(before, now);
+}
+
+void DeviceRecords::count_modules(Entry& entry) {
+  if (entry.counted) return;
+  entry.counted = true;
+  const auto facts = DeviceFacts::parse(entry.record.facts);
+  if (facts) modules_[entry.record.fleet].add(ModulesReport::of(*facts));
+}
+
+void DeviceRecords::count_modules() {
+  for (std::size_t counted = 0; counted < counted_in_a_turn && !uncounted_.empty(); ++counted) {
+    const auto found = records_.find(uncounted_.back());
+    uncounted_.pop_back();
+    if (found != records_.end()) count_modules(found->second);
+  }
 }
 
 void DeviceRecords::flush() {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "hub/device_link/module_tally.hpp"
 #include "hub/store/store.hpp"
 
 namespace starling::hub {
@@ -25,6 +27,8 @@ struct DeviceFacts {
   std::vector<protocol::KeyError> errors;         // of the last refusal of settings
   std::vector<protocol::KeyError> module_errors;  // and of modules
   std::int64_t pending_edits = 0;
+  std::vector<Crash> crashes;  // of its modules
+  JsonObject counted_deaths;   // see count_deaths()
 
   // Nothing longer is ever stored. A message may have four times as much.
   static constexpr std::size_t max_bytes = 64 * 1024;
@@ -77,16 +81,24 @@ class DeviceRecords {
 
   // Saves what changed since the last call; called every second and at stop.
   void flush();
+
+  // What the devices of a fleet said of their modules last, also those that are offline. After a start it
+  // takes a few calls of count_modules() until all that was stored is in it.
+  const ModuleTally& modules(const std::string& fleet) { return modules_[fleet]; }
+  void count_modules();  // called every second
   std::size_t size() const { return records_.size(); }
 
  private:
   // Ten thousand devices answer a change at once: marking one costs no allocation.
   struct Entry {
     DeviceRecord record;
-    bool dirty = false;  // is in dirty_
+    bool dirty = false;    // is in dirty_
+    bool counted = false;  // is in its fleet's tally
   };
   Entry& entry_of(const std::string& fleet, const std::string& device_id);
   void mark(Entry& entry);
+  void count_modules(Entry& entry);
+  void recount_modules(const DeviceRecord& record, const ModulesReport& before, const ModulesReport& now);
   void index_tokens(const DeviceRecord& record);
   void drop_tokens(const DeviceRecord& record);
 
@@ -96,6 +108,8 @@ class DeviceRecords {
   std::unordered_map<std::string, Entry> records_;
   std::unordered_map<Digest, std::string> by_token_;
   std::vector<Entry*> dirty_;
+  std::map<std::string, ModuleTally> modules_;  // by fleet
+  std::vector<std::string> uncounted_;          // devices whose stored reports are still to be counted
   std::uint64_t erasures_ = 0;
 };
 

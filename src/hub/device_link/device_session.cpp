@@ -372,6 +372,11 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
       protocol::apply_merge_patch(reported, message.reported);
       facts.reported = std::move(reported.as_object());
       facts.pending_edits = message.pending;
+      const Json* modules = facts.reported.if_contains("modules");
+      if (modules != nullptr && modules->is_object()) {
+        count_deaths(modules->get_object(), record.version, record.last_seen_ms, facts.counted_deaths,
+                     facts.crashes);
+      }
       drifted = facts.reported.contains("drift");
     });
     if (kept) drifted_ = drifted;

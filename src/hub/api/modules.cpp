@@ -1,0 +1,192 @@
+#include "hub/api/modules.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "hub/settings/wanted_modules.hpp"
+
+namespace starling::hub {
+
+namespace {
+
+constexpr std::size_t read_in_a_turn = 32;
+constexpr std::size_t newest_shown = 3;
+
+using CrashKinds = std::vector<const ModuleTally::CrashKind*>;
+
+CrashKinds newest_first(const ModuleTally& tally, std::string_view module) {
+  CrashKinds kinds;
+  for (auto at = tally.crashes().lower_bound({std::string(module), ""}); at != tally.crashes().end(); ++at) {
+    if (!module.empty() && at->first.first != module) break;
+    kinds.push_back(&at->second);
+  }
+  std::ranges::stable_sort(kinds, std::greater(), [](const auto* kind) { return kind->all.last_ms; });
+  return kinds;
+}
+
+JsonObject shown(const ModuleTally::CrashKind& kind) {
+  JsonArray releases;
+  for (const auto& [release, devices] : kind.releases)
+    releases.push_back(JsonObject{{"version", release}, {"devices", devices}});
+  return JsonObject{{"module", kind.all.module},
+                    {"fingerprint", kind.all.fingerprint},
+                    {"class", kind.all.death_class},
+                    {"text", kind.all.text},
+                    {"confidence", kind.all.confidence},
+                    {"devices", kind.devices},
+                    {"deaths", kind.all.deaths},
+                    {"first_seen", shown_time(kind.all.first_ms)},
+                    {"last_seen", shown_time(kind.all.last_ms)},
+                    {"first_release", kind.first_release},
+                    {"releases", std::move(releases)}};
+}
+
+JsonObject shown(const std::string& name, const ModuleTally::Module& module, const ModuleTally& tally) {
+  JsonObject by_state;
+  for (const auto& [state, devices] : module.by_state)
+    by_state[state] = devices;
+  std::int64_t deaths = 0;
+  JsonArray newest;
+  for (const auto* kind : newest_first(tally, name)) {
+    deaths += kind->all.deaths;
+    if (newest.size() < newest_shown) newest.push_back(shown(*kind));
+  }
+  return JsonObject{{"module", name},
+                    {"devices", module.devices},
+                    {"enabled", module.enabled},
+                    {"failing", module.failing},
+                    {"by_state", std::move(by_state)},
+                    {"cpu_percent", static_cast<double>(module.cpu_centipercent) / 100},
+                    {"memory_kb", module.memory_kb},
+                    {"deaths", deaths},
+                    {"crashes", std::move(newest)}};
+}
+
+// One module of a device: what is desired beside what is reported, and whether the two say the same.
+JsonObject shown(std::string_view name, const WantedModule* wanted, const Json* reported, bool on_device) {
+  JsonObject module{{"module", name},
+                    {"on_device", on_device},
+                    {"desired", nullptr},
+                    {"reported", reported == nullptr ? Json() : *reported},
+                    {"differs", false}};
+  if (wanted == nullptr) return module;
+  module["desired"] = JsonObject{
+      {"enabled", wanted->enabled}, {"layer", wanted->layer.text()}, {"revision", wanted->revision}};
+  const Json* enabled = reported == nullptr ? nullptr : reported->get_object().if_contains("enabled");
+  module["differs"] = enabled != nullptr && *enabled != Json(wanted->enabled);
+  return module;
+}
+
+}  // namespace
+
+void Modules::add_to(Router& router) {
+  router.add({http::Method::get,
+              "/api/v1/devices/{uuid}/modules",
+              {Role::viewer, true},
+              {},
+              [this](const Call& call) { return of_device(call); },
+              true,
+              true});
+  router.add({http::Method::get,
+              "/api/v1/modules",
+              {Role::viewer},
+              {"selector", "limit", "after"},
+              [this](Call& call) { return overview(call); },
+              true,
+              true});
+  router.add({http::Method::get,
+              "/api/v1/crashes",
+              {Role::viewer},
+              {"selector", "module", "limit"},
+              [this](Call& call) { return crashes(call); },
+              true,
+              true});
+}
+
+Reply Modules::of_device(const Call& call) {
+  const auto device = call.device();
+  if (!device) return fail(device);
+  const DeviceRecord* record = services_.hub.records().find((*device)->id);
+  DeviceFacts facts;
+  if (record != nullptr) facts = DeviceFacts::parse(record->facts).value_or(DeviceFacts{});
+  const std::string declared = record == nullptr ? std::string() : record->module_names;
+  const WantedModules wanted = wanted_modules(call.fleet->stack(**device), declared);
+  const Json* told = facts.reported.if_contains("modules");
+  const JsonObject none;
+  const JsonObject& reported = told != nullptr && told->is_object() ? told->get_object() : none;
+  std::set<std::string_view> on_device;
+  for (const std::string_view name : split_names(declared))
+    on_device.insert(name);
+  std::set<std::string_view> names = on_device;
+  for (const auto& [name, report] : reported) {
+    if (report.is_object()) names.insert(name);
+  }
+  JsonArray items;
+  for (const std::string_view name : names) {
+    const auto desired = wanted.find(name);
+    const Json* report = reported.if_contains(name);
+    const bool known = report != nullptr && report->is_object();
+    items.push_back(shown(name, desired == wanted.end() ? nullptr : &desired->second,
+                          known ? report : nullptr, on_device.contains(name)));
+  }
+  const DesiredDocument document = services_.description.desired(*call.fleet, **device);
+  return http::json_response(
+      JsonObject{{"device", (*device)->id},
+                 {"status", services_.description.status(**device)},
+                 {"sync", services_.description.modules_sync(**device, document, record, facts)},
+                 {"items", std::move(items)}});
+}
+
+asio::awaitable<Result<ModuleTally>> Modules::tally(const Call& call) {
+  auto selector = protocol::Selector::parse(call.query("selector").value_or(""));
+  if (!selector) co_return fail(selector, "query parameter 'selector'");
+  DeviceRecords& records = services_.hub.records();
+  if (selector->empty() && call.reach.unrestricted()) co_return records.modules(call.fleet_name);
+  const FleetState& state = *call.fleet;
+  Places places = state.device_index().matching(*selector);
+  if (!call.reach.unrestricted()) places = common(std::move(places), call.reach.covered(state));
+  ModuleTally tally;
+  std::size_t read = 0;
+  for (const Place place : places) {
+    // Another device may have taken the place while others had their turn.
+    const Device* device = state.device_index().at(place);
+    if (device == nullptr || !call.reach.covers(*device)) continue;
+    const DeviceRecord* record = records.find(device->id);
+    const auto facts = DeviceFacts::parse(record == nullptr ? std::string_view() : record->facts);
+    if (facts) tally.add(ModulesReport::of(*facts));
+    if (++read % read_in_a_turn == 0) co_await services_.log.yield();
+  }
+  co_return tally;
+}
+
+asio::awaitable<Reply> Modules::overview(Call& call) {
+  const auto page = PageRequest::of(call);
+  if (!page) co_return fail(page);
+  const auto counted = co_await tally(call);
+  if (!counted) co_return fail(counted);
+  JsonArray items;
+  std::optional<std::string> next;
+  for (auto at = counted->modules().upper_bound(page->after); at != counted->modules().end(); ++at) {
+    if (items.size() == page->limit) {
+      next = std::string(items.back().at("module").get_string());
+      break;
+    }
+    items.push_back(shown(at->first, at->second, *counted));
+  }
+  co_return page_response(std::move(items), std::move(next));
+}
+
+asio::awaitable<Reply> Modules::crashes(Call& call) {
+  const auto limit = call.query_integer("limit", 1, 1000);
+  if (!limit) co_return fail(limit);
+  const auto counted = co_await tally(call);
+  if (!counted) co_return fail(counted);
+  const CrashKinds kinds = newest_first(*counted, call.query("module").value_or(""));
+  const auto most = static_cast<std::size_t>(limit->value_or(100));
+  JsonArray items;
+  for (std::size_t i = 0; i < std::min(most, kinds.size()); ++i)
+    items.push_back(shown(*kinds[i]));
+  co_return http::json_response(JsonObject{{"items", std::move(items)}, {"count", kinds.size()}});
+}
+
+}  // namespace starling::hub

@@ -1,0 +1,144 @@
+#include "hub/api/linked_device.hpp"
+
+namespace starling::hub {
+namespace {
+
+using protocol::Phase;
+using protocol::Section;
+
+std::string crashed(int deaths, const std::string& fingerprint = "f1") {
+  return R"({"state":"crashed","enabled":true,"use":{"cpu_percent":2.5,"memory_kb":1000},"deaths":)" +
+         std::to_string(deaths) +
+         R"(,"last_death":{"class":"signal","confidence":"certain","text":"killed by SIGSEGV","fingerprint":")" +
+         fingerprint + R"("}})";
+}
+
+class ModulesApi : public ApiTest {
+ protected:
+  ModulesApi() {
+    enrol(1, "bear", R"({"room":"nursery"})");
+    enrol(2, "duck", R"({"room":"lab"})");
+  }
+  std::string metrics() { return get("/metrics").response.body; }
+};
+
+TEST_F(ModulesApi, ADeviceShowsWhatIsDesiredBesideWhatIsReported) {
+  LinkedDevice bear(*this, uuid(1), {"player", "recorder"});
+  put("/api/v1/settings", R"({"values":{"modules.recorder.enabled":true},"target":{"device":"bear"}})");
+  bear.report(R"({"modules":{"recorder":{"state":"disabled","enabled":false},"old":{"state":"idle"}}})");
+  const auto shown = get("/api/v1/devices/" + uuid(1) + "/modules");
+  ASSERT_EQ(shown.status, 200) << shown.response.body;
+  ASSERT_EQ(shown.at("/items").as_array().size(), 3u);
+  EXPECT_EQ(shown.text("/sync/status"), "pending");
+  EXPECT_EQ(shown.text("/items/0/module"), "old");
+  EXPECT_EQ(shown.at("/items/0/on_device"), Json(false));
+  EXPECT_EQ(shown.text("/items/1/module"), "player");
+  EXPECT_TRUE(shown.at("/items/1/desired").is_null());
+  EXPECT_TRUE(shown.at("/items/1/reported").is_null());
+  EXPECT_EQ(shown.at("/items/2/desired/enabled"), Json(true));
+  EXPECT_EQ(shown.text("/items/2/desired/layer"), "device:" + uuid(1));
+  EXPECT_EQ(shown.at("/items/2/differs"), Json(true));
+  EXPECT_EQ(get("/api/v1/devices/" + uuid(9) + "/modules").status, 404);
+  EXPECT_EQ(get_as(token_of(uuid(2)), "/api/v1/devices/" + uuid(1) + "/modules").status, 404);
+}
+
+TEST_F(ModulesApi, TheFleetIsCountedAsReportsCome) {
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  LinkedDevice duck(*this, uuid(2), {"recorder"});
+  bear.report(R"({"modules":{"recorder":)" + crashed(2) +
+              R"(},"board":{"temperature_c":61.4,"alerts":[{}]}})");
+  duck.report(R"({"modules":{"recorder":{"state":"idle","enabled":true,"use":{"memory_kb":500}}}})");
+  const auto all = get("/api/v1/modules");
+  ASSERT_EQ(all.status, 200) << all.response.body;
+  EXPECT_EQ(all.at("/items/0/devices"), Json(2));
+  EXPECT_EQ(all.at("/items/0/enabled"), Json(2));
+  EXPECT_EQ(all.at("/items/0/failing"), Json(1));
+  EXPECT_EQ(all.at("/items/0/by_state"), *parse_json(R"({"crashed":1,"idle":1})"));
+  EXPECT_EQ(all.at("/items/0/deaths"), Json(2));
+  EXPECT_EQ(all.text("/items/0/crashes/0/text"), "killed by SIGSEGV");
+  EXPECT_EQ(get("/api/v1/modules?selector=room%3Dlab").at("/items/0/failing"), Json(0));
+  const std::string text = metrics();
+  EXPECT_NE(text.find(R"(starling_modules{fleet="default",module="recorder",state="idle"} 1)"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find(R"(starling_module_deaths_total{fleet="default",module="recorder",class="signal"} 2)"),
+            std::string::npos);
+  EXPECT_NE(text.find(R"(starling_module_memory_bytes{fleet="default",module="recorder"} 1536000)"),
+            std::string::npos);
+  EXPECT_NE(text.find(R"(starling_board_alerts{fleet="default"} 1)"), std::string::npos);
+  EXPECT_NE(text.find(R"(starling_board_temperature_max_celsius{fleet="default"} 61)"), std::string::npos);
+
+  bear.report(R"({"modules":{"recorder":{"state":"idle"}},"board":null})");
+  EXPECT_EQ(get("/api/v1/modules").at("/items/0/failing"), Json(0));
+  EXPECT_EQ(metrics().find("celsius"), std::string::npos);
+  bear.leave();
+  duck.leave();
+  del("/api/v1/devices/" + uuid(1));
+  EXPECT_EQ(get("/api/v1/modules").at("/items/0/devices"), Json(1));
+  EXPECT_EQ(get("/api/v1/crashes").at("/items").as_array().size(), 0u);
+}
+
+TEST_F(ModulesApi, TheSameCrashOnSeveralDevicesIsOne) {
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  LinkedDevice duck(*this, uuid(2), {"recorder"});
+  bear.report(R"({"modules":{"recorder":)" + crashed(3) + "}}");
+  clock.advance(Seconds(60));
+  duck.report(R"({"modules":{"recorder":)" + crashed(1) + "}}");
+  duck.report(R"({"modules":{"recorder":)" + crashed(2, "f2") + "}}");
+  duck.report(R"({"modules":{"recorder":)" + crashed(2, "f2") + "}}");
+  const auto all = get("/api/v1/crashes");
+  ASSERT_EQ(all.status, 200) << all.response.body;
+  ASSERT_EQ(all.at("/items").as_array().size(), 2u) << all.response.body;
+  const int same = all.text("/items/0/fingerprint") == "f1" ? 0 : 1;
+  const std::string item = "/items/" + std::to_string(same);
+  EXPECT_EQ(all.at(item + "/devices"), Json(2));
+  EXPECT_EQ(all.at(item + "/deaths"), Json(4));
+  EXPECT_EQ(all.text(item + "/first_release"), "1.2.0");
+  EXPECT_EQ(all.at(item + "/releases"), *parse_json(R"([{"version":"1.2.0","devices":2}])"));
+  EXPECT_LT(all.text(item + "/first_seen"), all.text(item + "/last_seen"));
+  EXPECT_EQ(get("/api/v1/crashes?limit=1").at("/count"), Json(2));
+  EXPECT_EQ(get("/api/v1/crashes?module=player").at("/count"), Json(0));
+
+  const std::string nursery = make_key_of(R"({"name":"n","role":"viewer","selector":"room=nursery"})");
+  const auto few = get_as(nursery, "/api/v1/crashes");
+  ASSERT_EQ(few.at("/items").as_array().size(), 1u) << few.response.body;
+  EXPECT_EQ(few.at("/items/0/deaths"), Json(3)) << "those of its own devices";
+}
+
+TEST_F(ModulesApi, WhatWasReportedIsCountedAgainAfterAStart) {
+  {
+    LinkedDevice bear(*this, uuid(1), {"recorder"});
+    bear.report(R"({"modules":{"recorder":)" + crashed(3) + "}}");
+  }
+  hub->records().flush();
+  settle();
+  restart();
+  EXPECT_EQ(get("/api/v1/modules").at("/items").as_array().size(), 0u);
+  hub->tick();
+  EXPECT_EQ(get("/api/v1/modules").at("/items/0/failing"), Json(1));
+  EXPECT_EQ(get("/api/v1/crashes").at("/items/0/deaths"), Json(3));
+  LinkedDevice bear(*this, uuid(1), {"recorder"}, {2, 1});
+  EXPECT_EQ(get("/api/v1/modules").at("/items").as_array().size(), 0u) << "a new session, a new report";
+  bear.report(R"({"modules":{"recorder":)" + crashed(3) + "}}");
+  EXPECT_EQ(get("/api/v1/crashes").at("/items/0/deaths"), Json(3)) << "known already";
+  bear.report(R"({"modules":{"recorder":)" + crashed(1) + "}}");
+  EXPECT_EQ(get("/api/v1/crashes").at("/items/0/deaths"), Json(4)) << "the device counts anew";
+}
+
+TEST_F(ModulesApi, ReportsOfAnyShapeAreTaken) {
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  for (
+      const char* report :
+      {R"({"modules":7})", R"({"modules":{"recorder":7,"../x":{},"a":{"state":9,"use":7,"deaths":"x"}}})",
+       R"({"modules":{"a":{"deaths":-1,"last_death":7},"b":{"deaths":1e300},"c":{"deaths":5,"last_death":{}}}})",
+       R"({"board":{"alerts":{},"temperature_c":1e300}})"}) {
+    bear.report(report);
+    EXPECT_EQ(get("/api/v1/modules").status, 200);
+    EXPECT_EQ(get("/api/v1/crashes").status, 200);
+    EXPECT_EQ(get("/metrics").status, 200);
+    EXPECT_EQ(get("/api/v1/devices/" + uuid(1) + "/modules").status, 200);
+  }
+}
+
+}  // namespace
+}  // namespace starling::hub

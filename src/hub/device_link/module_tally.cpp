@@ -1,0 +1,152 @@
+#include "hub/device_link/module_tally.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "hub/device_link/device_records.hpp"
+#include "protocol/modules_document.hpp"
+
+namespace starling::hub {
+
+namespace {
+
+constexpr std::array<std::string_view, 7> states{"disabled", "starting", "idle",   "recording",
+                                                 "stopping", "error",    "crashed"};
+
+const JsonObject* object_in(const JsonObject& object, std::string_view name) {
+  const Json* value = object.if_contains(name);
+  return value == nullptr ? nullptr : value->if_object();
+}
+
+bool has_text(const JsonObject& object, std::string_view name) {
+  const Json* value = object.if_contains(name);
+  return value != nullptr && value->is_string() && !value->get_string().empty();
+}
+
+double number_in(const JsonObject& object, std::string_view name) {
+  const Json* value = object.if_contains(name);
+  if (value == nullptr || !value->is_number()) return 0;
+  return std::clamp(value->to_number<double>(), -1e12, 1e12);
+}
+
+ModulesReport::Module module_of_report(std::string_view name, const JsonObject& report) {
+  ModulesReport::Module module;
+  module.name = name;
+  const Json* state = report.if_contains("state");
+  module.state = "unknown";
+  if (state != nullptr && state->is_string()) {
+    const auto known = std::ranges::find(states, std::string_view(state->get_string()));
+    if (known != states.end()) module.state = *known;
+  }
+  const Json* enabled = report.if_contains("enabled");
+  module.enabled = enabled != nullptr && enabled->is_bool() && enabled->get_bool();
+  module.failing = module.state == "error" || module.state == "crashed" || has_text(report, "quarantine") ||
+                   has_text(report, "manifest_problem");
+  if (const JsonObject* use = object_in(report, "use")) {
+    module.cpu_centipercent = std::llround(number_in(*use, "cpu_percent") * 100);
+    module.memory_kb = std::llround(number_in(*use, "memory_kb"));
+  }
+  return module;
+}
+
+}  // namespace
+
+ModulesReport ModulesReport::of(const DeviceFacts& facts) {
+  ModulesReport report;
+  report.crashes = facts.crashes;
+  if (const JsonObject* modules = object_in(facts.reported, "modules")) {
+    for (const auto& [name, told] : *modules) {
+      const bool known = told.is_object() && protocol::valid_module_name(name);
+      if (known && report.modules.size() < protocol::max_modules)
+        report.modules.push_back(module_of_report(name, told.get_object()));
+    }
+  }
+  if (const JsonObject* board = object_in(facts.reported, "board")) {
+    const Json* alerts = board->if_contains("alerts");
+    if (alerts != nullptr && alerts->is_array())
+      report.board_alerts = static_cast<std::int64_t>(alerts->get_array().size());
+    if (board->contains("temperature_c"))
+      report.temperature_c = std::llround(std::clamp(number_in(*board, "temperature_c"), -100.0, 300.0));
+  }
+  return report;
+}
+
+void ModuleTally::add(const ModulesReport::Module& module, int sign) {
+  Module& all = modules_[module.name];
+  all.devices += sign;
+  all.enabled += module.enabled ? sign : 0;
+  all.failing += module.failing ? sign : 0;
+  all.cpu_centipercent += sign * module.cpu_centipercent;
+  all.memory_kb += sign * module.memory_kb;
+  std::int64_t& in_state = all.by_state[module.state];
+  in_state += sign;
+  if (in_state == 0) all.by_state.erase(module.state);
+  if (all.devices == 0) modules_.erase(module.name);
+}
+
+void ModuleTally::add(const Crash& crash) {
+  CrashKind& kind = crashes_[{crash.module, crash.fingerprint}];
+  const std::int64_t deaths = kind.all.deaths + crash.deaths;
+  const std::int64_t first_ms =
+      kind.devices == 0 ? crash.first_ms : std::min(kind.all.first_ms, crash.first_ms);
+  if (first_ms == crash.first_ms) kind.first_release = crash.releases.empty() ? "" : crash.releases.front();
+  if (crash.last_ms >= kind.all.last_ms) kind.all = crash;
+  kind.all.first_ms = first_ms;
+  kind.all.deaths = deaths;
+  ++kind.devices;
+  for (const std::string& release : crash.releases)
+    ++kind.releases[release];
+}
+
+void ModuleTally::remove(const Crash& crash) {
+  const auto found = crashes_.find({crash.module, crash.fingerprint});
+  if (found == crashes_.end()) return;
+  CrashKind& kind = found->second;
+  kind.all.deaths -= crash.deaths;
+  for (const std::string& release : crash.releases) {
+    if (--kind.releases[release] == 0) kind.releases.erase(release);
+  }
+  if (--kind.devices == 0) crashes_.erase(found);
+}
+
+void ModuleTally::add(const ModulesReport& report) {
+  for (const ModulesReport::Module& module : report.modules)
+    add(module, 1);
+  for (const Crash& crash : report.crashes)
+    add(crash);
+  board_alerts_ += report.board_alerts;
+  if (report.temperature_c) ++temperatures_[*report.temperature_c];
+}
+
+void ModuleTally::remove(const ModulesReport& report) {
+  for (const ModulesReport::Module& module : report.modules)
+    add(module, -1);
+  for (const Crash& crash : report.crashes)
+    remove(crash);
+  board_alerts_ -= report.board_alerts;
+  if (report.temperature_c && --temperatures_[*report.temperature_c] == 0)
+    temperatures_.erase(*report.temperature_c);
+}
+
+// First the new one: what both name keeps its history.
+void ModuleTally::replace(const ModulesReport& before, const ModulesReport& now) {
+  add(now);
+  remove(before);
+}
+
+void ModuleTally::count_new_deaths(const ModulesReport& before, const ModulesReport& now) {
+  for (const Crash& crash : now.crashes) {
+    const auto known = std::ranges::find_if(before.crashes, [&](const Crash& each) {
+      return each.module == crash.module && each.fingerprint == crash.fingerprint;
+    });
+    const std::int64_t fresh = crash.deaths - (known == before.crashes.end() ? 0 : known->deaths);
+    if (fresh > 0) deaths_[{crash.module, crash.death_class}] += static_cast<std::uint64_t>(fresh);
+  }
+}
+
+std::optional<std::int64_t> ModuleTally::hottest_c() const {
+  return temperatures_.empty() ? std::nullopt : std::optional(temperatures_.rbegin()->first);
+}
+
+}  // namespace starling::hub

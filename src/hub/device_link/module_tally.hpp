@@ -1,0 +1,79 @@
+// Purpose: how the modules of many devices are, added up: kept current as reports come, so that nobody has to
+// read them all again to answer for a fleet.
+// Owner: DeviceRecords has one for each fleet; a request about a few devices makes its own. Thread: the
+// hub's. Lifetime: none.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "hub/device_link/crash.hpp"
+
+namespace starling::hub {
+
+struct DeviceFacts;
+
+// What one device says of its modules and its board.
+struct ModulesReport {
+  struct Module {
+    std::string name;
+    std::string state;
+    bool enabled = false;
+    bool failing = false;
+    std::int64_t cpu_centipercent = 0;
+    std::int64_t memory_kb = 0;
+  };
+  std::vector<Module> modules;
+  std::vector<Crash> crashes;
+  std::int64_t board_alerts = 0;
+  std::optional<std::int64_t> temperature_c;
+
+  static ModulesReport of(const DeviceFacts& facts);
+};
+
+class ModuleTally {
+ public:
+  struct Module {
+    std::int64_t devices = 0, enabled = 0, failing = 0;
+    std::int64_t cpu_centipercent = 0, memory_kb = 0;
+    std::map<std::string, std::int64_t> by_state;
+  };
+  struct CrashKind {
+    Crash all;  // deaths of all devices; from the first to the last, and what the newest of them said
+    std::int64_t devices = 0;
+    std::string first_release;
+    std::map<std::string, std::int64_t> releases;  // → devices that it was seen on with that one
+  };
+  using Names = std::pair<std::string, std::string>;
+
+  void add(const ModulesReport& report);
+  void remove(const ModulesReport& report);
+  // A device that was added says something else now.
+  void replace(const ModulesReport& before, const ModulesReport& now);
+  // The deaths that `now` tells of and `before` did not.
+  void count_new_deaths(const ModulesReport& before, const ModulesReport& now);
+
+  const std::map<std::string, Module>& modules() const { return modules_; }
+  const std::map<Names, CrashKind>& crashes() const { return crashes_; }  // by module and fingerprint
+  // By module and class, since the hub started; never fewer.
+  const std::map<Names, std::uint64_t>& deaths() const { return deaths_; }
+  std::int64_t board_alerts() const { return board_alerts_; }
+  std::optional<std::int64_t> hottest_c() const;
+
+ private:
+  void add(const ModulesReport::Module& module, int sign);
+  void add(const Crash& crash);
+  void remove(const Crash& crash);
+
+  std::map<std::string, Module> modules_;
+  std::map<Names, CrashKind> crashes_;
+  std::map<Names, std::uint64_t> deaths_;
+  std::map<std::int64_t, std::int64_t> temperatures_;  // degree → devices
+  std::int64_t board_alerts_ = 0;
+};
+
+}  // namespace starling::hub
