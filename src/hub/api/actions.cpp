@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "base/json_text.hpp"
 #include "base/uuid.hpp"
+#include "hub/api/action_kinds.hpp"
+#include "hub/api/authentication.hpp"
 
 namespace starling::hub {
 
@@ -14,8 +17,10 @@ namespace {
 constexpr std::int64_t max_expiry_seconds = 86'400;
 constexpr std::size_t max_parameter_bytes = 16 * 1024;
 constexpr std::size_t max_listed = 1000;
+constexpr std::size_t max_listed_bytes = 4u << 20;  // of results in one answer
 
 struct Request {
+  const ActionKind* kind = nullptr;
   ActionRequest action;
   Target target;
   std::string reason;
@@ -28,16 +33,16 @@ Result<Request> request_of(const Call& call, std::int64_t now_ms) {
   Request request;
   auto name = reader.string("action", 64);
   if (!name) return fail(name);
-  if (*name != "identify" && *name != "echo") {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("'{}' is not an action: use identify or echo", *name), "/action");
-  }
+  const auto kind = action_kind(*name);
+  if (!kind) return fail(kind);
+  request.kind = *kind;
   const auto parameters = reader.optional_object("parameters");
   if (!parameters) return fail(parameters);
   if (*parameters != nullptr) request.action.parameters = **parameters;
   if (json_text(request.action.parameters).size() > max_parameter_bytes) {
     return fail(ErrorCode::too_large, "parameters are larger than 16 KiB", "/parameters");
   }
+  if (auto fit = request.kind->check(request.action.parameters); !fit) return fail(fit);
   const auto seconds = reader.optional_integer("expires_in_seconds");
   if (!seconds) return fail(seconds);
   if (*seconds && (**seconds < 1 || **seconds > max_expiry_seconds)) {
@@ -45,8 +50,8 @@ Result<Request> request_of(const Call& call, std::int64_t now_ms) {
   }
   auto target = target_of(*body);
   if (!target) return fail(target);
-  const auto kind = target->kind;
-  if (target->policy || kind == Target::Kind::persona || kind == Target::Kind::group) {
+  const bool other = target->kind == Target::Kind::persona || target->kind == Target::Kind::group;
+  if (target->policy || other) {
     return fail(ErrorCode::invalid_argument, "an action is for a device, a selector or the fleet", "/target");
   }
   auto reason = call.reason(&*body);
@@ -60,16 +65,24 @@ Result<Request> request_of(const Call& call, std::int64_t now_ms) {
   return request;
 }
 
-Result<PlannedWrite> plan(const FleetState& head, ActionRequest action, const Target& target,
-                          const Reach& reach) {
+Result<PlannedWrite> plan(const FleetState& head, const ActionKind& kind, ActionRequest action,
+                          const Target& target, const Reach& reach) {
   auto resolved = resolve_target(head, target);
   if (!resolved) return fail(resolved);
   if (auto allowed = check_reach(reach, head, resolved->scope); !allowed) return fail(allowed);
+  const std::size_t targeted = resolved->scope.count(head);
+  if (targeted > kind.max_devices || (kind.max_devices == 1 && target.kind != Target::Kind::device)) {
+    return fail(ErrorCode::failed_precondition,
+                kind.max_devices == 1 ? fmt::format("{} is for one device: name it", kind.name)
+                                      : fmt::format("{} is for at most {} devices at once, not {}", kind.name,
+                                                    kind.max_devices, targeted),
+                "/target");
+  }
   if (target.kind == Target::Kind::device) action.device = resolved->scope.layer.scope;
   action.selector = resolved->scope.selector;
   PlannedWrite write;
   write.edits.push_back(head.edit(EntityKind::action, action.id, action.to_json()));
-  write.answer = {{"id", action.id}, {"targeted", resolved->scope.count(head)}};
+  write.answer = {{"id", action.id}, {"targeted", targeted}};
   return write;
 }
 
@@ -79,10 +92,15 @@ Places concerned(const FleetState& state, const ActionRequest& action) {
   return scope.places(state);
 }
 
-JsonObject device_state(const Device& device, const StoredActionResult* result, bool expired) {
+JsonObject device_state(const Device& device, const StoredActionResult* result, bool expired,
+                        bool with_result) {
   JsonObject shown{{"device", device.id}, {"name", device.name}, {"state", expired ? "expired" : "waiting"}};
   if (result == nullptr) return shown;
   shown["state"] = result->ok ? "done" : "failed";
+  if (!with_result) {
+    shown["omitted"] = true;
+    return shown;
+  }
   const auto body = parse_json(result->result);
   if (!body || !body->is_object()) return shown;
   for (const auto& [name, value] : body->get_object())
@@ -99,7 +117,7 @@ void Actions::add_to(Router& router) {
   router.add({http::Method::get,
               "/api/v1/actions/{id}",
               {Role::viewer},
-              {},
+              {"device"},
               [this](Call& call) { return get(call); },
               true,
               true});
@@ -108,9 +126,15 @@ void Actions::add_to(Router& router) {
 asio::awaitable<Reply> Actions::start(Call& call) {
   auto request = request_of(call, services_.now_ms());
   if (!request) co_return fail(request);
-  Writer::Write write{call.fleet_name, "action.start", request->reason,
-                      [action = request->action, target = request->target, reach = call.reach](
-                          const FleetState& head) { return plan(head, action, target, reach); }};
+  auto reach = Authentication::reach(call.principal, {request->kind->role}, call.fleet_name);
+  if (!reach) co_return fail(reach);
+  // The log says of each of these what it was.
+  const std::string said =
+      request->kind->role == Role::admin ? "device." + request->action.name : "action.start";
+  Writer::Write write{
+      call.fleet_name, said, request->reason,
+      [kind = request->kind, action = request->action, target = request->target, reach = std::move(*reach)](
+          const FleetState& head) { return plan(head, *kind, action, target, reach); }};
   co_return co_await services_.writer.write(call, std::move(write));
 }
 
@@ -129,10 +153,19 @@ asio::awaitable<Reply> Actions::get(Call& call) {
   const FleetState& state = *call.fleet;
   Places places = concerned(state, *action);
   if (!call.reach.unrestricted()) places = common(std::move(places), call.reach.covered(state));
+  if (const auto named = call.query("device")) {
+    const auto only = find_device(state, std::string(*named));
+    if (!only) co_return fail(only);
+    places = common(std::move(places), {*state.device_index().place_of((*only)->id)});
+  }
+  std::size_t room = max_listed_bytes;
   JsonArray devices;
   for (const Device* device : state.device_index().first_by_id(places, max_listed)) {
-    const auto result = by_device.find(device->id);
-    devices.push_back(device_state(*device, result == by_device.end() ? nullptr : result->second, expired));
+    const auto told = by_device.find(device->id);
+    const StoredActionResult* result = told == by_device.end() ? nullptr : told->second;
+    const std::size_t bytes = result == nullptr ? 0 : result->result.size();
+    devices.push_back(device_state(*device, result, expired, bytes <= room));
+    room -= std::min(room, bytes);
   }
   co_return http::json_response(JsonObject{{"id", action->id},
                                            {"action", action->name},

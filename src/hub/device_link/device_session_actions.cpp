@@ -3,6 +3,12 @@
 
 namespace starling::hub {
 
+namespace {
+
+constexpr std::size_t max_result_bytes = 64 * 1024;  // but for logs: only a few devices are asked for these
+
+}  // namespace
+
 void DeviceSession::deliver_open_actions() {
   const FleetState* fleet_state = state();
   if (fleet_state == nullptr) return;
@@ -31,6 +37,9 @@ void DeviceSession::handle(const protocol::ActionResult& message) {
                               {{"device", request_.device_id}, {"action", message.id}});
     return;
   }
+  const auto& actions = state()->actions();
+  const auto asked = actions.find(message.id);
+  const bool of_logs = asked != actions.end() && asked->second->name == "collect_logs";
   StoredActionResult result;
   result.fleet = request_.fleet;
   result.action_id = message.id;
@@ -39,6 +48,10 @@ void DeviceSession::handle(const protocol::ActionResult& message) {
   result.ok = message.ok;
   result.result =
       boost::json::serialize(JsonObject{{"result", message.result}, {"message", message.message}});
+  if (result.result.size() > (of_logs ? protocol::max_device_message_bytes : max_result_bytes)) {
+    result.ok = false;
+    result.result = R"({"result":{},"message":"what it answered was too large to be kept"})";
+  }
   sessions_.log_.store().save_action_results({std::move(result)}, [&sessions =
                                                                        sessions_](const Result<void>& saved) {
     if (!saved)
