@@ -31,6 +31,8 @@ inline constexpr std::string_view link_path = "/api/v1/link";
 // WebSocket limits to it.
 inline constexpr std::size_t max_device_message_bytes = std::size_t{256} * 1024;
 inline constexpr std::size_t max_hub_message_bytes = std::size_t{1024} * 1024;
+inline constexpr std::int64_t max_log_lines = 1000;       // asked for, or in one message
+inline constexpr std::size_t max_log_line_bytes = 16384;  // a line of 8 kB in its longest escaping fits
 
 // Persisted start counter, then connection counter: grows with every connection that a device ever makes.
 struct SessionEpoch {
@@ -103,6 +105,18 @@ struct Action {
   JsonObject parameters;
   std::int64_t expires_at_ms = 0;
   std::int64_t issued_at_ms = 0;
+};
+
+// Show what a module writes: the last lines of its log, and if `follow` those to come. Nothing of it is kept.
+struct LogFollow {
+  std::string id;  // of this reader
+  std::string module;
+  std::int64_t lines = 100;
+  bool follow = false;
+};
+
+struct LogStop {
+  std::string id;
 };
 
 // The facts of a handshake have been taken over: they need not be told again. Those in `errors` (by name)
@@ -185,14 +199,28 @@ struct ActionResult {
   std::string message;
 };
 
+struct LogLine {
+  std::int64_t at_ms = 0;
+  std::string stream;  // "stdout", "stderr"
+  std::string text;
+};
+
+// Answers a LogFollow, again and again until one says that it has ended.
+struct LogLines {  // "log"
+  std::string id;
+  std::vector<LogLine> lines;
+  bool ended = false;
+  std::string message;  // why it ended, if something is wrong
+};
+
 struct Unknown {
   std::string type;
 };
 
-using FromHub =
-    std::variant<Unknown, Challenge, Welcome, ConfigUpdate, ConfigProposed, Action, FactsKept, LinkError>;
+using FromHub = std::variant<Unknown, Challenge, Welcome, ConfigUpdate, ConfigProposed, Action, FactsKept,
+                             LinkError, LogFollow, LogStop>;
 using FromDevice = std::variant<Unknown, Handshake, ConfigStatus, ConfigPropose, Heartbeat, ActionResult,
-                                ConfigRequest, Modules>;
+                                ConfigRequest, Modules, LogLines>;
 
 std::string encode(const FromHub& message);  // Unknown has no encoding: a bug
 std::string encode(const FromDevice& message);

@@ -125,6 +125,19 @@ Result<FromHub> read_facts_kept(FieldReader& reader) {
   return reader.finish<FromHub>(std::move(message));
 }
 
+Result<FromHub> read_log_follow(FieldReader& reader) {
+  LogFollow message;
+  message.id = reader.text("id", max_id_bytes);
+  message.module = reader.text("module", max_id_bytes);
+  message.lines = reader.optional_integer("lines", 0, max_log_lines, 100);
+  message.follow = reader.optional_boolean("follow", false);
+  return reader.finish<FromHub>(std::move(message));
+}
+
+Result<FromHub> read_log_stop(FieldReader& reader) {
+  return reader.finish<FromHub>(LogStop{reader.text("id", max_id_bytes)});
+}
+
 Result<FromHub> read_error(FieldReader& reader) {
   LinkError message;
   message.code = reader.text("code", max_id_bytes);
@@ -217,6 +230,22 @@ Result<FromDevice> read_config_request(FieldReader& reader) {
   return reader.finish<FromDevice>(message);
 }
 
+Result<FromDevice> read_log(FieldReader& reader) {
+  LogLines message;
+  message.id = reader.text("id", max_id_bytes);
+  message.lines = reader.optional_list<LogLine>(
+      "lines", static_cast<std::size_t>(max_log_lines), [](FieldReader& fields) {
+        LogLine line;
+        line.at_ms = fields.optional_integer("at_ms", 0, max_integer, 0);
+        line.stream = fields.optional_text("stream", max_id_bytes);
+        line.text = fields.optional_text("text", max_log_line_bytes);
+        return line;
+      });
+  message.ended = reader.optional_boolean("ended", false);
+  message.message = reader.optional_text("message", max_text_bytes);
+  return reader.finish<FromDevice>(std::move(message));
+}
+
 Result<FromDevice> read_modules(FieldReader& reader) {
   Modules message;
   reader.any("names");
@@ -230,7 +259,7 @@ struct Decoder {
   Result<Variant> (*read)(FieldReader&);
 };
 
-constexpr std::array<Decoder<FromHub>, 7> hub_decoders{{
+constexpr std::array<Decoder<FromHub>, 9> hub_decoders{{
     {"config_update", read_config_update},
     {"action", read_action},
     {"config_proposed", read_config_proposed},
@@ -238,9 +267,11 @@ constexpr std::array<Decoder<FromHub>, 7> hub_decoders{{
     {"challenge", read_challenge},
     {"facts_kept", read_facts_kept},
     {"error", read_error},
+    {"log_follow", read_log_follow},
+    {"log_stop", read_log_stop},
 }};
 
-constexpr std::array<Decoder<FromDevice>, 7> device_decoders{{
+constexpr std::array<Decoder<FromDevice>, 8> device_decoders{{
     {"config_status", read_config_status},
     {"heartbeat", read_heartbeat},
     {"handshake", read_handshake},
@@ -248,6 +279,7 @@ constexpr std::array<Decoder<FromDevice>, 7> device_decoders{{
     {"action_result", read_result},
     {"config_request", read_config_request},
     {"modules", read_modules},
+    {"log", read_log},
 }};
 
 template <typename Variant, typename Decoders>

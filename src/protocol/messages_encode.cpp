@@ -84,6 +84,19 @@ void write(std::string& out, const LinkError& message) {
   writer.end();
 }
 
+void write(std::string& out, const LogFollow& message) {
+  begin(out, "log_follow")
+      .text("id", message.id)
+      .text("module", message.module)
+      .integer("lines", message.lines)
+      .boolean("follow", message.follow)
+      .end();
+}
+
+void write(std::string& out, const LogStop& message) {
+  begin(out, "log_stop").text("id", message.id).end();
+}
+
 // ---- device → hub
 
 void append_edits(std::string& out, const std::vector<PendingEdit>& edits) {
@@ -185,6 +198,17 @@ void write(std::string& out, const ActionResult& message) {
 
 void write(std::string& out, const ConfigRequest& message) {
   begin(out, "config_request").text("section", to_string(message.section)).end();
+}
+
+void write(std::string& out, const LogLines& message) {
+  ObjectWriter writer = begin(out, "log");
+  writer.text("id", message.id);
+  append_list(writer.begin("lines"), message.lines, [](std::string& text, const LogLine& line) {
+    ObjectWriter(text).integer("at_ms", line.at_ms).text("stream", line.stream).text("text", line.text).end();
+  });
+  writer.boolean("ended", message.ended);
+  if (!message.message.empty()) writer.text("message", message.message);
+  writer.end();
 }
 
 void write(std::string& out, const Modules& message) {

@@ -62,6 +62,9 @@ TEST(FromHubMessages, HaveTheDocumentedTextAndReadBack) {
        R"({"type":"config_proposed","id":"e","accepted":false,"hub_value":0.5,"message":"changed at the hub"})"},
       {Action{"i", "echo", {{"text", "hi"}}, 5, 4},
        R"({"type":"action","id":"i","name":"echo","parameters":{"text":"hi"},"expires_at_ms":5,"issued_at_ms":4})"},
+      {LogFollow{"f", "recorder", 50, true},
+       R"({"type":"log_follow","id":"f","module":"recorder","lines":50,"follow":true})"},
+      {LogStop{"f"}, R"({"type":"log_stop","id":"f"})"},
       {LinkError{"bad_message", "no\n", false},
        R"({"type":"error","code":"bad_message","message":"no\n","retry":false})"},
   };
@@ -110,6 +113,10 @@ TEST(FromDeviceMessages, HaveTheDocumentedTextAndReadBack) {
       {ConfigRequest{Section::software}, R"({"type":"config_request","section":"software"})"},
       {Modules{{"hotword", "recorder"}}, R"({"type":"modules","names":["hotword","recorder"]})"},
       {Modules{}, R"({"type":"modules","names":[]})"},
+      {LogLines{"f", {{5, "stdout", "hi"}, {6, "stderr", "\n"}}, false, ""},
+       R"({"type":"log","id":"f","lines":[{"at_ms":5,"stream":"stdout","text":"hi"},{"at_ms":6,"stream":"stderr","text":"\n"}],"ended":false})"},
+      {LogLines{"f", {}, true, "gone"},
+       R"({"type":"log","id":"f","lines":[],"ended":true,"message":"gone"})"},
   };
   for (const FromDeviceExample& example : examples) {
     EXPECT_EQ(encode(example.message), example.text);

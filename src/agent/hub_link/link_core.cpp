@@ -248,6 +248,13 @@ void LinkCore::on(const protocol::LinkError& error) {
   slow_retry_ = !error.retry && !enrolment_needed_;
 }
 
+// Whoever reads is told at once, and does not wait for lines.
+void LinkCore::on(const protocol::LogFollow& follow) {
+  if (established()) send(protocol::LogLines{follow.id, {}, true, "this agent cannot show logs"});
+}
+
+void LinkCore::on(const protocol::LogStop&) {}
+
 void LinkCore::on(const protocol::Unknown& unknown) {
   log_.debug("a message of a newer hub is ignored", {{"type", unknown.type}});
 }

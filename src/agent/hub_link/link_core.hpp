@@ -97,6 +97,8 @@ class LinkCore {
   void on(const protocol::ConfigProposed& answer);
   void on(const protocol::Action& action);
   void on(const protocol::FactsKept& kept);
+  void on(const protocol::LogFollow& follow);
+  void on(const protocol::LogStop& stop);
   void on(const protocol::LinkError& error);
   void on(const protocol::Unknown& unknown);
   void heartbeat();

@@ -16,6 +16,7 @@
 #include "hub/api/fleets.hpp"
 #include "hub/api/groups.hpp"
 #include "hub/api/keys.hpp"
+#include "hub/api/module_logs.hpp"
 #include "hub/api/modules.hpp"
 #include "hub/api/personas.hpp"
 #include "hub/api/registration.hpp"
@@ -82,6 +83,7 @@ struct Api::Parts {
     changes.add_to(router);
     actions.add_to(router);
     modules.add_to(router);
+    module_logs.add_to(router);
     keys.add_to(router);
     fleets.add_to(router);
     stream.add_to(router);
@@ -117,6 +119,7 @@ struct Api::Parts {
   Changes changes{services};
   Actions actions{services};
   Modules modules{services};
+  ModuleLogs module_logs{services};
   Keys keys{services};
   Fleets fleets{services};
 };
@@ -153,11 +156,13 @@ void Api::tick() {
   device_limit_.tick();
   failure_limit_.tick();
   parts_->stream.tick();
+  parts_->module_logs.tick();
 }
 
 void Api::stop() {
   set_ready(false);
   parts_->stream.stop();
+  parts_->module_logs.stop();
 }
 
 asio::awaitable<http::Response> Api::serve(const http::Request& request) {

@@ -33,6 +33,7 @@ class DeviceSession final : public ws::Session {
   const std::string& device_id() const { return request_.device_id; }
   const std::string& fleet() const { return request_.fleet; }
   bool is_flat() const { return request_.protocol == 0; }
+  bool is_live() const { return state_ == State::live; }
 
   // Something that may concern this device has been published: sends the newest document if it is another
   // one.
@@ -40,6 +41,7 @@ class DeviceSession final : public ws::Session {
   // Its device, labels or own layer changed: the class has to be found anew.
   void forget_class() { class_ = nullptr; }
   void send_action(const ActionRequest& action);
+  void send(const protocol::FromHub& message);
   void tick(SteadyTime now);
   // A newer session of the same device took over, or the device is gone.
   void end(ws::CloseCode code, std::string_view error_code, std::string_view message, bool retry);
@@ -62,6 +64,7 @@ class DeviceSession final : public ws::Session {
   void handle(const protocol::ActionResult& message);
   void handle(const protocol::ConfigRequest& message);
   void handle(const protocol::Modules& message);
+  void handle(const protocol::LogLines& message);
   void handle(const protocol::Unknown& message);
 
   // What is wrong with the handshake, if anything.
@@ -98,7 +101,6 @@ class DeviceSession final : public ws::Session {
   void deliver_open_actions();
 
   void refuse(const Refusal& refusal);
-  void send(const protocol::FromHub& message);
   void send_flat();
   void say_outcome(const protocol::ConfigStatus& message) const;
   const DesiredDocument* desired();  // nullptr if the device is gone

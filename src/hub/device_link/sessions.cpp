@@ -52,6 +52,7 @@ void Sessions::enter(DeviceSession& session) {
   DeviceSession* const older = std::exchange(current, &session);
   if (older == nullptr) ++online_[session.fleet()];
   if (older != nullptr && older != &session) {
+    end_logs(session.device_id(), "the device has connected anew");
     older->end(ws::CloseCode::superseded, "superseded", "a newer session of this device took over", true);
   }
   // What was said over REST before holds no longer: from now on presence comes from the link.
@@ -77,6 +78,7 @@ void Sessions::leave(DeviceSession& session) {
   if (found == by_device_.end() || found->second != &session) return;
   by_device_.erase(found);
   --online_[session.fleet()];
+  end_logs(session.device_id(), "the device has gone offline");
   if (stopping_) return;
   reported(session.fleet(), session.device_id());
   const DeviceRecord* record = records_.find(session.device_id());

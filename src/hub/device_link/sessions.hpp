@@ -67,6 +67,7 @@ class Sessions : public ChangeObserver {
     std::chrono::hours token_life{24 * 7};
     Rate messages{50, 1'000};           // from one device, besides the answers to what it is sent
     std::size_t max_unsettled = 2'048;  // edits of one session that wait for the change log
+    std::size_t max_log_readers = 4;    // of one device
   };
 
   Sessions(ChangeLog& log, DeviceRecords& records, Documents& documents, Executor& executor,
@@ -89,6 +90,14 @@ class Sessions : public ChangeObserver {
   void heard_by_rest(const DeviceRecord& record);
   // After the records were loaded: those that were present then may fall silent as well.
   void watch_records(const StoredHub& stored);
+
+  // Asks a device for what one of its modules writes; `reader` is called with each answer, the last of which
+  // says that it has ended (also if the device goes), and then no more. The id of `request` is made here and
+  // returned. Errors: unavailable (the device has no link), failed_precondition (others read there already).
+  using LogReader = std::function<void(const protocol::LogLines&)>;
+  Result<std::string> follow_log(const std::string& device_id, protocol::LogFollow request, LogReader reader);
+  // The reader has seen enough.
+  void stop_log(const std::string& device_id, const std::string& follow_id);
 
   void observe(PresenceObserver& observer);
   void stop_observing(PresenceObserver& observer);
@@ -130,6 +139,10 @@ class Sessions : public ChangeObserver {
   template <typename Visit>
   void for_each_connection(Visit visit);
   void deliver(const ActionRequest& action, const FleetState& state);
+  // False: nobody reads that (any more).
+  bool has_log_reader(const std::string& device_id, const std::string& follow_id) const;
+  void log_read(const std::string& device_id, const protocol::LogLines& lines);
+  void end_logs(const std::string& device_id, std::string_view why);
 
   ChangeLog& log_;
   DeviceRecords& records_;
@@ -152,6 +165,7 @@ class Sessions : public ChangeObserver {
   // By base hash, target hash and revision. Kept for those that come in the same second: until a change, the
   // end of a fan-out, or the next tick.
   std::map<std::tuple<Digest, Digest, std::int64_t>, ws::SharedFrame> frames_;
+  std::map<std::string, std::map<std::string, LogReader>> log_readers_;  // by device and follow; few
   bool stopping_ = false;
 };
 
