@@ -39,6 +39,7 @@ DeviceCore::DeviceCore(Identity identity, Disk& disk, const Clock& clock, const 
       link_(disk, clock, identity_, settings_, section_, actions_, link_output, SeededRandom(random_()),
             std::move(options.link), logger(log, "link")) {
   link_.set_reporter(*this);
+  link_.set_logs(*this);
 }
 
 ActionRunners DeviceCore::with_own_actions(ActionRunners runners) {
@@ -84,6 +85,23 @@ Result<std::string> DeviceCore::setting_named(std::string_view name) const {
   const auto schema = settings_.catalog().require(name);
   if (!schema) return fail(schema);
   return (*schema)->key;
+}
+
+void DeviceCore::follow_log(const protocol::LogFollow& wish) {
+  if (supervision_ != nullptr) return supervision_->follow_log(wish);
+  protocol::LogLines refusal;
+  refusal.id = wish.id;
+  refusal.ended = true;
+  refusal.message = "this device runs no modules: its agent was started without --modules";
+  link_.send_log(refusal);
+}
+
+void DeviceCore::stop_log(std::string_view reader) {
+  if (supervision_ != nullptr) supervision_->stop_log(reader);
+}
+
+void DeviceCore::stop_logs() {
+  if (supervision_ != nullptr) supervision_->stop_logs();
 }
 
 JsonObject DeviceCore::report() const {

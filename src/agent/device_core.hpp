@@ -26,13 +26,19 @@ class ModuleSupervision {
  public:
   virtual ~ModuleSupervision() = default;
   virtual void add_to(JsonObject& report) const = 0;
+  virtual void follow_log(const protocol::LogFollow& wish) = 0;  // answered by LinkCore::send_log
+  virtual void stop_log(std::string_view reader) = 0;
+  virtual void stop_logs() = 0;  // the link is lost
   // What its modules say on their socket. Errors: permission_denied (another process claims the name).
   virtual Result<void> check_peer(std::string_view module, std::int32_t pid) const = 0;
   virtual void said_hello(std::string_view module) = 0;
   virtual void said_state(std::string_view module, std::string_view state, std::string_view status) = 0;
 };
 
-class DeviceCore final : private SettingsListener, private ModuleListener, private LinkCore::Reporter {
+class DeviceCore final : private SettingsListener,
+                         private ModuleListener,
+                         private LinkCore::Reporter,
+                         private LinkCore::LogPort {
  public:
   // Reads the disk and puts the settings in force; nothing is sent yet. Errors: those of Disk and Identity.
   static Result<std::unique_ptr<DeviceCore>> load(Disk& disk, const Clock& clock,
@@ -76,6 +82,10 @@ class DeviceCore final : private SettingsListener, private ModuleListener, priva
   void module_failing(std::string_view name) override;
   // LinkCore::Reporter
   JsonObject report() const override;
+  // LinkCore::LogPort
+  void follow_log(const protocol::LogFollow& wish) override;
+  void stop_log(std::string_view reader) override;
+  void stop_logs() override;
 
   const Clock& clock_;
   SteadyTime started_at_;

@@ -36,19 +36,6 @@ JsonObject log_line(std::string_view text) {
   return json;
 }
 
-// Of a text that ends with a line feed.
-std::vector<std::string> last_lines(std::string_view text, std::size_t count) {
-  std::vector<std::string> lines;
-  while (!text.empty() && lines.size() < count) {
-    text.remove_suffix(1);
-    const auto begin = text.rfind('\n') + 1;  // npos + 1 is 0
-    lines.emplace_back(text.substr(begin));
-    text = text.substr(0, begin);
-  }
-  std::ranges::reverse(lines);
-  return lines;
-}
-
 }  // namespace
 
 struct ControlServer::Connection {
@@ -281,16 +268,14 @@ Result<void> ControlServer::act(const Shared& connection, const JsonObject& requ
 }
 
 Result<void> ControlServer::logs(const Shared& connection, const JsonObject& request) {
-  constexpr std::size_t most_tail_bytes = 256 * 1024;
   const auto module = module_of(request);
   if (!module) return fail(module);
   const auto lines = JsonReader(request).optional_integer("lines");
   if (!lines) return fail(lines);
   const auto follow = JsonReader(request).optional_boolean("follow");
   if (!follow) return fail(follow);
-  for (const std::string& line :
-       last_lines(supervisor_.log_of(*module).tail(most_tail_bytes),
-                  static_cast<std::size_t>(std::max<std::int64_t>(0, lines->value_or(100)))))
+  const auto count = static_cast<std::size_t>(std::max<std::int64_t>(0, lines->value_or(100)));
+  for (const std::string& line : supervisor_.log_of(*module).tail_lines(count))
     connection->say(log_line(line));
   if (!follow->value_or(false)) {
     connection->finish();

@@ -126,6 +126,7 @@ void LinkCore::closed(std::string_view reason) {
   if (state_ == State::established && clock_.steady() - established_at_ >= good_session) failures_ = 0;
   log_.info("disconnected from the hub", {{"reason", reason}});
   report_at_.reset();
+  if (logs_ != nullptr) logs_->stop_logs();
   retry_later();
 }
 
@@ -233,6 +234,19 @@ void LinkCore::on(const protocol::FactsKept& kept) {
   save_told(options_.facts);
 }
 
+void LinkCore::on(const protocol::LogFollow& wish) {
+  if (state_ != State::established) return lose("a wish for logs before the welcome");
+  if (logs_ != nullptr) logs_->follow_log(wish);
+}
+
+void LinkCore::on(const protocol::LogStop& stop) {
+  if (logs_ != nullptr) logs_->stop_log(stop.id);
+}
+
+void LinkCore::send_log(const protocol::LogLines& lines) {
+  if (established()) send(lines);
+}
+
 void LinkCore::on(const protocol::LinkError& error) {
   if (error.code == "unknown_type") return log_.debug("an older hub", {{"message", error.message}});
   (log_.*(error.retry ? &Logger::warning : &Logger::error))(
@@ -249,12 +263,6 @@ void LinkCore::on(const protocol::LinkError& error) {
 }
 
 // Whoever reads is told at once, and does not wait for lines.
-void LinkCore::on(const protocol::LogFollow& follow) {
-  if (established()) send(protocol::LogLines{follow.id, {}, true, "this agent cannot show logs"});
-}
-
-void LinkCore::on(const protocol::LogStop&) {}
-
 void LinkCore::on(const protocol::Unknown& unknown) {
   log_.debug("a message of a newer hub is ignored", {{"type", unknown.type}});
 }

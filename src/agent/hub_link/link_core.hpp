@@ -75,6 +75,16 @@ class LinkCore {
     virtual ~Reporter() = default;
     virtual JsonObject report() const = 0;  // everything reported, whole
   };
+  // Whoever reads logs of modules, for the hub.
+  class LogPort {
+   public:
+    virtual ~LogPort() = default;
+    virtual void follow_log(const protocol::LogFollow& wish) = 0;  // answered by send_log()
+    virtual void stop_log(std::string_view reader) = 0;
+    virtual void stop_logs() = 0;
+  };
+  void set_logs(LogPort& logs) { logs_ = &logs; }
+  void send_log(const protocol::LogLines& lines);
   void set_reporter(const Reporter& reporter) { reporter_ = &reporter; }
 
   State state() const { return state_; }
@@ -97,7 +107,7 @@ class LinkCore {
   void on(const protocol::ConfigProposed& answer);
   void on(const protocol::Action& action);
   void on(const protocol::FactsKept& kept);
-  void on(const protocol::LogFollow& follow);
+  void on(const protocol::LogFollow& wish);
   void on(const protocol::LogStop& stop);
   void on(const protocol::LinkError& error);
   void on(const protocol::Unknown& unknown);
@@ -114,6 +124,7 @@ class LinkCore {
   LinkOptions options_;
   Logger log_;
   const Reporter* reporter_ = nullptr;
+  LogPort* logs_ = nullptr;
 
   State state_ = State::waiting;
   std::optional<SteadyTime> attempt_at_;

@@ -12,6 +12,7 @@
 #include <charconv>
 #include <system_error>
 
+#include "base/crypto.hpp"
 #include "base/file_descriptor.hpp"
 #include "base/files.hpp"
 
@@ -149,6 +150,7 @@ Result<CgroupTree> CgroupTree::take(const System& system) {
   ::rmdir(trial.c_str());
   CgroupTree tree(own, path == "/" ? "" : path);
   tree.made_ = system.made;
+  tree.prefix_ = system.owner.empty() ? "module." : "module." + sha256(system.owner).hex().substr(0, 8) + ".";
   tree.turn_on_controllers();
   return tree;
 }
@@ -174,7 +176,7 @@ void CgroupTree::turn_on_controllers() {
 }
 
 fs::path CgroupTree::folder(std::string_view module) const {
-  return base_ / fmt::format("module.{}", module);
+  return base_ / (prefix_ + std::string(module));
 }
 
 Result<CgroupTree::Made> CgroupTree::make(std::string_view module, const ModuleLimits& limits) const {
@@ -232,7 +234,7 @@ void CgroupTree::kill(std::string_view module) const {
 }
 
 bool CgroupTree::holds(std::string_view module, std::string_view cgroup_path) const {
-  const std::string own = fmt::format("{}/module.{}", path_, module);
+  const std::string own = fmt::format("{}/{}{}", path_, prefix_, module);
   return cgroup_path == own ||
          (cgroup_path.starts_with(own) && cgroup_path.size() > own.size() && cgroup_path[own.size()] == '/');
 }

@@ -25,6 +25,8 @@ class CgroupTree {
  public:
   struct System {
     std::filesystem::path proc_self = "/proc/self";
+    // Tells the modules of this agent from those of another one in the same cgroup; empty: there is none.
+    std::string owner = {};
     std::function<bool(const std::filesystem::path& own)> delegated = &CgroupTree::is_delegated;
     // Called for a folder that was made: a fake hierarchy puts the files into it that the kernel would.
     std::function<void(const std::filesystem::path& folder)> made{};
@@ -63,6 +65,7 @@ class CgroupTree {
 
   std::filesystem::path base_;  // below which the modules' folders are
   std::string path_;            // the same as /proc/PID/cgroup names it
+  std::string prefix_;          // of the folders' names
   std::function<void(const std::filesystem::path&)> made_;
   bool memory_ = false, cpu_ = false;
 };

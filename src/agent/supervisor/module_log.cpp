@@ -131,4 +131,19 @@ Result<std::uint32_t> ModuleLog::follow(Follower follower) {
   return next_follower_++;
 }
 
+std::vector<std::string> ModuleLog::tail_lines(std::size_t count) const {
+  constexpr std::size_t most_bytes = 256 * 1024;
+  const std::string text = tail(most_bytes);
+  std::string_view rest = text;
+  std::vector<std::string> lines;
+  while (!rest.empty() && lines.size() < count) {
+    if (rest.ends_with('\n')) rest.remove_suffix(1);
+    const auto begin = rest.rfind('\n') + 1;  // npos + 1 is 0
+    lines.emplace_back(rest.substr(begin));
+    rest = rest.substr(0, begin);
+  }
+  std::ranges::reverse(lines);
+  return lines;
+}
+
 }  // namespace starling::agent

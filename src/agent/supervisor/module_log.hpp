@@ -50,6 +50,8 @@ class ModuleLog {
   std::vector<std::string> last_lines() const { return {kept_.begin(), kept_.end()}; }
   // Lines of the files as they are: "2026-11-20T22:33:00.000Z err text".
   std::string tail(std::size_t max_bytes) const { return file_.tail(max_bytes); }
+  // The last of these, without line feeds, oldest first; of a quarter of a megabyte at most.
+  std::vector<std::string> tail_lines(std::size_t count) const;
   // Lines are now being left out.
   bool flooded() const { return dropped_lines_ > 0; }
 

@@ -295,6 +295,21 @@ TEST_F(FakeCgroups, AnEarlierStartsLeafIsNotOurPlace) {
   EXPECT_EQ(tree->make("m", {})->folder, own() / "module.m");
 }
 
+TEST_F(FakeCgroups, TwoAgentsInOneCgroupKeepTheirModulesApart) {
+  controllers("memory\n");
+  system.owner = "/var/lib/kitchen";
+  const auto kitchen = CgroupTree::take(system);
+  system.owner = "/var/lib/nursery";
+  const auto nursery = CgroupTree::take(system);
+  const fs::path one = kitchen->make("recorder", {})->folder, other = nursery->make("recorder", {})->folder;
+  EXPECT_NE(one, other);
+  std::ofstream(one / "cgroup.events") << "populated 1\n";
+  EXPECT_TRUE(kitchen->populated("recorder"));
+  EXPECT_FALSE(nursery->populated("recorder"));
+  EXPECT_TRUE(kitchen->holds("recorder", "/system.slice/starling.service/" + one.filename().string()));
+  EXPECT_FALSE(nursery->holds("recorder", "/system.slice/starling.service/" + one.filename().string()));
+}
+
 TEST_F(FakeCgroups, SaysWhyItCannotBeUsed) {
   const auto why = [&] {
     const auto tree = CgroupTree::take(system);

@@ -21,8 +21,10 @@ Environment module_environment(const SupervisorOptions& options) {
   return environment;
 }
 
-std::optional<CgroupTree> delegated_cgroup(Logger log) {
-  auto taken = CgroupTree::take(CgroupTree::System{});
+std::optional<CgroupTree> delegated_cgroup(const std::filesystem::path& state, Logger log) {
+  CgroupTree::System system;
+  system.owner = state.string();
+  auto taken = CgroupTree::take(system);
   if (!taken) {
     log.info("without cgroups: modules are found by session, parentage and a mark in their environment",
              {{"why", taken.error().message}});
@@ -47,8 +49,12 @@ Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock
       log_(log, "supervisor"),
       started_at_(clock.steady()),
       keeper_(executor, options_.keeper_socket, Logger(log, "keeper")),
-      trees_(table_, delegated_cgroup(log_), options_.state.string(), log_),
+      trees_(table_, delegated_cgroup(options_.state, log_), options_.state.string(), log_),
       outputs_(executor, clock, options_.state / "logs", log_),
+      readers_(
+          clock, wakeup,
+          [this](std::string_view module) { return has(module) ? &outputs_.log_of(module) : nullptr; },
+          [this](const protocol::LogLines& lines) { device_->link().send_log(lines); }),
       notify_(executor, clock, trees_, *this, log_),
       examiner_(trees_.cgroups() ? &*trees_.cgroups() : nullptr,
                 [this](std::string_view module) {
@@ -115,6 +121,7 @@ void Supervisor::folder_changed(std::string_view module) {
     log_.warning("the folder of a module is gone", {{"module", module}});
     core_->remove(module);
     mirror_.forget(module);
+    readers_.module_gone(module);
     folders_.erase(known);
     device_->link().modules_came_or_went();
     return wakeup_.deadlines_changed();
@@ -175,6 +182,7 @@ void Supervisor::tick() {
   core_->tick();
   if (now >= sampler_.next_deadline()) sampler_.tick();
   if (now >= board_at_) look_at_board();
+  readers_.tick();
   if (!told_well_ && now >= started_at_ + well_after) {
     told_well_ = true;
     keeper_.healthy();
@@ -184,7 +192,8 @@ void Supervisor::tick() {
 std::optional<SteadyTime> Supervisor::next_deadline() const {
   SteadyTime next = std::min(sampler_.next_deadline(), board_at_);
   if (!told_well_) next = std::min<SteadyTime>(next, started_at_ + well_after);
-  if (const auto core = core_->next_deadline()) next = std::min(next, *core);
+  for (const auto& other : {core_->next_deadline(), readers_.next_deadline()})
+    if (other) next = std::min(next, *other);
   return next;
 }
 
@@ -400,6 +409,11 @@ void Supervisor::settings_changed(const SettingsChange& change) {
 }
 
 // ---- what is told
+
+void Supervisor::follow_log(const protocol::LogFollow& wish) {
+  readers_.follow(wish);
+  wakeup_.deadlines_changed();
+}
 
 std::uint32_t Supervisor::observe(Observer observer) {
   observers_.emplace(next_observer_, std::move(observer));

@@ -19,6 +19,7 @@
 #include "agent/supervisor/cause_of_death.hpp"
 #include "agent/supervisor/config_txt_files.hpp"
 #include "agent/supervisor/keeper_client.hpp"
+#include "agent/supervisor/log_readers.hpp"
 #include "agent/supervisor/module_folder.hpp"
 #include "agent/supervisor/module_outputs.hpp"
 #include "agent/supervisor/module_watch.hpp"
@@ -81,6 +82,9 @@ class Supervisor final : public ModuleSupervision,
 
   // ModuleSupervision
   void add_to(JsonObject& report) const override;
+  void follow_log(const protocol::LogFollow& wish) override;
+  void stop_log(std::string_view reader) override { readers_.stop(reader); }
+  void stop_logs() override { readers_.stop_all(); }
   Result<void> check_peer(std::string_view module, std::int32_t pid) const override;
   void said_hello(std::string_view module) override;
   void said_state(std::string_view module, std::string_view state, std::string_view status) override;
@@ -139,6 +143,7 @@ class Supervisor final : public ModuleSupervision,
   ProcessTable table_;
   ProcessTrees trees_;
   ModuleOutputs outputs_;
+  LogReaders readers_;
   NotifyReader notify_;
   MachineExaminer examiner_;
   SessionRecovery recovery_;
