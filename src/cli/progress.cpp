@@ -70,10 +70,10 @@ class Bar {
 }  // namespace
 
 ProgressCounts counts_of(const JsonObject& progress) {
-  return {number_at(progress, {"targeted"}),       number_at(progress, {"applied"}),
-          number_at(progress, {"pending"}),        number_at(progress, {"refused"}),
-          number_at(progress, {"offline"}),        number_at(progress, {"cannot_answer"}),
-          number_at(progress, {"lacks_component"})};
+  return {number_at(progress, {"targeted"}),        number_at(progress, {"applied"}),
+          number_at(progress, {"pending"}),         number_at(progress, {"refused"}),
+          number_at(progress, {"offline"}),         number_at(progress, {"cannot_answer"}),
+          number_at(progress, {"lacks_component"}), number_at(progress, {"lacks_module"})};
 }
 
 std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::size_t width) {
@@ -150,6 +150,9 @@ void print_progress(Session& session, const JsonObject& progress) {
   if (counts.lacks_component > 0) {
     console.line("without the component, so without the setting: " +
                  names_in_state(devices, "lacks_component", counts.lacks_component));
+  }
+  if (counts.lacks_module > 0) {
+    console.line("without the module: " + names_in_state(devices, "lacks_module", counts.lacks_module));
   }
   if (counts.pending > 0) {
     console.line("no answer yet: " + names_in_state(devices, "pending", counts.pending));

@@ -20,6 +20,7 @@ struct ProgressCounts {
   std::int64_t offline = 0;
   std::int64_t cannot_answer = 0;    // clients of a kind that never says what it made of a change
   std::int64_t lacks_component = 0;  // devices that do not have what it sets
+  std::int64_t lacks_module = 0;     // nor a module that it enables or disables
 };
 
 ProgressCounts counts_of(const JsonObject& progress);

@@ -7,6 +7,7 @@
 
 #include "cli/answer.hpp"
 #include "cli/printable.hpp"
+#include "protocol/modules_document.hpp"
 
 namespace starling::cli {
 namespace {
@@ -74,7 +75,8 @@ SettingCatalog::SettingCatalog(const JsonObject& components) {
 }
 
 Result<std::string> SettingCatalog::full_key(std::string_view key_or_alias) const {
-  if (schemas_.contains(key_or_alias)) return std::string(key_or_alias);
+  const bool known = schemas_.contains(key_or_alias) || protocol::module_of(key_or_alias);
+  if (known) return std::string(key_or_alias);
   if (const auto alias = aliases_.find(key_or_alias); alias != aliases_.end()) return alias->second;
   std::vector<std::string> candidates;
   for (const auto& entry : schemas_)
@@ -90,10 +92,15 @@ Result<std::string> SettingCatalog::full_key(std::string_view key_or_alias) cons
                   meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", printable(meant))));
 }
 
+const JsonObject& SettingCatalog::schema_of(std::string_view full_key) const {
+  static const JsonObject enabled{{"type", "boolean"}};
+  return protocol::module_of(full_key) ? enabled : schemas_.find(full_key)->second;
+}
+
 Result<Json> SettingCatalog::parse_value(std::string_view key_or_alias, std::string_view text) const {
   const auto key = full_key(key_or_alias);
   if (!key) return fail(key);
-  const JsonObject& schema = schemas_.find(*key)->second;
+  const JsonObject& schema = schema_of(*key);
   auto parsed = parse_json(text);
   const bool quoted = parsed && parsed->is_string();
   if (in_enum(schema, text)) return Json(boost::json::string(text));

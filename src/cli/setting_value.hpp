@@ -21,7 +21,7 @@ struct Assignment {
 // "KEY=VALUE". Errors: invalid_argument.
 Result<Assignment> parse_assignment(std::string_view text);
 
-// The settings that the hub's components declare.
+// The settings that the hub's components declare, and `modules.NAME.enabled` of any module.
 class SettingCatalog {
  public:
   // From the answer of /api/v1/components.
@@ -37,6 +37,8 @@ class SettingCatalog {
   Result<Json> parse_expected(std::string_view key_or_alias, std::string_view text) const;
 
  private:
+  const JsonObject& schema_of(std::string_view full_key) const;
+
   std::map<std::string, JsonObject, std::less<>> schemas_;  // by full key
   std::map<std::string, std::string, std::less<>> aliases_;
 };

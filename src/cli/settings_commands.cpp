@@ -5,38 +5,27 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/answer.hpp"
+#include "cli/assignment.hpp"
 #include "cli/printable.hpp"
 #include "cli/setting_value.hpp"
 #include "cli/settings_queries.hpp"
-#include "cli/target.hpp"
+#include "cli/settings_write.hpp"
 #include "cli/whole_number.hpp"
 #include "cli/write_outcome.hpp"
 
 namespace starling::cli {
 namespace {
 
-// "KEY=VALUE" as a check of the parser, so that a slip is a usage error.
-CLI::Validator assignment() {
-  return CLI::Validator(
-      [](const std::string& text) {
-        const auto parsed = parse_assignment(text);
-        return parsed ? std::string() : parsed.error().message;
-      },
-      "", "assignment");
-}
-
-// What set and unset have in common: where, expected values, why, waiting.
+// What set and unset have in common.
 class WriteSettings : public Command {
  public:
   explicit WriteSettings(CLI::App& app) {
-    target_.add_to(app, TargetOptions::With::settings);
     app.add_option("--expect", expected_,
                    "Write only if KEY still has VALUE in that layer (null: nothing); repeatable")
         ->type_name("KEY=VALUE")
         ->allow_extra_args(false)
         ->check(assignment());
-    app.add_option("--reason", reason_, "Why; kept in the change log");
-    wait_.add_to(app);
+    write_.add_to(app);
   }
 
   Result<ExitCode> run(Session& session) final {
@@ -45,27 +34,17 @@ class WriteSettings : public Command {
     const SettingCatalog catalog(*components);
     auto values = values_to_write(catalog);
     if (!values) return fail(values);
-    JsonObject body;
-    body["values"] = *values;
-    if (const auto expected = expected_values(catalog); !expected) {
-      return fail(expected);
-    } else if (!expected->empty()) {
-      body["expected"] = *expected;
-    }
-    auto target = target_.target(session.api);
+    auto expected = expected_values(catalog);
+    if (!expected) return fail(expected);
+    auto target = write_.target(session.api);
     if (!target) return fail(target);
-    if (!target->is_null()) body["target"] = std::move(*target);
-    if (!reason_.empty()) body["reason"] = reason_;
-    auto answer = session.api.write(http::Method::put, "/api/v1/settings", body);
-    if (!answer) return fail(answer);
-    note_if_nobody(session, *answer);
-    return finish_write(session, std::move(*answer), what(*values), wait_);
+    const std::string done = what(*values);
+    return write_.send(session, std::move(*target), std::move(*values), std::move(*expected), done);
   }
 
  protected:
   virtual Result<JsonObject> values_to_write(const SettingCatalog& catalog) const = 0;
   virtual std::string what(const JsonObject& values) const = 0;
-  std::string where() const { return " on " + target_.text(); }
 
  private:
   Result<JsonObject> expected_values(const SettingCatalog& catalog) const {
@@ -82,10 +61,8 @@ class WriteSettings : public Command {
     return expected;
   }
 
-  TargetOptions target_;
-  WaitOptions wait_;
+  SettingsWrite write_;
   std::vector<std::string> expected_;
-  std::string reason_;
 };
 
 class SetSettings final : public WriteSettings {
@@ -123,7 +100,7 @@ class SetSettings final : public WriteSettings {
       out += fmt::format("{}{} = {}", separator, std::string_view(key), cut_to_width(show_value(value), 48));
       separator = ", ";
     }
-    return out + where();
+    return out;
   }
 
   std::vector<std::string> assignments_;
@@ -154,7 +131,7 @@ class UnsetSettings final : public WriteSettings {
       out += std::string_view(key);
       separator = ", ";
     }
-    return out + where();
+    return out;
   }
 
   std::vector<std::string> keys_;
