@@ -155,9 +155,9 @@ Result<JsonObject> ApiClient::write(http::Method method, const std::string& path
   return impl_->answer_of(response);
 }
 
-Result<void> ApiClient::follow(const Parameters& query, const std::string& last_event_id, const Sink& sink,
-                               const Tick& tick) {
-  auto call = impl_->make_call(http::Method::get, target_of("/api/v1/stream", query, impl_->connection));
+Result<void> ApiClient::follow(const std::string& path, const Parameters& query,
+                               const std::string& last_event_id, const Sink& sink, const Tick& tick) {
+  auto call = impl_->make_call(http::Method::get, target_of(path, query, impl_->connection));
   call.longest_silence = three_comments;
   if (!last_event_id.empty()) call.headers.set("Last-Event-ID", last_event_id);
   http::Client client(impl_->io.get_executor(), impl_->url, http::TlsTrust{impl_->connection.pins});

@@ -48,12 +48,12 @@ class ApiClient {
   Result<JsonObject> write(http::Method method, const std::string& path, const Json& body,
                            const Parameters& query = {});
 
-  // Follows the live stream over one connection. `sink` and `tick` (every 250 ms) say whether to go on.
+  // Follows a stream of events over one connection. `sink` and `tick` (every 250 ms) say whether to go on.
   // Succeeds when one of them said no or the hub ended the stream.
   using Sink = std::function<bool(const StreamEvent&)>;
   using Tick = std::function<bool()>;
-  Result<void> follow(const Parameters& query, const std::string& last_event_id, const Sink& sink,
-                      const Tick& tick);
+  Result<void> follow(const std::string& path, const Parameters& query, const std::string& last_event_id,
+                      const Sink& sink, const Tick& tick);
 
   void pause(Milliseconds duration);
 

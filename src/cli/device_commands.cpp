@@ -199,8 +199,8 @@ class ShowDocument final : public DeviceCommand {
 }  // namespace
 
 void add_device_commands(CommandTree& tree) {
-  CLI::App& noun =
-      *tree.root().add_subcommand("device", "Devices: list, show, label, rename, remove, identify");
+  CLI::App& noun = *tree.root().add_subcommand(
+      "device", "Devices: list, show, label, rename, remove, document, identify, logs, reset");
   noun.require_subcommand(1);
   add_command<ListDevices>(tree, noun, "list", "List devices: presence, sync status, persona");
   add_command<ShowDevice>(tree, noun, "show", "Everything that is known about a device");

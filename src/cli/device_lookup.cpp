@@ -6,6 +6,7 @@
 
 #include "base/uuid.hpp"
 #include "cli/answer.hpp"
+#include "cli/local_time.hpp"
 #include "cli/printable.hpp"
 #include "cli/setting_value.hpp"
 
@@ -74,6 +75,15 @@ Result<std::string> find_device(ApiClient& api, std::string_view wanted) {
   const auto devices = api.list("/api/v1/devices");
   if (!devices) return fail(devices);
   return match_device(wanted, array_at(*devices, {"items"}));
+}
+
+Result<std::string> offline_text(Session& session, const std::string& id) {
+  const auto device = session.api.get(path_of({"devices", id}));
+  if (!device) return fail(device);
+  if (text_at(*device, {"status"}) != "offline") return std::string();
+  const std::string seen = age(text_at(*device, {"last_seen"}), session.clock.wall());
+  return fmt::format("{} is offline{}", text_at(*device, {"device_name"}),
+                     seen.empty() ? std::string() : fmt::format(" (last seen {})", seen));
 }
 
 Result<std::string> resolve_layer(ApiClient& api, std::string_view layer) {

@@ -9,6 +9,7 @@
 #include "base/json.hpp"
 #include "base/result.hpp"
 #include "cli/api_client.hpp"
+#include "cli/command.hpp"
 
 namespace starling::cli {
 
@@ -18,6 +19,9 @@ Result<std::string> match_device(std::string_view wanted, const JsonArray& devic
 
 // As above; asks the hub only if `wanted` is no whole UUID.
 Result<std::string> find_device(ApiClient& api, std::string_view wanted);
+
+// "bear-1 is offline (last seen 2 h ago)"; empty if it is not.
+Result<std::string> offline_text(Session& session, const std::string& id);
 
 // Layer texts may name a device as people do: "device:bear-1" becomes "device:<uuid>".
 Result<std::string> resolve_layer(ApiClient& api, std::string_view layer);

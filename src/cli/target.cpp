@@ -7,7 +7,8 @@
 namespace starling::cli {
 
 void TargetOptions::add_to(CLI::App& app, With with) {
-  constexpr auto heading = "Target (without any: the whole fleet)";
+  const bool one_needed = with == With::one_needed;
+  const char* heading = one_needed ? "Target" : "Target (without any: the whole fleet)";
   std::vector<CLI::Option*> choices;
   const auto add = [&](const char* name, std::string& value, const char* type, const char* description) {
     CLI::Option* option = app.add_option(name, value, description)->type_name(type)->group(heading);
@@ -18,7 +19,13 @@ void TargetOptions::add_to(CLI::App& app, With with) {
   };
   add("--on", selector_, "SELECTOR", "Devices whose labels match, e.g. 'room=nursery,kind!=lab'");
   add("--device", device_, "DEVICE", "One device: UUID, unique prefix of it, or name");
-  if (with != With::device_and_selector) add("--group", group_, "NAME", "The devices of a group");
+  if (one_needed) {
+    app.parse_complete_callback([this, &app] {
+      if (empty()) throw CLI::ValidationError(app.get_name(), "give --device DEVICE or --on SELECTOR");
+    });
+  }
+  if (with == With::group_too || with == With::settings)
+    add("--group", group_, "NAME", "The devices of a group");
   if (with != With::settings) return;
   CLI::Option* persona =
       add("--persona", persona_, "NAME", "Wherever that persona is active, as long as it is");

@@ -13,7 +13,8 @@ namespace starling::cli {
 
 class TargetOptions {
  public:
-  enum class With { device_and_selector, group_too, settings };  // settings: also --persona and --policy
+  // one_needed: a device or a selector must be given; settings: also --persona and --policy.
+  enum class With { one_needed, device_and_selector, group_too, settings };
 
   void add_to(CLI::App& app, With with);
 

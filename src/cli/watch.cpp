@@ -41,7 +41,7 @@ Result<void> watch_stream(Session& session, const WatchOptions& options, StreamW
     Parameters query;
     if (last_id.empty() && since) query.emplace_back("since", std::to_string(*since));
     if (!options.snapshot) query.emplace_back("snapshot", "false");
-    const auto followed = session.api.follow(query, last_id, sink, tick);
+    const auto followed = session.api.follow("/api/v1/stream", query, last_id, sink, tick);
     if (stopped) return {};
     if (!followed && !may_pass(followed.error())) return followed;
     session.console.note(fmt::format("the connection to the hub was lost; trying again in {} s",

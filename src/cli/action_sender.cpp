@@ -1,0 +1,108 @@
+#include "cli/action_sender.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+
+#include "cli/answer.hpp"
+#include "cli/device_lookup.hpp"
+#include "cli/printable.hpp"
+#include "cli/table.hpp"
+
+namespace starling::cli {
+namespace {
+
+constexpr Milliseconds poll_delay{200};
+
+bool any_in(const JsonObject& action, std::string_view state) {
+  const JsonArray& devices = array_at(action, {"devices"});
+  return std::any_of(devices.begin(), devices.end(),
+                     [state](const Json& device) { return text_at(as_object(device), {"state"}) == state; });
+}
+
+// Only a hint: that it cannot be had is no reason to fail.
+void note_if_offline(Session& session, const WantedAction& wanted) {
+  const std::string id = text_at(as_object(wanted.target), {"device"});
+  if (id.empty()) return;
+  const auto offline = offline_text(session, id);
+  if (!offline || offline->empty()) return;
+  session.console.note(
+      fmt::format("{}; it does this only if it is back within {} s", *offline, wanted.expires_seconds));
+}
+
+}  // namespace
+
+Result<JsonObject> start_action(Session& session, const WantedAction& wanted) {
+  JsonObject body{{"action", wanted.name}, {"expires_in_seconds", wanted.expires_seconds}};
+  if (!wanted.parameters.is_null()) body["parameters"] = wanted.parameters;
+  if (!wanted.target.is_null()) body["target"] = wanted.target;
+  auto answer = session.api.write(http::Method::post, "/api/v1/actions", body);
+  if (answer) note_if_offline(session, wanted);
+  return answer;
+}
+
+Result<JsonObject> wait_for_action(Session& session, const std::string& id, Seconds timeout,
+                                   const Parameters& query) {
+  const SteadyTime start = session.clock.steady();
+  while (true) {
+    auto action = session.api.get(path_of({"actions", id}), query);
+    if (!action) return action;
+    if (!any_in(*action, "waiting") || session.clock.steady() - start >= timeout) return action;
+    session.api.pause(poll_delay);
+  }
+}
+
+ExitCode outcome_of_action(const JsonObject& action) {
+  if (any_in(action, "failed")) return ExitCode::refused;
+  return any_in(action, "waiting") || any_in(action, "expired") ? ExitCode::unfinished : ExitCode::done;
+}
+
+void show_action(Session& session, const JsonObject& action) {
+  if (print_json(session, action)) return;
+  Table table({{"DEVICE"}, {"STATE"}, {"ANSWER", Table::Align::left, true}});
+  for (const Json& item : array_at(action, {"devices"})) {
+    const JsonObject& device = as_object(item);
+    const std::string state = text_at(device, {"state"});
+    const Colour colour = state == "done" ? Colour::green : state == "waiting" ? Colour::yellow : Colour::red;
+    const std::string message = text_at(device, {"message"});
+    const Json* result = find(device, {"result"});
+    table.add({text_at(device, {"name"}),
+               {state, colour},
+               flag_at(device, {"omitted"}) ? "long: see 'starling action show ID --device'"
+               : !message.empty()           ? message
+               : result != nullptr          ? show_value(*result)
+                                            : std::string()});
+  }
+  session.console.raw(table.render(session.console.out_terminal()));
+  if (table.empty()) session.console.note("no device is concerned");
+}
+
+void ActionSender::add_to(CLI::App& app) {
+  app.add_option("--expires", expires_seconds_, "Devices that hear of it later do nothing, in seconds")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 86'400))
+      ->capture_default_str();
+  wait_.add_to(app);
+}
+
+Result<ExitCode> ActionSender::send(Session& session, std::string action, Json parameters, Json target,
+                                    std::string_view what) const {
+  const WantedAction wanted{std::move(action), std::move(parameters), std::move(target), expires_seconds_};
+  const auto answer = start_action(session, wanted);
+  if (!answer) return fail(answer);
+  const std::string id = text_at(*answer, {"id"});
+  if (!wait_.wanted()) {
+    if (print_json(session, *answer)) return ExitCode::done;
+    session.console.line(fmt::format("{} goes to {}; how it went: starling action show {}",
+                                     what.empty() ? wanted.name : what,
+                                     counted(number_at(*answer, {"targeted"}), "device"), id));
+    return ExitCode::done;
+  }
+  const auto state = wait_for_action(session, id, wait_.timeout());
+  if (!state) return fail(state);
+  show_action(session, *state);
+  return outcome_of_action(*state);
+}
+
+}  // namespace starling::cli
