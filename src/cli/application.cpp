@@ -16,6 +16,7 @@
 #include "cli/group_commands.hpp"
 #include "cli/help_formatter.hpp"
 #include "cli/key_commands.hpp"
+#include "cli/module_commands.hpp"
 #include "cli/persona_commands.hpp"
 #include "cli/printable.hpp"
 #include "cli/setting_value.hpp"
@@ -115,6 +116,7 @@ class ParsedTree final : public CommandTree {
 void add_commands(CommandTree& tree) {
   add_fleet_commands(tree);
   add_device_commands(tree);
+  add_module_commands(tree);
   add_persona_commands(tree);
   add_settings_commands(tree);
   add_group_commands(tree);

@@ -1,5 +1,3 @@
-#include "cli/application.hpp"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,10 +6,9 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "base/uuid.hpp"
-#include "cli/fake_hub.hpp"
+#include "cli/application_fixture.hpp"
 
 namespace starling::cli {
 namespace {
@@ -21,43 +18,6 @@ using testing::Not;
 
 constexpr auto bear = "0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11";
 constexpr auto written = R"({"revision":412,"changed":["x"],"masked":[],"masked_count":0,"targeted":3})";
-
-struct Ran {
-  int code = 0;
-  std::string out, err;
-};
-
-class ApplicationTest : public testing::Test {
- protected:
-  Ran run(const std::vector<std::string>& arguments, const std::string& input = {}) {
-    std::istringstream in(input);
-    std::ostringstream out;
-    std::ostringstream err;
-    Console console(in, out, err, {}, {});
-    const Environment environment = [this](const char* name) -> std::optional<std::string> {
-      const auto variable = environment_.find(name);
-      if (variable == environment_.end()) return std::nullopt;
-      return variable->second;
-    };
-    const int code = run_application(arguments, environment, console, clock_);
-    return {code, out.str(), err.str()};
-  }
-
-  FakeHub& hub() {
-    if (!hub_) {
-      hub_ = std::make_unique<FakeHub>();
-      environment_["STARLING_HUB"] = hub_->address();
-      environment_["STARLING_KEY"] = "sk_test";
-    }
-    return *hub_;
-  }
-
-  SystemClock clock_;
-  std::map<std::string, std::string> environment_;
-
- private:
-  std::unique_ptr<FakeHub> hub_;
-};
 
 TEST_F(ApplicationTest, UsageErrorsExitWithTwoAndHelp) {
   const struct {
@@ -79,6 +39,11 @@ TEST_F(ApplicationTest, UsageErrorsExitWithTwoAndHelp) {
       {{"key", "create", "alice"}, "--role"},
       {{"key", "create", "alice", "--role", "king"}, "--role"},
       {{"persona", "switch", "TARS", "--wait-timeout", "5"}, "--wait"},
+      {{"module", "enable"}, "NAME"},
+      {{"module", "restart", "recorder"}, "give --device DEVICE or --on SELECTOR"},
+      {{"module", "act", "recorder", "start", "seconds", "--device", "x"}, "KEY=VALUE"},
+      {{"module", "logs", "recorder"}, "--device"},
+      {{"module", "logs", "recorder", "--device", "x", "-n", "5000"}, "-n"},
       {{"-o", "xml", "device", "list"}, "--output"},
   };
   for (const auto& c : cases) {

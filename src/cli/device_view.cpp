@@ -22,6 +22,14 @@ std::string revision_of(const JsonObject& device, std::string_view which) {
   return revision == nullptr ? std::string("none") : show_value(*revision);
 }
 
+// "player=crashed, recorder=idle"; the rest is told by `module list`.
+std::string states_of(const JsonObject& modules) {
+  JsonObject states;
+  for (const auto& [name, module] : modules)
+    states[name] = text_at(as_object(module), {"state"});
+  return joined_pairs(states, ", ");
+}
+
 }  // namespace
 
 Colour colour_of_status(std::string_view status) {
@@ -97,12 +105,17 @@ std::string device_facts(const JsonObject& device, WallTime now, const Terminal&
     facts.emplace_back("metadata " + printable(std::string_view(key)), show_value(value));
   }
   for (const auto& [key, value] : object_at(device, {"reported"})) {
+    if (key == "modules") {
+      facts.emplace_back("modules", states_of(as_object(value)));
+      continue;
+    }
     facts.emplace_back("reported " + printable(std::string_view(key)), show_value(value));
   }
   std::string out = render_facts(facts, terminal);
   Table errors({{"KEY"}, {"WHY IT WAS REFUSED"}});
-  for (const Json& error : array_at(device, {"sync", "errors"})) {
-    errors.add({text_at(as_object(error), {"key"}), text_at(as_object(error), {"message"})});
+  for (const Path section : {Path{"sync", "errors"}, Path{"sync", "modules", "errors"}}) {
+    for (const Json& error : array_at(device, section))
+      errors.add({text_at(as_object(error), {"key"}), text_at(as_object(error), {"message"})});
   }
   return errors.empty() ? out : out + "\n" + errors.render(terminal);
 }

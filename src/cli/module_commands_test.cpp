@@ -1,0 +1,244 @@
+#include <gmock/gmock.h>
+
+#include <boost/json/parse.hpp>
+
+#include "cli/application_fixture.hpp"
+
+namespace starling::cli {
+namespace {
+
+using testing::HasSubstr;
+
+#define BEAR "0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11"
+
+constexpr auto bears_modules =
+    R"({"device":")" BEAR R"(","status":"online","sync":{"status":"refused","errors":[
+    {"key":"modules.player.enabled","message":"exit status 1"}]},"items":[
+    {"module":"old","on_device":false,"desired":null,"reported":{"state":"idle"},"differs":false},
+    {"module":"player","on_device":true,"differs":true,"desired":{"enabled":true,"layer":"group:room=lab","revision":12},
+     "reported":{"enabled":false,"state":"crashed","cause":"died","detail":"exit status 1","attempt":3,"restarts":2,
+       "deaths":3,"next_retry":"2026-11-20T22:33:05Z","quarantine":"exit status 1, three times",
+       "last_death":{"class":"exit-code","confidence":"certain","text":"exit status 1","fingerprint":"ab12",
+       "evidence":["waitid: exited, status 1"],"last_lines":["no \u001bmodel","bye"]}}},
+    {"module":"recorder","on_device":true,"differs":false,"desired":{"enabled":true,"layer":"fleet","revision":9},
+     "reported":{"enabled":true,"state":"idle","cause":"none","pid":417,"use":{"cpu_percent":2.5,"memory_kb":1536}}}]})";
+constexpr auto fleets_modules = R"({"items":[{"module":"recorder","devices":3,"enabled":2,"failing":1,
+    "by_state":{"idle":1,"recording":1,"crashed":1},"deaths":4,"crashes":[{"text":"killed by SIGSEGV",
+    "last_seen":"not a time"}]}],"next":null})";
+constexpr auto online = R"({"device_uuid":")" BEAR R"(","device_name":"bear-1","status":"online"})";
+
+class ModuleCommands : public ApplicationTest {
+ protected:
+  ModuleCommands() {
+    hub().on("GET /api/v1/devices",
+             R"({"items":[{"device_uuid":")" BEAR R"(","device_name":"bear-1"}],"next":null})");
+    hub().on("GET /api/v1/devices/" BEAR "/modules", bears_modules);
+    hub().on("GET /api/v1/modules", fleets_modules);
+  }
+  // The first request that begins so.
+  FakeHub::Asked asked(const std::string& line) {
+    for (const auto& asked : hub().asked()) {
+      if (asked.line.starts_with(line)) return asked;
+    }
+    ADD_FAILURE() << line << " was not asked";
+    return {};
+  }
+  Json body_of(const std::string& line) { return boost::json::parse(asked(line).body); }
+};
+
+TEST_F(ModuleCommands, TheFleetAndADeviceAreListed) {
+  EXPECT_EQ(run({"module", "list", "--on", "room=lab"}).out,
+            "MODULE    DEVICES  ENABLED  IDLE  RECORDING  FAILING  DEATHS  NEWEST CAUSE\n"
+            "recorder        3        2     1          1        1       4  killed by SIGSEGV (not a time)\n");
+  EXPECT_THAT(asked("GET /api/v1/modules").line, HasSubstr("selector=room%3Dlab"));
+  const Ran ran = run({"module", "list", "--device", "bear-1"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out,
+            "MODULE    DESIRED  STATE    SINCE  PID  RESTARTS    CPU  MEMORY  CAUSE\n"
+            "old       -        gone     -        -         -      -       -  -\n"
+            "player    enabled  crashed  -        -         2      -       -  exit status 1, three times\n"
+            "recorder  enabled  idle     -      417         -  2.5 %  1.5 MB  -\n");
+}
+
+TEST_F(ModuleCommands, AModuleShowsWhyItDoesNotRun) {
+  const Ran ran = run({"module", "show", "player", "--device", "bear-1"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  for (const auto* part :
+       {"enabled (group room=lab, revision 12)", "refused", "next retry", "quarantine",
+        "exit status 1, three times", "certain", "ab12", "evidence\n  waitid: exited, status 1\n",
+        "its last lines\n  no \\x1bmodel\n  bye\n"}) {
+    EXPECT_THAT(ran.out, HasSubstr(part));
+  }
+  const Ran wrong = run({"module", "show", "recoder", "--device", "bear-1"});
+  EXPECT_EQ(wrong.code, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("there is no module 'recoder'; did you mean 'recorder'?"));
+}
+
+TEST_F(ModuleCommands, CrashesAreShownByWhatTheyHaveInCommon) {
+  hub().on("GET /api/v1/crashes",
+           R"({"items":[{"module":"recorder","fingerprint":"f1","class":"signal","text":
+      "killed by SIGSEGV","devices":14,"deaths":31,"first_seen":"a","last_seen":"b","releases":[{"version":"1.2.0",
+      "devices":14},{"version":"1.3.0","devices":2}]}],"count":3})");
+  EXPECT_EQ(run({"module", "crashes", "--module", "recorder"}).out,
+            "MODULE    CAUSE              DEVICES  DEATHS  RELEASES (DEVICES)     FIRST SEEN  LAST SEEN  "
+            "FINGERPRINT\n"
+            "recorder  killed by SIGSEGV       14      31  1.2.0 (14), 1.3.0 (2)  a           b          f1\n"
+            "... and 2 more\n");
+  EXPECT_EQ(asked("GET /api/v1/crashes").line, "GET /api/v1/crashes?module=recorder");
+}
+
+TEST_F(ModuleCommands, EnablingIsAWriteOfASetting) {
+  hub().on("PUT /api/v1/settings",
+           R"({"revision":412,"changed":["x"],"masked":[],"masked_count":0,"targeted":3})");
+  hub().on("GET /api/v1/changes/412/progress",
+           R"({"revision":412,"targeted":3,"applied":1,"pending":0,"refused":1,
+      "offline":0,"lacks_module":1,"devices":[{"device":"u","name":"bear-1","state":"refused","errors":[{"key":
+      "modules.recorder.enabled","message":"exit status 1"}]},{"device":"v","name":"owl","state":"lacks_module"}]})");
+  const Ran ran = run({"module", "enable", "recorder", "--on", "room=lab", "--reason", "week 31", "--wait"});
+  EXPECT_EQ(ran.code, 3) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("revision 412: enabled recorder on room=lab (3 devices)\n"));
+  EXPECT_THAT(ran.out, HasSubstr("bear-1  modules.recorder.enabled  exit status 1\n"));
+  EXPECT_THAT(ran.out, HasSubstr("without the module: owl\n"));
+  EXPECT_EQ(body_of("PUT"), boost::json::parse(R"({"values":{"modules.recorder.enabled":true},
+      "target":{"selector":"room=lab"},"reason":"week 31"})"));
+}
+
+TEST_F(ModuleCommands, SettingsSetKnowsModulesToo) {
+  hub().on("GET /api/v1/components", R"({"items":[]})");
+  hub().on("PUT /api/v1/settings", R"({"revision":413,"targeted":1})");
+  EXPECT_EQ(run({"settings", "set", "modules.recorder.enabled=false", "--device", "bear-1"}).out,
+            "revision 413: set modules.recorder.enabled = false on bear-1 (1 device)\n");
+  EXPECT_THAT(run({"settings", "set", "modules.recorder.enabled=no"}).err, HasSubstr("true or false"));
+}
+
+TEST_F(ModuleCommands, ASlipIsNoticedBeforeAnythingIsWritten) {
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"module", "enable", "recoder"},
+                                             {"module", "disable", "zzz", "--device", "bear-1"},
+                                             {"module", "stop", "recoder", "--on", "x"}}) {
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_THAT(ran.err, HasSubstr("there is no module '" + arguments[2]));
+    for (const auto& asked : hub().asked())
+      EXPECT_TRUE(asked.line.starts_with("GET")) << asked.line;
+  }
+  hub().on("PUT /api/v1/settings", R"({"revision":414,"targeted":1})");
+  const Ran ran = run({"module", "enable", "to-come"});
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.err, HasSubstr("no device has reported a module 'to-come' so far"));
+}
+
+TEST_F(ModuleCommands, CommandsAndActionsGoToDevices) {
+  hub().on("GET /api/v1/devices/" BEAR,
+           R"({"device_name":"bear-1","status":"offline","last_seen":"long ago"})");
+  hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":1})");
+  hub().on("GET /api/v1/actions/a1", R"({"id":"a1","devices":[{"name":"bear-1","state":"waiting"}]})");
+  hub().on("GET /api/v1/actions/a1",
+           R"({"id":"a1","devices":[{"name":"bear-1","state":"done","result":{"state":"idle"}},
+      {"name":"owl","state":"failed","message":"no module is called 'recorder'"}]})");
+  const Ran ran = run({"module", "restart", "recorder", "--device", "bear-1", "--wait"});
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_THAT(ran.err, HasSubstr("bear-1 is offline (last seen long ago); it does this only if"));
+  EXPECT_THAT(ran.out, HasSubstr("bear-1  done    {\"state\":\"idle\"}\n"));
+  EXPECT_THAT(ran.out, HasSubstr("owl     failed  no module is called 'recorder'\n"));
+  EXPECT_EQ(body_of("POST"), boost::json::parse(R"({"action":"module","expires_in_seconds":60,
+      "parameters":{"module":"recorder","command":"restart"},"target":{"device":")" BEAR R"("}})"));
+}
+
+TEST_F(ModuleCommands, ParametersOfAnActionAreJsonOrText) {
+  hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":2})");
+  const Ran ran =
+      run({"module", "act", "recorder", "start", "--on", "room=lab", "seconds=10", "name=week 31"});
+  EXPECT_EQ(ran.out, "start of recorder goes to 2 devices; how it went: starling action show a1\n")
+      << ran.err;
+  EXPECT_EQ(body_of("POST").at("parameters"),
+            boost::json::parse(
+                R"({"module":"recorder","action":"start","parameters":{"seconds":10,"name":"week 31"}})"));
+}
+
+http::Response log_stream(std::vector<std::pair<std::string, std::string>> events) {
+  http::Response response;
+  response.stream = [events = std::move(events)](std::shared_ptr<http::EventStream> stream) {
+    for (const auto& [name, data] : events)
+      stream->send(name, {}, data);
+    stream->close();
+  };
+  return response;
+}
+
+TEST_F(ModuleCommands, LogsAreReadThroughTheHub) {
+  const std::string path = "GET /api/v1/devices/" BEAR "/modules/recorder/logs";
+  const std::pair<std::string, std::string> line{
+      "log", R"({"lines":[{"at":"then","stream":"stderr","text":"disk \u001bfull"}]})"};
+  hub().on("GET /api/v1/devices/" BEAR, online);
+  hub().on(path, log_stream({line, line, {"end", R"({"message":""})"}}));
+  hub().on(path, log_stream({line, {"end", R"({"message":"the device went away"})"}}));
+  hub().on(path, log_stream({line}));
+  const Ran all = run({"module", "logs", "recorder", "--device", "bear-1", "-n", "2"});
+  EXPECT_EQ(all.code, 0) << all.err;
+  EXPECT_EQ(all.out, "then  disk \\x1bfull\nthen  disk \\x1bfull\n");
+  EXPECT_THAT(hub().asked().back().line, HasSubstr("?lines=2&follow=false"));
+  const Ran gone = run({"module", "logs", "recorder", "--device", "bear-1", "-f", "-o", "json"});
+  EXPECT_EQ(gone.code, 1);
+  EXPECT_THAT(gone.out, HasSubstr(R"("stream":"stderr")"));
+  EXPECT_EQ(gone.err, "starling: the device went away\n");
+  EXPECT_THAT(run({"module", "logs", "recorder", "--device", "bear-1", "-f"}).err, HasSubstr("run it again"));
+  EXPECT_THAT(run({"module", "logs", "recoder", "--device", "bear-1"}).err, HasSubstr("'recorder'?"));
+}
+
+TEST_F(ModuleCommands, LogsOfADeviceAreCollected) {
+  hub().on("GET /api/v1/devices/" BEAR, online);
+  hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":1})");
+  hub().on("GET /api/v1/actions/a1",
+           R"({"id":"a1","devices":[{"name":"bear-1","state":"done","result":{"logs":{
+      "player":"one\ntwo\n","recorder":"three"}}}]})");
+  const Ran ran = run({"device", "logs", "bear-1", "--module", "player", "--module", "recorder"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "==> player <==\none\ntwo\n==> recorder <==\nthree\n");
+  EXPECT_EQ(body_of("POST").at("parameters"), boost::json::parse(R"({"modules":["player","recorder"]})"));
+  EXPECT_EQ(hub().asked().back().line, "GET /api/v1/actions/a1?device=" BEAR);
+}
+
+TEST_F(ModuleCommands, AnOfflineDeviceHasItsLogsForItself) {
+  hub().on("GET /api/v1/devices/" BEAR, R"({"device_name":"bear-1","status":"offline"})");
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"device", "logs", "bear-1"}, {"module", "logs", "recorder", "--device", "bear-1"}}) {
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_THAT(ran.err, HasSubstr("bear-1 is offline"));
+    EXPECT_THAT(ran.err, HasSubstr("starling module show"));
+  }
+}
+
+TEST_F(ModuleCommands, ADeviceIsResetForWhoMeansIt) {
+  hub().on("GET /api/v1/devices/" BEAR, online);
+  hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":1})");
+  EXPECT_EQ(run({"device", "reset", "bear-1", "--yes"}).code, 0);
+  EXPECT_EQ(body_of("POST").at("action"), Json("factory_reset"));
+
+  std::istringstream in("n\n");
+  std::ostringstream out;
+  std::ostringstream err;
+  const Terminal person{.interactive = true};
+  Console console(in, out, err, person, person);
+  const auto address = hub().address();
+  EXPECT_EQ(run_application(
+                {"--hub", address, "device", "reset", "bear-1"},
+                [](const char*) { return std::optional<std::string>(); }, console, clock_),
+            1);
+  EXPECT_THAT(err.str(), HasSubstr("Erase settings"));
+  EXPECT_THAT(err.str(), HasSubstr("nothing was erased"));
+}
+
+TEST_F(ModuleCommands, ADeviceShowsItsModulesInShort) {
+  hub().on("GET /api/v1/devices/" BEAR,
+           R"({"device_name":"bear-1","sync":{"status":"refused","errors":[],"modules":{
+      "errors":[{"key":"modules.player.enabled","message":"exit status 1"}]}},"reported":{"modules":{
+      "player":{"state":"crashed"},"recorder":{"state":"idle","pid":4}}}})");
+  const Ran ran = run({"device", "show", "bear-1"});
+  EXPECT_THAT(ran.out, HasSubstr("player=crashed, recorder=idle\n"));
+  EXPECT_THAT(ran.out, HasSubstr("modules.player.enabled  exit status 1\n"));
+}
+
+}  // namespace
+}  // namespace starling::cli

@@ -1,0 +1,140 @@
+#include "cli/module_logs.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/action_sender.hpp"
+#include "cli/answer.hpp"
+#include "cli/device_lookup.hpp"
+#include "cli/local_time.hpp"
+#include "cli/module_lookup.hpp"
+#include "cli/printable.hpp"
+
+namespace starling::cli {
+namespace {
+
+constexpr auto device_help = "UUID, unique prefix of it, or name";
+constexpr Seconds collecting{60};
+
+// Logs are nowhere but on the device.
+Result<void> check_online(Session& session, const std::string& id) {
+  const auto offline = offline_text(session, id);
+  if (!offline) return fail(offline);
+  if (offline->empty()) return {};
+  return fail(ErrorCode::unavailable,
+              *offline +
+                  ": its logs are on it alone, and can be read when it is back.\n"
+                  "  Its last death with the last lines before: starling module show NAME --device " +
+                  id);
+}
+
+class ModuleLogs final : public Command {
+ public:
+  explicit ModuleLogs(CLI::App& app) {
+    app.add_option("NAME", name_, "The module")->required()->type_name(" ");
+    app.add_option("--device", device_, device_help)->required()->type_name("DEVICE");
+    app.add_option("-n", lines_, "The newest COUNT lines first")
+        ->type_name("COUNT")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 1000));
+    app.add_flag("--follow,-f", follow_, "Go on showing lines as they are written, until Ctrl-C");
+  }
+
+  Result<ExitCode> run(Session& session) override {
+    const auto id = find_device(session.api, device_);
+    if (!id) return fail(id);
+    if (auto known = check_module(session, JsonObject{{"device", *id}}, name_); !known) return fail(known);
+    if (auto online = check_online(session, *id); !online) return fail(online);
+    return read(session, path_of({"devices", *id, "modules", name_, "logs"}));
+  }
+
+ private:
+  Result<ExitCode> read(Session& session, const std::string& path) const {
+    std::optional<std::string> ended;
+    const auto sink = [&](const StreamEvent& event) {
+      const auto data = parse_json(event.data);
+      if (!data || !data->is_object()) return true;
+      for (const Json& line : array_at(data->get_object(), {"lines"}))
+        show(session, as_object(line));
+      if (event.name == "end") ended = text_at(data->get_object(), {"message"});
+      return !ended;
+    };
+    const Parameters query{{"lines", std::to_string(lines_)}, {"follow", follow_ ? "true" : "false"}};
+    const auto followed = session.api.follow(path, query, {}, sink, [] { return true; });
+    if (!followed) return fail(followed);
+    if (!ended) return fail(ErrorCode::unavailable, "the hub ended the connection; run it again to go on");
+    if (!ended->empty()) return fail(ErrorCode::unavailable, printable(*ended));
+    return ExitCode::done;
+  }
+
+  static void show(Session& session, const JsonObject& line) {
+    if (session.json()) return session.console.raw(compact_json(line) + "\n");
+    const Terminal& terminal = session.console.out_terminal();
+    const Colour colour = text_at(line, {"stream"}) == "stderr" ? Colour::yellow : Colour::plain;
+    session.console.raw(paint(printable(local_date(text_at(line, {"at"}))), Colour::dim, terminal) + "  " +
+                        paint(printable(text_at(line, {"text"})), colour, terminal) + "\n");
+  }
+
+  std::string name_, device_;
+  std::int64_t lines_ = 20;
+  bool follow_ = false;
+};
+
+class DeviceLogs final : public Command {
+ public:
+  explicit DeviceLogs(CLI::App& app) {
+    app.add_option("DEVICE", device_, device_help)->required()->type_name(" ");
+    app.add_option("--module", modules_, "Only that module's; repeatable")
+        ->type_name("NAME")
+        ->allow_extra_args(false);
+  }
+
+  Result<ExitCode> run(Session& session) override {
+    const auto id = find_device(session.api, device_);
+    if (!id) return fail(id);
+    if (auto online = check_online(session, *id); !online) return fail(online);
+    JsonObject parameters;
+    if (!modules_.empty()) parameters["modules"] = JsonArray(modules_.begin(), modules_.end());
+    const auto answer = start_action(
+        session, {"collect_logs", std::move(parameters), JsonObject{{"device", *id}}, collecting.count()});
+    if (!answer) return fail(answer);
+    const auto state = wait_for_action(session, text_at(*answer, {"id"}), collecting, {{"device", *id}});
+    if (!state) return fail(state);
+    if (outcome_of_action(*state) != ExitCode::done) {
+      show_action(session, *state);
+      return outcome_of_action(*state);
+    }
+    if (!print_json(session, *state)) show(session, *state);
+    return ExitCode::done;
+  }
+
+ private:
+  static void show(Session& session, const JsonObject& action) {
+    for (const Json& device : array_at(action, {"devices"})) {
+      const JsonObject& logs = object_at(as_object(device), {"result", "logs"});
+      for (const auto& [name, text] : logs) {
+        const std::string heading = fmt::format("==> {} <==", printable(std::string_view(name)));
+        session.console.raw(paint(heading, Colour::bold, session.console.out_terminal()) + "\n");
+        const std::string lines = printable_lines(text_at(logs, {std::string_view(name)}));
+        session.console.raw(lines.empty() || lines.ends_with('\n') ? lines : lines + "\n");
+      }
+      if (logs.empty()) session.console.note("it has no modules");
+    }
+  }
+
+  std::string device_;
+  std::vector<std::string> modules_;
+};
+
+}  // namespace
+
+void add_module_logs(CommandTree& tree, CLI::App& noun) {
+  add_command<ModuleLogs>(tree, noun, "logs",
+                          "The newest lines that a module has written, and with -f those to come")
+      .footer("Example:\n  starling module logs recorder --device bear-1 -f");
+  add_command<DeviceLogs>(tree, *tree.root().get_subcommand("device"), "logs",
+                          "Fetch the newest lines that a device's modules have written");
+}
+
+}  // namespace starling::cli

@@ -1,0 +1,128 @@
+#include "cli/module_queries.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/answer.hpp"
+#include "cli/change_text.hpp"
+#include "cli/device_lookup.hpp"
+#include "cli/module_lookup.hpp"
+#include "cli/module_view.hpp"
+
+namespace starling::cli {
+namespace {
+
+constexpr auto device_help = "One device: UUID, unique prefix of it, or name";
+
+// What an offline device has reported may be past.
+void note_if_offline(Session& session, const JsonObject& modules) {
+  if (text_at(modules, {"status"}) == "offline")
+    session.console.note("the device is offline: this is what it has reported last");
+}
+
+class ListModules final : public Command {
+ public:
+  explicit ListModules(CLI::App& app) {
+    auto* device = app.add_option("--device", device_, device_help)->type_name("DEVICE");
+    app.add_option("--on", selector_, "Only devices whose labels match, e.g. 'room=nursery,kind!=lab'")
+        ->type_name("SELECTOR")
+        ->excludes(device);
+  }
+
+  Result<ExitCode> run(Session& session) override {
+    return device_.empty() ? list_fleet(session) : list_device(session);
+  }
+
+ private:
+  Result<ExitCode> list_fleet(Session& session) const {
+    Parameters query;
+    if (!selector_.empty()) query.emplace_back("selector", selector_);
+    const auto list = session.api.list("/api/v1/modules", query);
+    if (!list) return fail(list);
+    if (print_json(session, *list)) return ExitCode::done;
+    const JsonArray& modules = array_at(*list, {"items"});
+    session.console.raw(module_overview(modules, session.clock.wall(), session.console.out_terminal()));
+    if (modules.empty()) session.console.note("no device there has a module (see: starling device list)");
+    return ExitCode::done;
+  }
+
+  Result<ExitCode> list_device(Session& session) const {
+    const auto id = find_device(session.api, device_);
+    if (!id) return fail(id);
+    const auto list = modules_of(session.api, *id);
+    if (!list) return fail(list);
+    if (print_json(session, *list)) return ExitCode::done;
+    const JsonArray& modules = array_at(*list, {"items"});
+    session.console.raw(module_table(modules, session.clock.wall(), session.console.out_terminal()));
+    if (modules.empty())
+      session.console.note("it has no modules: they are folders below its agent's --modules");
+    note_if_offline(session, *list);
+    return ExitCode::done;
+  }
+
+  std::string device_, selector_;
+};
+
+class ShowModule final : public Command {
+ public:
+  explicit ShowModule(CLI::App& app) {
+    app.add_option("NAME", name_, "The module")->required()->type_name(" ");
+    app.add_option("--device", device_, device_help)->required()->type_name("DEVICE");
+  }
+
+  Result<ExitCode> run(Session& session) override {
+    const auto id = find_device(session.api, device_);
+    if (!id) return fail(id);
+    const auto list = modules_of(session.api, *id);
+    if (!list) return fail(list);
+    const auto module = pick_module(*list, name_);
+    if (!module) return fail(module);
+    if (print_json(session, *module)) return ExitCode::done;
+    DeviceNames names(session.api.connection(), session.clock);
+    session.console.raw(module_facts(*module, object_at(*list, {"sync"}), session.clock.wall(), names,
+                                     session.console.out_terminal()));
+    note_if_offline(session, *list);
+    return ExitCode::done;
+  }
+
+ private:
+  std::string name_, device_;
+};
+
+class ListCrashes final : public Command {
+ public:
+  explicit ListCrashes(CLI::App& app) {
+    app.add_option("--module", module_, "Only that module's")->type_name("NAME");
+    app.add_option("--on", selector_, "Only on devices whose labels match")->type_name("SELECTOR");
+  }
+
+  Result<ExitCode> run(Session& session) override {
+    Parameters query;
+    if (!module_.empty()) query.emplace_back("module", module_);
+    if (!selector_.empty()) query.emplace_back("selector", selector_);
+    const auto list = session.api.get("/api/v1/crashes", query);
+    if (!list) return fail(list);
+    if (print_json(session, *list)) return ExitCode::done;
+    const JsonArray& crashes = array_at(*list, {"items"});
+    session.console.raw(crash_table(crashes, session.clock.wall(), session.console.out_terminal()));
+    const std::int64_t more = number_at(*list, {"count"}) - static_cast<std::int64_t>(crashes.size());
+    if (more > 0) session.console.line(fmt::format("... and {} more", more));
+    if (crashes.empty()) session.console.note("no death of a module is known there");
+    return ExitCode::done;
+  }
+
+ private:
+  std::string module_, selector_;
+};
+
+}  // namespace
+
+void add_module_queries(CommandTree& tree, CLI::App& noun) {
+  add_command<ListModules>(tree, noun, "list", "The fleet's modules at a glance, or those of a device");
+  add_command<ShowModule>(tree, noun, "show",
+                          "All of a module on a device: what is desired, what it does, why it died last");
+  add_command<ListCrashes>(tree, noun, "crashes", "Deaths of modules, the same ones together");
+}
+
+}  // namespace starling::cli
