@@ -99,10 +99,12 @@ std::string describe_edit(const JsonObject& edit, DeviceNames& names) {
   if (kind == "setting") return describe_setting(id, before, after, names);
   if (kind == "device") return describe_device(id, before, after, names);
   if (kind == "action") {
-    const Json* body = after != nullptr ? after : before;
-    const std::string name = body == nullptr ? std::string() : text_at(as_object(*body), {"name"});
-    return fmt::format("action {} {}", name,
-                       created_or_not(before, after, "asked for", "changed", "forgotten"));
+    const JsonObject& action = object_at(edit, {after != nullptr ? "after" : "before"});
+    const std::string parameters = joined_pairs(object_at(action, {"parameters"}), ", ");
+    return fmt::format(
+        "action {}{} {}", text_at(action, {"name"}),
+        parameters.empty() ? "" : " (" + cut_to_width(printable(parameters), widest_value) + ")",
+        created_or_not(before, after, "asked for", "changed", "forgotten"));
   }
   if (kind == "key") {
     const Json* body = after != nullptr ? after : before;

@@ -33,6 +33,8 @@ TEST(ChangeText, EveryKindOfEditReadsAsASentence) {
       {R"({"kind":"key","id":"7f3","before":{"name":"alice"},"after":null})", "key alice revoked"},
       {R"({"kind":"action","id":"1","before":null,"after":{"name":"identify"}})",
        "action identify asked for"},
+      {R"({"kind":"action","id":"1","after":{"name":"module","parameters":{"module":"recorder","command":"stop"}}})",
+       "action module (module=recorder, command=stop) asked for"},
       {R"({"kind":"component","id":"hotword","before":{},"after":{}})", "component hotword changed"},
       {R"({"kind":"thing","id":"t","before":null,"after":1})", "thing t created"},
       {R"({})", "  created"},
