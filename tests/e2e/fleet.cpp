@@ -74,7 +74,7 @@ Finished HubProcess::command(std::vector<std::string> arguments) const {
   return run({.program = "starling",
               .arguments = std::move(arguments),
               .environment = {{"STARLING_HUB", url()}, {"STARLING_KEY", admin_key()}},
-              .output = folder_ / ("command-" + std::to_string(free_port()) + ".log")});
+              .output = folder_ / ("command-" + std::to_string(++commands_) + ".log")});
 }
 
 Json HubProcess::device(std::string_view name) const {

@@ -50,6 +50,7 @@ class HubProcess {
   std::vector<std::string> arguments_;
   std::string scheme_ = "http";
   std::uint16_t port_;
+  mutable int commands_ = 0;
   std::optional<Process> process_;
 };
 

@@ -29,8 +29,8 @@ void replace_words(std::string& text, const std::map<std::string, std::string>& 
 
 }  // namespace
 
-SupervisedDevice::SupervisedDevice(std::vector<std::string> agent_arguments)
-    : agent_arguments_(std::move(agent_arguments)) {
+SupervisedDevice::SupervisedDevice(std::vector<std::string> agent_arguments, std::string hub_url)
+    : agent_arguments_(std::move(agent_arguments)), hub_url_(std::move(hub_url)) {
   fs::create_directory(modules());
   // A module with a user of its own must get to its folder.
   fs::permissions(folder_.path(), fs::perms(0711));
@@ -68,7 +68,7 @@ void SupervisedDevice::write_module(std::string_view name, std::string_view mani
 void SupervisedDevice::start() {
   const fs::path agent = fs::path(STARLING_BIN_DIR) / "starling-agent";
   std::vector<std::string> arguments = {"--state",   state().string(),  "--",    agent.string(),
-                                        "--state",   state().string(),  "--hub", "http://127.0.0.1:9",
+                                        "--state",   state().string(),  "--hub", hub_url_,
                                         "--modules", modules().string()};
   arguments.insert(arguments.end(), agent_arguments_.begin(), agent_arguments_.end());
   keeper_.emplace(Process::Options{.program = "starling-keeper",

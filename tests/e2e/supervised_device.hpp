@@ -1,4 +1,4 @@
-// Purpose: a keeper, its agent and the modules that this runs, as real processes on a device without a hub.
+// Purpose: a keeper, its agent and the modules that this runs, as real processes; without a hub unless told.
 // Owner: the test. Thread: the test's. Lifetime: everything that was started ends with it.
 #pragma once
 
@@ -18,7 +18,8 @@ namespace starling::e2e {
 
 class SupervisedDevice {
  public:
-  explicit SupervisedDevice(std::vector<std::string> agent_arguments = {});
+  static constexpr const char* no_hub = "http://127.0.0.1:9";
+  explicit SupervisedDevice(std::vector<std::string> agent_arguments = {}, std::string hub_url = no_hub);
   ~SupervisedDevice();
 
   std::filesystem::path state() const { return folder_ / "state"; }
@@ -54,6 +55,7 @@ class SupervisedDevice {
 
   TemporaryFolder folder_;
   std::vector<std::string> agent_arguments_;
+  std::string hub_url_;
   std::optional<Process> keeper_;
   mutable int commands_ = 0;
 };

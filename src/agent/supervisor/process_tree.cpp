@@ -66,6 +66,13 @@ void ProcessTrees::led_by(std::string_view module, std::int32_t pid, std::uint64
   run.in_cgroup = in_cgroup && cgroups_;
 }
 
+bool ProcessTrees::leader_lives(std::string_view module) const {
+  const Run* run = run_of(module);
+  if (run == nullptr || !run->leader) return false;
+  const auto process = table_.entry(run->leader->first);
+  return process && process->start_time == run->leader->second && process->alive();
+}
+
 bool ProcessTrees::known(const Run& run, const ProcessEntry& process) const {
   const Identity identity{process.pid, process.start_time};
   if (run.leader == identity || run.seen.contains(identity)) return true;

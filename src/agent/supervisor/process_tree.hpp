@@ -35,6 +35,7 @@ class ProcessTrees final : public TreePort {
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
   void kill(std::string_view module) override;
   bool empty(std::string_view module) const override;
+  bool leader_lives(std::string_view module) const override;
 
   // What the keeper said of the run: spawned, or found at attaching.
   void led_by(std::string_view module, std::int32_t pid, std::uint64_t start_time, bool in_cgroup);

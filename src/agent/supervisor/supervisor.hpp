@@ -123,6 +123,7 @@ class Supervisor final : public ModuleSupervision,
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
   void kill(std::string_view module) override { trees_.kill(module); }
   bool empty(std::string_view module) const override { return trees_.empty(module); }
+  bool leader_lives(std::string_view module) const override { return trees_.leader_lives(module); }
 
   void add(const FoundModule& found);
   void folder_changed(std::string_view module);

@@ -83,6 +83,8 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
     return living(module) == 0 && !leftovers.contains(module);
   }
 
+  bool leader_lives(std::string_view module) const override { return living(module) > 0; }
+
   // DeathExaminer
   DeathReport examine(const Death& death) override {
     examined = death;

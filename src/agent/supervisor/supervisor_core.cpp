@@ -284,11 +284,14 @@ void SupervisorCore::tick() {
 
 void SupervisorCore::check_health() {
   const SteadyTime now = ports_.clock.steady();
-  const bool any = attached_ && std::ranges::any_of(
-                                    modules_, [](const auto& entry) { return entry.second->has_process(); });
-  if (!any) return health_check_at_.reset();
+  const auto has_process = [](const auto& entry) { return entry.second->has_process(); };
+  if (!attached_ || std::ranges::none_of(modules_, has_process)) return health_check_at_.reset();
   if (health_check_at_ && now >= *health_check_at_) {
-    ports_.keeper.list();
+    // The keeper is asked only where something is wrong: an idle device sleeps.
+    const bool all_live = std::ranges::all_of(modules_, [&](const auto& entry) {
+      return !has_process(entry) || ports_.trees.leader_lives(entry.first);
+    });
+    if (!all_live) ports_.keeper.list();
     health_check_at_.reset();
   }
   if (!health_check_at_) health_check_at_ = now + health_check;

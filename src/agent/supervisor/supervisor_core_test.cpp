@@ -342,6 +342,8 @@ TEST_F(SupervisorCoreTest, TheHealthCheckFindsAnExitThatWasNotTold) {
   module("a", true);
   start_agent();
   up("a");
+  pass(Seconds(60));
+  EXPECT_EQ(board.lists, 0) << "all is well";
   FakeBoard::Child& child = board.children.begin()->second;
   FakeBoard::end(child, SIGKILL);
   child.told = true;

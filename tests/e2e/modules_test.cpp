@@ -1,0 +1,140 @@
+// Modules of devices, from the operator's command line to the process and back: a real hub, keepers, agents.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "e2e/fleet.hpp"
+#include "e2e/supervised_device.hpp"
+
+namespace starling::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class FleetModules : public testing::Test {
+ protected:
+  FleetModules() { hub.start(); }
+
+  SupervisedDevice& add(const std::string& name, const std::string& room) {
+    auto device = std::make_unique<SupervisedDevice>(
+        std::vector<std::string>{"--key", hub.make_enrolment_key(), "--name", name, "--label",
+                                 "room=" + room},
+        hub.url());
+    device->install(fs::path(STARLING_SOURCE_DIR) / "examples/modules/recorder", "recorder");
+    write_text(device->modules() / "recorder/config.txt", "enabled = false\n");
+    fs::create_directories(device->modules() / "recorder/recordings");
+    device->write_module("broken", "exec = \"nothing-here\"\n");
+    device->start();
+    eventually(name + " to be connected", [&] {
+      return hub.command({"device", "show", name}).output.find("recorder") != std::string::npos;
+    });
+    return *devices.emplace(name, std::move(device)).first->second;
+  }
+  std::string starling(std::vector<std::string> words, int status = 0) {
+    const Finished done = hub.command(std::move(words));
+    EXPECT_EQ(done.status, status) << done.output;
+    return done.output;
+  }
+
+  TemporaryFolder folder;
+  HubProcess hub{folder.path()};
+  std::map<std::string, std::unique_ptr<SupervisedDevice>> devices;
+};
+
+TEST_F(FleetModules, AreEnabledForASelectorAndDoAsAsked) {
+  SupervisedDevice& lab = add("lab-1", "lab");
+  SupervisedDevice& kitchen = add("kitchen", "kitchen");
+  EXPECT_THAT(starling({"module", "enable", "recorder", "--on", "room=lab", "--wait"}), HasSubstr("1 of 1"));
+  EXPECT_EQ(lab.state_of("recorder"), "idle");
+  EXPECT_EQ(kitchen.state_of("recorder"), "disabled");
+  EXPECT_EQ(read_text(lab.modules() / "recorder/config.txt"), "enabled = true\n");
+
+  starling({"module", "act", "recorder", "start", "--device", "lab-1", "--wait"});
+  lab.await_state("recorder", "recording");
+  eventually("the hub to know", [&] {
+    return hub.command({"module", "show", "recorder", "--device", "lab-1"}).output.find("recording") !=
+           std::string::npos;
+  });
+  const pid_t former = lab.await_ready("recorder");
+  starling({"module", "restart", "recorder", "--device", "lab-1", "--wait"});
+  EXPECT_NE(lab.await_ready("recorder", former), former);
+  starling({"module", "enable", "recorder", "--wait"});  // the same on two devices of one machine
+  kitchen.await_ready("recorder");
+  starling({"module", "disable", "recorder", "--wait"});
+  EXPECT_EQ(kitchen.state_of("recorder"), "disabled");
+  EXPECT_EQ(lab.state_of("recorder"), "idle") << "its group says something else, and wins";
+  EXPECT_THAT(starling({"changes", "-n", "4"}), HasSubstr("modules.recorder.enabled"));
+}
+
+TEST_F(FleetModules, OneThatCannotStartIsQuarantinedAndHoldsUpNoSettings) {
+  SupervisedDevice& device = add("bear", "nursery");
+  const Finished refused = hub.command({"module", "enable", "broken", "--wait"});
+  EXPECT_NE(refused.status, 0);
+  EXPECT_THAT(refused.output, HasSubstr("nothing-here"));
+  starling({"settings", "set", "audio.volume=35", "--wait"});
+  starling({"module", "enable", "recorder"});
+  device.await_ready("recorder");
+  EXPECT_THAT(hub.command({"device", "show", "bear"}).output, HasSubstr("nothing-here"));
+  EXPECT_EQ(device.show("broken").at("enabled"), Json(false));
+  // Mended on the device: it is tried again by itself, and the hub sees that all is as it should be.
+  device.write_module("broken", "exec = \"/bin/sleep\"\nargs = [\"1000\"]\nready_after = \"50ms\"\n");
+  device.await_ready("broken");
+  eventually("the hub to see it", [&] {
+    const std::string status = hub.sync_status("bear");
+    return status == "in_sync" || status == "provisional";
+  });
+}
+
+TEST_F(FleetModules, AToggleOnTheDeviceGoesUpAlsoAfterTimeWithoutAHub) {
+  SupervisedDevice& device = add("bear", "nursery");
+  hub.kill();
+  device.command("enable", "recorder");
+  EXPECT_EQ(device.state_of("recorder"), "idle") << "at once";
+  hub.start();
+  eventually("the proposal to be in the log", [&] {
+    return hub.command({"changes", "-n", "1"}).output.find("modules.recorder.enabled = true") !=
+           std::string::npos;
+  });
+  eventually("it to be settled", [&] {
+    return read_text(device.state() / "module_edits.json").find("recorder") == std::string::npos;
+  });
+  starling({"module", "disable", "recorder", "--device", "bear", "--wait"});
+  EXPECT_EQ(device.state_of("recorder"), "disabled");
+}
+
+TEST_F(FleetModules, LogsAndCausesOfDeathReachTheOperator) {
+  SupervisedDevice& device = add("bear", "nursery");
+  device.write_module("talker",
+                      "exec = \"/bin/sh\"\nready_after = \"50ms\"\n"
+                      "args = [\"-c\", \"echo hello; sleep 0.2; echo oops >&2; exit 3\"]\n");
+  eventually("it to be seen", [&] { return device.ctl({"module", "show", "talker"}).status == 0; });
+  device.command("start", "talker");
+  eventually("the crash to be known at the hub", [&] {
+    return hub.command({"module", "crashes"}).output.find("exited with status 3") != std::string::npos;
+  });
+  EXPECT_THAT(starling({"module", "logs", "talker", "--device", "bear", "-n", "10"}),
+              AllOf(HasSubstr("hello"), HasSubstr("oops")));
+  device.command("stop", "talker");
+  EXPECT_THAT(starling({"module", "show", "talker", "--device", "bear"}), HasSubstr("oops"));
+}
+
+TEST_F(FleetModules, AFactoryResetForgetsAllButWhoItIs) {
+  SupervisedDevice& device = add("bear", "nursery");
+  const Json before = hub.device("bear");
+  device.command("enable", "recorder");
+  write_text(device.state() / "something", "of its owner");
+  starling({"device", "reset", "bear", "--yes"});
+  eventually("it to have forgotten", [&] {
+    return !fs::exists(device.state() / "something") && !fs::exists(device.state() / "factory_reset") &&
+           device.ctl({"module", "list"}).status == 0;
+  });
+  eventually("it to be back", [&] { return hub.sync_status("bear") != "offline"; });
+  EXPECT_EQ(hub.device("bear").at("id"), before.at("id"));
+}
+
+}  // namespace
+}  // namespace starling::e2e
