@@ -1,4 +1,4 @@
-// The recorder example as a real process, with the test in the agent's place.
+// The recorder example as a real process: with the test in the agent's place, and on a device.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "base/file_descriptor.hpp"
-#include "e2e/process.hpp"
+#include "e2e/supervised_device.hpp"
 #include "protocol/module_messages.hpp"
 
 namespace starling::e2e {
@@ -177,6 +177,33 @@ TEST_F(RecorderModule, RecordsOnWhileTheAgentIsAway) {
   EXPECT_EQ(agent.accept<wire::Hello>().name, "recorder");
   EXPECT_EQ(agent.next<wire::State>().state, "recording");
   EXPECT_EQ(done("stop", "idle"), file);
+}
+
+TEST(RecorderOnADevice, DoesWhatAPersonTellsIt) {
+  SupervisedDevice device;
+  const auto folder =
+      device.install(std::filesystem::path(STARLING_SOURCE_DIR) / "examples/modules/recorder", "recorder");
+  device.start();
+  device.await_state("recorder", "idle");
+  const auto act = [&](const std::string& action) {
+    return device.ctl({"module", "act", "recorder", action});
+  };
+  const Finished refused = act("stop");
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.output, HasSubstr("nothing is being recorded"));
+  EXPECT_EQ(act("start").status, 0) << device.log();
+  EXPECT_EQ(device.state_of("recorder"), "recording");
+  EXPECT_EQ(act("pause").status, 0);
+  EXPECT_EQ(device.state_of("recorder"), "idle");
+  EXPECT_EQ(act("start").status, 0);
+  device.command("stop", "recorder");
+  EXPECT_THAT(device.module_processes(), testing::IsEmpty());
+  int files = 0;
+  for (const auto& file : std::filesystem::directory_iterator(folder / "recordings")) {
+    ++files;
+    EXPECT_EQ(std::filesystem::file_size(file), header_bytes + playable_bytes(file)) << "it was finished";
+  }
+  EXPECT_EQ(files, 1);
 }
 
 }  // namespace

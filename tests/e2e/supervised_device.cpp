@@ -1,5 +1,7 @@
 #include "e2e/supervised_device.hpp"
 
+#include <gtest/gtest.h>
+
 #include <csignal>
 #include <fstream>
 #include <set>
@@ -38,10 +40,15 @@ SupervisedDevice::SupervisedDevice(std::vector<std::string> agent_arguments, std
 }
 
 SupervisedDevice::~SupervisedDevice() {
-  if (!keeper_) return;
-  keeper_->signal(SIGTERM);
-  keeper_->signal(SIGTERM);  // at once
-  keeper_->wait();
+  if (!keeper_ || !keeper_->running()) return;
+  try {
+    keeper_->signal(SIGTERM);
+    keeper_->wait();
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << "the keeper does not end: " << error.what();
+    for (const pid_t pid : module_processes())
+      ::kill(pid, SIGKILL);
+  }
 }
 
 fs::path SupervisedDevice::install(const fs::path& source, std::string_view name,

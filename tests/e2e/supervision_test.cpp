@@ -4,6 +4,7 @@
 
 #include <csignal>
 
+#include "e2e/keeper_wire.hpp"
 #include "e2e/supervised_device.hpp"
 
 namespace starling::e2e {
@@ -84,7 +85,7 @@ TEST_F(Supervision, AfterTheKeeperEverythingComesBack) {
   EXPECT_NE(device.await_ready("started", second), second);
   EXPECT_THAT(journal(), HasSubstr("started: disabled -> starting (recovery)"));
   EXPECT_EQ(device.module_processes().size(), 2u);
-  EXPECT_NE(::kill(first, 0), 0) << "nothing of the former keeper's lives";
+  EXPECT_FALSE(process_is_alive(first)) << "nothing of the former keeper's lives";
   eventually("running_modules.json to say that the start of one is all that differs",
              [&] { return fs::exists(device.state() / "running_modules.json"); });
   device.command("stop", "started");
