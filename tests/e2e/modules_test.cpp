@@ -51,7 +51,8 @@ TEST_F(FleetModules, AreEnabledForASelectorAndDoAsAsked) {
   EXPECT_THAT(starling({"module", "enable", "recorder", "--on", "room=lab", "--wait"}), HasSubstr("1 of 1"));
   EXPECT_EQ(lab.state_of("recorder"), "idle");
   EXPECT_EQ(kitchen.state_of("recorder"), "disabled");
-  EXPECT_EQ(read_text(lab.modules() / "recorder/config.txt"), "enabled = true\n");
+  eventually("config.txt to follow",
+             [&] { return read_text(lab.modules() / "recorder/config.txt") == "enabled = true\n"; });
 
   starling({"module", "act", "recorder", "start", "--device", "lab-1", "--wait"});
   lab.await_state("recorder", "recording");

@@ -274,9 +274,11 @@ TEST_F(Supervision, GarbageInItsOwnFilesIsToldAndOutlived) {
   write_text(device.state() / "running_modules.json", "garbage{");
   write_text(device.state() / "mirrored_modules.json", "[1");
   write_text(device.state() / "module_edits.json", "\x01\x02");
-  write_text(device.modules() / "module/config.txt", "enabled = perhaps\nenabled = true\n");
+  sleeper("confused");
+  write_text(device.modules() / "confused/config.txt", "enabled = perhaps\n");
   device.start();
   device.await_ready("module");
+  EXPECT_THAT(boost::json::serialize(device.show("confused")), HasSubstr("perhaps"));
   EXPECT_THAT(device.log(), HasSubstr("running_modules.json cannot be used"));
 }
 

@@ -270,7 +270,10 @@ void LinkCore::on(const protocol::Unknown& unknown) {
 // ---- from the rest of the device
 
 void LinkCore::send_status(const protocol::ConfigStatus& status) {
-  if (established()) send(status);  // else the next handshake tells what runs
+  if (!established()) return;  // the next handshake tells what runs
+  // Whoever waits for modules to settle finds what they do reported by then.
+  if (status.section == protocol::Section::modules && report_at_) heartbeat();
+  send(status);
 }
 
 void LinkCore::request_section(protocol::Section section) {

@@ -42,6 +42,7 @@ const ProcessTrees::Run* ProcessTrees::run_of(std::string_view module) const {
 
 Result<TreePlace> ProcessTrees::make(const ModuleManifest& manifest, std::string_view child_id) {
   runs_.erase(manifest.name);
+  made_.insert(manifest.name);
   TreePlace place;
   place.environment.emplace_back(variable, fmt::format("{}:{}:{}", manifest.name, owner_, child_id));
   if (!cgroups_) return place;
@@ -156,7 +157,22 @@ void ProcessTrees::kill(std::string_view module) {
 bool ProcessTrees::empty(std::string_view module) const {
   const bool cgroup = cgroups_ && cgroups_->exists(module);
   if (cgroup && cgroups_->populated(module)) return false;
-  return in_cgroup(module) || sweep(module).empty();
+  if (in_cgroup(module) || !may_have_leftovers(module)) return true;
+  return sweep(module).empty();
+}
+
+// Of an earlier agent's or keeper's time, if nothing of it was made in this one.
+bool ProcessTrees::may_have_leftovers(std::string_view module) const {
+  if (made_.contains(module) || run_of(module) != nullptr) return true;
+  if (!leftovers_) {
+    leftovers_.emplace();
+    for (const ProcessEntry& process : table_.all()) {
+      const std::string value = table_.variable(process.pid, variable);
+      const auto end = value.find(':');
+      if (end != std::string::npos) leftovers_->insert(value.substr(0, end));
+    }
+  }
+  return leftovers_->contains(module);
 }
 
 std::vector<std::int32_t> ProcessTrees::processes(std::string_view module) const {

@@ -62,12 +62,16 @@ class ProcessTrees final : public TreePort {
   std::string module_of(const ProcessEntry& process) const;
   std::vector<ProcessEntry> sweep(std::string_view module) const;
   const Run* run_of(std::string_view module) const;
+  bool may_have_leftovers(std::string_view module) const;
 
   const ProcessTable& table_;
   std::optional<CgroupTree> cgroups_;
   std::string owner_;
   Logger log_;
   mutable std::map<std::string, Run, std::less<>> runs_;  // looking remembers what it saw
+  // Two hundred modules that start at once look at /proc once: what was there before any was made.
+  std::set<std::string, std::less<>> made_;
+  mutable std::optional<std::set<std::string, std::less<>>> leftovers_;
 };
 
 }  // namespace starling::agent

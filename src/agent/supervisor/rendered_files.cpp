@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/files.hpp"
+#include "protocol/canonical_json.hpp"
 
 namespace starling::agent {
 namespace {
@@ -41,7 +42,7 @@ Result<std::string> render(std::string_view text, const Values& values) {
     if (value->second.is_string()) {
       rendered.append(value->second.get_string());
     } else {
-      rendered.append(boost::json::serialize(value->second));
+      protocol::append_canonical_json(rendered, value->second);
     }
     if (rendered.size() > max_rendered_bytes) return fail(ErrorCode::too_large, "the file becomes too large");
     at = close + closing.size();

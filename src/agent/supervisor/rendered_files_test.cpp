@@ -15,11 +15,15 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 
-const Values values{{"audio.device", "hw:1"}, {"audio.rate", 16000}, {"hotword.models", JsonArray{"a", "b"}}};
+const Values values{{"audio.device", "hw:1"},
+                    {"audio.rate", 16000},
+                    {"hotword.models", JsonArray{"a", "b"}},
+                    {"hotword.threshold", 0.5}};
 
 TEST(Templates, PutSettingsInTheirPlaces) {
   EXPECT_EQ(render("device {{audio.device}}\nrate={{ audio.rate }}\n", values).value(),
             "device hw:1\nrate=16000\n");
+  EXPECT_EQ(render("{{hotword.threshold}}", values).value(), "0.5");
   EXPECT_EQ(render("models: {{hotword.models}}", values).value(), R"(models: ["a","b"])");
   EXPECT_EQ(render("a { b } {c}", values).value(), "a { b } {c}");
   EXPECT_EQ(render("", values).value(), "");

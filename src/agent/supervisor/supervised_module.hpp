@@ -97,6 +97,7 @@ class SupervisedModule {
   const std::string& name() const { return name_; }
   ModuleState state() const { return state_; }
   bool enabled() const { return enabled_; }
+  bool provisional() const { return trial_.has_value(); }
   bool wanted() const { return wanted_; }
   bool has_process() const { return process_.exists(); }
   bool is_down() const { return state_ == ModuleState::disabled && !has_tree(); }

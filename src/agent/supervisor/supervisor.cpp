@@ -309,8 +309,8 @@ Result<void> Supervisor::check_peer(std::string_view module, std::int32_t pid) c
 // ---- what SupervisorCore says
 
 void Supervisor::modules_changed() {
-  device_->section().modules_changed();
   device_->link().report_changed();
+  device_->section().modules_changed();
   const auto observers = observers_;  // one may go meanwhile
   for (const auto& [id, observer] : observers)
     if (observers_.contains(id)) observer();
@@ -373,13 +373,11 @@ std::vector<std::string> Supervisor::names() const {
 }
 
 bool Supervisor::is_enabled(std::string_view module) const {
-  const auto status = core_->status(module);
-  return status && status->enabled;
+  return core_->is_enabled(module);
 }
 
 bool Supervisor::is_provisional(std::string_view module) const {
-  const auto status = core_->status(module);
-  return status && status->provisional;
+  return core_->is_provisional(module);
 }
 
 void Supervisor::set_enabled(std::string_view module, bool enabled, Answered answered) {

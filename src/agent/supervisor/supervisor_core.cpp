@@ -305,6 +305,7 @@ std::optional<SteadyTime> SupervisorCore::next_deadline() const {
   for (const auto& [name, module] : modules_)
     consider(module->next_deadline());
   if (files_behind_) consider(files_after_);
+  consider(files_retry_at_);
   return next;
 }
 
@@ -351,14 +352,18 @@ void SupervisorCore::wake_dependents() {
 
 void SupervisorCore::sync_files() {
   const SteadyTime now = ports_.clock.steady();
+  if (files_retry_at_ && now >= *files_retry_at_) files_behind_ = true;
   if (!begun_ || !files_behind_ || (now < files_after_ && !shut_down_)) return;
   std::vector<ModuleStatus> modules = statuses();
   std::erase_if(modules, [this](const ModuleStatus& module) { return leaving_.contains(module.name); });
   const Result<void> recovered = recovery_.sync(modules);
   if (!recovered) log_.error("running_modules.json: " + recovered.error().message);
   const Result<void> mirrored = mirror_.sync(modules);
-  files_behind_ = !recovered || !mirrored;
-  files_after_ = now + (files_behind_ ? file_retry : file_pause);
+  files_behind_ = false;
+  files_after_ = now + file_pause;
+  // What cannot be written is tried again in a while; what changes meanwhile does not wait for that.
+  files_retry_at_.reset();
+  if (!recovered || !mirrored) files_retry_at_ = now + file_retry;
 }
 
 void SupervisorCore::deliver() {
@@ -546,6 +551,16 @@ std::vector<ModuleStatus> SupervisorCore::statuses() const {
 std::optional<ModuleStatus> SupervisorCore::status(std::string_view name) const {
   const SupervisedModule* module = find(name);
   return module == nullptr ? std::nullopt : std::optional(module->status());
+}
+
+bool SupervisorCore::is_enabled(std::string_view name) const {
+  const SupervisedModule* module = find(name);
+  return module != nullptr && module->enabled();
+}
+
+bool SupervisorCore::is_provisional(std::string_view name) const {
+  const SupervisedModule* module = find(name);
+  return module != nullptr && module->provisional();
 }
 
 }  // namespace starling::agent

@@ -95,6 +95,8 @@ class SupervisorCore final : private ModuleHost {
 
   std::vector<ModuleStatus> statuses() const;
   std::optional<ModuleStatus> status(std::string_view name) const;
+  bool is_enabled(std::string_view name) const;      // false: or there is none
+  bool is_provisional(std::string_view name) const;  // the same
   const TransitionJournal& journal() const { return journal_; }
 
  private:
@@ -152,6 +154,7 @@ class SupervisorCore final : private ModuleHost {
   std::optional<SteadyTime> health_check_at_;
   bool files_behind_ = false;
   SteadyTime files_after_{};  // not written before
+  std::optional<SteadyTime> files_retry_at_;
 
   struct Ended {
     SteadyTime at;
