@@ -25,6 +25,7 @@ struct DeviceOptions {
 class ModuleSupervision {
  public:
   virtual ~ModuleSupervision() = default;
+  virtual bool has(std::string_view module) const = 0;
   virtual void add_to(JsonObject& report) const = 0;
   virtual void follow_log(const protocol::LogFollow& wish) = 0;  // answered by LinkCore::send_log
   virtual void stop_log(std::string_view reader) = 0;

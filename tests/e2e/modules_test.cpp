@@ -40,6 +40,15 @@ class FleetModules : public testing::Test {
     return done.output;
   }
 
+  static int offers(const SupervisedDevice& device) {
+    const std::string log = device.log();
+    int count = 0;
+    for (auto at = log.find("modules section applied"); at != std::string::npos;
+         at = log.find("modules section applied", at + 1))
+      ++count;
+    return count;
+  }
+
   TemporaryFolder folder;
   HubProcess hub{folder.path()};
   std::map<std::string, std::unique_ptr<SupervisedDevice>> devices;
@@ -53,6 +62,8 @@ TEST_F(FleetModules, AreEnabledForASelectorAndDoAsAsked) {
   EXPECT_EQ(kitchen.state_of("recorder"), "disabled");
   eventually("config.txt to follow",
              [&] { return read_text(lab.modules() / "recorder/config.txt") == "enabled = true\n"; });
+
+  EXPECT_EQ(offers(lab), 1) << "each section is told once";
 
   starling({"module", "act", "recorder", "start", "--device", "lab-1", "--wait"});
   lab.await_state("recorder", "recording");

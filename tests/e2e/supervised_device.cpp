@@ -66,10 +66,14 @@ fs::path SupervisedDevice::install(const fs::path& source, std::string_view name
   return target;
 }
 
+// It comes whole: the agent may be looking.
 void SupervisedDevice::write_module(std::string_view name, std::string_view manifest, bool enabled) {
-  fs::create_directories(modules() / name);
-  write_text(modules() / name / "module.toml", manifest);
-  write_text(modules() / name / "config.txt", enabled ? "enabled = true\n" : "enabled = false\n");
+  const fs::path target = modules() / name;
+  const fs::path made = fs::exists(target) ? target : folder_ / name;
+  fs::create_directories(made);
+  write_text(made / "module.toml", manifest);
+  write_text(made / "config.txt", enabled ? "enabled = true\n" : "enabled = false\n");
+  if (made != target) fs::rename(made, target);
 }
 
 void SupervisedDevice::start() {

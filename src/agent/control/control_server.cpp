@@ -62,7 +62,7 @@ struct ControlServer::Connection {
   }
   void end_following() {
     if (observer) supervisor.stop_observing(*std::exchange(observer, std::nullopt));
-    if (follower && supervisor.has(followed)) supervisor.log_of(followed).unfollow(*follower);
+    if (follower) supervisor.log_of(followed).unfollow(*follower);
     follower.reset();
   }
 

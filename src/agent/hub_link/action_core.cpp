@@ -7,8 +7,9 @@
 namespace starling::agent {
 namespace {
 
-constexpr std::size_t max_journal_bytes = 8u << 20;
-constexpr std::size_t max_result_bytes = 64 * 1024;
+constexpr std::size_t max_journal_bytes = 1u << 20;
+constexpr std::size_t max_result_bytes = 248 * 1024;  // beside the rest of a message
+constexpr std::size_t max_kept_bytes = 8 * 1024;
 
 }  // namespace
 
@@ -108,9 +109,12 @@ protocol::ActionResult ActionCore::finish(const protocol::Action& action, Result
   }
   log_.info("action carried out", {{"action", action.name}, {"id", action.id}, {"ok", answer.ok}});
   const auto known = std::ranges::find(remembered_, action.id, &Remembered::id);
-  if (known == remembered_.end()) return answer;  // it has expired meanwhile
   known->done = true;
   known->result = answer;
+  if (boost::json::serialize(answer.result).size() > max_kept_bytes) {
+    known->result.result = {};
+    known->result.message = "it was carried out; the result was too long to be kept";
+  }
   if (auto saved = save(); !saved) {
     log_.warning("the result of an action is not kept", {{"error", saved.error().message}});
   }

@@ -262,7 +262,6 @@ void LinkCore::on(const protocol::LinkError& error) {
   slow_retry_ = !error.retry && !enrolment_needed_;
 }
 
-// Whoever reads is told at once, and does not wait for lines.
 void LinkCore::on(const protocol::Unknown& unknown) {
   log_.debug("a message of a newer hub is ignored", {{"type", unknown.type}});
 }

@@ -17,6 +17,7 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "protocol/module_messages.hpp"
+#include "protocol/modules_document.hpp"
 
 namespace starling::agent {
 
@@ -58,7 +59,7 @@ class ModuleCore final : public ModulePort {
   static constexpr std::size_t max_actions = 64;         // that wait for an answer
   static constexpr int crash_loop = 3;  // disconnections of one that was told the settings in force
   static constexpr std::size_t max_status_bytes = 512;
-  static constexpr std::size_t max_modules = 64;
+  static constexpr std::size_t max_modules = protocol::max_modules + 16;  // and some started by hand
 
   ModuleCore(const Clock& clock, ModuleOutput& output, ModuleListener& listener, Logger log)
       : clock_(clock), output_(output), listener_(listener), log_(log) {}

@@ -20,7 +20,7 @@ class ModuleCommandRunner final : public ActionRunner {
 // {"modules": [NAME...], "max_bytes": N}, both optional → {"logs": {NAME: newest lines}}.
 class CollectLogsRunner final : public ActionRunner {
  public:
-  static constexpr std::int64_t most_bytes = 24 * 1024;  // of all: escapes make the result longer
+  static constexpr std::int64_t most_bytes = 120'000;  // of all: escapes make the result longer
 
   explicit CollectLogsRunner(Supervisor& supervisor) : supervisor_(supervisor) {}
   void run(const protocol::Action& action, Done done) override;

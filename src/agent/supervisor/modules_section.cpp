@@ -125,9 +125,10 @@ void ModulesSection::toggle(std::string_view module, bool enabled, Answered answ
     return answered(fail(ErrorCode::not_found, "no module is called '" + std::string(module) +
                                                    "': it needs a folder with a module.toml"));
   }
+  // What is in quarantine is enabled as the hub wants it already.
   const bool quarantined = settings_.module_quarantine().contains(module);
-  if (quarantined) release(module);  // enabled is what the hub wants already
-  if (auto noted = put_in_journal(module, enabled); !noted) return answered(fail(noted));
+  const auto noted = quarantined && enabled ? release(module) : put_in_journal(module, enabled);
+  if (!noted) return answered(fail(noted));
   runner_->set_enabled(module, enabled, std::move(answered));
   modules_changed();
 }
@@ -192,22 +193,23 @@ void ModulesSection::reverted(std::string_view module, std::string_view why) {
 }
 
 // What is in quarantine is wanted by the hub: it is in force again, and so to be tried.
-void ModulesSection::release(std::string_view module) {
+Result<void> ModulesSection::release(std::string_view module) {
   JsonObject document = settings_.modules();
   JsonObject quarantine = settings_.module_quarantine();
-  if (quarantine.erase(module) == 0) return;
+  quarantine.erase(module);
   document[module] = JsonObject{{"enabled", true}};
   const bool last = quarantine.empty();
-  if (auto saved = save(std::move(document), std::move(quarantine)); !saved) {
-    return log_.warning("a module stays in quarantine",
-                        {{"module", module}, {"error", saved.error().message}});
-  }
+  if (auto saved = save(std::move(document), std::move(quarantine)); !saved) return saved;
   if (last) refused_ = {};
+  return {};
 }
 
 void ModulesSection::manifest_changed(std::string_view module) {
   if (!settings_.module_quarantine().contains(module)) return;
-  release(module);
+  if (auto released = release(module); !released) {
+    return log_.warning("a module stays in quarantine",
+                        {{"module", module}, {"error", released.error().message}});
+  }
   carry_out();
   tell();
 }
@@ -267,6 +269,7 @@ protocol::ConfigStatus ModulesSection::status() const {
   status.running = running();
   status.phase = phase();
   status.target = refused_ ? refused_ : status.running;
+  if (!refused_) return status;
   for (const auto& member : settings_.module_quarantine()) {
     status.errors.push_back({protocol::enabled_key(member.key()), std::string(member.value().get_string())});
   }
@@ -285,7 +288,7 @@ std::vector<protocol::PendingEdit> ModulesSection::pending_edits() const {
   std::vector<protocol::PendingEdit> pending;
   for (const JournalEntry& entry : journal_.entries()) {
     const auto module = protocol::module_of(entry.edit.key);
-    const bool trial = !entry.sent && module && runner_ != nullptr && runner_->is_provisional(*module);
+    const bool trial = module && runner_ != nullptr && runner_->is_provisional(*module);
     if (!trial) pending.push_back(entry.edit);
   }
   return pending;

@@ -76,7 +76,7 @@ class ModulesSection {
   Result<void> save(JsonObject document, JsonObject quarantine);
   Result<void> save(JournalEntries entries) { return journal_.save(std::move(entries), Digest()); }
   Result<void> put_in_journal(std::string_view module, bool enabled);
-  void release(std::string_view module);
+  Result<void> release(std::string_view module);
   void carry_out();
   void tell();
 

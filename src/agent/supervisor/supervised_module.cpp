@@ -200,6 +200,9 @@ void SupervisedModule::settle_answer() {
     if (is_down()) answer(state_);
   } else if (is_ready(state_)) {
     answer(state_);
+  } else if (!wanted_ && is_down()) {  // its work is done already, or its folder is gone
+    answer(finished_ ? Result<ModuleState>(state_)
+                     : fail(ErrorCode::not_found, "module '" + name_ + "' went away before it was ready"));
   } else if (wait_ != StartGate::Wait::nothing && !trial_) {
     answer(fail(ErrorCode::unavailable,
                 "module '" + name_ + "' " + waits_for_ + "; it starts as soon as it can"));

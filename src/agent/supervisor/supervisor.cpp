@@ -43,7 +43,6 @@ Digest manifest_text(const FoundModule& found) {
 Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock, Log& log, Disk& disk,
                        Wakeup& wakeup, SupervisorOptions options)
     : clock_(clock),
-      disk_(disk),
       wakeup_(wakeup),
       options_(std::move(options)),
       log_(log, "supervisor"),
@@ -95,27 +94,42 @@ Result<void> Supervisor::load(DeviceCore& device) {
 }
 
 void Supervisor::add(const FoundModule& found) {
-  const auto config = found.enabled ? *found.enabled : std::nullopt;
-  const auto known = mirror_.known(found.name);
-  const bool edited_by_hand = known && config && *known != *config;
-  const bool enabled =
-      edited_by_hand ? *config : device_->section().said(found.name).value_or(config.value_or(false));
-  if (config) mirror_.found(found.name, *config);
+  const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
+  const std::optional<bool> known = mirror_.known(found.name);
+  const bool says = config.value_or(known.value_or(false));
+  const bool edited_by_hand = known.value_or(says) != says;
+  const bool by_itself = known.value_or(says);
+  const bool enabled = device_->section().said(found.name).value_or(by_itself);
+  const bool proved = known.value_or(true);  // as far as config.txt has ever followed
+  if (config) mirror_.found(found.name, says);
   Folder& folder = folders_[found.name];
   folder.manifest_text = manifest_text(found);
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
+  if (!found.enabled) {
+    log_.warning("config.txt cannot be used", {{"module", found.name}, {"why", folder.config_problem}});
+  }
   if (found.manifest) {
     folder.manifest = *found.manifest;
   } else {
     log_.error("a module cannot be used", {{"module", found.name}, {"why", found.manifest.error().message}});
   }
-  core_->add(found.name, found.manifest, enabled);
-  if (edited_by_hand) device_->section().toggle(found.name, enabled, [](const Result<ModuleState>&) {});
+  core_->add(found.name, found.manifest, enabled, proved);
+  if (edited_by_hand) toggle_as_edited(found.name, says);
+}
+
+void Supervisor::toggle_as_edited(const std::string& module, bool enabled) {
+  log_.info("config.txt was edited by hand", {{"module", module}, {"enabled", enabled}});
+  device_->section().toggle(module, enabled, [this, module](const Result<ModuleState>& settled) {
+    if (settled || settled.error().code == ErrorCode::conflict) return;
+    log_.warning("an edit of config.txt is taken back",
+                 {{"module", module}, {"why", settled.error().message}});
+  });
 }
 
 void Supervisor::folder_changed(std::string_view module) {
   const auto known = folders_.find(module);
-  const bool there = std::filesystem::is_directory(options_.modules / module);
+  std::error_code unreadable;
+  const bool there = std::filesystem::is_directory(options_.modules / module, unreadable);
   if (!there) {
     if (known == folders_.end()) return;
     log_.warning("the folder of a module is gone", {{"module", module}});
@@ -153,9 +167,8 @@ void Supervisor::config_changed(const FoundModule& found) {
   }
   const std::optional<bool> config = *found.enabled;
   if (!config || mirror_.known(found.name) == *config) return;
-  log_.info("config.txt was edited by hand", {{"module", found.name}, {"enabled", *config}});
   mirror_.found(found.name, *config);
-  device_->section().toggle(found.name, *config, [](const Result<ModuleState>&) {});
+  toggle_as_edited(found.name, *config);
 }
 
 // ---- begin and end
@@ -170,9 +183,9 @@ Result<void> Supervisor::start(std::function<void()> ended) {
 }
 
 asio::awaitable<void> Supervisor::stop() {
-  core_->write_files();
   co_await watch_.stop();
   co_await keeper_.stop();
+  core_->write_files();
   co_await notify_.stop();
   co_await outputs_.stop();
 }
@@ -244,6 +257,8 @@ void Supervisor::attached(const KeeperGreeting& keeper, std::vector<KeptChild> c
     if (child.exit) notify_.drain(child.id);
   }
   core_->attached(children);
+  for (const KeptChild& child : children)
+    if (child.exit) notify_.detach(child.id);
   wakeup_.deadlines_changed();
 }
 
@@ -398,10 +413,13 @@ void Supervisor::settings_changed(const SettingsChange& change) {
         change.changed, [&](const std::string& key) { return named_by(key, manifest.uses); });
     folder.deaths_since_change = 0;
     if (!folder.on_trial) continue;
-    if (auto rendered = render_files(manifest, change.values); !rendered) {
-      log_.error("a file of a module cannot be made", {{"module", name}, {"why", rendered.error().message}});
+    const auto rendered = render_files(manifest, change.values);
+    folder.render_problem = rendered ? "" : rendered.error().message;
+    if (rendered) {
+      core_->settings_changed(name);
+    } else {  // it runs on with the file that it has
+      log_.error("a file of a module cannot be made", {{"module", name}, {"why", folder.render_problem}});
     }
-    core_->settings_changed(name);
   }
   wakeup_.deadlines_changed();
 }
@@ -424,6 +442,7 @@ JsonObject Supervisor::describe(const ModuleStatus& status) const {
   if (folder != folders_.end()) {
     if (folder->second.deaths > 0) json["deaths"] = folder->second.deaths;
     if (!folder->second.config_problem.empty()) json["config_problem"] = folder->second.config_problem;
+    if (!folder->second.render_problem.empty()) json["render_problem"] = folder->second.render_problem;
   }
   if (const std::string_view problem = mirror_.problem(status.name); !problem.empty()) {
     json["config_problem"] = problem;
@@ -437,8 +456,18 @@ JsonObject Supervisor::describe(const ModuleStatus& status) const {
 void Supervisor::add_to(JsonObject& report) const {
   JsonObject& modules =
       report["modules"].is_object() ? report["modules"].get_object() : report["modules"].emplace_object();
-  for (const ModuleStatus& status : core_->statuses())
-    modules[status.name] = describe(status);
+  // The hub takes no message past a bound: what many modules died of is told as far as it fits.
+  std::size_t left = reported_bytes;
+  for (const ModuleStatus& status : core_->statuses()) {
+    JsonObject module = describe(status);
+    const std::size_t whole = boost::json::serialize(module).size();
+    if (Json* death = module.if_contains("last_death"); death != nullptr && whole > left) {
+      death->get_object().erase("last_lines");
+      death->get_object().erase("evidence");
+    }
+    left -= std::min(left, std::min(whole, boost::json::serialize(module).size()));
+    modules[status.name] = std::move(module);
+  }
   report["board"] = board_;
   JsonArray alerts;
   for (const JsonObject& alert : alerts_)

@@ -50,6 +50,7 @@ class Supervisor final : public ModuleSupervision,
   static constexpr Milliseconds board_round{30'000};
   static constexpr Milliseconds well_after{60'000};  // from the start until the keeper is told
   static constexpr std::size_t kept_alerts = 8;
+  static constexpr std::size_t reported_bytes = 96 * 1024;  // of all modules, as far as it can be less
   static constexpr int crash_loop = 3;  // deaths of one that uses settings that have to prove themselves
 
   Supervisor(const asio::any_io_executor& executor, const Clock& clock, Log& log, Disk& disk, Wakeup& wakeup,
@@ -72,7 +73,7 @@ class Supervisor final : public ModuleSupervision,
   void act(std::string_view module, std::string action, JsonObject parameters, ModuleCore::Acted done);
   std::vector<ModuleStatus> statuses() const { return core_->statuses(); }
   const TransitionJournal& journal() const { return core_->journal(); }
-  bool has(std::string_view module) const { return folders_.contains(module); }
+  bool has(std::string_view module) const override { return folders_.contains(module); }
   ModuleLog& log_of(std::string_view module) { return outputs_.log_of(module); }
   JsonObject describe(const ModuleStatus& status) const;
   // Called after every change of a module's state; it may stop observing, and call anything else later.
@@ -92,7 +93,7 @@ class Supervisor final : public ModuleSupervision,
  private:
   struct Folder {  // of a module
     Digest manifest_text;
-    std::string config_problem;
+    std::string config_problem, render_problem;
     std::optional<ModuleManifest> manifest;  // the newest that can be used
     int deaths = 0;
     int deaths_since_change = 0;
@@ -127,6 +128,7 @@ class Supervisor final : public ModuleSupervision,
 
   void add(const FoundModule& found);
   void folder_changed(std::string_view module);
+  void toggle_as_edited(const std::string& module, bool enabled);
   void config_changed(const FoundModule& found);
   void take(KeptChild& child);
   void settings_changed(const SettingsChange& change);
@@ -134,7 +136,6 @@ class Supervisor final : public ModuleSupervision,
   std::uint32_t uid_of(std::string_view module) const;
 
   const Clock& clock_;
-  Disk& disk_;
   Wakeup& wakeup_;
   SupervisorOptions options_;
   Logger log_;

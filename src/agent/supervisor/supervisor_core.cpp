@@ -41,7 +41,8 @@ SupervisorCore::~SupervisorCore() = default;
 
 // ---- the modules there are
 
-void SupervisorCore::add(const std::string& name, Result<ModuleManifest> manifest, bool enabled) {
+void SupervisorCore::add(const std::string& name, Result<ModuleManifest> manifest, bool enabled,
+                         bool proved) {
   const Turn turn(*this);
   const bool came_back = leaving_.erase(name) > 0;
   SupervisedModule* known = find(name);
@@ -51,9 +52,10 @@ void SupervisorCore::add(const std::string& name, Result<ModuleManifest> manifes
     modules_[name] = std::make_unique<SupervisedModule>(
         name, std::move(manifest), enabled, static_cast<ModuleHost&>(*this), SeededRandom(random_()));
   }
+  if (enabled && !proved) unproved_.insert(name);
   if (!begun_) return;
   put_in_order();
-  if ((known == nullptr || came_back) && find(name)->enabled()) find(name)->begin(Cause::boot, false);
+  if ((known == nullptr || came_back) && find(name)->enabled()) find(name)->begin(Cause::boot, !proved);
 }
 
 void SupervisorCore::replace_manifest(std::string_view name, Result<ModuleManifest> manifest) {
@@ -145,7 +147,7 @@ void SupervisorCore::begin(std::span<const KeptChild> children) {
     if (const auto name = parse_child_id(child.id); name && !child.exit) living.emplace(name->module);
   const StartPlan plan = recovery_.plan(enabled, living);
   for (const auto& [name, entry] : plan.modules) {
-    if (entry.wanted) find(name)->begin(entry.cause, entry.provisional);
+    if (entry.wanted) find(name)->begin(entry.cause, entry.provisional || unproved_.contains(name));
     if (entry.finished) find(name)->begin_finished();
   }
   take_over(children, plan);

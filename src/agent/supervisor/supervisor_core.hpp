@@ -65,7 +65,8 @@ class SupervisorCore final : private ModuleHost {
 
   // ---- the modules there are; before the first attached() nothing starts
   // A manifest that cannot be used makes a visible module with its error.
-  void add(const std::string& name, Result<ModuleManifest> manifest, bool enabled);
+  // `proved`: what is enabled has been ready once; else it is being enabled, and that may be taken back.
+  void add(const std::string& name, Result<ModuleManifest> manifest, bool enabled, bool proved = true);
   void replace_manifest(std::string_view name, Result<ModuleManifest> manifest);
   void remove(std::string_view name);
 
@@ -145,6 +146,7 @@ class SupervisorCore final : private ModuleHost {
   Modules modules_;
   std::vector<std::string> sequence_;  // a module comes later than those it waits for
   std::set<std::string, std::less<>> leaving_;
+  std::set<std::string, std::less<>> unproved_;
   std::set<std::string, std::less<>> held_back_;  // a requirement of theirs is not wanted
   TransitionJournal journal_;
   bool begun_ = false;

@@ -307,8 +307,9 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   section.phase = message.phase;
   section.target = message.target;
   section.running_revision = message.running_revision;
-  if (section.running != message.running) {
-    section.running = offered.running_hash = message.running;
+  section.running = message.running;
+  if (offered.running_hash != message.running) {
+    offered.running_hash = message.running;
     offered.running = sessions_.documents_.recent(message.running);
   }
   const bool final = message.phase != Phase::staging;

@@ -87,6 +87,20 @@ TEST_F(DeviceSessionTest, WhoDeclaresNothingGetsNothingAndTheHubShowsTheSame) {
   EXPECT_EQ(shown.settings->hash, updates[0].hash);
 }
 
+// Else the two would tell each other the same, as fast as they can.
+TEST_F(DeviceSessionTest, AHeartbeatBetweenUpdateAndAnswerAsksForNothing) {
+  TestDevice& device = add_device();
+  apply(device, only<ConfigUpdate>(join(device)).at(0));
+  set("fleet", "hotword.threshold", 0.3);
+  const auto updates = device.peer.take_all<ConfigUpdate>();
+  ASSERT_EQ(updates.size(), 1u);
+  say(device, protocol::Heartbeat{{{protocol::Section::settings, updates[0].hash, {}}}, 0, {}});
+  EXPECT_TRUE(device.peer.take_all<ConfigUpdate>().empty());
+  apply(device, updates[0]);
+  EXPECT_TRUE(device.peer.take_all<ConfigUpdate>().empty());
+  EXPECT_EQ(sync(device), SyncStatus::in_sync);
+}
+
 TEST_F(DeviceSessionTest, AChangeReachesOnlyThoseWhoseDocumentItChanges) {
   TestDevice& nursery = add_device("nursery");
   TestDevice& lab = add_device("lab");
