@@ -47,5 +47,5 @@ function(starling_test name)
   target_compile_options(${name} PRIVATE -O0)
   target_compile_definitions(${name} PRIVATE STARLING_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                                              STARLING_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
-  gtest_discover_tests(${name} PROPERTIES TIMEOUT 120 LABELS ${name} DISCOVERY_TIMEOUT 60)
+  gtest_discover_tests(${name} PROPERTIES TIMEOUT 300 LABELS ${name} DISCOVERY_TIMEOUT 60)
 endfunction()
