@@ -63,6 +63,10 @@ std::optional<SteadyTime> DeviceCore::next_deadline() const {
   return next;
 }
 
+SettingsTrial DeviceCore::trial() const {
+  return supervision_ != nullptr ? supervision_->trial() : SettingsTrial{};
+}
+
 void DeviceCore::module_failing(std::string_view name) {
   if (supervision_ != nullptr && supervision_->has(name)) return;  // it tells a stop from a death
   settings_.unhealthy("module '" + std::string(name) + "' keeps ending since they are in force");

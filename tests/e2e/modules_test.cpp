@@ -101,6 +101,26 @@ TEST_F(FleetModules, OneThatCannotStartIsQuarantinedAndHoldsUpNoSettings) {
   });
 }
 
+TEST_F(FleetModules, SettingsWithWhichAModuleNoLongerRunsAreTakenBack) {
+  SupervisedDevice& device = add("bear", "nursery");
+  device.write_module("picky",
+                      "exec = \"/bin/sh\"\nready_after = \"50ms\"\n"
+                      "args = [\"-c\", \"grep -q 35 volume.txt && exit 78; exec sleep 1000\"]\n"
+                      "uses = [\"audio.volume\"]\non_change = \"restart\"\n"
+                      "render = [{ template = \"volume.in\", file = \"volume.txt\" }]\n");
+  write_text(device.modules() / "picky/volume.in", "{{audio.volume}}\n");
+  eventually("it to be seen", [&] { return device.ctl({"module", "show", "picky"}).status == 0; });
+  device.command("enable", "picky");
+  const pid_t before = device.await_ready("picky");
+  starling({"settings", "set", "audio.volume=35"});
+  device.await_ready("picky", before);
+  EXPECT_NE(read_text(device.modules() / "picky/volume.txt"), "35\n");
+  eventually("the hub to know why", [&] {
+    const std::string shown = hub.command({"device", "show", "bear"}).output;
+    return shown.find("module 'picky' does not run since they are in force") != std::string::npos;
+  });
+}
+
 TEST_F(FleetModules, AToggleOnTheDeviceGoesUpAlsoAfterTimeWithoutAHub) {
   SupervisedDevice& device = add("bear", "nursery");
   hub.kill();

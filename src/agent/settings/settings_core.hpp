@@ -41,7 +41,13 @@ class ModulePort {
   virtual void rollback() = 0;
 };
 
-// What the settings core wants to have said to the hub.
+// How the device works with provisional settings.
+struct SettingsTrial {
+  bool over = true;     // else it cannot be told yet
+  std::string failure;  // why they do not work; empty: they do
+};
+
+// What the settings core wants to have said to the hub, and to know of the device.
 class SettingsListener {
  public:
   virtual ~SettingsListener() = default;
@@ -49,10 +55,12 @@ class SettingsListener {
   virtual void section_needed(protocol::Section section) = 0;  // whole: a patch did not fit
   virtual void edits_pending() = 0;
   virtual void report_changed() = 0;
+  virtual SettingsTrial trial() const = 0;  // asked before they are confirmed
 };
 
 struct SettingsOptions {
   Milliseconds provisional{60'000};    // how long a document must hold before it is confirmed
+  Milliseconds trial_retry{5'000};     // where that cannot be told then
   Milliseconds revert_retry{5'000};    // after a way back that the disk did not take
   Milliseconds drift_shown{600'000};   // how long drift that was put right is reported
   Milliseconds accepted_edit{60'000};  // how long an accepted edit waits for the document that contains it
@@ -91,6 +99,8 @@ class SettingsCore {
   // ---- what runs
   State state() const { return state_; }
   const Values& values() const { return values_; }
+  // What has another value than in the confirmed settings, while they are provisional.
+  const std::vector<std::string>& keys_on_trial() const { return keys_on_trial_; }
   const protocol::SettingsDocument& document() const { return running_.settings; }
   const protocol::Cursor& cursor() const { return running_.cursor; }
   const Digest& running_hash() const { return running_.settings_hash; }
@@ -151,6 +161,7 @@ class SettingsCore {
   State resting_state() const { return provisional_until_ ? State::provisional : State::idle; }
   bool at_rest() const { return state_ == State::idle || state_ == State::provisional; }
   void begin_waiting();
+  void judge_trial();
 
   // Actions of the table; each gives the event that follows at once, if any.
   std::optional<Event> validate();
@@ -206,6 +217,7 @@ class SettingsCore {
   Digest refused_;
   protocol::ConfigStatus refusal_;  // why refused_ was
   std::optional<SteadyTime> provisional_until_;
+  std::vector<std::string> keys_on_trial_;
   std::optional<SteadyTime> accepted_until_;
   std::optional<SteadyTime> drift_until_;
   std::string unhealthy_why_;  // not empty: go back as soon as nothing is in work

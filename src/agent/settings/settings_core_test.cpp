@@ -288,6 +288,42 @@ TEST(SettingsCore, WhatCannotBeReadAtTheMomentIsNotPutAside) {
   }
 }
 
+TEST(SettingsCore, WhatWorksWithThemDecidesWhenTheirTimeIsOver) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  offer(bench, 2, {{"hotword.models", models_a}});
+  bench.pass(Seconds(60));
+  offer(bench, 3, {{"hotword.models", models_b}});
+  bench.recorder.said.clear();
+  bench.recorder.trial_result.over = false;  // a module starts
+  bench.pass(Seconds(60));
+  EXPECT_EQ(bench.core->next_deadline(), bench.clock.steady() + SettingsOptions{}.trial_retry);
+  bench.pass(Seconds(5));
+  EXPECT_TRUE(bench.recorder.said.empty());
+  bench.recorder.trial_result = {.over = true, .failure = "module 'ears' does not run"};
+  bench.pass(Seconds(5));
+  EXPECT_EQ(bench.recorder.said.back(), "reverted");
+  EXPECT_EQ(bench.recorder.last_status.errors.at(0).message, "module 'ears' does not run");
+  EXPECT_EQ(bench.value("hotword.models"), models_a);
+}
+
+TEST(SettingsCore, TheKeysOnTrialAreThoseSinceTheConfirmedSettings) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  EXPECT_TRUE(bench.core->keys_on_trial().empty());
+  offer(bench, 2, {{"hotword.models", models_a}});
+  bench.pass(Seconds(60));
+  EXPECT_TRUE(bench.core->keys_on_trial().empty());
+  offer(bench, 3, {{"hotword.models", models_a}, {"logger.level", "DEBUG"}});
+  offer(bench, 4, {{"hotword.models", models_a}, {"logger.level", "DEBUG"}, {"hotword.threshold", 0.9}});
+  const std::vector<std::string> both{"hotword.threshold", "logger.level"};
+  EXPECT_THAT(bench.core->keys_on_trial(), testing::UnorderedElementsAreArray(both));
+  ASSERT_TRUE(bench.restart());
+  EXPECT_THAT(bench.core->keys_on_trial(), testing::UnorderedElementsAreArray(both));
+  bench.core->unhealthy("no wake word any more");
+  EXPECT_TRUE(bench.core->keys_on_trial().empty());
+}
+
 TEST(SettingsCore, SettingsThatDoNotWorkAreNeverConfirmed) {
   SettingsBench bench;
   ASSERT_TRUE(bench.restart());

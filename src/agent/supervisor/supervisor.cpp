@@ -326,6 +326,7 @@ Result<void> Supervisor::check_peer(std::string_view module, std::int32_t pid) c
 void Supervisor::modules_changed() {
   device_->link().report_changed();
   device_->section().modules_changed();
+  if (const SettingsTrial now = trial(); !now.failure.empty()) device_->settings().unhealthy(now.failure);
   const auto observers = observers_;  // one may go meanwhile
   for (const auto& [id, observer] : observers)
     if (observers_.contains(id)) observer();
@@ -335,7 +336,7 @@ void Supervisor::module_died(std::string_view module, const DeathReport&, bool u
   const auto folder = folders_.find(module);
   if (folder == folders_.end() || !unexpected) return;
   ++folder->second.deaths;
-  if (folder->second.on_trial && ++folder->second.deaths_since_change == crash_loop) {
+  if (is_on_trial(folder->second) && ++folder->second.deaths_since_change == crash_loop) {
     device_->settings().unhealthy("module '" + std::string(module) +
                                   "' keeps ending since they are in force");
   }
@@ -409,10 +410,12 @@ void Supervisor::settings_changed(const SettingsChange& change) {
   for (auto& [name, folder] : folders_) {
     if (!folder.manifest) continue;
     const ModuleManifest& manifest = *folder.manifest;
-    folder.on_trial = std::ranges::any_of(
-        change.changed, [&](const std::string& key) { return named_by(key, manifest.uses); });
+    if (std::ranges::none_of(change.changed,
+                             [&](const std::string& key) { return named_by(key, manifest.uses); })) {
+      continue;
+    }
     folder.deaths_since_change = 0;
-    if (!folder.on_trial) continue;
+    folder.failed_before_it = is_failed(core_->status(name)->state);
     const auto rendered = render_files(manifest, change.values);
     folder.render_problem = rendered ? "" : rendered.error().message;
     if (rendered) {
@@ -422,6 +425,28 @@ void Supervisor::settings_changed(const SettingsChange& change) {
     }
   }
   wakeup_.deadlines_changed();
+}
+
+bool Supervisor::is_on_trial(const Folder& folder) const {
+  return folder.manifest && !folder.failed_before_it &&
+         std::ranges::any_of(device_->settings().keys_on_trial(),
+                             [&](const std::string& key) { return named_by(key, folder.manifest->uses); });
+}
+
+SettingsTrial Supervisor::trial() const {
+  SettingsTrial trial;
+  for (const auto& [name, folder] : folders_) {
+    if (!is_on_trial(folder)) continue;
+    const ModuleStatus status = *core_->status(name);
+    if (!status.wanted) continue;
+    const bool failed = is_failed(status.state);
+    const bool tried_again_soon = failed && status.pace == RetryPace::quick && status.next_retry;
+    if (failed && !tried_again_soon) {
+      return {.over = true, .failure = "module '" + name + "' does not run since they are in force"};
+    }
+    if (!is_ready(status.state)) trial.over = false;
+  }
+  return trial;
 }
 
 // ---- what is told

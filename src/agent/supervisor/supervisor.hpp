@@ -83,6 +83,7 @@ class Supervisor final : public ModuleSupervision,
 
   // ModuleSupervision
   void add_to(JsonObject& report) const override;
+  SettingsTrial trial() const override;
   void follow_log(const protocol::LogFollow& wish) override;
   void stop_log(std::string_view reader) override { readers_.stop(reader); }
   void stop_logs() override { readers_.stop_all(); }
@@ -96,8 +97,8 @@ class Supervisor final : public ModuleSupervision,
     std::string config_problem, render_problem;
     std::optional<ModuleManifest> manifest;  // the newest that can be used
     int deaths = 0;
-    int deaths_since_change = 0;
-    bool on_trial = false;  // settings that it uses have to prove themselves
+    int deaths_since_change = 0;    // of settings that it uses
+    bool failed_before_it = false;  // what it does now says nothing about them
   };
 
   // KeeperListener
@@ -132,6 +133,7 @@ class Supervisor final : public ModuleSupervision,
   void config_changed(const FoundModule& found);
   void take(KeptChild& child);
   void settings_changed(const SettingsChange& change);
+  bool is_on_trial(const Folder& folder) const;
   void look_at_board();
   std::uint32_t uid_of(std::string_view module) const;
 
