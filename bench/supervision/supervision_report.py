@@ -11,6 +11,12 @@ def versions():
     return ", ".join(asked.stdout.split("\n")).rstrip(", ")
 
 
+def when():
+    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    return f"{now} at {head}"
+
+
 def ratio(found, other, *path):
     """How many times more the other one needs; \"\" where it cannot be said."""
     if other not in found or "starling" not in found:
@@ -91,12 +97,12 @@ def details(figures):
     return "\n\n".join("\n".join(DETAILS[name](found)) for name, found in figures.items())
 
 
-def render(figures, arguments):
-    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
-    head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+def render(rows, arguments):
+    figures = {name: rows[name]["found"] for name in DETAILS if name in rows}
+    began = "; ".join(f"{name} {rows[name]['when']}" for name in figures)
     return f"""# Benchmarks of the supervisor
 
-Written by `bench/run_supervision.py{' --quick' if arguments.quick else ''}` on {now} at {head}. Machine: {report.machine()}.
+Written by `bench/run_supervision.py{' --quick' if arguments.quick else ''}` ({began}). Machine: {report.machine()}.
 Peers: {versions()}. All keep the same static program, which tells the bench when it runs. *Beside* says how many times
 more the other one needs, in the same run.
 
