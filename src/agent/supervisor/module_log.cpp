@@ -24,6 +24,14 @@ ModuleLog::ModuleLog(const Clock& clock, std::filesystem::path file, ModuleLogLi
       file_(std::move(file), limits.file_bytes, limits.files),
       bucket_(rate_, clock.steady()) {}
 
+void ModuleLog::begin_run(std::uint64_t run) {
+  if (run <= run_) return;
+  run_ = run;
+  ended(LogStream::out);
+  ended(LogStream::err);
+  kept_.clear();
+}
+
 void ModuleLog::bytes(LogStream stream, std::string_view piece) {
   split(stream, piece);
   write();

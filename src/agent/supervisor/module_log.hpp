@@ -41,12 +41,14 @@ class ModuleLog {
 
   ModuleLog(const Clock& clock, std::filesystem::path file, ModuleLogLimits limits = {});
 
+  // What comes from now on is of this run; runs are numbered upwards.
+  void begin_run(std::uint64_t run);
   // As they come, in pieces of any size. What is complete is in the file afterwards.
   void bytes(LogStream stream, std::string_view piece);
   // The stream has ended: what it left without a line feed is a line.
   void ended(LogStream stream);
 
-  // Oldest first, notes left out.
+  // Of the present or last run; oldest first, notes left out.
   std::vector<std::string> last_lines() const { return {kept_.begin(), kept_.end()}; }
   // Lines of the files as they are: "2026-11-20T22:33:00.000Z err text".
   std::string tail(std::size_t max_bytes) const { return file_.tail(max_bytes); }
@@ -78,6 +80,7 @@ class ModuleLog {
   Rate rate_;
   RotatedFile file_;
   TokenBucket bucket_;
+  std::uint64_t run_ = 0;
   std::array<Partial, 2> partial_;
   std::deque<std::string> kept_;
   std::map<std::uint32_t, Follower> followers_;

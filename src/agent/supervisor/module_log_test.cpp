@@ -17,6 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 struct Logs : testing::Test {
   Logs() : folder(fs::temp_directory_path() / ("starling-logs-" + std::to_string(::getpid()))) {
@@ -44,6 +45,19 @@ TEST_F(Logs, LinesAreCutWhereverThePiecesEnd) {
   const std::string stamp = to_rfc3339(clock.wall());
   EXPECT_EQ(text(), stamp + " out one\n" + stamp + " out two\n" + stamp + " out \n" + stamp + " err oh\n" +
                         stamp + " out three\n");
+}
+
+TEST_F(Logs, TheLastLinesAreOfOneRun) {
+  ModuleLog log(clock, folder / "m.log");
+  log.begin_run(1);
+  log.bytes(LogStream::out, "first\nand half a ");
+  log.begin_run(2);
+  EXPECT_THAT(log.last_lines(), IsEmpty());
+  log.bytes(LogStream::out, "second\n");
+  log.begin_run(2);  // attached again
+  log.begin_run(1);  // told late
+  EXPECT_THAT(log.last_lines(), ElementsAre("second"));
+  EXPECT_THAT(text(), HasSubstr("out and half a \n"));
 }
 
 TEST_F(Logs, ALineOfAGigabyteIsCutAndCostsNoMemory) {
@@ -159,7 +173,7 @@ struct Outputs : Logs {
 TEST_F(Outputs, PipesAreReadUntilTheyEnd) {
   auto [out, out_writer] = pipe();
   auto [err, err_writer] = pipe();
-  outputs.attach("m", std::move(out), std::move(err));
+  outputs.attach("m", 1, std::move(out), std::move(err));
   put(out_writer, "one\n");
   put(err_writer, "two\nthree");
   out_writer.reset();
@@ -170,7 +184,7 @@ TEST_F(Outputs, PipesAreReadUntilTheyEnd) {
 
 TEST_F(Outputs, WhatTheDeadLeftIsReadAtOnce) {
   auto [out, writer] = pipe();
-  outputs.attach("m", std::move(out), {});
+  outputs.attach("m", 1, std::move(out), {});
   put(writer, "last words\n");
   outputs.drain("m");  // a grandchild may still hold the other end
   EXPECT_THAT(outputs.log_of("m").last_lines(), ElementsAre("last words"));
@@ -182,7 +196,7 @@ TEST_F(Outputs, EarlierRunsThatKeepTheirPipesAreLetGo) {
   std::vector<FileDescriptor> writers;
   for (std::size_t run = 0; run < ModuleOutputs::max_pipes + 2; ++run) {
     auto [out, writer] = pipe();
-    outputs.attach("m", std::move(out), {});
+    outputs.attach("m", 1, std::move(out), {});
     writers.push_back(std::move(writer));
   }
   ::signal(SIGPIPE, SIG_IGN);

@@ -61,7 +61,10 @@ ModuleLog& ModuleOutputs::log_of(std::string_view module) {
   return *found->second;
 }
 
-void ModuleOutputs::attach(std::string_view module, FileDescriptor out, FileDescriptor err) {
+void ModuleOutputs::attach(std::string_view module, std::uint64_t run, FileDescriptor out,
+                           FileDescriptor err) {
+  drain(module);
+  log_of(module).begin_run(run);
   add(module, LogStream::out, std::move(out));
   add(module, LogStream::err, std::move(err));
 }

@@ -30,7 +30,7 @@ class ModuleOutputs {
   asio::awaitable<void> stop();
 
   // The streams of a run; earlier ones are read on until they end. `module` is a valid name.
-  void attach(std::string_view module, FileDescriptor out, FileDescriptor err);
+  void attach(std::string_view module, std::uint64_t run, FileDescriptor out, FileDescriptor err);
   // Reads what a module that has ended left in its pipes, without waiting; bounded.
   void drain(std::string_view module);
   // The module is known no more.

@@ -55,7 +55,7 @@ struct ModuleStatus {
   std::uint64_t start_time = 0;
   std::int32_t main_pid = 0;  // of its tree, as it says itself; 0: it says nothing
   bool forced = false;        // its last stop needed SIGKILL
-  std::optional<DeathReport> last_death;
+  std::optional<DeathReport> last_death;  // the last that nobody asked for
 };
 
 }  // namespace starling::agent

@@ -20,6 +20,11 @@ void ResourceSampler::begin_round() {
   std::erase_if(use_, gone);
 }
 
+void ResourceSampler::ended(std::string_view module) {
+  if (const auto use = use_.find(module); use != use_.end()) use_.erase(use);
+  if (const auto waiting = waiting_.find(module); waiting != waiting_.end()) waiting_.erase(waiting);
+}
+
 void ResourceSampler::tick() {
   const SteadyTime now = clock_.steady();
   if (now < next_) return;

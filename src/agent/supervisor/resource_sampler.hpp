@@ -36,6 +36,9 @@ class ResourceSampler {
   void tick();
   SteadyTime next_deadline() const { return next_; }
 
+  // Its process has ended: what it used is no state any more.
+  void ended(std::string_view module);
+
   // Of the modules that had processes in the last round.
   const std::map<std::string, ResourceUse, std::less<>>& use() const { return use_; }
 

@@ -81,6 +81,15 @@ TEST_F(Sampled, CountsWhatIsSpentBetweenRoundsAndNeverFalls) {
   EXPECT_TRUE(sampler.use().empty());
 }
 
+TEST_F(Sampled, WhatHasEndedUsesNothing) {
+  process(100'000'001, "a", 10, 200);
+  process(100'000'002, "b", 10, 200);
+  round();
+  sampler.ended("a");
+  EXPECT_EQ(sampler.use().size(), 1u);
+  EXPECT_TRUE(sampler.use().contains("b"));
+}
+
 TEST_F(Sampled, ManyProcessesAreLookedAtInSlices) {
   for (int i = 0; i < 40; ++i)
     process(100'000'000 + i, "m" + std::to_string(i), 1, 1);

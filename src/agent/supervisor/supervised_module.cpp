@@ -301,10 +301,10 @@ void SupervisedModule::exited(std::uint64_t run, const ChildExit& exit) {
   death.said_error = said_.error;
   death.said_status = said_.exit_status;
   const DeathReport report = host_.examiner().examine(death);
-  last_death_ = report;
-  const bool unasked = state_ == ModuleState::starting || is_ready(state_);
-  if (unasked) exited_unasked(exit, report);
-  host_.died(name_, report, unasked);
+  const bool unexpected = death.ended_for != EndedFor::stop;
+  if (unexpected) last_death_ = report;  // what somebody asked for hides no crash
+  if (death.ended_for == EndedFor::none) exited_unasked(exit, report);
+  host_.died(name_, report, unexpected);
   process_.look_at_tree();
 }
 

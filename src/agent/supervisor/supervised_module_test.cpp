@@ -136,6 +136,7 @@ TEST_F(SupervisedModuleTest, SilenceIsAbortedThenKilled) {
   pass(Seconds(5));
   EXPECT_EQ(board.signals.back().number, SIGKILL);
   EXPECT_TRUE(state("recorder") == starting);
+  EXPECT_THAT(deaths, ElementsAre("recorder")) << "it counts like any other";
 }
 
 TEST_F(SupervisedModuleTest, AModuleMayCallItselfBroken) {
@@ -222,6 +223,22 @@ TEST_F(SupervisedModuleTest, WhatItSaidOfItsEndIsForTheExaminer) {
   make("recorder");
   exit("recorder", 1);
   EXPECT_EQ(board.examined.said_error, 0) << "that was another run";
+}
+
+TEST_F(SupervisedModuleTest, AStopThatSomebodyAskedForHidesNoCrash) {
+  start_ready();
+  command("recorder", restart);
+  exit("recorder", 0);
+  EXPECT_FALSE(status("recorder").last_death);
+  up("recorder");
+  die("recorder");
+  pass_until("recorder", starting);
+  up("recorder");
+  command("recorder", stop);
+  exit("recorder", 0);
+  ASSERT_EQ(state("recorder"), disabled);
+  ASSERT_TRUE(status("recorder").last_death);
+  EXPECT_EQ(status("recorder").last_death->text, "killed by signal 11");
 }
 
 TEST_F(SupervisedModuleTest, AStubbornModuleIsKilledWithItsWholeTree) {

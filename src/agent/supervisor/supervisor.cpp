@@ -237,7 +237,7 @@ void Supervisor::take(KeptChild& child) {
   if (!run) return;
   if (child.pid != 0) trees_.led_by(run->module, child.pid, child.start_time, child.in_cgroup);
   if (child.streams.out || child.streams.err) {
-    outputs_.attach(run->module, std::move(child.streams.out), std::move(child.streams.err));
+    outputs_.attach(run->module, run->run, std::move(child.streams.out), std::move(child.streams.err));
   }
   if (child.streams.notify) {
     notify_.attach(child.id, run->module, uid_of(run->module), std::move(child.streams.notify));
@@ -333,6 +333,7 @@ void Supervisor::modules_changed() {
 }
 
 void Supervisor::module_died(std::string_view module, const DeathReport&, bool unexpected) {
+  sampler_.ended(module);
   const auto folder = folders_.find(module);
   if (folder == folders_.end() || !unexpected) return;
   ++folder->second.deaths;
