@@ -56,7 +56,8 @@ Result<std::unique_ptr<Agent>> Agent::load(const asio::any_io_executor& executor
   auto lock = FileLock::acquire(options.state / "agent.lock");
   if (!lock) return fail(lock);
   PosixDisk disk(options.state);
-  if (auto reset = finish_factory_reset(disk, Logger(log, "agent")); !reset) return fail(reset);
+  if (auto reset = finish_factory_reset(disk, options.modules, Logger(log, "agent")); !reset)
+    return fail(reset);
   const auto files = read_json_folders(options.components);
   if (!files) return fail(files, "component files");
   auto catalog = protocol::catalog_of(*files);

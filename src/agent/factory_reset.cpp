@@ -4,6 +4,7 @@
 #include <array>
 
 #include "agent/identity.hpp"
+#include "agent/supervisor/config_txt_files.hpp"
 
 namespace starling::agent {
 namespace {
@@ -18,26 +19,63 @@ bool stays(std::string_view name) {
   return std::ranges::find(names, name) != names.end() || name.starts_with("keeper.");
 }
 
-}  // namespace
+Result<void> erase_data(const ModuleManifest& manifest) {
+  for (const std::string& name : manifest.data) {
+    const std::filesystem::path path = std::filesystem::path(manifest.folder) / name;
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+    if (error) return fail(ErrorCode::io, "erasing " + path.string() + ": " + error.message());
+  }
+  return {};
+}
 
-Result<void> finish_factory_reset(Disk& disk, Logger log) {
-  const auto marked = disk.read_file(factory_reset_mark, 16);
-  if (!marked && marked.error().code == ErrorCode::not_found) return {};
-  if (!marked) return fail(marked);
+Result<void> reset_modules(Disk& disk, const std::filesystem::path& folder, Logger log) {
+  ConfigTxtFiles config_files(folder);
+  if (auto restored = ConfigMirror(config_files, disk, log).restore_shipped(); !restored) return restored;
+  const auto modules = find_modules(folder, system_account);
+  if (!modules) return fail(modules);
+  for (const FoundModule& module : *modules) {
+    if (!module.manifest) {
+      log.error("what a module keeps is not erased: its module.toml cannot be used",
+                {{"module", module.name}, {"why", module.manifest.error().message}});
+    } else if (auto erased = erase_data(*module.manifest); !erased) {
+      return erased;
+    }
+  }
+  return {};
+}
+
+Result<void> forget_state(Disk& disk, std::string_view action_id, Logger log) {
   const auto names = disk.list("");
   if (!names) return fail(names);
   for (const std::string& name : *names) {
     if (stays(name)) continue;
     if (auto removed = disk.remove_tree(name); !removed) return removed;
   }
-  if (auto synced = disk.sync_folder(""); !synced) return synced;
+  ActionCore actions(disk, {}, log);
+  if (auto started = actions.start(); !started) return started;
+  if (auto forgotten = actions.forget_results(action_id); !forgotten) return forgotten;
+  return disk.sync_folder("");
+}
+
+}  // namespace
+
+Result<void> finish_factory_reset(Disk& disk, const std::filesystem::path& modules, Logger log) {
+  const auto action_id = disk.read_file(factory_reset_mark, 1024);
+  if (!action_id && action_id.error().code == ErrorCode::not_found) return {};
+  if (!action_id) return fail(action_id);
+  if (!modules.empty()) {
+    if (auto reset = reset_modules(disk, modules, log); !reset) return fail(reset, "resetting the modules");
+  }
+  if (auto forgotten = forget_state(disk, *action_id, log); !forgotten) return forgotten;
   if (auto removed = disk.remove_tree(factory_reset_mark); !removed) return removed;
   log.warning("this device was reset: it has forgotten everything but who it is");
   return disk.sync_folder("");
 }
 
-void FactoryResetRunner::run(const protocol::Action&, Done done) {
-  if (auto marked = replace_file(disk_, factory_reset_mark, "", 0600); !marked) return done(fail(marked));
+void FactoryResetRunner::run(const protocol::Action& action, Done done) {
+  if (auto marked = replace_file(disk_, factory_reset_mark, action.id, 0600); !marked)
+    return done(fail(marked));
   done(JsonObject{});
   restart_();
 }

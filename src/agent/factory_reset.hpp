@@ -2,10 +2,12 @@
 // at the next start, before anything is read: a pulled plug delays it and leaves nothing half done.
 // Owner: Agent. Thread: one. Lifetime: none.
 //
-// What stays: identity.json (with the board's serial and the key), actions.json (so that the reset is not
-// repeated), component files, and what the living keeper and the lock of the running agent need.
+// What stays: identity.json (with the board's serial and the key), the ids of actions (so that none, nor the
+// reset, is repeated), component files, and what the living keeper and the lock of the running agent need.
+// Modules are enabled again as they shipped, and what their manifests call data is erased.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 
 #include "agent/disk.hpp"
@@ -16,8 +18,9 @@ namespace starling::agent {
 
 inline constexpr std::string_view factory_reset_mark = "factory_reset";
 
-// Errors: those of Disk.
-Result<void> finish_factory_reset(Disk& disk, Logger log);
+// `modules` is the folder of modules, empty: there is none. Errors: those of Disk and find_modules, of
+// writing a config.txt, of erasing data.
+Result<void> finish_factory_reset(Disk& disk, const std::filesystem::path& modules, Logger log);
 
 class FactoryResetRunner final : public ActionRunner {
  public:

@@ -159,11 +159,13 @@ TEST_F(FleetModules, AFactoryResetForgetsAllButWhoItIs) {
   const Json before = hub.device("bear");
   device.command("enable", "recorder");
   write_text(device.state() / "something", "of its owner");
+  write_text(device.modules() / "recorder/recordings/1.wav", "of a child");
   starling({"device", "reset", "bear", "--yes"});
   eventually("it to have forgotten", [&] {
     return !fs::exists(device.state() / "something") && !fs::exists(device.state() / "factory_reset") &&
            device.ctl({"module", "list"}).status == 0;
   });
+  EXPECT_FALSE(fs::exists(device.modules() / "recorder/recordings/1.wav"));
   eventually("it to be back", [&] { return hub.sync_status("bear") != "offline"; });
   EXPECT_EQ(hub.device("bear").at("id"), before.at("id"));
 }

@@ -25,6 +25,7 @@ Result<void> ActionCore::start() {
     lost_ = true;
     return {};
   }
+  lost_ = JsonReader(*object).optional_boolean("lost").value_or(std::nullopt).value_or(false);
   lost_at_ms_ = JsonReader(*object).optional_integer("lost_at_ms").value_or(std::nullopt).value_or(0);
   for (const Json& json : **actions) {
     if (!json.is_object()) continue;
@@ -41,6 +42,16 @@ Result<void> ActionCore::start() {
     remembered_.push_back(std::move(one));
   }
   return {};
+}
+
+Result<void> ActionCore::forget_results(std::string_view carried_out) {
+  if (remembered_.empty() && !lost_) return {};
+  for (Remembered& one : remembered_) {
+    const bool is_this = one.id == carried_out;
+    one.done |= is_this;
+    one.result = {one.id, is_this || one.result.ok, {}, is_this ? "" : "the device was reset since"};
+  }
+  return save();
 }
 
 void ActionCore::connected(std::int64_t hub_now_ms) {
@@ -135,6 +146,7 @@ Result<void> ActionCore::save() {
   }
   JsonObject object;
   object["actions"] = std::move(actions);
+  object["lost"] = lost_;
   object["lost_at_ms"] = lost_at_ms_;
   return replace_file(disk_, path, seal(std::move(object)), 0600);
 }

@@ -41,6 +41,9 @@ class ActionCore {
 
   // An unreadable journal is started anew. Errors: those of Disk.
   Result<void> start();
+  // The device is reset: what was asked for is remembered, what came of it is not; `carried_out` is done.
+  // Errors: those of Disk.
+  Result<void> forget_results(std::string_view carried_out);
   // A session with the hub begins at this time of its clock.
   void connected(std::int64_t hub_now_ms);
   // `hub_now_ms` is the hub's time as far as the device knows it: expiry is the hub's word. `answer` is

@@ -23,18 +23,26 @@ void ConfigMirror::read() {
     return log_.warning("edits of config.txt made while the agent was away go unnoticed",
                         {{"file", path}, {"why", modules.error().message}});
   }
-  for (const auto& module : **modules)
-    if (module.value().is_bool()) mirrored_[std::string(module.key())] = module.value().get_bool();
+  const auto take = [](const JsonObject& from, auto& into) {
+    for (const auto& module : from)
+      if (module.value().is_bool()) into[std::string(module.key())] = module.value().get_bool();
+  };
+  take(**modules, mirrored_);
+  if (const auto shipped = JsonReader(*known).object("shipped")) take(**shipped, shipped_);
 }
 
 Result<void> ConfigMirror::save() {
-  JsonObject modules;
-  for (const auto& [name, enabled] : mirrored_)
-    modules[name] = enabled;
+  const auto json = [](const auto& from) {
+    JsonObject modules;
+    for (const auto& [name, enabled] : from)
+      modules[name] = enabled;
+    return modules;
+  };
   JsonObject file;
-  file["modules"] = std::move(modules);
+  file["modules"] = json(mirrored_);
+  file["shipped"] = json(shipped_);
   auto saved = replace_file(disk_, path, seal(std::move(file)), 0600);
-  if (saved) unsaved_ = false;
+  if (saved) unsaved_ = shipped_unsaved_ = false;
   return saved;
 }
 
@@ -43,13 +51,19 @@ std::optional<bool> ConfigMirror::known(std::string_view module) const {
   return mirrored == mirrored_.end() ? std::nullopt : std::optional(mirrored->second);
 }
 
+void ConfigMirror::ship(std::string_view module, bool enabled) {
+  shipped_unsaved_ |= shipped_.try_emplace(std::string(module), enabled).second;
+}
+
 void ConfigMirror::found(std::string_view module, bool enabled) {
+  ship(module, enabled);
   if (known(module) == enabled) return;
   mirrored_[std::string(module)] = enabled;
   unsaved_ = true;
 }
 
 void ConfigMirror::forget(std::string_view module) {
+  if (const auto shipped = shipped_.find(module); shipped != shipped_.end()) shipped_.erase(shipped);
   const auto mirrored = mirrored_.find(module);
   if (mirrored == mirrored_.end()) return;
   mirrored_.erase(mirrored);
@@ -57,9 +71,17 @@ void ConfigMirror::forget(std::string_view module) {
 }
 
 Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
+  const auto behind = [this](const ModuleStatus& module) {
+    return module.settled && known(module.name) != module.enabled;
+  };
+  for (const ModuleStatus& module : modules)
+    if (behind(module)) ship(module.name, false);  // where it says nothing so far
+  if (shipped_unsaved_) {
+    if (auto saved = save(); !saved) return saved;
+  }
   Result<void> outcome;
   for (const ModuleStatus& module : modules) {
-    if (!module.settled || known(module.name) == module.enabled) continue;
+    if (!behind(module)) continue;
     const auto written = files_.write_enabled(module.name, module.enabled);
     if (written) {
       found(module.name, module.enabled);
@@ -76,6 +98,14 @@ Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
   if (!unsaved_) return outcome;
   const auto saved = save();
   return outcome ? saved : outcome;
+}
+
+Result<void> ConfigMirror::restore_shipped() {
+  for (const auto& [module, enabled] : shipped_) {
+    const auto written = files_.write_enabled(module, enabled);
+    if (!written && written.error().code != ErrorCode::not_found) return written;  // its folder is gone
+  }
+  return {};
 }
 
 std::string_view ConfigMirror::problem(std::string_view module) const {

@@ -2,7 +2,8 @@
 // hand from what it wrote itself. Owner: Agent. Thread: one. Lifetime: outlives SupervisorCore.
 //
 // What each config.txt was last known to say is kept in a file of its own, written after them: what differs
-// from it was written by somebody else, also while the agent was away.
+// from it was written by somebody else, also while the agent was away. What it said when the agent saw it
+// first is kept there before it is changed: that is what a factory reset goes back to.
 #pragma once
 
 #include <map>
@@ -41,19 +42,23 @@ class ConfigMirror {
   // Writes what has settled and is not there yet. An error is the first of all; call again. One file that
   // cannot be written keeps no other from being written.
   Result<void> sync(std::span<const ModuleStatus> modules);
+  // Each config.txt says again what it shipped with. Errors: those of ConfigFiles.
+  Result<void> restore_shipped();
   // Of a module whose file could not be written, else empty.
   std::string_view problem(std::string_view module) const;
 
  private:
   void read();
+  void ship(std::string_view module, bool enabled);
   Result<void> save();
 
   ConfigFiles& files_;
   Disk& disk_;
   Logger log_;
-  std::map<std::string, bool, std::less<>> mirrored_;
+  std::map<std::string, bool, std::less<>> mirrored_, shipped_;
   std::map<std::string, std::string, std::less<>> problems_;
   bool unsaved_ = false;
+  bool shipped_unsaved_ = false;
 };
 
 }  // namespace starling::agent

@@ -72,6 +72,7 @@ struct ModuleManifest {
   OnChange on_change = OnChange::notify;
   int change_signal = SIGHUP;  // on_change signal
   std::vector<RenderedFile> render;
+  std::vector<std::string> data;  // names in its folder that a factory reset erases
   Milliseconds prepare_timeout{2'000};
 
   ModuleLimits limits;

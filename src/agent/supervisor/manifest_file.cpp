@@ -78,7 +78,7 @@ class ManifestReader {
     std::string_view name;
     Result<void> (ManifestReader::*read)(const Node& node);
   };
-  static const Field top_fields[19];
+  static const Field top_fields[20];
   static const Field limit_fields[6];
   static const Field render_fields[2];
 
@@ -246,6 +246,7 @@ class ManifestReader {
     return put(manifest_.prepare_timeout, duration(node, Milliseconds(1), longest_prepare));
   }
   Result<void> render(const Node& node);
+  Result<void> data(const Node& node);
   Result<void> render_template(const Node& node) {
     return put(manifest_.render.back().template_path, path(node));
   }
@@ -294,6 +295,7 @@ const ManifestReader::Field ManifestReader::top_fields[] = {
     {"signal", &ManifestReader::change_signal},
     {"prepare_timeout", &ManifestReader::prepare_timeout},
     {"render", &ManifestReader::render},
+    {"data", &ManifestReader::data},
     {"limits", &ManifestReader::limits},
 };
 
@@ -361,6 +363,19 @@ Result<void> ManifestReader::render(const Node& node) {
     if (manifest_.render.back().template_path.empty()) return wrong(&entry, "template is missing");
     if (manifest_.render.back().path.empty()) return wrong(&entry, "file is missing");
   }
+  return {};
+}
+
+Result<void> ManifestReader::data(const Node& node) {
+  auto names = texts(node);
+  if (!names) return fail(names);
+  for (const std::string& name : *names) {
+    const bool plain = !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
+    if (plain && name != "module.toml" && name != "config.txt") continue;
+    return wrong(&node, fmt::format("'{}' must be the name of a folder or file in the module's folder",
+                                    printable_text(name, 64)));
+  }
+  manifest_.data = *std::move(names);
   return {};
 }
 

@@ -36,6 +36,7 @@ uses = ["hotword", "audio.volume"]
 on_change = "signal"
 signal = "SIGUSR1"
 prepare_timeout = "3s"
+data = ["recordings"]
 
 [[render]]
 template = "recorder.conf.in"
@@ -68,6 +69,7 @@ user = "voice"
   EXPECT_EQ(manifest->on_change, OnChange::signal);
   EXPECT_EQ(manifest->change_signal, SIGUSR1);
   EXPECT_EQ(manifest->prepare_timeout, Milliseconds(3'000));
+  EXPECT_EQ(manifest->data, std::vector<std::string>{"recordings"});
   ASSERT_EQ(manifest->render.size(), 1u);
   EXPECT_EQ(manifest->render[0].template_path, "/modules/recorder/recorder.conf.in");
   EXPECT_EQ(manifest->render[0].path, "/run/recorder.conf");
@@ -148,6 +150,8 @@ TEST(Manifest, EveryFieldThatIsBrokenIsNamedWithItsLine) {
       {"signal = 'SIGHUP'", ":2: signal: ", "only with on_change = \"signal\""},
       {"signal = 'SIGFOO'", ":2: signal: ", "is not a signal"},
       {"prepare_timeout = '11s'", ":2: prepare_timeout: ", "must be from 1 ms to 10 s"},
+      {"data = ['../x']", ":2: data: ", "'../x' must be the name of"},
+      {"data = ['config.txt']", ":2: data: ", "must be the name of"},
       {"render = {}", ":2: render: ", "must be an array of tables"},
       {"render = [1]", ":2: render: ", "must be a table"},
       {"render = [{ file = 'x' }]", ":2: render: ", "template is missing"},
