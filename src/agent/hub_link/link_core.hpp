@@ -29,7 +29,8 @@ class LinkOutput {
   virtual void enrol() = 0;                          // then enrolled() or attempt_failed()
   virtual void connect(std::string_view token) = 0;  // then opened() or attempt_failed(); token may be empty
   virtual void send(std::string_view text) = 0;
-  virtual void close(std::string_view reason) = 0;  // what comes from this connection later is dropped
+  virtual void close(std::string_view reason) = 0;        // what comes from this connection later is dropped
+  virtual std::size_t unsent_bytes() const { return 0; }  // of what was sent
 };
 
 struct LinkOptions {
@@ -85,6 +86,7 @@ class LinkCore {
   };
   void set_logs(LogPort& logs) { logs_ = &logs; }
   void send_log(const protocol::LogLines& lines);
+  std::size_t unsent_bytes() const { return output_.unsent_bytes(); }  // who can wait looks first
   void set_reporter(const Reporter& reporter) { reporter_ = &reporter; }
 
   State state() const { return state_; }

@@ -58,6 +58,7 @@ class LinkDriver::LinkSession final : public ws::Session {
   void send(std::string_view text) {
     if (peer_ != nullptr) peer_->send_text(text);
   }
+  std::size_t unsent_bytes() const { return peer_ == nullptr ? 0 : peer_->queued_bytes(); }
   void close(std::string_view reason) {
     ws::Peer* peer = peer_;
     detach();
@@ -118,6 +119,10 @@ void LinkDriver::send(std::string_view text) {
 
 void LinkDriver::close(std::string_view reason) {
   if (session_ != nullptr) session_->close(reason);
+}
+
+std::size_t LinkDriver::unsent_bytes() const {
+  return session_ == nullptr ? 0 : session_->unsent_bytes();
 }
 
 void LinkDriver::enrol() {

@@ -34,6 +34,7 @@ class LinkDriver final : public LinkOutput {
   void connect(std::string_view token) override;
   void send(std::string_view text) override;
   void close(std::string_view reason) override;
+  std::size_t unsent_bytes() const override;
 
  private:
   class LinkSession;

@@ -52,26 +52,32 @@ protocol::LogLine parse_log_line(std::string_view line) {
 void LogReaders::follow(const protocol::LogFollow& wish) {
   stop(wish.id);
   ModuleLog* log = log_of_(wish.module);
-  if (log == nullptr) return end(wish.id, "no module is called '" + wish.module + "'");
-  if (readers_.size() >= max_readers) return end(wish.id, "too many read this device's logs already");
-  Reader& reader = readers_[wish.id];
+  if (log == nullptr) return say_end(wish.id, "no module is called '" + wish.module + "'");
+  if (readers_.size() >= max_readers) return say_end(wish.id, "too many read this device's logs already");
+  const auto added = readers_.try_emplace(wish.id).first;
+  Reader& reader = added->second;
   reader.module = wish.module;
   for (const std::string& line : log->tail_lines(static_cast<std::size_t>(wish.lines)))
     add(reader, parse_log_line(line));
-  if (!wish.follow) return end(wish.id, "");
-  const auto following =
-      log->follow([this, id = wish.id](WallTime at, LogStream stream, std::string_view line) {
-        add(readers_.at(id),
-            {at.time_since_epoch().count(), std::string(stream_name(to_string(stream))), std::string(line)});
-        wakeup_.deadlines_changed();
-      });
-  if (!following) return end(wish.id, following.error().message);
-  reader.follower = *following;
-  tell(wish.id, reader);
+  if (wish.follow) {
+    const auto following = log->follow([this, &reader](WallTime at, LogStream stream, std::string_view line) {
+      add(reader,
+          {at.time_since_epoch().count(), std::string(stream_name(to_string(stream))), std::string(line)});
+      wakeup_.deadlines_changed();
+    });
+    if (following) {
+      reader.follower = *following;
+    } else {
+      reader.end = following.error().message;
+    }
+  } else {
+    reader.end = "";
+  }
+  tell(added);
 }
 
 void LogReaders::add(Reader& reader, protocol::LogLine line) {
-  if (reader.bytes + line.text.size() > waiting_bytes) {
+  if (reader.left_out > 0 || reader.bytes + line.text.size() > waiting_bytes) {
     ++reader.left_out;
     return;
   }
@@ -79,37 +85,43 @@ void LogReaders::add(Reader& reader, protocol::LogLine line) {
   reader.waiting.push_back(std::move(line));
 }
 
-// All that waits, in messages of bounded size.
-void LogReaders::tell(const std::string& id, Reader& reader) {
+protocol::LogLines LogReaders::next_message(const std::string& id, Reader& reader) {
   constexpr std::size_t most_lines = 1'000;
-  if (reader.left_out > 0) {
-    reader.waiting.push_back({clock_.wall().time_since_epoch().count(), "note",
-                              std::to_string(reader.left_out) + " lines came too fast and are left out"});
-  }
   protocol::LogLines message;
   message.id = id;
   std::size_t bytes = 0;
-  for (protocol::LogLine& line : reader.waiting) {
-    if (bytes + line.text.size() > message_bytes || message.lines.size() >= most_lines) {
-      send_(message);
-      message.lines.clear();
-      bytes = 0;
-    }
+  while (!reader.waiting.empty() && message.lines.size() < most_lines) {
+    protocol::LogLine& line = reader.waiting.front();
+    if (bytes > 0 && bytes + line.text.size() > message_bytes) break;
     bytes += line.text.size();
     message.lines.push_back(std::move(line));
+    reader.waiting.pop_front();
   }
-  if (!message.lines.empty()) send_(message);
-  reader.waiting.clear();
-  reader.bytes = 0;
-  reader.left_out = 0;
-  reader.next = clock_.steady() + pause;
+  reader.bytes -= std::min(reader.bytes, bytes);
+  return message;
 }
 
-void LogReaders::end(const std::string& id, std::string message) {
-  if (const auto reader = readers_.find(id); reader != readers_.end()) {
-    tell(id, reader->second);
-    forget(reader);
+// As much of what waits as the link takes.
+void LogReaders::tell(Readers::iterator found) {
+  auto& [id, reader] = *found;
+  if (!link_has_room()) {
+    held_until_ = clock_.steady() + pause;
+    return;
   }
+  reader.next = clock_.steady() + pause;
+  if (const std::uint64_t count = std::exchange(reader.left_out, 0); count > 0) {
+    reader.waiting.push_back(
+        {clock_.wall().time_since_epoch().count(), "note",
+         std::to_string(count) + " lines are left out: they came faster than the link takes them"});
+  }
+  while (!reader.waiting.empty() && link_has_room())
+    send_(next_message(id, reader));
+  if (!reader.waiting.empty() || !reader.end) return;
+  say_end(id, *std::move(reader.end));
+  forget(found);
+}
+
+void LogReaders::say_end(const std::string& id, std::string message) {
   protocol::LogLines last;
   last.id = id;
   last.ended = true;
@@ -117,9 +129,14 @@ void LogReaders::end(const std::string& id, std::string message) {
   send_(last);
 }
 
+void LogReaders::unfollow(Reader& reader) {
+  ModuleLog* log = log_of_(reader.module);
+  if (reader.follower && log != nullptr) log->unfollow(*reader.follower);
+  reader.follower.reset();
+}
+
 void LogReaders::forget(Readers::iterator reader) {
-  ModuleLog* log = log_of_(reader->second.module);
-  if (reader->second.follower && log != nullptr) log->unfollow(*reader->second.follower);
+  unfollow(reader->second);
   readers_.erase(reader);
 }
 
@@ -133,24 +150,32 @@ void LogReaders::stop_all() {
 }
 
 void LogReaders::module_gone(std::string_view module) {
-  std::vector<std::string> ids;
-  for (const auto& [id, reader] : readers_)
-    if (reader.module == module) ids.push_back(id);
-  for (const std::string& id : ids)
-    end(id, "the module's folder is gone");
+  for (auto next = readers_.begin(); next != readers_.end();) {
+    const auto reader = next++;
+    if (reader->second.module != module) continue;
+    unfollow(reader->second);
+    reader->second.end = "the module's folder is gone";
+    tell(reader);
+  }
 }
 
 void LogReaders::tick() {
   const SteadyTime now = clock_.steady();
-  for (auto& [id, reader] : readers_)
-    if (!reader.waiting.empty() && now >= reader.next) tell(id, reader);
+  if (now < held_until_) return;
+  std::vector<Readers::iterator> due;
+  for (auto reader = readers_.begin(); reader != readers_.end(); ++reader)
+    if (reader->second.waits() && now >= reader->second.next) due.push_back(reader);
+  // Who has waited longest is first: one flood does not take all that a slow link has room for.
+  std::ranges::stable_sort(due, {}, [](const auto& reader) { return reader->second.next; });
+  for (const auto reader : due)
+    tell(reader);
 }
 
 std::optional<SteadyTime> LogReaders::next_deadline() const {
   std::optional<SteadyTime> next;
   for (const auto& [id, reader] : readers_)
-    if (!reader.waiting.empty() && (!next || reader.next < *next)) next = reader.next;
-  return next;
+    if (reader.waits() && (!next || reader.next < *next)) next = reader.next;
+  return next ? std::max(*next, held_until_) : next;
 }
 
 }  // namespace starling::agent

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <map>
+#include <set>
 
 namespace starling::agent {
 namespace {
@@ -35,8 +37,14 @@ struct LogReadersTest : testing::Test, Wakeup {
   ModuleLog log{clock, folder / "m.log"};
   int wakeups = 0;
   std::vector<protocol::LogLines> sent;
+  std::size_t unsent = 0;  // by a link that sends nothing by itself
   LogReaders readers{clock, *this, [this](std::string_view module) { return module == "m" ? &log : nullptr; },
-                     [this](const protocol::LogLines& lines) { sent.push_back(lines); }};
+                     [this](const protocol::LogLines& lines) {
+                       sent.push_back(lines);
+                       for (const protocol::LogLine& line : lines.lines)
+                         unsent += line.text.size();
+                     },
+                     [this] { return unsent; }};
 };
 
 TEST_F(LogReadersTest, TellWhatWasWrittenLast) {
@@ -79,6 +87,67 @@ TEST_F(LogReadersTest, AFloodIsBounded) {
   for (const std::string& text : texts())
     bytes += text.size();
   EXPECT_LT(bytes, LogReaders::waiting_bytes + 8 * 1024);
+}
+
+TEST_F(LogReadersTest, WaitForALinkThatIsSlow) {
+  constexpr int count = 16;
+  for (int i = 0; i < count; ++i)
+    readers.follow({"r" + std::to_string(i), "m", 0, i % 2 == 0});
+  const std::string line = std::string(1000, 'x') + "\n";
+  for (int i = 0; i < 2'000; ++i) {
+    log.bytes(LogStream::out, line);
+    if (i % 100 == 0) pass(LogReaders::pause);
+  }
+  constexpr std::size_t most = LogReaders::link_bytes + LogReaders::message_bytes;
+  EXPECT_LE(unsent, most);
+  ASSERT_TRUE(readers.next_deadline()) << "they look again by themselves";
+  int rounds = 0;
+  for (; std::exchange(unsent, 0) > 0 && rounds < 1'000; ++rounds) {
+    pass(LogReaders::pause);
+    EXPECT_LE(unsent, most);
+  }
+  EXPECT_LT(rounds, 1'000);
+  pass(Seconds(60));  // the log has room again
+  log.bytes(LogStream::out, "the last\n");
+  pass(LogReaders::pause);
+  std::map<std::string, std::vector<std::string>> by_reader;
+  for (const protocol::LogLines& message : sent)
+    for (const protocol::LogLine& one : message.lines)
+      by_reader[message.id].push_back(one.text);
+  ASSERT_EQ(by_reader.size(), count / 2u);
+  for (const auto& [id, texts] : by_reader) {
+    EXPECT_EQ(texts.back(), "the last") << id;
+    EXPECT_THAT(texts, testing::Contains(HasSubstr("lines are left out"))) << id;
+  }
+}
+
+TEST_F(LogReadersTest, TakeTurnsOnASlowLink) {
+  for (const char* id : {"a", "b", "c", "d"})
+    readers.follow({id, "m", 0, true});
+  const std::string line = std::string(1000, 'x') + "\n";
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < 300; ++i)
+      log.bytes(LogStream::out, line);
+    pass(LogReaders::pause);
+    pass(Seconds(60));  // the log has room again
+    unsent = 0;
+  }
+  std::set<std::string> told;
+  for (const protocol::LogLines& message : sent)
+    told.insert(message.id);
+  EXPECT_EQ(told.size(), 4u);
+}
+
+TEST_F(LogReadersTest, AnEndWaitsForWhatIsBeforeIt) {
+  log.bytes(LogStream::out, "one\n");
+  unsent = LogReaders::link_bytes;
+  readers.follow({"a", "m", 1, false});
+  EXPECT_TRUE(sent.empty());
+  unsent = 0;
+  pass(LogReaders::pause);
+  EXPECT_THAT(texts(), ElementsAre("stdout one"));
+  EXPECT_TRUE(sent.back().ended);
+  EXPECT_FALSE(readers.next_deadline());
 }
 
 TEST_F(LogReadersTest, SayWhyThereIsNothing) {

@@ -53,7 +53,8 @@ Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock
       readers_(
           clock, wakeup,
           [this](std::string_view module) { return has(module) ? &outputs_.log_of(module) : nullptr; },
-          [this](const protocol::LogLines& lines) { device_->link().send_log(lines); }),
+          [this](const protocol::LogLines& lines) { device_->link().send_log(lines); },
+          [this] { return device_->link().unsent_bytes(); }),
       notify_(executor, clock, trees_, *this, log_),
       examiner_(trees_.cgroups() ? &*trees_.cgroups() : nullptr,
                 [this](std::string_view module) {
