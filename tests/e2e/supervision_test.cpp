@@ -288,6 +288,10 @@ TEST_F(Supervision, AModuleThatComesOrGoesWhileTheAgentRuns) {
   sleeper("late", false);
   eventually("it to be seen", [&] { return device.ctl({"module", "show", "late"}).status == 0; });
   device.command("enable", "late");
+  fs::create_directories(device.modules() / "Not A Name");
+  eventually("what cannot be a module to be shown", [&] {
+    return device.ctl({"module", "list"}).output.find("rename it") != std::string::npos;
+  });
   fs::remove_all(device.modules() / "late");
   eventually("it to be gone", [&] {
     return device.ctl({"module", "show", "late"}).status == 1 && device.module_processes().empty();

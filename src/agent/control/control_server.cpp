@@ -289,6 +289,11 @@ Result<void> ControlServer::logs(const Shared& connection, const JsonObject& req
   if (!id) return fail(id);
   connection->followed = *module;
   connection->follower = *id;
+  connection->observer = supervisor_.observe([this, told = connection.get()] {
+    if (supervisor_.has(told->followed)) return;
+    told->say(refusal({ErrorCode::not_found, "the folder of module '" + told->followed + "' is gone", ""}));
+    told->finish();
+  });
   return {};
 }
 

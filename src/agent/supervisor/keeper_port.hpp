@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "agent/supervisor/notify.hpp"
 #include "base/clock.hpp"
 #include "base/file_descriptor.hpp"
 
@@ -78,6 +79,7 @@ struct KeptChild {
   bool in_cgroup = false;         // it was put into the cgroup that was asked for
   std::optional<ChildExit> exit;  // nullopt: it runs
   ChildStreams streams;
+  std::vector<NotifyMessage> last_words;  // of one that has ended, for whoever knows it only now
 };
 
 struct KeeperGreeting {

@@ -77,7 +77,8 @@ KeptChild from_keeper(keeper::HeldChild child, std::vector<FileDescriptor> descr
                  .start_time = child.start,
                  .in_cgroup = child.in_cgroup,
                  .exit = {},
-                 .streams = {}};
+                 .streams = {},
+                 .last_words = {}};
   if (child.exit) kept.exit = from_keeper(*child.exit);
   for (std::size_t i = 0; i < descriptors.size() && i < child.handles.size(); ++i) {
     switch (child.handles[i]) {

@@ -36,7 +36,7 @@ ModuleWatch::ModuleWatch(const asio::any_io_executor& executor, Changed changed,
 
 ModuleWatch::~ModuleWatch() = default;
 
-Result<void> ModuleWatch::start(const std::filesystem::path& modules_folder) {
+Result<void> ModuleWatch::open(const std::filesystem::path& modules_folder) {
   const int handle = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (handle < 0) return fail(ErrorCode::io, std::string("inotify: ") + std::strerror(errno));
   watch_ = std::make_unique<Watch>(executor_, handle);
@@ -51,8 +51,11 @@ Result<void> ModuleWatch::start(const std::filesystem::path& modules_folder) {
   }
   std::set<std::string> found;
   watch_all(found);
-  tasks_.start("module watch", run());
   return {};
+}
+
+void ModuleWatch::start() {
+  if (watch_) tasks_.start("module watch", run());
 }
 
 asio::awaitable<void> ModuleWatch::stop() {
@@ -70,7 +73,7 @@ void ModuleWatch::watch_all(std::set<std::string>& found) {
   for (auto entry = std::filesystem::directory_iterator(folder_, error);
        !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
     const std::string name = entry->path().filename().string();
-    if (!valid_module_name(name) || count == max_modules) continue;
+    if (name.starts_with('.') || count == 4 * max_modules) continue;
     ++count;
     watch_module(name);
     found.insert(name);
@@ -78,6 +81,7 @@ void ModuleWatch::watch_all(std::set<std::string>& found) {
 }
 
 void ModuleWatch::watch_module(const std::string& name) {
+  if (!valid_module_name(name)) return;
   const int number = add_watch(folder_ / name, of_files);  // the same folder again is the same watch
   if (number >= 0 && (modules_.size() < 2 * max_modules || modules_.contains(number))) {
     modules_[number] = name;
@@ -102,7 +106,7 @@ void ModuleWatch::watch_anew(std::set<std::string>& changed) {
 void ModuleWatch::take(int watch, std::uint32_t mask, std::string_view name, std::set<std::string>& changed) {
   if ((mask & IN_Q_OVERFLOW) != 0) return watch_anew(changed);  // something was lost
   if (watch == folder_watch_) {
-    if (!valid_module_name(name)) return;
+    if (name.empty() || name.starts_with('.')) return;
     if ((mask & (IN_CREATE | IN_MOVED_TO)) != 0) watch_module(std::string(name));
     changed.emplace(name);
     return;

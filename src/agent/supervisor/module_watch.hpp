@@ -21,15 +21,16 @@ namespace starling::agent {
 class ModuleWatch {
  public:
   // Once for each module, however much was written; also for what the agent itself wrote. It has come if its
-  // folder is there now, and is gone if not.
+  // folder is there now, and is gone if not. The name may be one that no module can have, or a file's.
   using Changed = std::function<void(std::string_view module)>;
 
   ModuleWatch(const asio::any_io_executor& executor, Changed changed, Logger log);
   ~ModuleWatch();
 
-  // Errors: io (the kernel's limit of watches is reached, the folder is missing); changes are then seen at
-  // the next start only.
-  Result<void> start(const std::filesystem::path& modules_folder);
+  // What happens from now on is noticed. Errors: io (the kernel's limit of watches is reached, the folder is
+  // missing); changes are then seen at the next start only.
+  Result<void> open(const std::filesystem::path& modules_folder);
+  void start();  // tells it
   asio::awaitable<void> stop();
 
  private:

@@ -25,7 +25,8 @@ struct Watched : testing::Test {
     fs::remove_all(base);
     fs::create_directories(root / "one");
     fs::create_directories(root / "two");
-    EXPECT_TRUE(watch.start(root));
+    EXPECT_TRUE(watch.open(root));
+    watch.start();
   }
   ~Watched() override {
     TaskGroup stopping(context.get_executor(), {});
@@ -73,11 +74,27 @@ TEST_F(Watched, EditsAreNoticedOnce) {
 TEST_F(Watched, ModulesComeAndGo) {
   fs::create_directories(root / "three");
   fs::create_directories(root / "No Module");
-  EXPECT_THAT(look(), ElementsAre("three"));
+  fs::create_directories(root / ".hidden");
+  EXPECT_THAT(look(), ElementsAre("No Module", "three")) << "who cannot be a module is told so";
   put("three/config.txt", "enabled = true\n");
   EXPECT_THAT(look(), ElementsAre("three"));
   fs::remove_all(root / "one");
   EXPECT_THAT(look(), ElementsAre("one"));
+}
+
+TEST_F(Watched, WhatComesBeforeTheyAreToldIsNotMissed) {
+  ModuleWatch early(context.get_executor(), [this](std::string_view module) { changed.emplace_back(module); },
+                    {});
+  ASSERT_TRUE(early.open(root));
+  fs::create_directories(base / "other/three");
+  fs::rename(base / "other/three", root / "three");
+  EXPECT_THAT(look(), ElementsAre("three"));
+  early.start();
+  EXPECT_THAT(look(), ElementsAre("three"));
+  TaskGroup stopping(context.get_executor(), {});
+  stopping.start("stop", early.stop());
+  while (stopping.running() > 0)
+    context.run_one();
 }
 
 TEST_F(Watched, AModuleThatWritesALotIsStillOneChange) {
@@ -116,7 +133,8 @@ TEST_F(Watched, ALinkToTheFolderIsTurned) {
   ModuleWatch linked(context.get_executor(),
                      [this](std::string_view module) { changed.emplace_back(module); }, {});
   fs::create_directory_symlink(root, base / "link");
-  ASSERT_TRUE(linked.start(base / "link/"));
+  ASSERT_TRUE(linked.open(base / "link/"));
+  linked.start();
   fs::create_directory_symlink(base / "next", base / "turned");
   fs::rename(base / "turned", base / "link");
   EXPECT_THAT(look_until("three"), ElementsAre("one", "three", "two"));
@@ -129,7 +147,7 @@ TEST_F(Watched, ALinkToTheFolderIsTurned) {
 TEST(ModuleWatch, AFolderThatIsNotThereIsAnError) {
   asio::io_context context;
   ModuleWatch watch(context.get_executor(), {}, {});
-  EXPECT_EQ(watch.start("/nonexistent/modules").error().code, ErrorCode::io);
+  EXPECT_EQ(watch.open("/nonexistent/modules").error().code, ErrorCode::io);
 }
 
 }  // namespace

@@ -76,19 +76,23 @@ void NotifyReader::detach(std::string_view child_id) {
   sources_.erase(found);
 }
 
-void NotifyReader::drain(std::string_view child_id) {
+std::vector<NotifyMessage> NotifyReader::drain(std::string_view child_id) {
+  std::vector<NotifyMessage> messages;
   const auto found = sources_.find(child_id);
-  if (found == sources_.end()) return;
-  const std::shared_ptr<Source> source = found->second;
-  read_some(*source, burst);
+  if (found == sources_.end()) return messages;
+  read_some(*found->second, burst, [&](const NotifyMessage& message) { messages.push_back(message); });
+  return messages;
 }
 
 asio::awaitable<void> NotifyReader::read(std::shared_ptr<Source> source) {
+  const Heard heard = [this, &id = source->child_id](const NotifyMessage& message) {
+    listener_.notified(id, message);
+  };
   while (source->open) {
     const auto [error] =
         co_await source->socket.async_wait(asio::posix::descriptor_base::wait_read, tuple_awaitable);
     if (error || !source->open) co_return;
-    const int count = read_some(*source, most_at_once);
+    const int count = read_some(*source, most_at_once, heard);
     if (!source->open || source->messages.left(message_rate, clock_.steady()) >= 1) {
       if (count < most_at_once) source->flooding = false;
       continue;
@@ -102,13 +106,13 @@ asio::awaitable<void> NotifyReader::read(std::shared_ptr<Source> source) {
   }
 }
 
-int NotifyReader::read_some(Source& source, int most) {
+int NotifyReader::read_some(Source& source, int most, const Heard& heard) {
   int count = 0;
   while (count < most && source.open && source.messages.take_all(message_rate, clock_.steady(), 1)) {
     const auto datagram = receive_notify(source.socket.native_handle());
     if (datagram && *datagram) {
       ++count;
-      take(source, **datagram);
+      take(source, **datagram, heard);
       continue;
     }
     source.messages.earn(1);
@@ -121,7 +125,7 @@ int NotifyReader::read_some(Source& source, int most) {
   return count;
 }
 
-void NotifyReader::take(Source& source, const NotifyDatagram& datagram) {
+void NotifyReader::take(Source& source, const NotifyDatagram& datagram, const Heard& heard) {
   const Membership sender =
       datagram.pid > 0 ? trees_.membership(source.module, datagram.pid) : Membership::stranger;
   // A sender that is gone already, such as systemd-notify, cannot be looked up: its user must do.
@@ -142,7 +146,7 @@ void NotifyReader::take(Source& source, const NotifyDatagram& datagram) {
     tell(source, fmt::format("sd_notify: MAINPID={} is not of this module: ignored", *message->main_pid));
     message->main_pid.reset();
   }
-  listener_.notified(source.child_id, *message);
+  heard(*message);
 }
 
 void NotifyReader::tell(Source& source, std::string_view problem) {

@@ -8,10 +8,12 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agent/supervisor/notify.hpp"
 #include "agent/supervisor/process_tree.hpp"
@@ -42,15 +44,16 @@ class NotifyReader {
 
   // `uid` is whom the module runs as. A socket that was attached as the same child is replaced.
   void attach(std::string_view child_id, std::string_view module, std::uint32_t uid, FileDescriptor socket);
-  // What a child that has ended had said before; within the limits.
-  void drain(std::string_view child_id);
+  // What a child that has ended had said before, and nobody was told; within the limits.
+  std::vector<NotifyMessage> drain(std::string_view child_id);
   void detach(std::string_view child_id);
 
  private:
   struct Source;
   asio::awaitable<void> read(std::shared_ptr<Source> source);
-  int read_some(Source& source, int most);
-  void take(Source& source, const struct NotifyDatagram& datagram);
+  using Heard = std::function<void(const NotifyMessage&)>;
+  int read_some(Source& source, int most, const Heard& heard);
+  void take(Source& source, const struct NotifyDatagram& datagram, const Heard& heard);
   void tell(Source& source, std::string_view problem);
 
   asio::any_io_executor executor_;

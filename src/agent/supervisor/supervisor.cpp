@@ -80,6 +80,11 @@ Result<void> Supervisor::load(DeviceCore& device) {
   core_ = std::make_unique<SupervisorCore>(
       ProcessPorts{clock_, keeper_, static_cast<TreePort&>(*this), environment_}, examiner_, recovery_,
       mirror_, static_cast<SupervisorListener&>(*this), SeededRandom(options_.seed), log_);
+  // Before they are looked for: none comes between.
+  if (auto watching = watch_.open(options_.modules); !watching) {
+    log_.warning("changes of module folders are found at the next start only",
+                 {{"error", watching.error().message}});
+  }
   const auto found = find_modules(options_.modules, system_account);
   if (!found) return fail(found);
   device_->section().run_by(*this);
@@ -128,32 +133,32 @@ void Supervisor::toggle_as_edited(const std::string& module, bool enabled) {
 }
 
 void Supervisor::folder_changed(std::string_view module) {
-  const auto known = folders_.find(module);
+  const FoundModule found = find_module(options_.modules, module, system_account);
+  const auto known = folders_.find(found.name);
   std::error_code unreadable;
   const bool there = std::filesystem::is_directory(options_.modules / module, unreadable);
   if (!there) {
     if (known == folders_.end()) return;
-    log_.warning("the folder of a module is gone", {{"module", module}});
-    core_->remove(module);
-    mirror_.forget(module);
-    readers_.module_gone(module);
+    log_.warning("the folder of a module is gone", {{"module", found.name}});
+    readers_.module_gone(found.name);
+    mirror_.forget(found.name);
     folders_.erase(known);
+    core_->remove(found.name);
     device_->link().modules_came_or_went();
     return wakeup_.deadlines_changed();
   }
-  const FoundModule found = find_module(options_.modules, module, system_account);
   if (known == folders_.end()) {
-    log_.info("a module has come", {{"module", module}});
+    log_.info("a module has come", {{"module", found.name}});
     add(found);
     device_->link().modules_came_or_went();
     return wakeup_.deadlines_changed();
   }
   if (const Digest text = manifest_text(found); text != known->second.manifest_text) {
-    log_.info("the manifest of a module has changed", {{"module", module}});
+    log_.info("the manifest of a module has changed", {{"module", found.name}});
     known->second.manifest_text = text;
     if (found.manifest) known->second.manifest = *found.manifest;
-    core_->replace_manifest(module, found.manifest);
-    device_->section().manifest_changed(module);
+    core_->replace_manifest(found.name, found.manifest);
+    device_->section().manifest_changed(found.name);
   }
   config_changed(found);
   wakeup_.deadlines_changed();
@@ -176,10 +181,7 @@ void Supervisor::config_changed(const FoundModule& found) {
 
 Result<void> Supervisor::start(std::function<void()> ended) {
   ended_ = std::move(ended);
-  if (auto watching = watch_.start(options_.modules); !watching) {
-    log_.warning("changes of module folders are found at the next start only",
-                 {{"error", watching.error().message}});
-  }
+  watch_.start();
   return keeper_.start(static_cast<KeeperListener&>(*this));
 }
 
@@ -255,11 +257,11 @@ void Supervisor::attached(const KeeperGreeting& keeper, std::vector<KeptChild> c
   log_.debug("the keeper's list", {{"keeper", keeper.pid}, {"children", children.size()}});
   for (KeptChild& child : children) {
     take(child);
-    if (child.exit) notify_.drain(child.id);
+    if (!child.exit) continue;
+    child.last_words = notify_.drain(child.id);
+    notify_.detach(child.id);
   }
   core_->attached(children);
-  for (const KeptChild& child : children)
-    if (child.exit) notify_.detach(child.id);
   wakeup_.deadlines_changed();
 }
 
@@ -275,7 +277,8 @@ void Supervisor::spawn_failed(const SpawnFailure& failure) {
 }
 
 void Supervisor::exited(std::string_view id, const ChildExit& exit) {
-  notify_.drain(id);  // it may have said READY before it ended
+  for (const NotifyMessage& message : notify_.drain(id))  // it may have said READY before it ended
+    core_->notified(id, message);
   core_->exited(id, exit);
   notify_.detach(id);
   wakeup_.deadlines_changed();
@@ -328,9 +331,19 @@ void Supervisor::modules_changed() {
   device_->link().report_changed();
   device_->section().modules_changed();
   if (const SettingsTrial now = trial(); !now.failure.empty()) device_->settings().unhealthy(now.failure);
+  tell_observers();
+}
+
+void Supervisor::tell_observers() {
   const auto observers = observers_;  // one may go meanwhile
   for (const auto& [id, observer] : observers)
     if (observers_.contains(id)) observer();
+}
+
+void Supervisor::module_removed(std::string_view module) {
+  if (folders_.contains(module)) return;
+  tell_observers();
+  outputs_.forget(module);
 }
 
 void Supervisor::module_died(std::string_view module, const DeathReport&, bool unexpected) {

@@ -76,7 +76,8 @@ class Supervisor final : public ModuleSupervision,
   bool has(std::string_view module) const override { return folders_.contains(module); }
   ModuleLog& log_of(std::string_view module) { return outputs_.log_of(module); }
   JsonObject describe(const ModuleStatus& status) const;
-  // Called after every change of a module's state; it may stop observing, and call anything else later.
+  // Called after every change of a module's state, and when one is gone, while its log is still there; it may
+  // stop observing, and call anything else later.
   using Observer = std::function<void()>;
   std::uint32_t observe(Observer observer);
   void stop_observing(std::uint32_t id) { observers_.erase(id); }
@@ -113,6 +114,7 @@ class Supervisor final : public ModuleSupervision,
   void notified(std::string_view child_id, const NotifyMessage& message) override;
   // SupervisorListener
   void modules_changed() override;
+  void module_removed(std::string_view module) override;
   void module_died(std::string_view module, const DeathReport& report, bool unexpected) override;
   void enable_reverted(std::string_view module, std::string_view why) override;
   void alert(const SupervisorAlert& alert) override;
@@ -132,6 +134,7 @@ class Supervisor final : public ModuleSupervision,
   void toggle_as_edited(const std::string& module, bool enabled);
   void config_changed(const FoundModule& found);
   void take(KeptChild& child);
+  void tell_observers();
   void settings_changed(const SettingsChange& change);
   bool is_on_trial(const Folder& folder) const;
   void look_at_board();

@@ -25,6 +25,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
     std::int32_t pid = 0;  // 0: asked for, not yet made
     std::optional<ChildExit> exit;
     bool told = false;  // its exit
+    std::vector<NotifyMessage> last_words;
   };
   struct Signal {
     ChildId id;
@@ -126,7 +127,7 @@ class SupervisorBench : public SupervisorListener {
   std::unique_ptr<ConfigMirror> mirror;
   std::unique_ptr<SupervisorCore> core;
 
-  std::vector<std::string> deaths, reverts;
+  std::vector<std::string> deaths, reverts, removed;
   std::vector<SupervisorAlert> alerts;
   std::vector<std::string> answers;  // "idle", "conflict", ...
   int changes = 0;                   // told
@@ -277,6 +278,7 @@ class SupervisorBench : public SupervisorListener {
 
   // SupervisorListener
   void modules_changed() override { ++changes; }
+  void module_removed(std::string_view name) override { removed.emplace_back(name); }
   void module_died(std::string_view name, const DeathReport&, bool unexpected) override {
     if (unexpected) deaths.emplace_back(name);
   }
@@ -293,6 +295,7 @@ class SupervisorBench : public SupervisorListener {
     kept.pid = child.pid;
     kept.start_time = static_cast<std::uint64_t>(child.pid) * 100;
     kept.exit = child.exit;
+    kept.last_words = child.last_words;
     return kept;
   }
 

@@ -173,9 +173,16 @@ void SupervisorCore::take_over(std::span<const KeptChild> children, const StartP
     } else {
       module->adopt(child, name->run, recovery_.was_ready(name->module, name->run),
                     recovery_.was_recording(name->module, name->run));
-      if (child.exit) exited(child.id, *child.exit);
+      exited_meanwhile(*module, name->run, child);
     }
   }
+}
+
+void SupervisorCore::exited_meanwhile(SupervisedModule& module, std::uint64_t run, const KeptChild& child) {
+  if (!child.exit) return;
+  for (const NotifyMessage& message : child.last_words)
+    module.notified(run, message);
+  exited(child.id, *child.exit);
 }
 
 // One that nobody waits for. Its module may have a newer one, and the tree is that one's.
@@ -216,7 +223,7 @@ void SupervisorCore::compare(std::span<const KeptChild> children, bool reconnect
       continue;
     } else {
       module->spawned(name->run, child.pid, child.start_time);
-      if (child.exit) exited(child.id, *child.exit);
+      exited_meanwhile(*module, name->run, child);
     }
     known.insert(name->module);
   }
@@ -336,6 +343,7 @@ void SupervisorCore::settle() {
     }
     modules_.erase(*name);
     std::erase(sequence_, *name);
+    outbox_.push_back([this, gone = *name] { listener_.module_removed(gone); });
     name = leaving_.erase(name);
   }
   if (!health_check_at_) check_health();

@@ -44,7 +44,8 @@ constexpr std::string_view to_string(SupervisorAlert::Kind kind) {
 class SupervisorListener {
  public:
   virtual ~SupervisorListener() = default;
-  virtual void modules_changed() = 0;  // journal() and statuses() have news
+  virtual void modules_changed() = 0;                        // journal() and statuses() have news
+  virtual void module_removed(std::string_view module) = 0;  // the last of its processes has ended, too
   virtual void module_died(std::string_view module, const DeathReport& report, bool unexpected) = 0;
   // The generation goes back to what it was, and the hub is told.
   virtual void enable_reverted(std::string_view module, std::string_view why) = 0;
@@ -120,6 +121,7 @@ class SupervisorCore final : private ModuleHost {
   void begin(std::span<const KeptChild> children);
   void take_over(std::span<const KeptChild> children, const StartPlan& plan);
   void compare(std::span<const KeptChild> children, bool reconnected);
+  void exited_meanwhile(SupervisedModule& module, std::uint64_t run, const KeptChild& child);
   void end_run(const KeptChild& child);
   void end_gone(const KeptChild& child, const RunName& name);
   void settle();

@@ -410,10 +410,29 @@ TEST_F(SupervisorCoreTest, AModuleGoesWhenItsFolderIsGone) {
   EXPECT_EQ(state("a"), stopping);
   command("a", enable);
   EXPECT_THAT(answers, ElementsAre("a: not_found"));
+  EXPECT_THAT(removed, IsEmpty());
   exit("a", 0);
   EXPECT_FALSE(core->status("a"));
+  EXPECT_THAT(removed, ElementsAre("a"));
   core->add("a", *manifests.at("a"), true);
   EXPECT_EQ(state("a"), starting);
+}
+
+TEST_F(SupervisorCoreTest, WhatAModuleSaidBeforeItEndedCountsAlsoWhileTheAgentWasAway) {
+  module("job", true).retry = Retry::on_failure;
+  start_agent();
+  make("job");
+  const ChildId id = present("job");
+  kill_agent();
+  FakeBoard::Child& child = board.children.at(id);
+  FakeBoard::end(child, 0);
+  child.exit->kind = ChildExit::Kind::exited;
+  NotifyMessage ready;
+  ready.ready = true;
+  child.last_words = {ready};
+  start_agent();
+  EXPECT_EQ(state("job"), disabled);
+  EXPECT_TRUE(status("job").finished) << "it had been ready, and ended well";
 }
 
 TEST_F(SupervisorCoreTest, AFolderThatComesBackWhileItsModuleStops) {
@@ -424,6 +443,7 @@ TEST_F(SupervisorCoreTest, AFolderThatComesBackWhileItsModuleStops) {
   core->add("a", *manifests.at("a"), true);
   exit("a", 0);
   EXPECT_EQ(state("a"), starting);
+  EXPECT_THAT(removed, IsEmpty());
 }
 
 // ---- observers
