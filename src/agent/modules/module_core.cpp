@@ -39,12 +39,8 @@ void ModuleCore::line(ModuleId id, std::string_view text) {
   if (const auto* answer = std::get_if<wire::Committed>(&*message)) return committed(module, *answer);
   if (const auto* edit = std::get_if<wire::Set>(&*message)) return set(id, *edit);
   if (const auto* answer = std::get_if<wire::ActionResult>(&*message)) return acted(id, *answer);
-  if (const auto* state = std::get_if<wire::State>(&*message)) {
-    module.state = state->state;
-    module.status = protocol::excerpt(state->status, max_status_bytes);
-    listener_.module_said_state(module.name, module.state, module.status);
-    listener_.modules_changed();
-  } else if (const auto* unknown = std::get_if<protocol::Unknown>(&*message)) {
+  if (const auto* state = std::get_if<wire::State>(&*message)) return said(id, module, *state);
+  if (const auto* unknown = std::get_if<protocol::Unknown>(&*message)) {
     refuse(id, "unknown message type '" + unknown->type + "', ignored", false);
   }
 }
@@ -106,6 +102,18 @@ void ModuleCore::committed(Module& module, const wire::Committed& answer) {
   if (module.phase != Phase::committing || answer.hash != module.target) return;
   module.phase = Phase::running;
   check_committed();
+}
+
+void ModuleCore::said(ModuleId id, Module& module, const wire::State& said) {
+  if (said.state != "idle" && said.state != "recording") {
+    return refuse(
+        id, "state: '" + protocol::excerpt(said.state, 64) + "' is no state; there are idle and recording",
+        false);
+  }
+  module.state = said.state;
+  module.status = protocol::excerpt(said.status, max_status_bytes);
+  listener_.module_said_state(module.name, module.state, module.status);
+  listener_.modules_changed();
 }
 
 void ModuleCore::set(ModuleId id, const wire::Set& set) {

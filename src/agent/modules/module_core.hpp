@@ -110,6 +110,7 @@ class ModuleCore final : public ModulePort {
   void hello(ModuleId id, Module& module, const protocol::module::Hello& hello);
   void prepared(Module& module, const protocol::module::Prepared& answer);
   void committed(Module& module, const protocol::module::Committed& answer);
+  void said(ModuleId id, Module& module, const protocol::module::State& said);
   void set(ModuleId id, const protocol::module::Set& set);
   void acted(ModuleId id, const protocol::module::ActionResult& answer);
   void fail_actions(const std::function<bool(const Asked&)>& which, const std::string& why);

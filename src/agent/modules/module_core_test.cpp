@@ -255,6 +255,16 @@ TEST_F(ModuleTest, ReportsWhatModulesSay) {
   EXPECT_EQ(Json(core.report()), *parse_json(R"({"a":{"state":"recording","status":"loud"}})"));
 }
 
+TEST_F(ModuleTest, AWordThatIsNoStateIsRefused) {
+  const ModuleId id = hello("a", {"hotword"});
+  core.line(id, wire::encode(wire::State{"recording", "loud"}));
+  core.line(id, wire::encode(wire::State{"paused", ""}));
+  ASSERT_NE(last<wire::Refused>(id), nullptr);
+  EXPECT_FALSE(last<wire::Refused>(id)->fatal);
+  EXPECT_THAT(last<wire::Refused>(id)->message, testing::HasSubstr("'paused'"));
+  EXPECT_EQ(Json(core.report()), *parse_json(R"({"a":{"state":"recording","status":"loud"}})"));
+}
+
 TEST_F(ModuleTest, ALongStatusIsNotCutWithinACharacter) {
   const ModuleId id = hello("a", {"hotword"});
   core.line(id, wire::encode(wire::State{

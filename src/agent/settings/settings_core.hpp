@@ -109,6 +109,7 @@ class SettingsCore {
   std::vector<protocol::PendingEdit> pending_edits() const;  // not settled yet
   void mark_edits_sent() { journal_.mark_sent(); }
   const std::vector<Drift>& drift() const { return drift_; }
+  void note_drift(std::string kind, std::string message);  // also of what is not settings
   JsonObject report() const;
   Subscriptions& subscriptions() { return subscriptions_; }
   const protocol::Catalog& catalog() const { return catalog_; }
@@ -191,7 +192,6 @@ class SettingsCore {
   void absorb_hand_edit();
   void write_override(const std::string& content);
   void keep_override_aside();
-  void note_drift(std::string kind, std::string message);
   JournalEntries unexpired_edits() const;
   void expire_accepted_edits(std::int64_t up_to_revision);
   void keep_sent_edits();

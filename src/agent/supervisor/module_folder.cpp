@@ -55,6 +55,13 @@ FoundModule broken(const fs::path& folder, std::string_view name, std::string wh
 Result<ModuleManifest> manifest_in(const fs::path& folder, std::string_view name,
                                    const AccountLookup& accounts) {
   const auto text = read_file(folder / "module.toml", max_manifest_bytes);
+  if (!text && text.error().code == ErrorCode::not_found) {
+    return fail(
+        ErrorCode::not_found,
+        fmt::format("{0}/module.toml is missing: write one that names the program, exec = \"PROGRAM\", "
+                    "or move the folder away if it is no module",
+                    name));
+  }
   if (!text) return fail(text, name);
   return parse_manifest(*text, name, folder.string(), accounts);
 }

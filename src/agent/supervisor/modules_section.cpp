@@ -36,7 +36,10 @@ ModulesSection::ModulesSection(Disk& disk, const Clock& clock, SettingsCore& set
       journal_(disk, clock, EditJournal::modules_path, log) {}
 
 Result<void> ModulesSection::start() {
-  if (auto opened = journal_.open(); !opened) return fail(opened);
+  const auto drift = journal_.open();
+  if (!drift) return fail(drift);
+  for (const Drift& one : *drift)
+    settings_.note_drift(one.kind, one.message);
   return {};
 }
 

@@ -100,6 +100,17 @@ TEST_F(ModulesSectionTest, BeginsEmptyAndAsksForNothing) {
   EXPECT_FALSE(section->said("recorder"));
 }
 
+TEST_F(ModulesSectionTest, ADamagedJournalIsMovedAsideAndIsDrift) {
+  toggle("recorder", true);
+  bench.disk.put(EditJournal::modules_path, "{\"edits\"");
+  start();
+  ASSERT_EQ(bench.core->drift().size(), 1u);
+  EXPECT_EQ(bench.core->drift()[0].kind, "corruption");
+  EXPECT_THAT(bench.core->drift()[0].message, testing::HasSubstr("corrupt-module_edits.json"));
+  EXPECT_FALSE(section->said("recorder"));
+  EXPECT_TRUE(bench.disk.content("corrupt-module_edits.json"));
+}
+
 TEST_F(ModulesSectionTest, IsProvisionalUntilItsModulesAreReady) {
   const auto offer = update(4, R"({"recorder":{"enabled":true}})");
   section->offer(offer);
