@@ -5,6 +5,7 @@
 
 #include "agent/identity.hpp"
 #include "agent/supervisor/config_txt_files.hpp"
+#include "base/files.hpp"
 
 namespace starling::agent {
 namespace {
@@ -26,7 +27,7 @@ Result<void> erase_data(const ModuleManifest& manifest) {
     std::filesystem::remove_all(path, error);
     if (error) return fail(ErrorCode::io, "erasing " + path.string() + ": " + error.message());
   }
-  return {};
+  return manifest.data.empty() ? Result<void>() : fsync_folder(manifest.folder);
 }
 
 Result<void> reset_modules(Disk& disk, const std::filesystem::path& folder, Logger log) {

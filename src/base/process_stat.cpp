@@ -1,24 +1,14 @@
 #include "base/process_stat.hpp"
 
 #include <algorithm>
-#include <charconv>
+
+#include "base/leading_number.hpp"
 
 namespace starling {
-namespace {
-
-template <typename Number>
-std::optional<Number> number_of(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{}) return {};
-  return number;
-}
-
-}  // namespace
 
 std::optional<ProcessEntry> parse_process_stat(std::string_view text) {
   ProcessEntry entry;
-  const auto pid = number_of<std::int32_t>(text);
+  const auto pid = leading_number<std::int32_t>(text);
   // The name of the program stands in brackets and may hold brackets and blanks itself.
   const auto name_end = text.rfind(") ");
   if (!pid || name_end == std::string_view::npos || name_end + 2 >= text.size()) return {};
@@ -31,7 +21,7 @@ std::optional<ProcessEntry> parse_process_stat(std::string_view text) {
   for (int field = 3; field <= start_time_field; ++field) {
     const std::string_view word = text.substr(0, text.find(' '));
     if (word.empty()) return {};
-    const auto number = number_of<std::int64_t>(word);
+    const auto number = leading_number<std::int64_t>(word);
     if (!number && field != 3) return {};
     switch (field) {
       case 4: entry.parent = static_cast<std::int32_t>(*number); break;

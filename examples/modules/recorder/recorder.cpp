@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <numbers>
 #include <vector>
 
@@ -27,6 +28,11 @@ std::vector<std::int16_t> tone(std::uint32_t first, std::uint32_t count) {
     samples[i] = static_cast<std::int16_t>(3'000 * std::sin(2 * std::numbers::pi * turns));
   }
   return samples;
+}
+
+void say(const char* what, const WavFile& file) {
+  std::printf("recorder: %s %s (%.1f s)\n", what, file.path().c_str(), file.seconds());
+  std::fflush(stdout);  // a pipe is buffered otherwise
 }
 
 }  // namespace
@@ -63,6 +69,7 @@ Result<void> Recorder::start() {
   }
   state_ = State::recording;
   heard_until_ = clock_.steady();
+  say("recording", *file_);
   return {};
 }
 
@@ -70,6 +77,7 @@ Result<void> Recorder::pause() {
   if (!recording()) return fail(ErrorCode::failed_precondition, "it is not recording");
   if (auto heard = advance(); !heard) return heard;
   state_ = State::paused;
+  say("paused", *file_);
   return file_->sync();
 }
 
@@ -82,6 +90,7 @@ Result<void> Recorder::finish() {
   if (state_ == State::idle) return {};
   if (auto heard = advance(); !heard) return heard;
   state_ = State::idle;
+  say("finished", *file_);
   return file_->sync();
 }
 

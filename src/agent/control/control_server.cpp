@@ -7,6 +7,8 @@
 #include <boost/asio/write.hpp>
 
 #include "agent/supervisor/module_report.hpp"
+#include "base/json_text.hpp"
+#include "base/nearest_name.hpp"
 
 namespace starling::agent {
 namespace {
@@ -30,6 +32,12 @@ JsonObject success() {
   return json;
 }
 
+JsonObject named(std::string_view name, const Json& description) {
+  JsonObject module = description.get_object();
+  module["name"] = name;
+  return module;
+}
+
 JsonObject log_line(std::string_view text) {
   JsonObject json;
   json["line"] = text;
@@ -48,11 +56,10 @@ struct ControlServer::Connection {
   void say(const JsonObject& line) {
     if (finished) return;
     if (unsent.size() > max_unsent_bytes) {
-      unsent +=
-          boost::json::serialize(refusal({ErrorCode::too_large, "too slow a reader: it is left", ""})) + "\n";
+      unsent += json_text(refusal({ErrorCode::too_large, "too slow a reader: it is left", ""})) + "\n";
       return finish();
     }
-    unsent += boost::json::serialize(line) + "\n";
+    unsent += json_text(line) + "\n";
     wake.cancel();
   }
   void finish() {
@@ -188,19 +195,27 @@ void ControlServer::handle(const Shared& connection, std::string_view line) {
 }
 
 Result<std::string> ControlServer::module_of(const JsonObject& request) const {
+  auto module = connected_module_of(request);
+  if (!module || supervisor_.has(*module)) return module;
+  return fail(ErrorCode::failed_precondition,
+              "the agent has no folder of module '" + *module + "': it only talks to it");
+}
+
+Result<std::string> ControlServer::connected_module_of(const JsonObject& request) const {
   auto module = JsonReader(request).string("module", 256);
   if (!module) return module;
-  if (supervisor_.has(*module)) return module;
-  return fail(ErrorCode::not_found, "no module is called '" + *module + "'");
+  const JsonObject all = supervisor_.descriptions();
+  if (all.contains(*module)) return module;
+  NearestName nearest(*module);
+  for (const auto& known : all)
+    nearest.consider(known.key());
+  return fail(ErrorCode::not_found, "no module is called '" + *module + "'" + nearest.hint());
 }
 
 Result<void> ControlServer::list(const Shared& connection) {
   JsonArray modules;
-  for (const ModuleStatus& status : supervisor_.statuses()) {
-    JsonObject module = supervisor_.describe(status);
-    module["name"] = status.name;
-    modules.push_back(std::move(module));
-  }
+  for (auto& [name, description] : supervisor_.descriptions())
+    modules.push_back(named(name, description));
   JsonObject answer = success();
   answer["modules"] = std::move(modules);
   connection->say(answer);
@@ -209,16 +224,11 @@ Result<void> ControlServer::list(const Shared& connection) {
 }
 
 Result<void> ControlServer::show(const Shared& connection, const JsonObject& request) {
-  const auto module = module_of(request);
+  const auto module = connected_module_of(request);
   if (!module) return fail(module);
-  for (const ModuleStatus& status : supervisor_.statuses()) {
-    if (status.name != *module) continue;
-    JsonObject description = supervisor_.describe(status);
-    description["name"] = status.name;
-    JsonObject answer = success();
-    answer["module"] = std::move(description);
-    connection->say(answer);
-  }
+  JsonObject answer = success();
+  answer["module"] = named(*module, supervisor_.descriptions().at(*module));
+  connection->say(answer);
   connection->finish();
   return {};
 }
@@ -247,7 +257,7 @@ Result<void> ControlServer::command(const Shared& connection, const JsonObject& 
 }
 
 Result<void> ControlServer::act(const Shared& connection, const JsonObject& request) {
-  const auto module = module_of(request);
+  const auto module = connected_module_of(request);
   if (!module) return fail(module);
   auto action = JsonReader(request).string("action", 256);
   if (!action) return fail(action);

@@ -44,7 +44,10 @@ class ControlServer {
   Result<void> logs(const Shared& connection, const JsonObject& request);
   Result<void> journal(const Shared& connection, const JsonObject& request);
   void tell_journal(Connection& connection);
+  // Errors: not_found (with what may have been meant), failed_precondition (the agent has no folder of it).
   Result<std::string> module_of(const JsonObject& request) const;
+  // Also one that the agent only talks to.
+  Result<std::string> connected_module_of(const JsonObject& request) const;
 
   asio::any_io_executor executor_;
   const Clock& clock_;

@@ -13,7 +13,7 @@
 
 #include "agent/control/control_server.hpp"
 #include "base/file_descriptor.hpp"
-#include "base/json.hpp"
+#include "base/json_text.hpp"
 
 namespace starling::agent {
 namespace {
@@ -44,7 +44,7 @@ class Conversation {
                               "--state its folder?",
                               path, std::strerror(errno)));
     }
-    const std::string line = boost::json::serialize(request) + "\n";
+    const std::string line = json_text(request) + "\n";
     if (::send(handle, line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) {
       return fail(ErrorCode::io, std::string("the agent does not take the request: ") + std::strerror(errno));
     }
@@ -78,23 +78,41 @@ class Conversation {
 std::string text_in(const JsonObject& object, std::string_view key) {
   const Json* value = object.if_contains(key);
   if (value == nullptr || value->is_null()) return {};
-  return value->is_string() ? std::string(value->get_string()) : boost::json::serialize(*value);
+  return value->is_string() ? std::string(value->get_string()) : json_text(*value);
+}
+
+// How long it has been as it is: "3 min".
+std::string lasting(const JsonObject& module) {
+  const auto since = JsonReader(module).optional_integer("since_ms");
+  if (!since || !*since) return {};
+  const std::int64_t now = SystemClock().wall().time_since_epoch().count();
+  const std::int64_t seconds = std::max<std::int64_t>(0, (now - **since) / 1'000);
+  constexpr std::int64_t minute = 60, hour = 60 * minute, day = 24 * hour;
+  if (seconds < minute) return fmt::format("{} s", seconds);
+  if (seconds < hour) return fmt::format("{} min", seconds / minute);
+  return seconds < 2 * day ? fmt::format("{} h", seconds / hour) : fmt::format("{} d", seconds / day);
+}
+
+std::string enabled_text(const JsonObject& module) {
+  if (module.contains("unmanaged")) return "unmanaged";
+  return text_in(module, "enabled") == "true" ? "yes" : "no";
 }
 
 std::string why_of(const JsonObject& module) {
-  for (const char* key : {"quarantine", "manifest_problem", "waits_for", "detail", "status"}) {
+  for (const char* key : {"quarantine", "manifest_problem", "config_problem", "render_problem", "waits_for",
+                          "detail", "status"}) {
     if (std::string text = text_in(module, key); !text.empty()) return text;
   }
   return {};
 }
 
 void print_modules(const JsonArray& modules) {
-  fmt::print("{:<20} {:<9} {:<10} {:<8} {}\n", "MODULE", "ENABLED", "STATE", "PID", "");
+  constexpr std::string_view columns = "{:<20} {:<9} {:<10} {:<7} {:<8} {}\n";
+  fmt::print(columns, "MODULE", "ENABLED", "STATE", "FOR", "PID", "");
   for (const Json& one : modules) {
     const JsonObject& module = one.get_object();
-    fmt::print("{:<20} {:<9} {:<10} {:<8} {}\n", text_in(module, "name"),
-               text_in(module, "enabled") == "true" ? "yes" : "no", text_in(module, "state"),
-               text_in(module, "pid"), why_of(module));
+    fmt::print(columns, text_in(module, "name"), enabled_text(module), text_in(module, "state"),
+               lasting(module), text_in(module, "pid"), why_of(module));
   }
 }
 
@@ -110,7 +128,10 @@ void print_module(const JsonObject& module) {
         fmt::print("{:<18} | {}\n", "", std::string_view(line.get_string()));
       continue;
     }
-    fmt::print("{:<18} {}\n", std::string_view(member.key()), text_in(module, member.key()));
+    const bool state = member.key() == "state" && module.contains("since_ms");
+    if (member.key() == "since_ms") continue;  // said with the state
+    fmt::print("{:<18} {}{}\n", std::string_view(member.key()), text_in(module, member.key()),
+               state ? " for " + lasting(module) : "");
   }
 }
 
@@ -123,24 +144,24 @@ void print_transition(const JsonObject& one) {
 
 void print_line(const JsonObject& line, const Wishes& wishes) {
   if (const Json* modules = line.if_contains("modules")) {
-    if (wishes.json()) return (void)fmt::print("{}\n", boost::json::serialize(*modules));
+    if (wishes.json()) return (void)fmt::print("{}\n", json_text(*modules));
     return print_modules(modules->get_array());
   }
   if (const Json* module = line.if_contains("module")) {
-    if (wishes.json()) return (void)fmt::print("{}\n", boost::json::serialize(*module));
+    if (wishes.json()) return (void)fmt::print("{}\n", json_text(*module));
     return print_module(module->get_object());
   }
   if (const Json* text = line.if_contains("line")) {
     fmt::print("{}\n", std::string_view(text->get_string()));
   } else if (const Json* transition = line.if_contains("transition")) {
-    if (wishes.json()) return (void)fmt::print("{}\n", boost::json::serialize(*transition));
+    if (wishes.json()) return (void)fmt::print("{}\n", json_text(*transition));
     print_transition(transition->get_object());
   } else if (line.contains("gap")) {
     fmt::print(stderr, "(older transitions are no longer kept)\n");
   } else if (const Json* result = line.if_contains("result")) {
-    fmt::print("{}\n", boost::json::serialize(*result));
+    fmt::print("{}\n", json_text(*result));
   } else if (line.contains("state")) {
-    if (wishes.json()) return (void)fmt::print("{}\n", boost::json::serialize(line));
+    if (wishes.json()) return (void)fmt::print("{}\n", json_text(line));
     fmt::print("{} is {}\n", wishes.module, text_in(line, "state"));
   }
 }
@@ -175,7 +196,8 @@ void add_module_commands(CLI::App& app, Wishes& wishes, JsonObject& request) {
   const auto set = [&request](std::string_view what) {
     return [&request, what = std::string(what)] { request["request"] = what; };
   };
-  module->add_subcommand("list", "All of them, with desired and actual state")->callback(set("list"));
+  module->add_subcommand("list", "All of them, with desired and actual state, and for how long")
+      ->callback(set("list"));
   const auto named = [&](const char* name, const char* help) {
     CLI::App* command = module->add_subcommand(name, help);
     command->add_option("NAME", wishes.module, "The module's name")->required();

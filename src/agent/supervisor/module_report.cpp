@@ -16,11 +16,14 @@ std::string_view pace_name(RetryPace pace) {
 }
 
 // In whole seconds, or the reading of the two clocks would make another time of it each time.
+WallTime wall_time(SteadyTime time, const Clock& clock) {
+  const auto from_now = std::chrono::duration_cast<Milliseconds>(time - clock.steady());
+  return std::chrono::round<Seconds>(clock.wall() + from_now);
+}
+
 void put_time(JsonObject& json, std::string_view key, const std::optional<SteadyTime>& time,
               const Clock& clock) {
-  if (!time) return;
-  const auto from_now = std::chrono::duration_cast<Milliseconds>(*time - clock.steady());
-  json[key] = to_rfc3339(std::chrono::round<Seconds>(clock.wall() + from_now));
+  if (time) json[key] = to_rfc3339(wall_time(*time, clock));
 }
 
 void put_text(JsonObject& json, std::string_view key, std::string_view text) {
@@ -53,6 +56,7 @@ JsonObject to_json(const ModuleStatus& status, const Clock& clock) {
   if (status.provisional) json["provisional"] = true;
   put_text(json, "quarantine", status.quarantine);
   json["state"] = to_string(status.state);
+  if (status.since) json["since_ms"] = wall_time(*status.since, clock).time_since_epoch().count();
   json["cause"] = to_string(status.cause);
   put_text(json, "detail", status.detail);
   put_text(json, "waits_for", status.waits_for);

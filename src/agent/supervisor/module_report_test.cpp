@@ -13,6 +13,16 @@ TEST(ModuleReport, SaysOnlyWhatThereIsToSay) {
             (JsonObject{{"enabled", false}, {"state", "disabled"}, {"cause", "none"}, {"epoch", 0}}));
 }
 
+TEST(ModuleReport, TellsSinceWhenWhateverBecomesOfTheClock) {
+  ManualClock clock;
+  ModuleStatus status;
+  status.since = clock.steady();
+  const JsonObject report = to_json(status, clock);
+  EXPECT_EQ(report.at("since_ms"), Json(clock.wall().time_since_epoch().count()));
+  clock.advance(Seconds(100));
+  EXPECT_EQ(to_json(status, clock), report);
+}
+
 TEST(ModuleReport, TellsACrashWithItsCauseAndNextAttempt) {
   ManualClock clock;
   ModuleStatus status;

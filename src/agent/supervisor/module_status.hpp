@@ -37,6 +37,7 @@ struct ModuleStatus {
   std::string quarantine;    // why the last enable was reverted; else empty
 
   ModuleState state = ModuleState::disabled;
+  std::optional<SteadyTime> since;  // in this state
   Cause cause = Cause::none;
   std::string detail;
   std::string waits_for;    // why it is not started; else empty
@@ -53,8 +54,8 @@ struct ModuleStatus {
   std::uint64_t run = 0;  // of the present or last process
   std::int32_t pid = 0;   // 0: none
   std::uint64_t start_time = 0;
-  std::int32_t main_pid = 0;  // of its tree, as it says itself; 0: it says nothing
-  bool forced = false;        // its last stop needed SIGKILL
+  std::int32_t main_pid = 0;              // of its tree, as it says itself; 0: it says nothing
+  bool forced = false;                    // its last stop needed SIGKILL
   std::optional<DeathReport> last_death;  // the last that nobody asked for
 };
 

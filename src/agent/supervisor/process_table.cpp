@@ -9,10 +9,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
 #include <memory>
 
 #include "base/file_descriptor.hpp"
+#include "base/leading_number.hpp"
 
 namespace starling::agent {
 namespace {
@@ -38,26 +38,18 @@ std::string read_start(int at, const char* path, std::size_t max_bytes) {
   return content;
 }
 
-template <typename Number>
-std::optional<Number> number_of(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{}) return {};
-  return number;
-}
-
 // The number after `name` on its line: "Pss:    123 kB".
 std::optional<std::uint64_t> named_number(std::string_view text, std::string_view name) {
   const auto at = text.find(name);
   if (at == std::string_view::npos) return {};
   text.remove_prefix(at + name.size());
   const auto digit = text.find_first_not_of(" \t");
-  return digit == std::string_view::npos ? std::nullopt : number_of<std::uint64_t>(text.substr(digit));
+  return digit == std::string_view::npos ? std::nullopt : leading_number<std::uint64_t>(text.substr(digit));
 }
 
 std::optional<std::int32_t> pid_of(const char* name) {
   const std::string_view text(name);
-  const auto pid = number_of<std::int32_t>(text);
+  const auto pid = leading_number<std::int32_t>(text);
   return pid && text.find_first_not_of("0123456789") == std::string_view::npos ? pid : std::nullopt;
 }
 

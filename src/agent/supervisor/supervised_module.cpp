@@ -49,7 +49,8 @@ SupervisedModule::SupervisedModule(std::string name, Result<ModuleManifest> mani
       clock_(host.process_ports().clock),
       policy_(random),
       process_(name_, host.process_ports()),
-      enabled_(enabled) {}
+      enabled_(enabled),
+      since_(clock_.steady()) {}
 
 // ---- what is wanted
 
@@ -480,6 +481,7 @@ bool SupervisedModule::apply(ModuleEvent event, Cause cause, std::string detail)
   const auto next = next_state(state_, event);
   if (!next) return false;
   const ModuleState from = std::exchange(state_, *next);
+  since_ = now();
   cause_ = cause;
   detail_ = std::move(detail);
   if (state_ != ModuleState::starting) {
@@ -527,6 +529,7 @@ ModuleStatus SupervisedModule::status() const {
   status.finished = finished_;
   status.quarantine = quarantine_;
   status.state = state_;
+  status.since = since_;
   status.cause = cause_;
   status.detail = detail_;
   status.waits_for = waits_for_;

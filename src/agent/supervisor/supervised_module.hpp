@@ -162,6 +162,7 @@ class SupervisedModule {
   std::string waits_for_;
 
   ModuleState state_ = ModuleState::disabled;
+  SteadyTime since_{};
   Cause cause_ = Cause::none;
   std::string detail_;
   Cause start_cause_ = Cause::none;  // of the next start and stop

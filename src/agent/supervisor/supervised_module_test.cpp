@@ -47,6 +47,16 @@ TEST_F(SupervisedModuleTest, WalksTheDiagram) {
   EXPECT_THAT(deaths, IsEmpty());
 }
 
+TEST_F(SupervisedModuleTest, KnowsSinceWhenItIsAsItIs) {
+  start_ready();
+  EXPECT_EQ(status("recorder").since, clock.steady());
+  const SteadyTime ready_at = clock.steady();
+  pass(Seconds(10));
+  EXPECT_EQ(status("recorder").since, ready_at);
+  record("recorder", true);
+  EXPECT_EQ(status("recorder").since, clock.steady());
+}
+
 TEST_F(SupervisedModuleTest, AReadyModuleIsRestartedWithinAQuarterOfASecond) {
   start_ready();
   die("recorder");

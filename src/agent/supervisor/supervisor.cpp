@@ -493,21 +493,33 @@ JsonObject Supervisor::describe(const ModuleStatus& status) const {
   return json;
 }
 
+JsonObject Supervisor::descriptions() const {
+  JsonObject all;
+  for (const ModuleStatus& status : core_->statuses())
+    all[status.name] = describe(status);
+  for (const auto& [name, said] : device_->modules().report()) {
+    if (all.contains(name)) continue;
+    JsonObject unmanaged = said.get_object();
+    unmanaged["unmanaged"] = true;
+    all[name] = std::move(unmanaged);
+  }
+  return all;
+}
+
 void Supervisor::add_to(JsonObject& report) const {
-  JsonObject& modules =
-      report["modules"].is_object() ? report["modules"].get_object() : report["modules"].emplace_object();
+  JsonObject modules = descriptions();
   // The hub takes no message past a bound: what many modules died of is told as far as it fits.
   std::size_t left = reported_bytes;
-  for (const ModuleStatus& status : core_->statuses()) {
-    JsonObject module = describe(status);
+  for (auto& [name, module] : modules) {
     const std::size_t whole = boost::json::serialize(module).size();
-    if (Json* death = module.if_contains("last_death"); death != nullptr && whole > left) {
+    Json* death = module.get_object().if_contains("last_death");
+    if (death != nullptr && whole > left) {
       death->get_object().erase("last_lines");
       death->get_object().erase("evidence");
     }
     left -= std::min(left, std::min(whole, boost::json::serialize(module).size()));
-    modules[status.name] = std::move(module);
   }
+  report["modules"] = std::move(modules);
   report["board"] = board_;
   JsonArray alerts;
   for (const JsonObject& alert : alerts_)

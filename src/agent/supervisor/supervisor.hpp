@@ -75,7 +75,8 @@ class Supervisor final : public ModuleSupervision,
   const TransitionJournal& journal() const { return core_->journal(); }
   bool has(std::string_view module) const override { return folders_.contains(module); }
   ModuleLog& log_of(std::string_view module) { return outputs_.log_of(module); }
-  JsonObject describe(const ModuleStatus& status) const;
+  // By name: all modules, and what else has said hello as one, without the agent having started it.
+  JsonObject descriptions() const;
   // Called after every change of a module's state, and when one is gone, while its log is still there; it may
   // stop observing, and call anything else later.
   using Observer = std::function<void()>;
@@ -133,6 +134,7 @@ class Supervisor final : public ModuleSupervision,
   void folder_changed(std::string_view module);
   void toggle_as_edited(const std::string& module, bool enabled);
   void config_changed(const FoundModule& found);
+  JsonObject describe(const ModuleStatus& status) const;
   void take(KeptChild& child);
   void tell_observers();
   void settings_changed(const SettingsChange& change);
