@@ -122,6 +122,9 @@ void Keeper::requested(const Request& request) {
     forget(forgotten->id);
   } else if (std::holds_alternative<Healthy>(request)) {
     counter_.healthy();
+  } else if (const auto* stopping = std::get_if<Stopping>(&request)) {
+    const auto within = std::min<std::uint64_t>(stopping->within_ms, Shutdown::longest_extension.count());
+    shutdown_.extend(clock_.steady(), Milliseconds(within));
   } else if (std::holds_alternative<List>(request)) {
     list();
   } else if (const auto* unknown = std::get_if<UnknownVerb>(&request)) {

@@ -310,6 +310,11 @@ struct MakeMessage {
     return message;
   }
   Message operator()(const Healthy&) const { return Message("healthy"); }
+  Message operator()(const Stopping& stopping) const {
+    Message message("stopping");
+    message.add("within_ms", stopping.within_ms);
+    return message;
+  }
   Message operator()(const List&) const { return Message("list"); }
 
   Message operator()(const Welcome& welcome) const {
@@ -378,6 +383,7 @@ Result<Request> parse_request(std::string_view packet) {
   if (verb == "signal") return signal_request_of(*message);
   if (verb == "forget") return wrapped<Forget>(id_of(*message));
   if (verb == "healthy") return Healthy{};
+  if (verb == "stopping") return wrapped<Stopping>(message->needed_number<std::uint64_t>("within_ms"));
   if (verb == "list") return List{};
   if (verb == "hello") return wrapped<Hello>(message->needed_number<std::uint32_t>("version"));
   return UnknownVerb{std::string(verb)};

@@ -78,6 +78,12 @@ struct Healthy {
   bool operator==(const Healthy&) const = default;
 };
 
+// It stops its children, as it was told to, and has done so in this time from now.
+struct Stopping {
+  std::uint64_t within_ms = 0;
+  bool operator==(const Stopping&) const = default;
+};
+
 struct List {
   bool operator==(const List&) const = default;
 };
@@ -196,7 +202,7 @@ struct UnknownVerb {
 };
 
 using Request =
-    std::variant<UnknownVerb, Hello, SpawnRequest, BadSpawn, SignalRequest, Forget, Healthy, List>;
+    std::variant<UnknownVerb, Hello, SpawnRequest, BadSpawn, SignalRequest, Forget, Healthy, Stopping, List>;
 using Report = std::variant<UnknownVerb, Welcome, ChildListed, Listed, Spawned, SpawnFailed, SignalFailed,
                             Exited, Stop, Unsupported, Problem>;
 

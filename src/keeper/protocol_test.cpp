@@ -52,6 +52,7 @@ TEST(KeeperProtocol, RequestsComeBackAsTheyWereSent) {
       SignalRequest{"x", 9, SignalScope::group},
       Forget{"x"},
       Healthy{},
+      Stopping{310'000},
       List{},
   };
   for (const Request& request : requests) {

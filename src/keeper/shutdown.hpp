@@ -2,6 +2,7 @@
 // Owner: Keeper. Thread: main. Lifetime: the keeper's.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 
 #include "base/clock.hpp"
@@ -10,6 +11,9 @@ namespace starling::keeper {
 
 class Shutdown {
  public:
+  // At once, for an agent that says that its children need it.
+  static constexpr Milliseconds longest_extension{600'000};
+
   enum class Phase {
     none,
     agent_stops,    // it was asked to, and stops its modules
@@ -26,6 +30,11 @@ class Shutdown {
   void enter(Phase phase, SteadyTime now) {
     phase_ = phase;
     deadline_ = now + row().lasts;
+  }
+  // The agent is at it. Counts while it stops.
+  void extend(SteadyTime now, Milliseconds by) {
+    if (phase_ != Phase::agent_stops) return;
+    deadline_ = std::max<SteadyTime>(deadline_, now + std::min(by, longest_extension));
   }
   std::optional<SteadyTime> deadline() const { return has_begun() ? std::optional(deadline_) : std::nullopt; }
   Phase next() const { return row().then; }

@@ -264,4 +264,8 @@ void KeeperClient::healthy() {
   send(keeper::Healthy{});
 }
 
+void KeeperClient::stopping(Milliseconds within) {
+  send(keeper::Stopping{static_cast<std::uint64_t>(within.count())});
+}
+
 }  // namespace starling::agent

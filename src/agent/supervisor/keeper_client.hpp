@@ -36,6 +36,7 @@ class KeeperClient final : public KeeperPort {
   void forget(std::string_view id) override;
   void list() override;
   void healthy() override;
+  void stopping(Milliseconds within) override;
 
  private:
   struct Connection;

@@ -56,6 +56,7 @@ class KeeperPort {
   virtual void forget(std::string_view id) = 0;  // an exited child; until then it is in every list
   virtual void list() = 0;                       // then attached() once more
   virtual void healthy() = 0;  // the agent is well: start and crash counters go back to zero
+  virtual void stopping(Milliseconds within) = 0;  // all children end, in this time from now at most
 };
 
 struct ChildExit {

@@ -354,6 +354,12 @@ void SupervisedModule::begin_stop(Cause cause) {
   apply(ModuleEvent::stop, cause);
 }
 
+SteadyTime SupervisedModule::down_by() const {
+  if (is_down()) return now();
+  if (process_.ending_at()) return *process_.ending_at();
+  return now() + (manifest_ ? manifest_->stop_timeout : abort_grace);
+}
+
 void SupervisedModule::end_process(EndedFor why) {
   const bool silent = why == EndedFor::watchdog;  // a core dump may tell where it hangs
   const int polite = manifest_ ? manifest_->stop_signal : SIGTERM;

@@ -101,6 +101,7 @@ class SupervisedModule {
   bool wanted() const { return wanted_; }
   bool has_process() const { return process_.exists(); }
   bool is_down() const { return state_ == ModuleState::disabled && !has_tree(); }
+  SteadyTime down_by() const;  // at the latest, if it is stopped now or is being stopped
   bool is_reloading() const { return said_.reloading_until.has_value(); }
   bool is_present(std::uint64_t run) const { return process_.is_present(run); }
   std::int32_t pid() const { return process_.pid(); }

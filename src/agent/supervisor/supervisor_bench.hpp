@@ -41,6 +41,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   std::set<std::string, std::less<>> unwritable;    // config.txt of these modules
   Death examined;                                   // the last one
   int lists = 0;
+  std::vector<Milliseconds> stop_times;  // that the keeper was told
   bool keeper_away = false;
   std::vector<std::string> violations;
 
@@ -69,6 +70,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   }
   void list() override { ++lists; }
   void healthy() override {}
+  void stopping(Milliseconds within) override { stop_times.push_back(within); }
 
   // TreePort
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view) override {

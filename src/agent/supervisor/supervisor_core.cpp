@@ -18,6 +18,7 @@ class SupervisorCore::Turn {
     if (core_.turns_ == 1) {
       core_.settle();
       core_.sync_files();
+      core_.tell_stop_time();
     }
     if (--core_.turns_ == 0) core_.deliver();
   }
@@ -374,6 +375,18 @@ void SupervisorCore::sync_files() {
   // What cannot be written is tried again in a while; what changes meanwhile does not wait for that.
   files_retry_at_.reset();
   if (!recovered || !mirrored) files_retry_at_ = now + file_retry;
+}
+
+// The keeper gives an agent that says nothing less time than modules may take.
+void SupervisorCore::tell_stop_time() {
+  if (!shut_down_) return;
+  const SteadyTime now = ports_.clock.steady();
+  SteadyTime down_by = now;
+  for (const auto& [name, module] : modules_)
+    down_by = std::max(down_by, module->down_by());
+  if (down_by <= std::max(now, told_down_by_)) return;
+  told_down_by_ = down_by;
+  ports_.keeper.stopping(std::chrono::ceil<Milliseconds>(down_by - now) + after_stop);
 }
 
 void SupervisorCore::deliver() {

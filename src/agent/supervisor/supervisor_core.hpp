@@ -59,6 +59,7 @@ class SupervisorCore final : private ModuleHost {
   static constexpr Milliseconds file_retry{30'000};
   static constexpr Milliseconds together{2'000};
   static constexpr std::size_t together_count = 3;
+  static constexpr Milliseconds after_stop{15'000};  // from the last module's deadline to the agent's end
 
   SupervisorCore(ProcessPorts ports, DeathExaminer& examiner, SessionRecovery& recovery, ConfigMirror& mirror,
                  SupervisorListener& listener, SeededRandom random, Logger log);
@@ -132,6 +133,7 @@ class SupervisorCore final : private ModuleHost {
   void check_order(const ModuleManifest& manifest, StartGate& gate) const;
   bool is_coming(std::string_view name) const;
   void sync_files();
+  void tell_stop_time();
   void check_health();
   void note_death(std::string_view module);
   void alert(SupervisorAlert::Kind kind, std::vector<std::string> modules, std::string text);
@@ -155,6 +157,7 @@ class SupervisorCore final : private ModuleHost {
   bool attached_ = false;
   bool memory_short_ = false;
   std::optional<std::function<void()>> shut_down_;
+  SteadyTime told_down_by_{};  // the keeper, while all modules end
   std::optional<SteadyTime> health_check_at_;
   bool files_behind_ = false;
   SteadyTime files_after_{};  // not written before

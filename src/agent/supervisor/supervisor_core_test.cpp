@@ -435,6 +435,26 @@ TEST_F(SupervisorCoreTest, WhatAModuleSaidBeforeItEndedCountsAlsoWhileTheAgentWa
   EXPECT_TRUE(status("job").finished) << "it had been ready, and ended well";
 }
 
+TEST_F(SupervisorCoreTest, TheKeeperKnowsHowLongModulesMayTakeToEnd) {
+  module("base", true).stop_timeout = Seconds(300);
+  module("top", true).requirements = {"base"};
+  start_agent();
+  up("base");
+  up("top");
+  bool done = false;
+  core->shut_down([&] { done = true; });
+  EXPECT_THAT(board.stop_times, ElementsAre(Seconds(300) + SupervisorCore::after_stop));
+  pass(Seconds(5));
+  exit("top", 0);
+  EXPECT_EQ(board.stop_times.back(), Seconds(300) + SupervisorCore::after_stop) << "only now it is its turn";
+  EXPECT_GT(board.stop_times.size(), 1u);
+  const std::size_t told = board.stop_times.size();
+  pass(Seconds(299));
+  exit("base", 0);
+  EXPECT_TRUE(done);
+  EXPECT_EQ(board.stop_times.size(), told);
+}
+
 TEST_F(SupervisorCoreTest, AFolderThatComesBackWhileItsModuleStops) {
   module("a", true);
   start_agent();
