@@ -122,6 +122,7 @@ Verdict verdict_on(const Death& death, const DeathEvidence& evidence) {
 
 std::vector<std::string> evidence_lines(const Death& death, const DeathEvidence& evidence) {
   std::vector<std::string> lines{how_it_ended(death)};
+  if (!death.said_text.empty()) lines.push_back("its last status: " + death.said_text);
   if (death.forced) lines.emplace_back("the agent sent SIGKILL");
   if (killed_by(death, SIGKILL) && !death.forced) {
     lines.push_back(evidence.memory

@@ -23,6 +23,7 @@ struct Death {
   bool ready = false;           // it had been ready
   std::int32_t said_error = 0;  // errno and exit status, as the module told them itself; 0: it did not
   std::int32_t said_status = 0;
+  std::string said_text;  // its last STATUS
 };
 
 enum class DeathClass {

@@ -43,7 +43,7 @@ void ModuleProcess::not_spawned() {
 
 Death ModuleProcess::ended(const ChildExit& exit, bool was_ready) {
   phase_ = Phase::lingering;
-  return {module_, child_id(), pid_, exit, ended_for_, forced_, was_ready};
+  return {module_, child_id(), pid_, exit, ended_for_, forced_, was_ready, 0, 0, {}};
 }
 
 void ModuleProcess::end(EndedFor why, int signal_number, Milliseconds grace) {

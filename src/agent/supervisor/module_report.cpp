@@ -64,11 +64,11 @@ JsonObject to_json(const ModuleStatus& status, const Clock& clock) {
   if (status.reloading) json["reloading"] = true;
   put_text(json, "manifest_problem", status.manifest_problem);
   json["epoch"] = status.epoch;
-  if (status.attempt > 1) json["attempt"] = status.attempt;
+  if (status.wanted && status.attempt > 1) json["attempt"] = status.attempt;
   if (status.starts > 1) json["restarts"] = status.starts - 1;
   put_time(json, "deadline", status.deadline, clock);
   put_time(json, "next_retry", status.next_retry, clock);
-  if (status.pace != RetryPace::quick) json["pace"] = pace_name(status.pace);
+  if (status.wanted && status.pace != RetryPace::quick) json["pace"] = pace_name(status.pace);
   if (status.pid != 0) json["pid"] = status.pid;
   if (status.main_pid != 0) json["main_pid"] = status.main_pid;
   if (status.last_death) json["last_death"] = to_json(*status.last_death);

@@ -26,7 +26,7 @@ TEST(ModuleReport, TellsSinceWhenWhateverBecomesOfTheClock) {
 TEST(ModuleReport, TellsACrashWithItsCauseAndNextAttempt) {
   ManualClock clock;
   ModuleStatus status;
-  status.enabled = status.settled = true;
+  status.enabled = status.settled = status.wanted = true;
   status.state = ModuleState::crashed;
   status.cause = Cause::exited;
   status.detail = "killed by signal 11";
@@ -44,6 +44,8 @@ TEST(ModuleReport, TellsACrashWithItsCauseAndNextAttempt) {
   EXPECT_EQ(report.at("last_death").as_object().at("last_lines").as_array().size(), 1u);
   clock.advance(Seconds(100));
   EXPECT_EQ(to_json(status, clock), report);  // nothing counts down
+  status.wanted = false;
+  EXPECT_FALSE(to_json(status, clock).contains("pace")) << "nothing is tried";
 }
 
 TEST(ModuleReport, TellsWhatTheModuleSays) {

@@ -301,6 +301,7 @@ void SupervisedModule::exited(std::uint64_t run, const ChildExit& exit) {
   Death death = process_.ended(exit, was_ready_);
   death.said_error = said_.error;
   death.said_status = said_.exit_status;
+  death.said_text = said_.status;
   const DeathReport report = host_.examiner().examine(death);
   const bool unexpected = death.ended_for != EndedFor::stop;
   if (unexpected) last_death_ = report;  // what somebody asked for hides no crash
@@ -539,7 +540,6 @@ ModuleStatus SupervisedModule::status() const {
   status.cause = cause_;
   status.detail = detail_;
   status.waits_for = waits_for_;
-  status.status_text = said_.status;
   status.reloading = is_reloading();
   status.manifest_problem = manifest() ? refusal_ : manifest().error().message;
   status.epoch = epoch_;
@@ -552,7 +552,10 @@ ModuleStatus SupervisedModule::status() const {
   status.run = process_.run();
   status.pid = process_.pid();
   status.start_time = process_.start_time();
-  if (has_process()) status.main_pid = said_.main_pid;
+  if (has_process()) {
+    status.status_text = said_.status;
+    status.main_pid = said_.main_pid;
+  }
   status.forced = process_.forced();
   status.last_death = last_death_;
   return status;

@@ -225,8 +225,12 @@ TEST_F(SupervisedModuleTest, WhatItSaidOfItsEndIsForTheExaminer) {
   NotifyMessage last;
   last.error_number = ENOENT;
   last.exit_status = 42;
+  last.status = "no microphone";
   say("recorder", last);
+  EXPECT_EQ(status("recorder").status_text, "no microphone");
   exit("recorder", 1);
+  EXPECT_EQ(status("recorder").status_text, "") << "it says nothing any more";
+  EXPECT_EQ(board.examined.said_text, "no microphone");
   EXPECT_EQ(board.examined.said_error, ENOENT);
   EXPECT_EQ(board.examined.said_status, 42);
   pass_until("recorder", starting);
