@@ -1,6 +1,7 @@
 #include "agent/supervisor/config_mirror.hpp"
 
 #include "agent/settings/sealed_json.hpp"
+#include "agent/supervisor/manifest.hpp"
 
 namespace starling::agent {
 namespace {
@@ -72,7 +73,7 @@ void ConfigMirror::forget(std::string_view module) {
 
 Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
   const auto behind = [this](const ModuleStatus& module) {
-    return module.settled && known(module.name) != module.enabled;
+    return module.settled && known(module.name) != module.enabled && valid_module_name(module.name);
   };
   for (const ModuleStatus& module : modules)
     if (behind(module)) ship(module.name, false);  // where it says nothing so far

@@ -180,6 +180,7 @@ TEST(Manifest, EveryFieldThatIsBrokenIsNamedWithItsLine) {
       {"\xc3\xbc = 1", ":2: ", "allowed only in"},
       {"args = ['\xc3\xbc']", ":2: ", "but not in 'strings'"},
       {"a = \"\\\xc3\xbc\"", ":2: ", "cannot follow a backslash"},
+      {"cwd = \"x\nargs = []", ":2: ", "has no closing \" on its line"},
       {"args = ['''\n''', \"#\"] # \xc3\xbc\nx", ":4: ", ""},
       {"[[[[[[{{{{", ":2: ", ""},
   };

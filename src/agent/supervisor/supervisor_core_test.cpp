@@ -522,6 +522,14 @@ TEST_F(SupervisorCoreTest, AnUnwritableConfigFileConcernsOnlyItsModule) {
   EXPECT_EQ(mirror->problem("a"), "");
 }
 
+TEST_F(SupervisorCoreTest, NothingIsWrittenIntoWhatCannotBeAModule) {
+  manifests.insert_or_assign("Not A Name", fail(ErrorCode::invalid_argument, "rename it"));
+  start_agent();
+  pass(Seconds(1));
+  EXPECT_FALSE(board.config.contains("Not A Name"));
+  EXPECT_EQ(mirror->problem("Not A Name"), "");
+}
+
 TEST_F(SupervisorCoreTest, WhatIsCalledBackMayCallIn) {
   module("a");
   start_agent();

@@ -71,8 +71,11 @@ class Screen {
         rest_.remove_prefix(end.size());
         return;
       }
-      if (end.size() == 1 && rest_.front() == '\n') return;  // the parser says what is wrong
-      take_from_string(quote);
+      if (end.size() == 1 && rest_.front() == '\n') {
+        error_ = fmt::format("a string has no closing {} on its line", quote);
+      } else {
+        take_from_string(quote);
+      }
     }
   }
 
