@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -41,6 +42,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   std::set<std::string, std::less<>> unwritable;    // config.txt of these modules
   Death examined;                                   // the last one
   int lists = 0;
+  std::function<void()> at_spawn;
   std::vector<Milliseconds> stop_times;  // that the keeper was told
   bool keeper_away = false;
   std::vector<std::string> violations;
@@ -55,6 +57,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   // KeeperPort
   void spawn(SpawnRequest request) override {
     const std::string module(parse_child_id(request.id)->module);
+    if (at_spawn) at_spawn();
     if (living(module) > 0) violations.push_back("a second process of " + module);
     if (children.contains(request.id)) violations.push_back("a child id used twice: " + request.id);
     if (!keeper_away) children[request.id] = {};

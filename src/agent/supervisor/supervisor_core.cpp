@@ -105,7 +105,11 @@ void SupervisorCore::command(std::string_view name, ModuleCommand command, Answe
   }
   log_.info("module command", {{"module", name}, {"command", to_string(command)}});
   module->command(command, std::move(answered));
-  files_after_ = {};  // what somebody asked for is durable when they are answered
+  // What somebody asked for is durable before it is done: what is started may be the end of the agent.
+  files_after_ = {};
+  files_behind_ = true;
+  sync_files();
+  files_after_ = {};
 }
 
 void SupervisorCore::settings_changed(std::string_view name) {

@@ -522,6 +522,16 @@ TEST_F(SupervisorCoreTest, AnUnwritableConfigFileConcernsOnlyItsModule) {
   EXPECT_EQ(mirror->problem("a"), "");
 }
 
+TEST_F(SupervisorCoreTest, AWishIsDurableBeforeItIsCarriedOut) {
+  module("a");
+  start_agent();
+  std::optional<std::string> file;
+  board.at_spawn = [&] { file = disk.content(SessionRecovery::path); };
+  command("a", ModuleCommand::start);
+  ASSERT_TRUE(file);
+  EXPECT_THAT(*file, HasSubstr(R"("running_modules":["a"])"));
+}
+
 TEST_F(SupervisorCoreTest, NothingIsWrittenIntoWhatCannotBeAModule) {
   manifests.insert_or_assign("Not A Name", fail(ErrorCode::invalid_argument, "rename it"));
   start_agent();
