@@ -13,10 +13,13 @@ namespace starling::hub {
 
 namespace {
 
+using Standing = DeviceDescription::Standing;
+
 constexpr std::string_view lacks_component = "lacks_component";
 constexpr std::string_view lacks_module = "lacks_module";
 constexpr std::size_t max_listed = 1000;
 constexpr std::size_t max_pages = 50;  // read for one answer
+constexpr std::size_t judged_in_a_turn = 32;
 
 Result<std::int64_t> revision_in_path(const Call& call) {
   const std::string& text = call.value("revision");
@@ -126,6 +129,12 @@ class WrittenNames {
     return components_.empty() ? lacks_module : lacks_component;
   }
 
+  // Whether what a device says of one module, or of its whole section, is an answer to this change.
+  bool concerned_by(const protocol::KeyError& error) const {
+    const auto module = protocol::module_of(error.key);
+    return !nothing_else_ || !module || modules_.contains(*module);
+  }
+
  private:
   using Names = std::set<std::string, std::less<>>;
 
@@ -146,15 +155,28 @@ class WrittenNames {
   bool nothing_else_ = true;
 };
 
-// Why a device has refused what it was offered of these sections.
-std::vector<protocol::KeyError> refusals(const DeviceRecord& record, Sections sections) {
-  const DeviceFacts facts = DeviceFacts::parse(record.facts).value_or(DeviceFacts{});
-  std::vector<protocol::KeyError> errors;
-  if (sections.settings && record.settings.refused) errors = facts.errors;
-  if (sections.modules && record.modules.refused) {
-    errors.insert(errors.end(), facts.module_errors.begin(), facts.module_errors.end());
+struct Judgement {
+  Standing standing = Standing::applied;
+  std::vector<protocol::KeyError> errors = {};  // why it is refused
+};
+
+// Of a device that has refused something in these sections. Settings are in force all or none; a modules
+// section is in force but for what its errors name, which may be older than the change.
+Judgement judge_refusal(FleetStandings& standings, Place place, Sections sections,
+                        const WrittenNames& written, const DeviceRecord* record) {
+  const auto refused = [&](Sections of) { return standings.standing(place, of) == Standing::refused; };
+  const DeviceFacts facts =
+      DeviceFacts::parse(record == nullptr ? std::string_view() : record->facts).value_or(DeviceFacts{});
+  Judgement judged;
+  if (sections.settings && refused({.settings = true})) judged = {Standing::refused, facts.errors};
+  if (!sections.modules || !refused({.modules = true})) return judged;
+  if (facts.module_errors.empty()) judged.standing = Standing::refused;
+  for (const protocol::KeyError& error : facts.module_errors) {
+    if (!written.concerned_by(error)) continue;
+    judged.standing = Standing::refused;
+    judged.errors.push_back(error);
   }
-  return errors;
+  return judged;
 }
 
 }  // namespace
@@ -168,14 +190,14 @@ struct Changes::Tally {
     ++targeted;
     ++(what == lacks_module ? without_module : without_component);
   }
-  void count(DeviceDescription::Standing standing) {
+  void count(Standing standing) {
     ++targeted;
     switch (standing) {
-      case DeviceDescription::Standing::applied: ++applied; break;
-      case DeviceDescription::Standing::pending: ++pending; break;
-      case DeviceDescription::Standing::refused: ++refused; break;
-      case DeviceDescription::Standing::offline: ++offline; break;
-      case DeviceDescription::Standing::cannot_answer: ++cannot_answer; break;
+      case Standing::applied: ++applied; break;
+      case Standing::pending: ++pending; break;
+      case Standing::refused: ++refused; break;
+      case Standing::offline: ++offline; break;
+      case Standing::cannot_answer: ++cannot_answer; break;
     }
   }
 };
@@ -233,15 +255,12 @@ asio::awaitable<Reply> Changes::get(Call& call) {
 }
 
 void Changes::list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state,
-                             Sections sections) {
+                             const std::vector<protocol::KeyError>& errors) {
   if (tally.devices.size() == max_listed) return;
   // Another device may have taken the place while others had their turn.
   if (!call.reach.covers(device)) return;
   JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", state}};
-  if (state == to_string(DeviceDescription::Standing::refused)) {
-    const DeviceRecord* record = services_.hub.records().find(device.id);
-    if (record != nullptr) entry["errors"] = shown_errors(refusals(*record, sections));
-  }
+  if (state == to_string(Standing::refused)) entry["errors"] = shown_errors(errors);
   tally.devices.push_back(std::move(entry));
 }
 
@@ -260,19 +279,25 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
   const WrittenNames written(**change);
   const Sections sections = sections_of(**change, state);
   Tally tally;
+  std::size_t judged_refusals = 0;
   for (const Place place : targeted) {
     const auto standing = standings.standing(place, sections);
     if (standing) {
       const Device& device = *state.device_index().at(place);
-      const bool applied = *standing == DeviceDescription::Standing::applied;
-      const auto lacks = applied ? written.lacked_by(services_.hub.records().find(device.id)) : std::nullopt;
+      const DeviceRecord* record = services_.hub.records().find(device.id);
+      const bool refuses = *standing == Standing::refused;
+      const Judgement judged =
+          refuses ? judge_refusal(standings, place, sections, written, record) : Judgement{*standing};
+      const bool applied = judged.standing == Standing::applied;
+      const auto lacks = applied ? written.lacked_by(record) : std::nullopt;
       if (lacks) {
         tally.count_lacking(*lacks);
       } else {
-        tally.count(*standing);
+        tally.count(judged.standing);
       }
       if (lacks || !applied)
-        list_unapplied(tally, call, device, lacks.value_or(to_string(*standing)), sections);
+        list_unapplied(tally, call, device, lacks.value_or(to_string(judged.standing)), judged.errors);
+      if (refuses && ++judged_refusals % judged_in_a_turn == 0) co_await services_.log.yield();
     }
     if (standings.turn_is_over()) co_await services_.log.yield();
   }

@@ -17,7 +17,7 @@ class Changes {
   asio::awaitable<Reply> progress(Call& call);
   struct Tally;
   void list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state,
-                      Sections sections);
+                      const std::vector<protocol::KeyError>& errors);
 
   Services& services_;
 };

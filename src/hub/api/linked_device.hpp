@@ -46,9 +46,10 @@ class LinkedDevice {
   }
   void answer(const protocol::ConfigUpdate& update, protocol::Phase phase,
               std::vector<protocol::KeyError> errors = {}) {
-    const bool refused = phase == protocol::Phase::refused;
+    // What is refused, or tried beside something that is, is not all in force.
+    const bool whole = phase != protocol::Phase::refused && errors.empty();
     say(protocol::ConfigStatus{update.section, update.hash, update.revision,
-                               refused ? protocol::empty_section_hash() : update.hash, phase,
+                               whole ? update.hash : protocol::empty_section_hash(), phase,
                                std::move(errors)});
   }
   void report(std::string_view reported) {

@@ -63,6 +63,39 @@ TEST_F(ModuleProgress, ARefusedModuleSaysWhyAndHoldsUpNoSettings) {
   EXPECT_EQ(progress(both).at("/pending"), Json(1)) << "one of the two sections is waited for";
 }
 
+TEST_F(ModuleProgress, AChangeIsJudgedByWhatItSaysAndByNothingOlder) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"broken", "recorder"});
+  const std::vector<protocol::KeyError> older{{"modules.broken.enabled", "no such file"}};
+  const auto broken = write(R"({"values":{"modules.broken.enabled":true}})");
+  bear.answer(bear.updates(Section::modules).at(0), Phase::refused, older);
+  const auto recorder = write(R"({"values":{"modules.recorder.enabled":true}})");
+  const auto update = bear.updates(Section::modules).at(0);
+  bear.answer(update, Phase::provisional, older);
+  EXPECT_TRUE(bear.updates(Section::modules).empty()) << "it has been told";
+  EXPECT_EQ(progress(recorder).at("/pending"), Json(1));
+  bear.answer(update, Phase::refused, older);
+  EXPECT_EQ(progress(recorder).at("/applied"), Json(1)) << progress(recorder).response.body;
+  EXPECT_EQ(progress(recorder).at("/refused"), Json(0));
+  EXPECT_EQ(progress(broken).at("/refused"), Json(1)) << "that it still does not have";
+
+  const auto both = write(R"({"values":{"modules.recorder.enabled":false,"hotword.threshold":0.7}})");
+  for (const auto& told : bear.peer.take_all<protocol::ConfigUpdate>()) {
+    const bool modules = told.section == Section::modules;
+    bear.answer(told, modules ? Phase::refused : Phase::applied,
+                modules ? older : std::vector<protocol::KeyError>{});
+  }
+  EXPECT_EQ(progress(both).at("/applied"), Json(1)) << progress(both).response.body;
+
+  const auto several = write(R"({"values":{"modules.recorder.enabled":true,"modules.broken.enabled":null}})");
+  const auto last = bear.updates(Section::modules).at(0);
+  bear.answer(last, Phase::refused, {{"modules.recorder.enabled", "exit status 1"}});
+  EXPECT_EQ(progress(several).at("/devices/0/errors").as_array().size(), 1u);
+  bear.answer(last, Phase::refused, {{"", "the disk is full"}});
+  EXPECT_EQ(progress(several).text("/devices/0/errors/0/message"), "the disk is full") << "it has none of it";
+  EXPECT_EQ(progress(broken).at("/refused"), Json(1)) << "nor of the others";
+}
+
 TEST_F(ModuleProgress, ExplainAndDocumentShowTheSection) {
   enrol(1, "bear");
   LinkedDevice bear(*this, uuid(1), {"recorder"});

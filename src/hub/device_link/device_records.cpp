@@ -73,7 +73,11 @@ void DeviceFacts::set_errors(protocol::Section section, std::vector<protocol::Ke
   for (protocol::KeyError& error : all) {
     error.message.resize(cut_utf8(error.message, max_error_bytes).size());
     bytes += error.key.size() + error.message.size();
-    if (bytes > max_errors_bytes) return;
+    if (bytes > max_errors_bytes) {
+      // Of no key, so that nobody takes a key that is not here for one that was accepted.
+      kept.push_back({"", "and " + std::to_string(all.size() - kept.size()) + " more"});
+      return;
+    }
     kept.push_back(std::move(error));
   }
 }

@@ -303,7 +303,7 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   record.last_seen_ms = sessions_.now_ms();
   SectionRecord& section = record.section(message.section);
-  const bool had_errors = section.phase == Phase::refused;
+  const bool had_errors{section.refused};
   section.phase = message.phase;
   section.target = message.target;
   section.running_revision = message.running_revision;
@@ -314,7 +314,11 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   }
   const bool final = message.phase != Phase::staging;
   if (final && message.target == offered.offered_hash) offered.offered_hash = {};
-  const bool refused = message.phase == Phase::refused || message.phase == Phase::reverted;
+  // While modules are tried beside others that could not be enabled the section is provisional, and refused
+  // too.
+  const bool whole = message.running == message.target;
+  const bool refused =
+      final && (!whole || message.phase == Phase::refused || message.phase == Phase::reverted);
   if (final) offered.refused_hash = section.refused = refused ? message.target : Digest{};
   say_outcome(message);
   if (refused || had_errors) {
@@ -447,6 +451,7 @@ SyncStatus DeviceSession::sync_status(const DeviceRecord& record, const DesiredS
     return section.phase == Phase::provisional ? SyncStatus::provisional : SyncStatus::in_sync;
   }
   if (section.refused == target.hash) {
+    if (section.phase == Phase::provisional) return SyncStatus::provisional;
     return section.phase == Phase::reverted ? SyncStatus::reverted : SyncStatus::refused;
   }
   return section.phase == Phase::staging && section.target == target.hash ? SyncStatus::staging

@@ -107,6 +107,30 @@ TEST_F(ModulesSection, ARefusalHoldsUpNoSettingsAndIsNotOfferedAgain) {
   EXPECT_TRUE(facts->module_errors.empty());
 }
 
+TEST_F(ModulesSection, WhatIsTriedBesideARefusalIsProvisionalAndOfferedOnce) {
+  TestDevice& device = add({"broken", "recorder"});
+  const std::vector<protocol::KeyError> errors{{"modules.broken.enabled", "no such file"}};
+  set("fleet", "modules.broken.enabled", true);
+  answer(device, updates(device).at(0), Phase::refused, errors);
+  set("fleet", "modules.recorder.enabled", true);
+  const auto told = updates(device);
+  ASSERT_EQ(told.size(), 1u);
+  const Digest in_force = sha256("without the broken one");
+  const auto say_phase = [&](Phase phase) {
+    say(device, ConfigStatus{Section::modules, told[0].hash, told[0].revision, in_force, phase, errors});
+    EXPECT_TRUE(updates(device).empty()) << to_string(phase);
+  };
+  say_phase(Phase::provisional);
+  EXPECT_EQ(statuses(device).modules, SyncStatus::provisional);
+  EXPECT_EQ(DeviceFacts::parse(record(device).facts)->module_errors.size(), 1u);
+  say_phase(Phase::refused);
+  EXPECT_EQ(statuses(device).modules, SyncStatus::refused);
+  say(device,
+      ConfigStatus{Section::modules, told[0].hash, told[0].revision, told[0].hash, Phase::provisional, {}});
+  EXPECT_TRUE(DeviceFacts::parse(record(device).facts)->module_errors.empty()) << "that one is tried again";
+  EXPECT_EQ(statuses(device).modules, SyncStatus::provisional);
+}
+
 TEST_F(ModulesSection, AModuleThatComesBringsItsSection) {
   set("fleet", "modules.recorder.enabled", true);
   TestDevice& device = add({});
