@@ -1,8 +1,11 @@
 #include "hub/api/modules.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
+#include "hub/api/visibility.hpp"
 #include "hub/settings/wanted_modules.hpp"
 
 namespace starling::hub {
@@ -11,6 +14,7 @@ namespace {
 
 constexpr std::size_t read_in_a_turn = 32;
 constexpr std::size_t newest_shown = 3;
+constexpr std::size_t max_listed = 1000;
 
 using CrashKinds = std::vector<const ModuleTally::CrashKind*>;
 
@@ -62,12 +66,20 @@ JsonObject shown(const std::string& name, const ModuleTally::Module& module, con
                     {"crashes", std::move(newest)}};
 }
 
+// As times are written in the API.
+JsonObject shown(JsonObject reported) {
+  const auto since_ms = JsonReader(reported).optional_integer("since_ms");
+  reported.erase("since_ms");
+  if (since_ms && *since_ms) reported["since"] = shown_time(**since_ms);
+  return reported;
+}
+
 // One module of a device: what is desired beside what is reported, and whether the two say the same.
 JsonObject shown(std::string_view name, const WantedModule* wanted, const Json* reported, bool on_device) {
   JsonObject module{{"module", name},
                     {"on_device", on_device},
                     {"desired", nullptr},
-                    {"reported", reported == nullptr ? Json() : *reported},
+                    {"reported", reported == nullptr ? Json() : Json(shown(reported->get_object()))},
                     {"differs", false}};
   if (wanted == nullptr) return module;
   module["desired"] = JsonObject{
@@ -76,6 +88,49 @@ JsonObject shown(std::string_view name, const WantedModule* wanted, const Json* 
   module["differs"] = enabled != nullptr && *enabled != Json(wanted->enabled);
   return module;
 }
+
+// Whom a write that names the same would concern.
+Result<Scope> queried_scope(const Call& call) {
+  JsonObject named;
+  for (const std::string_view kind : {"device", "selector", "group", "persona"}) {
+    if (const auto name = call.query(kind)) named[kind] = *name;
+  }
+  if (named.empty()) named["fleet"] = true;
+  const auto target = Target::from_json(named, "");
+  if (!target) return fail(target);
+  auto resolved = resolve_target(*call.fleet, *target);
+  if (!resolved) return fail(resolved);
+  return std::move(resolved->scope);
+}
+
+// Why a device has the module in quarantine.
+std::optional<std::string> quarantine_of(const DeviceRecord& record, std::string_view key) {
+  if (!record.modules.refused) return std::nullopt;
+  const DeviceFacts facts = DeviceFacts::parse(record.facts).value_or(DeviceFacts{});
+  const auto error = std::ranges::find(facts.module_errors, key, &protocol::KeyError::key);
+  return error == facts.module_errors.end() ? std::nullopt : std::optional(error->message);
+}
+
+JsonArray layers_with(const FleetState& state, const Reach& reach, const std::string& key) {
+  JsonArray layers;
+  for (const auto& [id, layer] : state.layers()) {
+    const bool says = layer.values.contains(key) && layer_visible(state, reach, id);
+    if (says && layers.size() < max_listed) layers.emplace_back(id.text());
+  }
+  return layers;
+}
+
+// Devices, all of them counted and the first of them listed.
+struct Listed {
+  std::size_t count = 0;
+  JsonArray first;
+
+  void add(const Device& device, JsonObject entry) {
+    entry["device"] = device.id;
+    entry["name"] = device.name;
+    if (++count <= max_listed) first.push_back(std::move(entry));
+  }
+};
 
 }  // namespace
 
@@ -92,6 +147,13 @@ void Modules::add_to(Router& router) {
               {Role::viewer},
               {"selector", "limit", "after"},
               [this](Call& call) { return overview(call); },
+              true,
+              true});
+  router.add({http::Method::get,
+              "/api/v1/modules/{module}",
+              {Role::viewer},
+              {"device", "selector", "group", "persona"},
+              [this](Call& call) { return whereabouts(call); },
               true,
               true});
   router.add({http::Method::get,
@@ -174,6 +236,42 @@ asio::awaitable<Reply> Modules::overview(Call& call) {
     items.push_back(shown(at->first, at->second, *counted));
   }
   co_return page_response(std::move(items), std::move(next));
+}
+
+asio::awaitable<Reply> Modules::whereabouts(Call& call) {
+  const std::string module = call.value("module");
+  if (!protocol::valid_module_name(module)) {
+    co_return fail(ErrorCode::invalid_argument, fmt::format("'{}' is not the name of a module", module));
+  }
+  const auto scope = queried_scope(call);
+  if (!scope) co_return fail(scope);
+  const FleetState& state = *call.fleet;
+  const std::string key = protocol::enabled_key(module);
+  Places places = scope->places(state);
+  if (!call.reach.unrestricted()) places = common(std::move(places), call.reach.covered(state));
+  Listed without;
+  Listed quarantined;
+  std::size_t targeted = 0;
+  for (const Place place : places) {
+    // Another device may have taken the place while others had their turn.
+    const Device* device = state.device_index().at(place);
+    if (device == nullptr || !call.reach.covers(*device)) continue;
+    const DeviceRecord* record = services_.hub.records().find(device->id);
+    const auto names = split_names(record == nullptr ? std::string_view() : record->module_names);
+    if (std::ranges::find(names, module) == names.end()) {
+      without.add(*device, JsonObject());
+    } else if (auto why = quarantine_of(*record, key)) {
+      quarantined.add(*device, JsonObject{{"message", std::move(*why)}});
+    }
+    if (++targeted % read_in_a_turn == 0) co_await services_.log.yield();
+  }
+  co_return http::json_response(JsonObject{{"module", module},
+                                           {"targeted", targeted},
+                                           {"without", std::move(without.first)},
+                                           {"without_count", without.count},
+                                           {"quarantined", std::move(quarantined.first)},
+                                           {"quarantined_count", quarantined.count},
+                                           {"layers", layers_with(state, call.reach, key)}});
 }
 
 asio::awaitable<Reply> Modules::crashes(Call& call) {

@@ -15,6 +15,7 @@ class Modules {
  private:
   Reply of_device(const Call& call);
   asio::awaitable<Reply> overview(Call& call);
+  asio::awaitable<Reply> whereabouts(Call& call);
   asio::awaitable<Reply> crashes(Call& call);
   // Of the fleet, or of those devices that a selector and the grant leave. Errors: invalid_argument
   // (selector).

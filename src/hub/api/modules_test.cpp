@@ -42,6 +42,56 @@ TEST_F(ModulesApi, ADeviceShowsWhatIsDesiredBesideWhatIsReported) {
   EXPECT_EQ(get_as(token_of(uuid(2)), "/api/v1/devices/" + uuid(1) + "/modules").status, 404);
 }
 
+TEST_F(ModulesApi, WhereAModuleLiesAndWhereItCouldNotBeEnabledIsTold) {
+  LinkedDevice bear(*this, uuid(1), {"player", "recorder"});
+  LinkedDevice duck(*this, uuid(2), {"player"});
+  put("/api/v1/settings",
+      R"({"values":{"modules.recorder.enabled":true},"target":{"selector":"room=nursery"}})");
+  settle();
+  bear.answer(bear.updates(Section::modules).at(0), Phase::refused,
+              {{"modules.recorder.enabled", "exit status 1"}});
+  const auto all = get("/api/v1/modules/recorder");
+  ASSERT_EQ(all.status, 200) << all.response.body;
+  EXPECT_EQ(all.body, *parse_json(R"({"module":"recorder","targeted":2,
+      "without":[{"device":")" + uuid(2) +
+                                  R"(","name":"duck"}],"without_count":1,
+      "quarantined":[{"message":"exit status 1","device":")" +
+                                  uuid(1) + R"(","name":"bear"}],"quarantined_count":1,
+      "layers":["group:room=nursery"]})"))
+      << all.response.body;
+  struct Case {
+    const char* module;
+    const char* query;
+    int targeted, without, quarantined;
+  };
+  constexpr Case cases[] = {{"recorder", "?device=bear", 1, 0, 1},
+                            {"recorder", "?selector=room%3Dlab", 1, 1, 0},
+                            {"recorder", "?group=room%3Dnursery", 1, 0, 1},
+                            {"player", "?device=bear", 1, 0, 0},
+                            {"removed", "", 2, 2, 0}};
+  for (const Case& each : cases) {
+    const auto told = get(std::string("/api/v1/modules/") + each.module + each.query);
+    EXPECT_EQ(told.at("/targeted"), Json(each.targeted)) << each.query << told.response.body;
+    EXPECT_EQ(told.at("/without_count"), Json(each.without)) << each.query;
+    EXPECT_EQ(told.at("/quarantined_count"), Json(each.quarantined)) << each.query;
+  }
+  EXPECT_EQ(get("/api/v1/modules/Recorder").status, 422);
+  EXPECT_EQ(get("/api/v1/modules/recorder?device=bear&group=x").status, 422);
+  EXPECT_EQ(get("/api/v1/modules/recorder?device=nobody").status, 404);
+  const std::string lab = make_key_of(R"({"name":"l","role":"viewer","selector":"room=lab"})");
+  EXPECT_EQ(get_as(lab, "/api/v1/modules/recorder").at("/targeted"), Json(1)) << "its own devices";
+}
+
+TEST_F(ModulesApi, WhenAModuleCameIntoItsStateIsATime) {
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  bear.report(R"({"modules":{"recorder":{"state":"idle","since_ms":1795732385000}}})");
+  const auto shown = get("/api/v1/devices/" + uuid(1) + "/modules");
+  EXPECT_EQ(shown.text("/items/0/reported/since"), "2026-11-26T22:33:05.000Z") << shown.response.body;
+  EXPECT_FALSE(shown.at("/items/0/reported").as_object().contains("since_ms"));
+  bear.report(R"({"modules":{"recorder":{"since_ms":"then"}}})");
+  EXPECT_EQ(get("/api/v1/devices/" + uuid(1) + "/modules").status, 200);
+}
+
 TEST_F(ModulesApi, TheFleetIsCountedAsReportsCome) {
   LinkedDevice bear(*this, uuid(1), {"recorder"});
   LinkedDevice duck(*this, uuid(2), {"recorder"});
