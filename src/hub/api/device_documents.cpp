@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "hub/settings/wanted_modules.hpp"
+
 namespace starling::hub {
 
 namespace {
@@ -10,16 +12,24 @@ Json text_or_null(const std::string& text) {
   return text.empty() ? Json() : Json(text);
 }
 
-JsonObject shown_settings(const FleetState& state, const Device& device, const std::string& components,
+JsonObject shown_setting(const Json& value, const std::string& layer, std::int64_t revision) {
+  return JsonObject{
+      {"value", value}, {"layer", layer}, {"revision", revision}, {"alias", nullptr}, {"unit", nullptr}};
+}
+
+JsonObject shown_settings(const FleetState& state, const Device& device, const Declared& declared,
                           const DesiredSection& section) {
   JsonObject settings;
-  for (const auto& setting : resolve_effective(state, device, components)) {
-    settings[setting.schema->key] =
-        JsonObject{{"value", *setting.value},
-                   {"layer", setting.layer == nullptr ? std::string("defaults") : setting.layer->text()},
-                   {"revision", setting.revision},
-                   {"alias", text_or_null(setting.schema->alias)},
-                   {"unit", text_or_null(setting.schema->unit)}};
+  for (const auto& setting : resolve_effective(state, device, declared.components)) {
+    JsonObject shown = shown_setting(
+        *setting.value, setting.layer == nullptr ? "defaults" : setting.layer->text(), setting.revision);
+    shown["alias"] = text_or_null(setting.schema->alias);
+    shown["unit"] = text_or_null(setting.schema->unit);
+    settings[setting.schema->key] = std::move(shown);
+  }
+  for (const auto& [name, module] : wanted_modules(state.stack(device), declared.modules)) {
+    settings[protocol::enabled_key(name)] =
+        shown_setting(module.enabled, module.layer.text(), module.revision);
   }
   return JsonObject{{"revision", state.revision()},
                     {"hash", section.hash.hex()},
@@ -49,12 +59,12 @@ void DeviceDocuments::add_to(Router& router) {
 asio::awaitable<Reply> DeviceDocuments::settings(Call& call) {
   const auto device = call.device();
   if (!device) co_return fail(device);
-  const std::string components = services_.description.declared(*call.fleet, **device).components;
+  const Declared declared = services_.description.declared(*call.fleet, **device);
   const auto at = call.query_integer("at", 0, INT64_MAX);
   if (!at) co_return fail(at);
   if (!*at) {
     const SharedSection section = services_.description.desired(*call.fleet, **device).settings;
-    co_return http::json_response(shown_settings(*call.fleet, **device, components, *section));
+    co_return http::json_response(shown_settings(*call.fleet, **device, declared, *section));
   }
   const std::string id = (*device)->id;
   const auto past = co_await services_.log.state_at(call.fleet_name, **at);
@@ -63,8 +73,8 @@ asio::awaitable<Reply> DeviceDocuments::settings(Call& call) {
   if (then == nullptr) {
     co_return fail(ErrorCode::not_found, fmt::format("at revision {} there was no such device", **at));
   }
-  const DesiredSection section = resolve_settings(*past, *then, components);
-  co_return http::json_response(shown_settings(*past, *then, components, section));
+  const DesiredSection section = resolve_settings(*past, *then, declared.components);
+  co_return http::json_response(shown_settings(*past, *then, declared, section));
 }
 
 Reply DeviceDocuments::document(const Call& call) {

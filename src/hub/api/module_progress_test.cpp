@@ -106,6 +106,12 @@ TEST_F(ModuleProgress, ExplainAndDocumentShowTheSection) {
   EXPECT_EQ(explained.at("/running"), Json(true));
   EXPECT_EQ(explained.text("/sync"), "in_sync");
   EXPECT_EQ(explained.at("/stack").as_array().size(), 1u) << "a module has no default";
+  const std::string settings = "/api/v1/devices/" + uuid(1) + "/settings";
+  const auto got = get(settings);
+  EXPECT_EQ(got.at("/settings/modules.recorder.enabled/value"), Json(true)) << got.response.body;
+  EXPECT_EQ(got.text("/settings/modules.recorder.enabled/layer"), "fleet");
+  const std::string before = settings + "?at=" + std::to_string(got.at("/revision").as_int64() - 1);
+  EXPECT_FALSE(get(before).at("/settings").as_object().contains("modules.recorder.enabled"));
   const auto document = get("/api/v1/devices/" + uuid(1) + "/document");
   EXPECT_EQ(document.at("/sections/modules/recorder/enabled"), Json(true)) << document.response.body;
 }
