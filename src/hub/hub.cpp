@@ -34,7 +34,7 @@ void Hub::tick() {
 
 void Hub::stop() {
   sessions_.stop();
-  records_.flush();
+  records_.flush_all();
 }
 
 }  // namespace starling::hub

@@ -223,7 +223,7 @@ asio::awaitable<void> Server::Running::end() {
   auto joined = tasks->stop();
   co_await std::move(joined);
   // Devices that left during the stop were last seen now.
-  hub->records().flush();
+  hub->records().flush_all();
   context.stop();
 }
 

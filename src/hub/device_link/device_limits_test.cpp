@@ -5,6 +5,7 @@
 namespace starling::hub {
 namespace {
 
+using protocol::ConfigStatus;
 using protocol::ConfigUpdate;
 using protocol::Phase;
 using protocol::Section;
@@ -17,8 +18,8 @@ TEST_F(DeviceLimits, ADeviceThatTalksWithoutEndIsCutOffAndOneThatAnswersIsNot) {
     set("fleet", "hotword.threshold", i / 2'000.0);
     const ConfigUpdate update = device.peer.take_all<ConfigUpdate>().at(0);
     apply(device, update, Phase::provisional);
-    say(device, protocol::ConfigStatus{
-                    Section::settings, update.hash, update.revision, update.hash, Phase::applied, {}});
+    say(device,
+        ConfigStatus{Section::settings, update.hash, update.revision, update.hash, Phase::applied, {}});
   }
   ASSERT_FALSE(device.peer.closed) << "3,000 messages, each of them asked for";
   int heard = 0;
@@ -110,10 +111,109 @@ TEST_F(DeviceLimits, WhatADeviceReportsIsBoundedAndTheFormerStays) {
   std::vector<protocol::KeyError> errors;
   for (int i = 0; i < 64; ++i)
     errors.push_back({"hotword.k" + std::to_string(i), std::string(3'000, 'e')});
-  say(device, protocol::ConfigStatus{Section::settings, sha256("x"), 1, {}, Phase::refused, errors});
+  say(device, ConfigStatus{Section::settings, sha256("x"), 1, {}, Phase::refused, errors});
   EXPECT_GT(facts().errors.size(), 5u);
   EXPECT_LT(facts().errors.size(), 32u);
   EXPECT_TRUE(facts().reported.contains("more0")) << "its refusal takes nothing else away";
+}
+
+// As an agent has it when all of them have died and say what they can.
+JsonObject report_of(int modules, std::size_t text_bytes) {
+  JsonObject all;
+  for (int i = 0; i < modules; ++i) {
+    const std::string name = "module-" + std::to_string(i) + std::string(50, 'm');
+    all[name] = JsonObject{
+        {"enabled", true},
+        {"state", "crashed"},
+        {"status", std::string(text_bytes, 's')},
+        {"deaths", 3},
+        {"last_death", {{"class", "exit"}, {"fingerprint", "f1"}, {"text", std::string(text_bytes, 'd')}}}};
+  }
+  return {{"modules", std::move(all)}};
+}
+
+TEST_F(DeviceLimits, TheReportOfManyModulesIsTakenWholeAndOneTooLargeNotAtAll) {
+  constexpr int many = 200;
+  TestDevice& device = add_device();
+  join(device);
+  const auto reported = [&] { return DeviceFacts::parse(hub.records().find(device.id)->facts)->reported; };
+  protocol::Heartbeat heartbeat;
+  heartbeat.reported = report_of(many, 256);
+  ASSERT_GT(boost::json::serialize(heartbeat.reported).size(), 100'000u);
+  say(device, heartbeat);
+  EXPECT_EQ(reported(), heartbeat.reported);
+  EXPECT_EQ(hub.records().modules("default").modules().size(), std::size_t{many});
+
+  const JsonObject before = reported();
+  heartbeat.reported = report_of(many, 400);
+  say(device, heartbeat);
+  EXPECT_FALSE(device.peer.closed);
+  EXPECT_EQ(reported().at("modules"), before.at("modules"));
+  EXPECT_NE(std::string(reported().at("not_kept").as_string()).find("more than the 131072"),
+            std::string::npos)
+      << reported().at("not_kept");
+  EXPECT_EQ(hub.records().modules("default").modules().size(), std::size_t{many});
+
+  say(device, ConfigStatus{Section::settings, sha256("x"), 1, {}, Phase::refused, {{"a", "says why"}}});
+  EXPECT_EQ(DeviceFacts::parse(hub.records().find(device.id)->facts)->errors.size(), 1u)
+      << "there is room for that";
+  heartbeat.reported = {{"modules", {{"module-0" + std::string(50, 'm'), {{"state", "idle"}}}}}};
+  say(device, heartbeat);
+  EXPECT_FALSE(reported().contains("not_kept")) << "what fits is taken again";
+}
+
+TEST_F(DeviceLimits, KeysThatFindNoRoomAmongTheRefusedAreCounted) {
+  TestDevice& device = add_device();
+  join(device);
+  std::vector<protocol::KeyError> errors;
+  for (int i = 0; i < 64; ++i)
+    errors.push_back({"hotword.k" + std::to_string(i), std::string(1'000, 'e')});
+  say(device, ConfigStatus{Section::settings, sha256("x"), 1, {}, Phase::refused, errors});
+  const auto kept = DeviceFacts::parse(hub.records().find(device.id)->facts)->errors;
+  ASSERT_GT(kept.size(), 2u);
+  EXPECT_EQ(kept.back().key, "") << "of them all";
+  EXPECT_EQ(kept.back().message, "and " + std::to_string(64 - kept.size() + 1) + " more");
+}
+
+TEST_F(DeviceLimits, WhoSaysNothingNewCostsNoWrite) {
+  TestDevice& device = add_device();
+  device.modules = {"recorder"};
+  for (const auto& update : only<ConfigUpdate>(join(device)))
+    apply(device, update);
+  const auto saves_after = [&](const auto& said) {
+    said();
+    store.saved.clear();
+    hub.tick();
+    executor.run_all();
+    return store.saved.size();
+  };
+  protocol::Heartbeat heartbeat;
+  heartbeat.reported = {{"modules", {{"recorder", {{"state", "idle"}}}}}};
+  const ConfigStatus status{Section::modules,
+                            protocol::empty_section_hash(),
+                            1,
+                            protocol::empty_section_hash(),
+                            Phase::applied,
+                            {}};
+  const auto the_same = [&] {
+    say(device, heartbeat);
+    say(device, status);
+  };
+  EXPECT_EQ(saves_after(the_same), 1u);
+  EXPECT_EQ(saves_after(the_same), 0u);
+  clock.advance(Seconds(300));
+  EXPECT_EQ(saves_after(the_same), 0u);
+  EXPECT_EQ(hub.records().find(device.id)->last_seen_ms, clock.wall().time_since_epoch().count());
+  clock.advance(Seconds(300));
+  EXPECT_EQ(saves_after(the_same), 1u) << "it has not been seen for so long";
+  heartbeat.reported = {{"modules", {{"recorder", {{"state", "recording"}}}}}};
+  EXPECT_EQ(saves_after(the_same), 1u);
+  clock.advance(Seconds(1));
+  the_same();
+  store.saved.clear();
+  hub.stop();
+  ASSERT_EQ(store.saved.size(), 1u) << "when it was seen last is known after a stop";
+  EXPECT_EQ(store.saved[0].last_seen_ms, clock.wall().time_since_epoch().count());
 }
 
 TEST_F(DeviceLimits, WhatCannotBeReadIsNotTakenForNothing) {

@@ -1,5 +1,6 @@
 #include "hub/device_link/device_records.hpp"
 
+#include <functional>
 #include <utility>
 
 #include "base/utf8.hpp"
@@ -13,6 +14,7 @@ constexpr std::size_t max_errors_bytes = 16 * 1024;
 constexpr std::size_t max_error_bytes = 1024;
 constexpr std::size_t max_history_bytes = 64 * 1024;
 constexpr std::size_t counted_in_a_turn = 100;
+constexpr Milliseconds seen_lately = std::chrono::minutes(10);
 
 JsonObject object_in(const JsonObject& facts, std::string_view name) {
   const Json* value = facts.if_contains(name);
@@ -36,6 +38,37 @@ bool may_tell_of_modules(const DeviceRecord& record) {
   return record.facts.find("\"modules\"") != std::string::npos ||
          record.facts.find("\"crashes\"") != std::string::npos ||
          record.facts.find("\"board\"") != std::string::npos;
+}
+
+template <typename T>
+void add_to(std::uint64_t& hash, const T& value) {
+  hash = hash * 1'099'511'628'211u + std::hash<T>()(value);
+}
+
+void add_to(std::uint64_t& hash, const SectionRecord& section) {
+  const auto& [target, running, refused, phase, running_revision] = section;
+  for (const Digest& digest : {target, running, refused})
+    add_to(hash, digest);
+  add_to(hash, phase);
+  add_to(hash, running_revision);
+}
+
+// Of what is saved, but for the time. It takes all members apart, so that a new one is not forgotten.
+std::uint64_t fingerprint(const DeviceRecord& record) {
+  const auto& [fleet, device_id, token_hash, previous_token_hash, token_issued_ms, epoch, last_seen_ms,
+               settings, modules, version, rest_status, components, module_names, facts] = record;
+  std::uint64_t hash = 1;
+  add_to(hash, token_hash);
+  add_to(hash, previous_token_hash);
+  add_to(hash, token_issued_ms);
+  add_to(hash, epoch.start);
+  add_to(hash, epoch.connection);
+  add_to(hash, settings);
+  add_to(hash, modules);
+  for (const std::string* text : {&version, &rest_status, &module_names, &facts})
+    add_to(hash, *text);
+  add_to(hash, components);
+  return hash;
 }
 
 JsonArray to_json(const std::vector<protocol::KeyError>& errors) {
@@ -112,7 +145,9 @@ void DeviceRecords::load(const StoredHub& stored) {
   for (const StoredFleet& fleet : stored.fleets) {
     for (const DeviceRecord& record : fleet.records) {
       index_tokens(record);
-      records_[record.device_id].record = record;
+      Entry& entry = records_[record.device_id];
+      entry.record = record;
+      entry.seen_ms = record.last_seen_ms;
       if (may_tell_of_modules(record)) uncounted_.push_back(record.device_id);
     }
   }
@@ -167,6 +202,7 @@ void DeviceRecords::put(DeviceRecord record) {
   index_tokens(record);
   Entry& entry = records_[record.device_id];
   entry.record = std::move(record);
+  entry.seen_ms = entry.record.last_seen_ms;
   count_modules(entry);
 }
 
@@ -263,14 +299,23 @@ void DeviceRecords::count_modules() {
   }
 }
 
+bool DeviceRecords::must_be_saved(Entry& entry) {
+  const std::uint64_t now = fingerprint(entry.record);
+  const bool same = entry.saved == now;
+  if (same && Milliseconds(entry.record.last_seen_ms - entry.seen_ms) < seen_lately) return false;
+  entry.saved = now;
+  entry.seen_ms = entry.record.last_seen_ms;
+  return true;
+}
+
 void DeviceRecords::flush() {
-  if (dirty_.empty()) return;
   std::vector<DeviceRecord> changed;
   changed.reserve(dirty_.size());
   for (Entry* entry : std::exchange(dirty_, {})) {
     entry->dirty = false;
-    changed.push_back(entry->record);
+    if (must_be_saved(*entry)) changed.push_back(entry->record);
   }
+  if (changed.empty()) return;
   std::vector<std::string> ids;
   ids.reserve(changed.size());
   for (const DeviceRecord& record : changed)
@@ -279,9 +324,21 @@ void DeviceRecords::flush() {
     if (saved) return;
     log_.error("reported state could not be stored; trying again", {{"error", saved.error().message}});
     for (const std::string& id : ids) {
-      if (const auto found = records_.find(id); found != records_.end()) mark(found->second);
+      const auto found = records_.find(id);
+      if (found == records_.end()) continue;
+      found->second.saved = 0;
+      mark(found->second);
     }
   });
+}
+
+void DeviceRecords::flush_all() {
+  for (auto& [id, entry] : records_) {
+    if (entry.record.last_seen_ms == entry.seen_ms) continue;
+    entry.saved = 0;
+    mark(entry);
+  }
+  flush();
 }
 
 }  // namespace starling::hub

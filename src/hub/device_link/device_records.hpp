@@ -30,8 +30,8 @@ struct DeviceFacts {
   std::vector<Crash> crashes;  // of its modules
   JsonObject counted_deaths;   // see count_deaths()
 
-  // Nothing longer is ever stored. A message may have four times as much.
-  static constexpr std::size_t max_bytes = 64 * 1024;
+  // Nothing longer is ever stored. A message may have twice as much; what agents say of 200 modules fits.
+  static constexpr std::size_t max_bytes = 128 * 1024;
 
   // Errors: corrupted. Who merges must not take that for nothing: it would be the end of what was there.
   static Result<DeviceFacts> parse(std::string_view text);
@@ -79,8 +79,10 @@ class DeviceRecords {
   using ChangeFacts = std::function<void(DeviceFacts&)>;
   Result<void> change_facts(DeviceRecord& record, const ChangeFacts& change);
 
-  // Saves what changed since the last call; called every second and at stop.
+  // Saves what changed since the last call; called every second. Devices that have only been seen again are
+  // left out for a while: most heartbeats say nothing new.
   void flush();
+  void flush_all();  // at stop: when they were seen last, too
 
   // What the devices of a fleet said of their modules last, also those that are offline. After a start it
   // takes a few calls of count_modules() until all that was stored is in it.
@@ -92,11 +94,14 @@ class DeviceRecords {
   // Ten thousand devices answer a change at once: marking one costs no allocation.
   struct Entry {
     DeviceRecord record;
-    bool dirty = false;    // is in dirty_
-    bool counted = false;  // is in its fleet's tally
+    bool dirty = false;        // is in dirty_
+    bool counted = false;      // is in its fleet's tally
+    std::uint64_t saved = 0;   // fingerprint of what was saved; 0: none
+    std::int64_t seen_ms = 0;  // last_seen_ms as it was saved
   };
   Entry& entry_of(const std::string& fleet, const std::string& device_id);
   void mark(Entry& entry);
+  static bool must_be_saved(Entry& entry);
   void count_modules(Entry& entry);
   void recount_modules(const DeviceRecord& record, const ModulesReport& before, const ModulesReport& now);
   void index_tokens(const DeviceRecord& record);

@@ -19,6 +19,8 @@ using ws::CloseCode;
 
 // staging, provisional, applied, and a request of the whole document
 constexpr double answers_to_an_update = 4;
+// Beside what a device has reported before: why what it reports now is not there.
+constexpr std::string_view not_kept = "not_kept";
 
 std::string names_of(const std::map<std::string, Digest, std::less<>>& components) {
   std::string names;
@@ -376,6 +378,7 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
       Json reported = std::move(facts.reported);
       protocol::apply_merge_patch(reported, message.reported);
       facts.reported = std::move(reported.as_object());
+      facts.reported.erase(not_kept);
       facts.pending_edits = message.pending;
       const Json* modules = facts.reported.if_contains("modules");
       if (modules != nullptr && modules->is_object()) {
@@ -384,6 +387,10 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
       }
       drifted = facts.reported.contains("drift");
     });
+    if (!kept && kept.error().code == ErrorCode::too_large) {
+      (void)sessions_.records_.change_facts(
+          record, [&](DeviceFacts& facts) { facts.reported[not_kept] = kept.error().message; });
+    }
     if (kept) drifted_ = drifted;
   }
   sessions_.reported(request_.fleet, request_.device_id);
