@@ -88,5 +88,39 @@ TEST_F(ActionsApi, LogsComeBackWholeAndOtherResultsAreBounded) {
   }
 }
 
+TEST_F(ActionsApi, ACommandThatWasOvertakenHasAnAnswerOfItsOwn) {
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  const auto command = [&](const std::string& word) {
+    const auto asked =
+        post("/api/v1/actions", on_bear("module", R"({"module":"recorder","command":")" + word + "\"}"));
+    settle();
+    return asked.text("/id");
+  };
+  const auto state_of = [&](const std::string& id) {
+    return get("/api/v1/actions/" + id).text("/devices/0/state");
+  };
+  const std::string start = command("start");
+  const std::string stop = command("stop");
+  bear.say(protocol::ActionResult{start, false, {}, "overtaken by a newer command: stop"});
+  EXPECT_EQ(state_of(stop), "waiting") << "the other one is still at work";
+  bear.say(protocol::ActionResult{stop, true, {{"state", "disabled"}}, ""});
+  // What the overtaken one still brings, and what comes again, changes no row.
+  bear.say(protocol::ActionResult{start, true, {{"state", "idle"}}, ""});
+  bear.say(protocol::ActionResult{stop, false, {}, "overtaken by a newer command: start"});
+  EXPECT_EQ(state_of(start), "failed");
+  EXPECT_EQ(get("/api/v1/actions/" + start).text("/devices/0/message"), "overtaken by a newer command: stop");
+  EXPECT_EQ(state_of(stop), "done");
+
+  const std::string last = command("start");
+  bear.say(protocol::Modules{});  // its folder is removed
+  bear.say(protocol::ActionResult{last, false, {}, "module 'recorder' went away before it was ready"});
+  EXPECT_EQ(get("/api/v1/actions/" + last).text("/devices/0/message"),
+            "module 'recorder' went away before it was ready");
+  bear.leave();
+  del("/api/v1/devices/" + uuid(1));
+  EXPECT_EQ(get("/api/v1/actions/" + start).at("/devices").as_array().size(), 0u)
+      << "nobody is concerned any more";
+}
+
 }  // namespace
 }  // namespace starling::hub
