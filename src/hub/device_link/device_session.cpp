@@ -370,6 +370,7 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
       offered.running_hash = told.applied;
       offered.running = sessions_.documents_.recent(told.applied);
     }
+    if (told.refused) offered.refused_hash = told.refused;  // its status says so too, but comes after
     record.section(told.section).running = told.applied;
   }
   if (!message.reported.empty() || message.pending != 0) {

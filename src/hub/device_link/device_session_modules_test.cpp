@@ -210,5 +210,16 @@ TEST_F(ModulesSection, HeartbeatsTellWhatIsInForce) {
   EXPECT_EQ(updates(device).size(), 1u) << "it is offered what it should have";
 }
 
+TEST_F(ModulesSection, AHeartbeatThatTellsOfARefusalBringsNoSecondOffer) {
+  TestDevice& device = add({"recorder"});
+  set("fleet", "modules.recorder.enabled", true);
+  const auto told = updates(device);
+  answer(device, told.at(0), Phase::provisional);
+  protocol::Heartbeat heartbeat;
+  heartbeat.sections = {{Section::modules, protocol::empty_section_hash(), told[0].hash}};
+  say(device, heartbeat);
+  EXPECT_TRUE(updates(device).empty()) << "it could not be enabled";
+}
+
 }  // namespace
 }  // namespace starling::hub
