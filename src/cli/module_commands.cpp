@@ -9,6 +9,7 @@
 #include "cli/module_logs.hpp"
 #include "cli/module_lookup.hpp"
 #include "cli/module_queries.hpp"
+#include "cli/module_retry.hpp"
 #include "cli/setting_value.hpp"
 #include "cli/settings_write.hpp"
 #include "cli/target.hpp"
@@ -32,10 +33,15 @@ class ToggleModule : public Command {
   Result<ExitCode> run(Session& session) final {
     auto target = write_.target(session.api);
     if (!target) return fail(target);
+    const auto where = find_to_set(session, *target, name_);
+    if (!where) return fail(where);
     const std::string key = protocol::enabled_key(name_);
-    if (const auto known = check_module(session, *target, name_); !known) return fail(known);
+    // Where it is enabled already, but could not be, the write alone changes nothing.
+    const Meanwhile retry = [&](JsonObject& answer) -> Result<ExitCode> {
+      return enabled_ ? retry_module(session, name_, *where, write_.wait(), answer) : ExitCode::done;
+    };
     return write_.send(session, std::move(*target), JsonObject{{key, enabled_}}, {},
-                       (enabled_ ? "enabled " : "disabled ") + name_);
+                       (enabled_ ? "enabled " : "disabled ") + name_, retry);
   }
 
  private:
@@ -66,7 +72,7 @@ class CommandModule final : public Command {
   Result<ExitCode> run(Session& session) override {
     auto target = target_.target(session.api);
     if (!target) return fail(target);
-    if (const auto known = check_module(session, *target, name_); !known) return fail(known);
+    if (const auto known = find_to_ask(session, *target, name_); !known) return fail(known);
     return sender_.send(session, "module", JsonObject{{"module", name_}, {"command", command_}},
                         std::move(*target), fmt::format("{} of {}", command_, name_));
   }
@@ -99,7 +105,7 @@ class ActModule final : public Command {
     }
     auto target = target_.target(session.api);
     if (!target) return fail(target);
-    if (const auto known = check_module(session, *target, name_); !known) return fail(known);
+    if (const auto known = find_to_ask(session, *target, name_); !known) return fail(known);
     JsonObject wanted{{"module", name_}, {"action", action_}};
     if (!parameters.empty()) wanted["parameters"] = std::move(parameters);
     return sender_.send(session, "module_action", std::move(wanted), std::move(*target),
@@ -126,7 +132,7 @@ void add_module_commands(CommandTree& tree) {
       .footer(
           "It is provisional on each device until the module has been ready; where it cannot be enabled it "
           "is\n"
-          "disabled again there, and --wait says why.\n"
+          "disabled again there, and --wait says why. Enabling it once more tries again on those devices.\n"
           "\n"
           "Example:\n"
           "  starling module enable recorder --on room=lab --reason 'week 31' --wait");

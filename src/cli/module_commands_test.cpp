@@ -34,6 +34,10 @@ class ModuleCommands : public ApplicationTest {
              R"({"items":[{"device_uuid":")" BEAR R"(","device_name":"bear-1"}],"next":null})");
     hub().on("GET /api/v1/devices/" BEAR "/modules", bears_modules);
     hub().on("GET /api/v1/modules", fleets_modules);
+    lies("recorder", R"("targeted":3)");
+  }
+  void lies(const std::string& module, const std::string& where) {
+    hub().on("GET /api/v1/modules/" + module, "{" + where + "}");
   }
   // The first request that begins so.
   FakeHub::Asked asked(const std::string& line) {
@@ -103,6 +107,67 @@ TEST_F(ModuleCommands, EnablingIsAWriteOfASetting) {
       "target":{"selector":"room=lab"},"reason":"week 31"})"));
 }
 
+TEST_F(ModuleCommands, EnablingOnceMoreTriesAgainWhereItCouldNotBe) {
+  lies("player", R"("targeted":3,"quarantined_count":2,"quarantined":[
+      {"device":")" BEAR R"(","name":"bear-1","message":"exit status 1"},
+      {"device":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a12","name":"owl","message":"no such file"}])");
+  hub().on("PUT /api/v1/settings", R"({"revision":null,"changed":[],"targeted":3})");
+  hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":1})");
+  hub().on("POST /api/v1/actions", R"({"id":"a2","targeted":1})");
+  hub().on("GET /api/v1/actions/a1", R"({"id":"a1","devices":[{"name":"bear-1","state":"done"}]})");
+  hub().on("GET /api/v1/actions/a2",
+           R"({"id":"a2","devices":[{"name":"owl","state":"failed","message":"no such file"}]})");
+  const Ran ran = run({"module", "enable", "player", "--on", "room=lab", "--wait"});
+  EXPECT_EQ(ran.code, 3) << ran.err;
+  EXPECT_EQ(ran.out,
+            "nothing to change: it is that way already\n"
+            "trying again where it could not be enabled: bear-1, owl\n"
+            "DEVICE  STATE   ANSWER\n"
+            "bear-1  done    -\n"
+            "owl     failed  no such file\n");
+  EXPECT_THAT(asked("GET /api/v1/modules/player").line, HasSubstr("selector=room%3Dlab"));
+  EXPECT_EQ(body_of("POST"), boost::json::parse(R"({"action":"module","expires_in_seconds":60,
+      "parameters":{"module":"player","command":"start"},"target":{"device":")" BEAR R"("}})"));
+  EXPECT_THAT(run({"module", "enable", "player", "-o", "json"}).out, HasSubstr(R"("retried")"));
+  const auto asked_before = hub().asked().size();
+  EXPECT_EQ(run({"module", "disable", "player"}).code, 0);
+  for (auto i = asked_before; i < hub().asked().size(); ++i)
+    EXPECT_FALSE(hub().asked()[i].line.starts_with("POST")) << "that is not what was asked for";
+}
+
+TEST_F(ModuleCommands, DevicesWithoutTheModuleAreNamed) {
+  hub().on("PUT /api/v1/settings", R"({"revision":415,"targeted":5})");
+  hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":5})");
+  lies("player", R"("targeted":5,"without_count":2,"without":[{"name":"owl"},{"name":"frog"}])");
+  EXPECT_THAT(
+      run({"module", "enable", "player", "--on", "room=lab"}).err,
+      HasSubstr("2 of 5 devices have no module 'player', where the setting waits for it: owl, frog\n"));
+  EXPECT_THAT(run({"module", "stop", "player", "--on", "room=lab"}).err,
+              HasSubstr("2 of 5 devices have no module 'player': owl, frog\n"));
+  lies("removed", R"("targeted":1,"without_count":1,"without":[{"name":"bear-1"}],"layers":["fleet"])");
+  const Ran gone = run({"module", "disable", "removed", "--device", "bear-1"});
+  EXPECT_EQ(gone.code, 0) << gone.err;
+  EXPECT_THAT(gone.err, HasSubstr("the device has no module 'removed', where"));
+}
+
+TEST_F(ModuleCommands, CrashesOfNobodyAreASlip) {
+  hub().on("GET /api/v1/crashes", R"({"items":[],"count":0})");
+  EXPECT_EQ(run({"module", "crashes", "--module", "recorder"}).code, 0);
+  const Ran ran = run({"module", "crashes", "--module", "recoder"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("did you mean 'recorder'?"));
+}
+
+TEST_F(ModuleCommands, SettingsGetKnowsModulesToo) {
+  hub().on(
+      "GET /api/v1/devices/" BEAR "/settings",
+      R"({"revision":9,"settings":{"modules.recorder.enabled":{"value":true,"layer":"fleet","revision":9}}})");
+  EXPECT_EQ(run({"settings", "get", "bear-1", "modules.recorder.enabled"}).out, "true\n");
+  EXPECT_THAT(run({"settings", "get", "bear-1"}).out, HasSubstr("modules.recorder.enabled  true"));
+  EXPECT_THAT(run({"settings", "get", "bear-1", "modules.player.enabled"}).err,
+              HasSubstr("the device decides"));
+}
+
 TEST_F(ModuleCommands, SettingsSetKnowsModulesToo) {
   hub().on("GET /api/v1/components", R"({"items":[]})");
   hub().on("PUT /api/v1/settings", R"({"revision":413,"targeted":1})");
@@ -112,6 +177,8 @@ TEST_F(ModuleCommands, SettingsSetKnowsModulesToo) {
 }
 
 TEST_F(ModuleCommands, ASlipIsNoticedBeforeAnythingIsWritten) {
+  for (const char* nobodys : {"recoder", "zzz", "to-come"})
+    lies(nobodys, R"("targeted":3,"without_count":3)");
   for (const auto& arguments :
        std::vector<std::vector<std::string>>{{"module", "enable", "recoder"},
                                              {"module", "disable", "zzz", "--device", "bear-1"},
@@ -183,6 +250,7 @@ TEST_F(ModuleCommands, LogsAreReadThroughTheHub) {
   EXPECT_THAT(gone.out, HasSubstr(R"("stream":"stderr")"));
   EXPECT_EQ(gone.err, "starling: the device went away\n");
   EXPECT_THAT(run({"module", "logs", "recorder", "--device", "bear-1", "-f"}).err, HasSubstr("run it again"));
+  lies("recoder", R"("targeted":1,"without_count":1)");
   EXPECT_THAT(run({"module", "logs", "recoder", "--device", "bear-1"}).err, HasSubstr("'recorder'?"));
 }
 

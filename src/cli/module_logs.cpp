@@ -44,7 +44,7 @@ class ModuleLogs final : public Command {
   Result<ExitCode> run(Session& session) override {
     const auto id = find_device(session.api, device_);
     if (!id) return fail(id);
-    if (auto known = check_module(session, JsonObject{{"device", *id}}, name_); !known) return fail(known);
+    if (auto known = find_to_ask(session, JsonObject{{"device", *id}}, name_); !known) return fail(known);
     if (auto online = check_online(session, *id); !online) return fail(online);
     return read(session, path_of({"devices", *id, "modules", name_, "logs"}));
   }

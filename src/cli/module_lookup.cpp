@@ -5,6 +5,7 @@
 #include "cli/answer.hpp"
 #include "cli/printable.hpp"
 #include "cli/setting_value.hpp"
+#include "cli/table.hpp"
 
 namespace starling::cli {
 namespace {
@@ -18,6 +19,41 @@ std::string meant_by(const JsonObject& modules, std::string_view name) {
     names.push_back(text_at(as_object(item), {"module"}));
   return nearest(name, names);
 }
+
+Result<JsonObject> whereabouts(ApiClient& api, const JsonObject& target, std::string_view name) {
+  Parameters query;
+  for (const char* kind : {"device", "selector", "group", "persona"}) {
+    if (const std::string named = text_at(target, {kind}); !named.empty()) query.emplace_back(kind, named);
+  }
+  return api.get(path_of({"modules", name}), query);
+}
+
+// "2 of 5 devices have no module 'recorder'"; empty if all have it.
+std::string lacking_text(const JsonObject& where, std::string_view name) {
+  const std::int64_t count = number_at(where, {"without_count"});
+  const std::int64_t targeted = number_at(where, {"targeted"});
+  if (count == 0) return {};
+  if (targeted == 1) return fmt::format("the device has no module '{}'", name);
+  return fmt::format("{} of {} {} no module '{}'", count, counted(targeted, "device"),
+                     count == 1 ? "has" : "have", name);
+}
+
+void note_lacking(Session& session, const JsonObject& where, std::string_view name,
+                  std::string_view consequence) {
+  const std::string text = lacking_text(where, name);
+  if (text.empty()) return;
+  std::vector<std::string> names;
+  for (const Json& device : array_at(where, {"without"}))
+    names.push_back(text_at(as_object(device), {"name"}));
+  session.console.note(
+      fmt::format("{}{}: {}", text, consequence, first_names(names, number_at(where, {"without_count"}))));
+}
+
+bool some_have_it(const JsonObject& where) {
+  return number_at(where, {"targeted"}) > number_at(where, {"without_count"});
+}
+
+constexpr auto setting_waits = ", where the setting waits for it";
 
 }  // namespace
 
@@ -37,17 +73,41 @@ Result<JsonObject> pick_module(const JsonObject& modules, std::string_view name)
                   where_to_look));
 }
 
-Result<void> check_module(Session& session, const Json& target, std::string_view name) {
-  const std::string device = text_at(as_object(target), {"device"});
-  const auto modules = device.empty() ? session.api.list("/api/v1/modules") : modules_of(session.api, device);
-  if (!modules) return fail(modules);
-  if (const auto found = pick_module(*modules, name); found) {
-    return {};
-  } else if (!device.empty() || !meant_by(*modules, name).empty()) {
-    return fail(found);
-  }
-  session.console.note(fmt::format("no device has reported a module '{}' so far", name));
+Result<void> check_known(Session& session, std::string_view name) {
+  const auto fleet = session.api.list("/api/v1/modules");
+  if (!fleet) return fail(fleet);
+  if (const auto known = pick_module(*fleet, name); !known) return fail(known);
   return {};
+}
+
+Result<JsonObject> find_to_set(Session& session, const Json& target, std::string_view name) {
+  auto where = whereabouts(session.api, as_object(target), name);
+  if (!where) return where;
+  const bool written = !array_at(*where, {"layers"}).empty();
+  if (!written && !some_have_it(*where)) {
+    const auto fleet = session.api.list("/api/v1/modules");
+    if (!fleet) return fail(fleet);
+    const bool one_device = !text_at(as_object(target), {"device"}).empty();
+    if (const auto known = pick_module(*fleet, name); !known) {
+      if (one_device || !meant_by(*fleet, name).empty()) return fail(known);
+      session.console.note(fmt::format("no device has reported a module '{}' so far", name));
+      return where;
+    }
+  }
+  note_lacking(session, *where, name, setting_waits);
+  return where;
+}
+
+Result<JsonObject> find_to_ask(Session& session, const Json& target, std::string_view name) {
+  auto where = whereabouts(session.api, as_object(target), name);
+  if (!where) return where;
+  if (!some_have_it(*where)) {
+    if (auto known = check_known(session, name); !known) return fail(known);
+    const std::string why = lacking_text(*where, printable(name));
+    if (!why.empty()) return fail(ErrorCode::not_found, why + where_to_look);
+  }
+  note_lacking(session, *where, name, "");
+  return where;
 }
 
 }  // namespace starling::cli

@@ -17,8 +17,13 @@ Result<JsonObject> modules_of(ApiClient& api, const std::string& device_id);
 // The module `name` of a list. Errors: not_found, with what was probably meant.
 Result<JsonObject> pick_module(const JsonObject& modules, std::string_view name);
 
-// Fails if the device that `target` names has no such module, and for many devices if none of the fleet has
-// and a name near to it is known. A device that is told would say so as well, but not to who does not wait.
-Result<void> check_module(Session& session, const Json& target, std::string_view name);
+// Errors: not_found, if no device of the fleet has such a module.
+Result<void> check_known(Session& session, std::string_view name);
+
+// Where a module lies among the devices of a target, as the API tells it: before something is done there.
+// What a target lacks is noted. Errors: not_found, with what was probably meant, of a module that nobody has;
+// but its setting may be written before the module comes, and after it has gone.
+Result<JsonObject> find_to_set(Session& session, const Json& target, std::string_view name);
+Result<JsonObject> find_to_ask(Session& session, const Json& target, std::string_view name);
 
 }  // namespace starling::cli

@@ -103,8 +103,11 @@ class ListCrashes final : public Command {
     if (!selector_.empty()) query.emplace_back("selector", selector_);
     const auto list = session.api.get("/api/v1/crashes", query);
     if (!list) return fail(list);
-    if (print_json(session, *list)) return ExitCode::done;
     const JsonArray& crashes = array_at(*list, {"items"});
+    if (crashes.empty() && !module_.empty()) {
+      if (auto known = check_known(session, module_); !known) return fail(known);
+    }
+    if (print_json(session, *list)) return ExitCode::done;
     session.console.raw(crash_table(crashes, session.clock.wall(), session.console.out_terminal()));
     const std::int64_t more = number_at(*list, {"count"}) - static_cast<std::int64_t>(crashes.size());
     if (more > 0) session.console.line(fmt::format("... and {} more", more));

@@ -15,21 +15,13 @@ namespace {
 constexpr Milliseconds first_delay{50};
 constexpr Milliseconds longest_delay{1'000};
 constexpr std::size_t widest_bar = 40;
-constexpr std::size_t names_shown = 10;
 
 std::string names_in_state(const JsonArray& devices, std::string_view state, std::int64_t count) {
-  std::string out;
-  std::size_t shown = 0;
+  std::vector<std::string> names;
   for (const Json& item : devices) {
-    const JsonObject& device = as_object(item);
-    if (text_at(device, {"state"}) != state) continue;
-    if (shown == names_shown) break;
-    out += (shown == 0 ? "" : ", ") + text_at(device, {"name"});
-    ++shown;
+    if (text_at(as_object(item), {"state"}) == state) names.push_back(text_at(as_object(item), {"name"}));
   }
-  const std::int64_t more = count - static_cast<std::int64_t>(shown);
-  if (more > 0) out += fmt::format(" and {} more", more);
-  return out;
+  return first_names(names, count);
 }
 
 Table refusals(const JsonArray& devices) {

@@ -13,6 +13,7 @@
 #include "cli/setting_value.hpp"
 #include "cli/table.hpp"
 #include "cli/whole_number.hpp"
+#include "protocol/modules_document.hpp"
 
 namespace starling::cli {
 namespace {
@@ -62,6 +63,12 @@ class GetSettings final : public Command {
       if (name != key_ && alias != key_) continue;
       if (!print_json(session, setting)) session.console.raw(value_at(setting, "value") + "\n");
       return ExitCode::done;
+    }
+    if (const auto module = protocol::module_of(key_)) {
+      return fail(ErrorCode::not_found,
+                  fmt::format("no layer says of '{}' on {} whether it is enabled: the device decides (see: "
+                              "starling module show {} --device {})",
+                              *module, printable(device_), *module, printable(device_)));
     }
     const std::string meant = nearest(key_, names);
     return fail(

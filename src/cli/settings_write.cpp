@@ -4,8 +4,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include "cli/write_outcome.hpp"
-
 namespace starling::cli {
 
 void SettingsWrite::add_to(CLI::App& app) {
@@ -15,7 +13,7 @@ void SettingsWrite::add_to(CLI::App& app) {
 }
 
 Result<ExitCode> SettingsWrite::send(Session& session, Json target, JsonObject values, JsonObject expected,
-                                     std::string_view what) const {
+                                     std::string_view what, const Meanwhile& meanwhile) const {
   JsonObject body{{"values", std::move(values)}};
   if (!expected.empty()) body["expected"] = std::move(expected);
   if (!target.is_null()) body["target"] = std::move(target);
@@ -23,7 +21,8 @@ Result<ExitCode> SettingsWrite::send(Session& session, Json target, JsonObject v
   auto answer = session.api.write(http::Method::put, "/api/v1/settings", body);
   if (!answer) return fail(answer);
   note_if_nobody(session, *answer);
-  return finish_write(session, std::move(*answer), fmt::format("{} on {}", what, target_.text()), wait_);
+  return finish_write(session, std::move(*answer), fmt::format("{} on {}", what, target_.text()), wait_,
+                      meanwhile);
 }
 
 }  // namespace starling::cli

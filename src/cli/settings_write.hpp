@@ -10,6 +10,7 @@
 #include "cli/command.hpp"
 #include "cli/progress.hpp"
 #include "cli/target.hpp"
+#include "cli/write_outcome.hpp"
 
 namespace starling::cli {
 
@@ -22,7 +23,8 @@ class SettingsWrite {
 
   // `what` is done there, for people: "set audio.volume = 20". Members of `expected` must still be in force.
   Result<ExitCode> send(Session& session, Json target, JsonObject values, JsonObject expected,
-                        std::string_view what) const;
+                        std::string_view what, const Meanwhile& meanwhile = {}) const;
+  const WaitOptions& wait() const { return wait_; }
 
  private:
   TargetOptions target_;

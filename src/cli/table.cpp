@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t gap = 2;
 constexpr std::size_t narrowest = 8;
+constexpr std::size_t names_shown = 10;
 
 }  // namespace
 
@@ -90,6 +91,15 @@ std::string render_facts(const Facts& facts, const Terminal& terminal) {
 
 std::string counted(std::int64_t count, std::string_view singular) {
   return fmt::format("{} {}{}", count, singular, count == 1 ? "" : "s");
+}
+
+std::string first_names(const std::vector<std::string>& names, std::int64_t count) {
+  const std::size_t shown = std::min(names.size(), names_shown);
+  std::string out;
+  for (std::size_t i = 0; i < shown; ++i)
+    out += (i == 0 ? "" : ", ") + names[i];
+  const std::int64_t more = count - static_cast<std::int64_t>(shown);
+  return more > 0 ? fmt::format("{} and {} more", out, more) : out;
 }
 
 }  // namespace starling::cli

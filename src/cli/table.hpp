@@ -52,5 +52,7 @@ std::string render_facts(const Facts& facts, const Terminal& terminal);
 
 // "3 devices", "1 device".
 std::string counted(std::int64_t count, std::string_view singular);
+// "bear, owl and 3 more": of `count` things the first few of those names.
+std::string first_names(const std::vector<std::string>& names, std::int64_t count);
 
 }  // namespace starling::cli

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/answer.hpp"
 #include "cli/table.hpp"
 
@@ -41,6 +43,11 @@ void print_written(Session& session, const JsonObject& answer, std::string_view 
   print_masked(session, answer);
 }
 
+ExitCode worse(ExitCode one, ExitCode other) {
+  if (one == ExitCode::refused || other == ExitCode::refused) return ExitCode::refused;
+  return std::max(one, other);
+}
+
 }  // namespace
 
 void note_if_nobody(Session& session, const JsonObject& answer) {
@@ -49,14 +56,19 @@ void note_if_nobody(Session& session, const JsonObject& answer) {
 }
 
 Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_view what,
-                              const WaitOptions& wait) {
+                              const WaitOptions& wait, const Meanwhile& meanwhile) {
   const bool waits = wait.wanted() && find(answer, {"revision"}) != nullptr;
   if (!session.json()) print_written(session, answer, what);
   ExitCode code = ExitCode::done;
+  if (meanwhile) {
+    const auto done = meanwhile(answer);
+    if (!done) return done;
+    code = *done;
+  }
   if (waits) {
     auto progress = wait_for_change(session, number_at(answer, {"revision"}), wait.timeout());
     if (!progress) return fail(progress);
-    code = outcome_of(counts_of(*progress));
+    code = worse(code, outcome_of(counts_of(*progress)));
     if (!session.json()) print_progress(session, *progress);
     answer["progress"] = std::move(*progress);
   }

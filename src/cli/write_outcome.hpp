@@ -2,6 +2,7 @@
 // Owner: the command. Thread: one. Lifetime: short.
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "base/json.hpp"
@@ -13,9 +14,12 @@ namespace starling::cli {
 // For commands that name their target: says so if it is nobody at present, perhaps by a slip of the pen.
 void note_if_nobody(Session& session, const JsonObject& answer);
 
+// Done once it is said what was written, and before it is waited for; may add to the answer.
+using Meanwhile = std::function<Result<ExitCode>(JsonObject& answer)>;
+
 // `what` was done, for people: "switched room=nursery to TARS".
 Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_view what,
-                              const WaitOptions& wait);
+                              const WaitOptions& wait, const Meanwhile& meanwhile = {});
 Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_view what);
 
 }  // namespace starling::cli

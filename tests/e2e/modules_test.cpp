@@ -88,8 +88,8 @@ TEST_F(FleetModules, OneThatCannotStartIsQuarantinedAndHoldsUpNoSettings) {
   EXPECT_NE(refused.status, 0);
   EXPECT_THAT(refused.output, HasSubstr("nothing-here"));
   starling({"settings", "set", "audio.volume=35", "--wait"});
-  starling({"module", "enable", "recorder"});
-  device.await_ready("recorder");
+  EXPECT_THAT(starling({"module", "enable", "recorder", "--wait"}), HasSubstr("applied by 1 of 1"));
+  EXPECT_EQ(offers(device), 2) << "each section is told once";
   EXPECT_THAT(hub.command({"device", "show", "bear"}).output, HasSubstr("nothing-here"));
   EXPECT_EQ(device.show("broken").at("enabled"), Json(false));
   // Mended on the device: it is tried again by itself, and the hub sees that all is as it should be.
@@ -119,6 +119,20 @@ TEST_F(FleetModules, SettingsWithWhichAModuleNoLongerRunsAreTakenBack) {
     const std::string shown = hub.command({"device", "show", "bear"}).output;
     return shown.find("module 'picky' does not run since they are in force") != std::string::npos;
   });
+}
+
+TEST_F(FleetModules, OneThatCouldNotBeEnabledIsTriedAgainWhenItIsEnabledOnceMore) {
+  SupervisedDevice& device = add("bear", "nursery");
+  starling({"module", "enable", "broken", "--wait"}, 3);
+  EXPECT_THAT(starling({"module", "enable", "broken", "--wait"}, 3), HasSubstr("trying again"));
+  const fs::path program = device.modules() / "broken/nothing-here";
+  write_text(program, "#!/bin/sh\nexec sleep 1000\n");
+  fs::permissions(program, fs::perms(0755));
+  EXPECT_THAT(starling({"module", "enable", "broken", "--wait"}),
+              AllOf(HasSubstr("trying again where it could not be enabled: bear"), HasSubstr("done")));
+  EXPECT_EQ(device.state_of("broken"), "idle");
+  EXPECT_THAT(starling({"settings", "get", "bear", "modules.broken.enabled"}), HasSubstr("true"));
+  EXPECT_THAT(starling({"module", "enable", "broken", "--wait"}), Not(HasSubstr("trying again")));
 }
 
 TEST_F(FleetModules, AToggleOnTheDeviceGoesUpAlsoAfterTimeWithoutAHub) {

@@ -239,7 +239,7 @@ asio::awaitable<Reply> Modules::overview(Call& call) {
 }
 
 asio::awaitable<Reply> Modules::whereabouts(Call& call) {
-  const std::string module = call.value("module");
+  const std::string& module = call.value("module");
   if (!protocol::valid_module_name(module)) {
     co_return fail(ErrorCode::invalid_argument, fmt::format("'{}' is not the name of a module", module));
   }
