@@ -243,7 +243,7 @@ TEST_F(ModuleCommands, LogsAreReadThroughTheHub) {
   hub().on(path, log_stream({line}));
   const Ran all = run({"module", "logs", "recorder", "--device", "bear-1", "-n", "2"});
   EXPECT_EQ(all.code, 0) << all.err;
-  EXPECT_EQ(all.out, "then  disk \\x1bfull\nthen  disk \\x1bfull\n");
+  EXPECT_EQ(all.out, "then err disk \\x1bfull\nthen err disk \\x1bfull\n");
   EXPECT_THAT(hub().asked().back().line, HasSubstr("?lines=2&follow=false"));
   const Ran gone = run({"module", "logs", "recorder", "--device", "bear-1", "-f", "-o", "json"});
   EXPECT_EQ(gone.code, 1);

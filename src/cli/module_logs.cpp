@@ -7,7 +7,6 @@
 #include "cli/action_sender.hpp"
 #include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
-#include "cli/local_time.hpp"
 #include "cli/module_lookup.hpp"
 #include "cli/printable.hpp"
 
@@ -70,10 +69,16 @@ class ModuleLogs final : public Command {
 
   static void show(Session& session, const JsonObject& line) {
     if (session.json()) return session.console.raw(compact_json(line) + "\n");
+    // As the log itself has them, and `starling-agent ctl module logs` shows them.
     const Terminal& terminal = session.console.out_terminal();
-    const Colour colour = text_at(line, {"stream"}) == "stderr" ? Colour::yellow : Colour::plain;
-    session.console.raw(paint(printable(local_date(text_at(line, {"at"}))), Colour::dim, terminal) + "  " +
-                        paint(printable(text_at(line, {"text"})), colour, terminal) + "\n");
+    const std::string at = text_at(line, {"at"});  // none: it is not of that form
+    const std::string stream = text_at(line, {"stream"});
+    const bool error = stream == "stderr";
+    const std::string_view from = error ? "err" : stream == "stdout" ? "out" : "note";
+    const std::string head = at.empty() ? std::string() : fmt::format("{} {} ", printable(at), from);
+    const std::string text = printable(text_at(line, {"text"}));
+    session.console.raw(paint(head, Colour::dim, terminal) +
+                        paint(text, error ? Colour::yellow : Colour::plain, terminal) + "\n");
   }
 
   std::string name_, device_;
