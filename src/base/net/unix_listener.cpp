@@ -19,6 +19,7 @@ Result<void> UnixListener::listen(const std::filesystem::path& socket) {
   }
   ::unlink(socket.c_str());
   boost::system::error_code error;
+  acceptor_.close(error);  // of an attempt that failed
   acceptor_.open(Local(), error);
   const mode_t former = ::umask(0177);
   if (!error) acceptor_.bind(Local::endpoint(socket.string()), error);
