@@ -126,8 +126,15 @@ asio::awaitable<void> ControlServer::serve(Shared connection) {
   if (!error) {
     handle(connection, std::string_view(connection->request).substr(0, length - 1));
     tasks_.start("control end", watch_end(connection));
+  } else if (error == asio::error::not_found) {  // no line feed in all that there may be
+    const std::string most = std::to_string(max_request_bytes);
+    connection->say(
+        refusal({ErrorCode::too_large, "a request is one line of at most " + most + " bytes", ""}));
+    connection->finish();
+  } else {
+    connection->gone = true;
   }
-  while (!error && !connection->gone) {
+  while (!connection->gone) {
     if (!connection->unsent.empty()) {
       const std::string sending = std::exchange(connection->unsent, {});
       const auto [failed, count] =
