@@ -68,6 +68,10 @@ Result<void> SettingsCore::start() {
   known_overrides_ = store_.known_override_hashes();
   for (const Digest& hash : journal_.override_hashes())
     known_overrides_.push_back(hash);
+  if (provisional_until_) {  // perhaps the first document, and no generation is of the time before it
+    const Values defaults = values_in_force(catalog_, default_document(catalog_), {});
+    known_overrides_.push_back(sha256(override_text(catalog_, defaults)));
+  }
   if (!drift_.empty()) {
     // Derived from what cannot be read any more, for all that is known: not an edit by hand.
     if (const auto text = disk_.read_file(override_path, max_override_bytes)) {
@@ -102,7 +106,7 @@ Result<void> SettingsCore::put_modules(JsonObject modules, JsonObject quarantine
   Generation next = defaults ? defaults_generation() : running_;
   next.modules = std::move(modules);
   next.quarantine = std::move(quarantine);
-  next.override_hash = running_.override_hash;
+  next.override_hash = defaults ? sha256(override_text(catalog_, values_)) : running_.override_hash;
   const auto number = store_.write(next);
   if (!number) return fail(number);
   if (auto switched = store_.switch_to(*number); !switched) return switched;

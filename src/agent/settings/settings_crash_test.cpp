@@ -93,6 +93,30 @@ TEST(Crash, AtEveryStepLeavesOldOrNewSettings) {
   }
 }
 
+// Nobody has edited anything: what is found in the override file may only be behind.
+TEST(Crash, DuringTheFirstDocumentIsNoHandEdit) {
+  for (const bool modules_first : {false, true}) {
+    const auto receive = [&](SettingsBench& bench) {
+      (void)bench.restart();
+      if (modules_first) (void)bench.core->put_modules({{"m", JsonObject{{"enabled", true}}}}, {});
+      bench.core->offer(make_update(bench.catalog, 2, {{"hotword.threshold", 0.7}}));
+    };
+    SettingsBench whole;
+    receive(whole);
+    for (std::uint64_t step = 1; step <= whole.disk.steps(); ++step) {
+      SCOPED_TRACE("crash at step " + std::to_string(step));
+      for (const auto unsynced : {FakeDisk::Unsynced::lost, FakeDisk::Unsynced::kept}) {
+        SettingsBench bench(1, unsynced);
+        bench.disk.crash_after(step);
+        receive(bench);
+        ASSERT_TRUE(bench.restart());
+        EXPECT_TRUE(bench.core->pending_edits().empty());
+        EXPECT_TRUE(bench.core->drift().empty());
+      }
+    }
+  }
+}
+
 TEST(Crash, DuringTheFirstStartLeavesADeviceThatStarts) {
   SettingsBench whole;
   ASSERT_TRUE(whole.restart());
