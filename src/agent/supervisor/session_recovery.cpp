@@ -119,10 +119,13 @@ Result<void> SessionRecovery::sync(std::span<const ModuleStatus> modules) {
     attempts_ = 0;
     for (const ModuleStatus& module : modules)
       to_recover_.erase(module.name);
-    Session session = session_of(modules);
-    if (session.wanted == session.enabled) return remove(std::move(session));
+    list_may_go_ = true;
   }
   Session session = session_of(modules);
+  // Of a process that outlives the agent, no list says that it was ready.
+  const bool all_ready = std::ranges::all_of(
+      modules, [](const ModuleStatus& module) { return is_ready(module.state) || !module.wanted; });
+  if (list_may_go_ && all_ready && session.wanted == session.enabled) return remove(std::move(session));
   if (synced_ == session) return {};
   return write(std::move(session));
 }
@@ -250,6 +253,7 @@ Result<void> SessionRecovery::remove(Session session) {
   synced_.reset();
   if (auto removed = disk_.remove_tree(path); !removed) return removed;
   if (auto synced = disk_.sync_folder(folder_of(path)); !synced) return synced;
+  list_may_go_ = false;
   synced_ = std::move(session);
   return {};
 }

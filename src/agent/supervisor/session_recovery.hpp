@@ -102,6 +102,7 @@ class SessionRecovery {
   std::optional<Session> former_;  // as found
   Names to_recover_;               // while recovering; then those that are missing
   int attempts_ = 0;               // 0: not recovering
+  bool list_may_go_ = false;       // a recovery has come to its end
   bool going_down_ = false;
   std::optional<Session> synced_;  // what the disk knows, by the file or by its absence
   std::string problem_;

@@ -88,6 +88,42 @@ TEST_F(SessionRecoveryTest, TheFileGoesWhenAllOfItRuns) {
   EXPECT_TRUE(file_exists());  // the next change writes it again
 }
 
+TEST_F(SessionRecoveryTest, TheFileStaysWhileWhatHasComeSinceIsNotReady) {
+  start_agent();
+  up("a");
+  up("b");
+  write_files();
+  pull_plug("boot-2");
+  start_agent();
+  command("c", enable);
+  make("c");
+  up("a");
+  up("b");
+  write_files();
+  EXPECT_FALSE(recovery->recovering());
+  EXPECT_TRUE(file_exists());
+  kill_agent();
+  start_agent();
+  EXPECT_EQ(state("c"), starting) << "nobody has seen it ready";
+}
+
+TEST_F(SessionRecoveryTest, TheFileGoesWhenWhatHasComeSinceIsReadyToo) {
+  start_agent();
+  up("a");
+  up("b");
+  write_files();
+  pull_plug("boot-2");
+  start_agent();
+  command("c", enable);
+  up("a");
+  up("b");
+  write_files();
+  EXPECT_TRUE(file_exists());
+  up("c");
+  write_files();
+  EXPECT_FALSE(file_exists());
+}
+
 TEST_F(SessionRecoveryTest, TheFileStaysWhereTheGenerationWouldNotDo) {
   start_agent();
   command("c", start);
