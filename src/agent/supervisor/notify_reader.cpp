@@ -109,10 +109,11 @@ asio::awaitable<void> NotifyReader::read(std::shared_ptr<Source> source) {
 int NotifyReader::read_some(Source& source, int most, const Heard& heard) {
   int count = 0;
   while (count < most && source.open && source.messages.take_all(message_rate, clock_.steady(), 1)) {
-    const auto datagram = receive_notify(source.socket.native_handle());
+    const auto datagram = peek_notify(source.socket.native_handle());
     if (datagram && *datagram) {
       ++count;
       take(source, **datagram, heard);
+      if (source.open) drop_notify(source.socket.native_handle());
       continue;
     }
     source.messages.earn(1);

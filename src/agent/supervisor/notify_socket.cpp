@@ -39,7 +39,7 @@ void take_control(msghdr& message, NotifyDatagram& datagram) {
 
 }  // namespace
 
-Result<std::optional<NotifyDatagram>> receive_notify(int socket) {
+Result<std::optional<NotifyDatagram>> peek_notify(int socket) {
   std::array<char, max_notify_bytes + 1> text;
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(most_descriptors * sizeof(int))>
       control;
@@ -51,7 +51,7 @@ Result<std::optional<NotifyDatagram>> receive_notify(int socket) {
   message.msg_controllen = control.size();
   ssize_t size = -1;
   do {
-    size = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    size = ::recvmsg(socket, &message, MSG_DONTWAIT | MSG_PEEK | MSG_CMSG_CLOEXEC);
   } while (size < 0 && errno == EINTR);
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::nullopt;
   if (size < 0) {
@@ -62,6 +62,11 @@ Result<std::optional<NotifyDatagram>> receive_notify(int socket) {
   take_control(message, datagram);
   datagram.text.assign(text.data(), static_cast<std::size_t>(size));
   return datagram;
+}
+
+void drop_notify(int socket) {
+  while (::recv(socket, nullptr, 0, MSG_DONTWAIT | MSG_TRUNC) < 0 && errno == EINTR) {
+  }
 }
 
 }  // namespace starling::agent

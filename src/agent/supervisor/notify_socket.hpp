@@ -18,7 +18,9 @@ struct NotifyDatagram {
   std::uint32_t descriptors = 0;  // that came along
 };
 
-// Never waits. nullopt: none is there. Errors: io.
-Result<std::optional<NotifyDatagram>> receive_notify(int socket);
+// Never waits. nullopt: none is there. Errors: io. It stays in the socket, which outlives the agent, until
+// what follows from it is done: should the agent end before, the next one finds it.
+Result<std::optional<NotifyDatagram>> peek_notify(int socket);
+void drop_notify(int socket);  // the one that was peeked at
 
 }  // namespace starling::agent

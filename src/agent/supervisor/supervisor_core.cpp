@@ -156,6 +156,7 @@ void SupervisorCore::begin(std::span<const KeptChild> children) {
     if (entry.finished) find(name)->begin_finished();
   }
   take_over(children, plan);
+  files_behind_ = true;  // the last agent may have ended between what was decided and its mirror
 }
 
 void SupervisorCore::take_over(std::span<const KeptChild> children, const StartPlan& plan) {
@@ -483,6 +484,11 @@ void SupervisorCore::transitioned(Transition transition) {
     came_up_.insert(transition.module);
   }
   changed_ = files_behind_ = true;
+  if (!transition.settled) {
+    unsettled_.insert(transition.module);
+  } else if (unsettled_.erase(transition.module) > 0) {
+    files_after_ = {};  // what has proved itself shall not have to again
+  }
   journal_.add(std::move(transition));
 }
 

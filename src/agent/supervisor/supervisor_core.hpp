@@ -151,6 +151,7 @@ class SupervisorCore final : private ModuleHost {
   std::vector<std::string> sequence_;  // a module comes later than those it waits for
   std::set<std::string, std::less<>> leaving_;
   std::set<std::string, std::less<>> unproved_;
+  std::set<std::string, std::less<>> unsettled_;
   std::set<std::string, std::less<>> held_back_;  // a requirement of theirs is not wanted
   TransitionJournal journal_;
   bool begun_ = false;
