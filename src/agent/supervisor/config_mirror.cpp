@@ -30,6 +30,10 @@ void ConfigMirror::read() {
   };
   take(**modules, mirrored_);
   if (const auto shipped = JsonReader(*known).object("shipped")) take(**shipped, shipped_);
+  const auto on_trial = JsonReader(*known).optional_array("on_trial");
+  if (!on_trial || *on_trial == nullptr) return;
+  for (const Json& name : **on_trial)
+    if (name.is_string()) on_trial_.emplace(name.get_string());
 }
 
 Result<void> ConfigMirror::save() {
@@ -42,9 +46,26 @@ Result<void> ConfigMirror::save() {
   JsonObject file;
   file["modules"] = json(mirrored_);
   file["shipped"] = json(shipped_);
+  JsonArray on_trial;
+  for (const std::string& name : on_trial_)
+    on_trial.push_back(JsonString(name));
+  if (!on_trial.empty()) file["on_trial"] = std::move(on_trial);
   auto saved = replace_file(disk_, path, seal(std::move(file)), 0600);
   if (saved) unsaved_ = shipped_unsaved_ = false;
   return saved;
+}
+
+ConfigMirror::Beginning ConfigMirror::begin(std::string_view module, std::optional<bool> config,
+                                            std::optional<bool> said) {
+  const std::optional<bool> before = known(module);
+  const bool says = config.value_or(before.value_or(false));
+  const bool on_trial = on_trial_.contains(module);
+  // An edit that was taken back, together with what it had said: all but noting it down was done.
+  const bool taken_back = on_trial && !says && !said;
+  const bool by_itself = taken_back ? says : before.value_or(says);
+  if (config) found(module, says);
+  return {said.value_or(by_itself), before.value_or(true) && !on_trial,
+          by_itself == says ? std::nullopt : std::optional(says)};
 }
 
 std::optional<bool> ConfigMirror::known(std::string_view module) const {
@@ -58,6 +79,11 @@ void ConfigMirror::ship(std::string_view module, bool enabled) {
 
 void ConfigMirror::found(std::string_view module, bool enabled) {
   ship(module, enabled);
+  if (enabled && known(module) == false) on_trial_.emplace(module);
+  note(module, enabled);
+}
+
+void ConfigMirror::note(std::string_view module, bool enabled) {
   if (known(module) == enabled) return;
   mirrored_[std::string(module)] = enabled;
   unsaved_ = true;
@@ -68,6 +94,7 @@ void ConfigMirror::forget(std::string_view module) {
   const auto mirrored = mirrored_.find(module);
   if (mirrored == mirrored_.end()) return;
   mirrored_.erase(mirrored);
+  if (const auto trial = on_trial_.find(module); trial != on_trial_.end()) on_trial_.erase(trial);
   unsaved_ = true;
 }
 
@@ -82,10 +109,11 @@ Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
   }
   Result<void> outcome;
   for (const ModuleStatus& module : modules) {
+    if (module.settled && on_trial_.erase(module.name) > 0) unsaved_ = true;
     if (!behind(module)) continue;
     const auto written = files_.write_enabled(module.name, module.enabled);
     if (written) {
-      found(module.name, module.enabled);
+      note(module.name, module.enabled);
       problems_.erase(module.name);
       continue;
     }

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,9 +35,16 @@ class ConfigMirror {
   // What was known is read; without it every config.txt is taken for unedited.
   ConfigMirror(ConfigFiles& files, Disk& disk, Logger log);
 
+  // How a module begins, by its config.txt, if that says anything, and by what hub and device say of it.
+  struct Beginning {
+    bool enabled = false;
+    bool proved = true;             // else it is being enabled: config.txt has not followed, or was first
+    std::optional<bool> hand_edit;  // of config.txt, while the agent was away
+  };
+  Beginning begin(std::string_view module, std::optional<bool> config, std::optional<bool> said);
   // What the module's config.txt was last known to say.
   std::optional<bool> known(std::string_view module) const;
-  // What it says now: at the start, and after a hand edit.
+  // What it says now, after a hand edit.
   void found(std::string_view module, bool enabled);
   void forget(std::string_view module);  // its folder is gone
   // Writes what has settled and is not there yet. An error is the first of all; call again. One file that
@@ -51,11 +59,13 @@ class ConfigMirror {
   void read();
   void ship(std::string_view module, bool enabled);
   Result<void> save();
+  void note(std::string_view module, bool enabled);
 
   ConfigFiles& files_;
   Disk& disk_;
   Logger log_;
   std::map<std::string, bool, std::less<>> mirrored_, shipped_;
+  std::set<std::string, std::less<>> on_trial_;  // enabled by hand, and not settled since
   std::map<std::string, std::string, std::less<>> problems_;
   bool unsaved_ = false;
   bool shipped_unsaved_ = false;
