@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "agent/supervisor/cause_of_death.hpp"
+#include "agent/supervisor/notify.hpp"
 
 namespace starling::agent {
 namespace {
@@ -73,6 +74,24 @@ JsonObject to_json(const ModuleStatus& status, const Clock& clock) {
   if (status.main_pid != 0) json["main_pid"] = status.main_pid;
   if (status.last_death) json["last_death"] = to_json(*status.last_death);
   return json;
+}
+
+void leave_out_evidence(JsonObject& module) {
+  Json* death = module.if_contains("last_death");
+  if (death == nullptr) return;
+  death->get_object().erase("last_lines");
+  death->get_object().erase("evidence");
+}
+
+void leave_out_texts(JsonObject& module) {
+  constexpr std::size_t beginning = 40;
+  for (const char* name : {"settled", "detail", "waits_for", "status", "config_problem", "render_problem",
+                           "attempt", "deadline", "main_pid", "use"})
+    module.erase(name);
+  for (const char* name : {"quarantine", "manifest_problem"})
+    if (Json* text = module.if_contains(name)) *text = printable_text(text->as_string(), beginning);
+  leave_out_evidence(module);
+  if (Json* death = module.if_contains("last_death")) death->get_object().erase("text");
 }
 
 JsonObject to_json(const ResourceUse& use) {

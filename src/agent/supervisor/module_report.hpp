@@ -12,6 +12,9 @@ namespace starling::agent {
 // Members that say nothing are left out, and nothing counts down: the same state is the same report.
 // Deadlines are given in UTC: the device's clocks translate.
 JsonObject to_json(const ModuleStatus& status, const Clock& clock);
+// Of a report that is too long: the evidence of its death; then whatever is not of a small, known size.
+void leave_out_evidence(JsonObject& module);
+void leave_out_texts(JsonObject& module);
 JsonObject to_json(const Transition& transition, const Clock& clock);
 JsonObject to_json(const ResourceUse& use);
 

@@ -101,13 +101,7 @@ Result<void> Supervisor::load(DeviceCore& device) {
 
 void Supervisor::add(const FoundModule& found) {
   const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
-  const std::optional<bool> known = mirror_.known(found.name);
-  const bool says = config.value_or(known.value_or(false));
-  const bool edited_by_hand = known.value_or(says) != says;
-  const bool by_itself = known.value_or(says);
-  const bool enabled = device_->section().said(found.name).value_or(by_itself);
-  const bool proved = known.value_or(true);  // as far as config.txt has ever followed
-  if (config) mirror_.found(found.name, says);
+  const auto begin = mirror_.begin(found.name, config, device_->section().said(found.name));
   Folder& folder = folders_[found.name];
   folder.manifest_text = manifest_text(found);
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
@@ -119,8 +113,8 @@ void Supervisor::add(const FoundModule& found) {
   } else {
     log_.error("a module cannot be used", {{"module", found.name}, {"why", found.manifest.error().message}});
   }
-  core_->add(found.name, found.manifest, enabled, proved);
-  if (edited_by_hand) toggle_as_edited(found.name, says);
+  core_->add(found.name, found.manifest, begin.enabled, begin.proved);
+  if (begin.hand_edit) toggle_as_edited(found.name, *begin.hand_edit);
 }
 
 void Supervisor::toggle_as_edited(const std::string& module, bool enabled) {
@@ -369,7 +363,7 @@ void Supervisor::alert(const SupervisorAlert& alert) {
   for (const std::string& module : alert.modules)
     modules.push_back(JsonString(module));
   one["modules"] = std::move(modules);
-  one["text"] = alert.text;
+  one["text"] = printable_text(alert.text, max_alert_bytes);
   one["at_ms"] = clock_.wall().time_since_epoch().count();
   alerts_.push_back(std::move(one));
   if (alerts_.size() > kept_alerts) alerts_.pop_front();
@@ -508,16 +502,14 @@ JsonObject Supervisor::descriptions() const {
 
 void Supervisor::add_to(JsonObject& report) const {
   JsonObject modules = descriptions();
-  // The hub takes no message past a bound: what many modules died of is told as far as it fits.
+  // The hub takes no message past a bound: what many modules have to say is told as far as it fits.
   std::size_t left = reported_bytes;
-  for (auto& [name, module] : modules) {
-    const std::size_t whole = boost::json::serialize(module).size();
-    Json* death = module.get_object().if_contains("last_death");
-    if (death != nullptr && whole > left) {
-      death->get_object().erase("last_lines");
-      death->get_object().erase("evidence");
-    }
-    left -= std::min(left, std::min(whole, boost::json::serialize(module).size()));
+  for (auto& [name, json] : modules) {
+    JsonObject& module = json.get_object();
+    const auto size = [&module] { return boost::json::serialize(module).size(); };
+    if (size() > left) leave_out_evidence(module);
+    if (size() > left) leave_out_texts(module);
+    left -= std::min(left, size());
   }
   report["modules"] = std::move(modules);
   report["board"] = board_;

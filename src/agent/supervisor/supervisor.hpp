@@ -50,6 +50,7 @@ class Supervisor final : public ModuleSupervision,
   static constexpr Milliseconds board_round{30'000};
   static constexpr Milliseconds well_after{60'000};  // from the start until the keeper is told
   static constexpr std::size_t kept_alerts = 8;
+  static constexpr std::size_t max_alert_bytes = 512;
   static constexpr std::size_t reported_bytes = 96 * 1024;  // of all modules, as far as it can be less
   static constexpr int crash_loop = 3;  // deaths of one that uses settings that have to prove themselves
 
