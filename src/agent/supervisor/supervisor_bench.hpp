@@ -127,6 +127,7 @@ class SupervisorBench : public SupervisorListener {
   std::string boot_id = "boot-1";
   std::map<std::string, Result<ModuleManifest>> manifests;
   std::map<std::string, bool> enabled;  // as the generation has it
+  std::set<std::string> unproved;       // their enable was not settled when the agent ended
 
   std::unique_ptr<SessionRecovery> recovery;
   std::unique_ptr<ConfigMirror> mirror;
@@ -155,7 +156,7 @@ class SupervisorBench : public SupervisorListener {
                                             *mirror, *this, SeededRandom(7), Logger());
     for (const auto& [name, manifest] : manifests) {
       if (board.config.contains(name)) mirror->found(name, board.config[name]);
-      core->add(name, manifest, enabled[name]);
+      core->add(name, manifest, enabled[name], !unproved.contains(name));
     }
     if (attach) this->attach();
   }

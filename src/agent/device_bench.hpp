@@ -1,0 +1,398 @@
+// Purpose: a whole device for tests: every core that the agent is made of, wired as Agent and Supervisor wire
+// them, with a keeper, modules, disk, hub and time that do as they are told. Owner: a test. Thread: one.
+// Lifetime: a test; agents die and start again on it.
+//
+// The agent can be ended at each of its persistence steps, and at each request to the keeper and message to
+// the hub. From then on nothing that it still does has an effect.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/device_core.hpp"
+#include "agent/hub_bench.hpp"
+#include "agent/settings_bench.hpp"
+#include "agent/supervisor/module_folder.hpp"
+#include "agent/supervisor/supervisor_bench.hpp"
+
+namespace starling::agent {
+
+class DeviceBench : private LinkOutput,
+                    private ModuleOutput,
+                    private KeeperPort,
+                    private TreePort,
+                    private ConfigFiles,
+                    private SupervisorListener,
+                    private ModuleRunner,
+                    private ModuleSupervision {
+ public:
+  DeviceBench(std::uint64_t seed, FakeDisk::Unsynced unsynced) : disk(seed, unsynced) {
+    static const protocol::Catalog shared_catalog = test_catalog();
+    catalog_ = &shared_catalog;
+    hub = std::make_unique<HubBench>(shared_catalog);
+    EXPECT_TRUE(disk.make_folder("modules") && disk.sync_folder(""));
+  }
+
+  void install(const std::string& name, bool gets_ready) {
+    EXPECT_TRUE(disk.make_folder("modules/" + name) && disk.sync_folder("modules"));
+    disk.put(config_path(name), "enabled = false\n");
+    names_.push_back(name);
+    if (!gets_ready) never_ready_.insert(name);
+  }
+
+  // ---- the agent's life
+  bool alive() const { return core != nullptr && !disk.crashed(); }
+  void start_agent() {
+    if (disk.crashed()) return;
+    DeviceOptions options;
+    options.board_serial = "board-1";
+    options.seed = ++starts_;
+    options.link.boot_id = boot_id;
+    auto loaded = DeviceCore::load(disk, clock, *catalog_, maker_, static_cast<LinkOutput&>(*this),
+                                   static_cast<ModuleOutput&>(*this), std::move(options), nullptr);
+    EXPECT_TRUE(loaded || disk.crashed()) << loaded.error().message;
+    if (!loaded) return;
+    device = std::move(*loaded);
+    recovery = std::make_unique<SessionRecovery>(disk, boot_id, Logger());
+    mirror = std::make_unique<ConfigMirror>(static_cast<ConfigFiles&>(*this), disk, Logger());
+    core = std::make_unique<SupervisorCore>(
+        ProcessPorts{clock, static_cast<KeeperPort&>(*this), static_cast<TreePort&>(*this), environment_},
+        board, *recovery, *mirror, static_cast<SupervisorListener&>(*this), SeededRandom(starts_), Logger());
+    device->section().run_by(*this);
+    for (const std::string& name : names_)
+      add(name);
+    device->supervise(*this);
+    std::vector<KeptChild> list;
+    for (const auto& [id, child] : board.children)
+      list.push_back(kept(id, child));
+    core->attached(list);
+    device->connect();
+    deliver();
+  }
+  void stop_agent() {  // in order; its modules run on
+    if (alive()) core->write_files();
+    kill_agent();
+  }
+  // What it had sent arrives; keeper and modules go on.
+  void kill_agent() {
+    while (!to_hub_.empty())
+      (void)hear_next();
+    core.reset();
+    device.reset();
+    mirror.reset();
+    recovery.reset();
+    to_device_.clear();
+    asked_.clear();
+    for (auto& [id, child] : board.children)
+      if (child.pid == 0) child.pid = ++last_pid_;
+  }
+  void boot() {  // again, after the power was cut or all had ended
+    kill_agent();
+    board.children.clear();
+    said_ready_.clear();
+    boot_id = "boot-" + std::to_string(++boots_);
+  }
+
+  // ---- what happens
+  void connect_hub(bool there) {
+    hub_is_there = there;
+    if (!there && alive()) device->link().closed("the line is cut");
+    if (!there) to_device_.clear();
+  }
+  void push() {
+    if (alive() && device->link().established()) queue(hub->push());
+    deliver();
+  }
+  // Whether it was answered that it is so.
+  bool command(const std::string& module, ModuleCommand what) {
+    if (!alive()) return false;
+    const auto done = std::make_shared<bool>(false);
+    const auto answered = [this, done](const Result<ModuleState>& settled) {
+      *done = settled.has_value() && alive();
+    };
+    if (what == ModuleCommand::enable || what == ModuleCommand::disable) {
+      device->section().toggle(module, what == ModuleCommand::enable, answered);
+    } else {
+      core->command(module, what, answered);
+    }
+    pass(Seconds(40));
+    return *done;
+  }
+  bool edit(const std::string& key, const Json& value) {  // a setting
+    if (!alive()) return false;
+    const auto done = std::make_shared<bool>(false);
+    device->settings().set(key, value, [this, done](const Result<void>& set) { *done = set && alive(); });
+    deliver();
+    return *done;
+  }
+  void edit_config(const std::string& module, bool enabled) {  // by hand
+    disk.put(config_path(module), enabled ? "enabled = true # mine\n" : "enabled = false # mine\n");
+    if (alive()) config_changed(module);
+    deliver();
+  }
+  void die(const std::string& module) {
+    for (auto& [id, child] : board.children)
+      if (parse_child_id(id)->module == module) FakeBoard::end(child, SIGSEGV);
+    deliver();
+  }
+  void shut_down() {  // the device, in order
+    if (!alive()) return;
+    bool down = false;
+    core->shut_down([&down] { down = true; });
+    pass(Seconds(30));
+    if (!alive()) return;
+    EXPECT_TRUE(down);
+    stop_agent();
+    boot();
+  }
+
+  // ---- time, deadline by deadline
+  void pass(Milliseconds time) {
+    const SteadyTime until = clock.steady() + time;
+    deliver();
+    while (alive()) {
+      auto next = core->next_deadline();
+      if (const auto other = device->next_deadline(); other && (!next || *other < *next)) next = other;
+      const auto target = next ? std::min(*next, until) : until;
+      clock.advance(std::max(std::chrono::ceil<Milliseconds>(target - clock.steady()), Milliseconds(0)));
+      if (device->link().established()) device->link().alive();
+      device->tick();
+      core->tick();
+      deliver();
+      if (target == until) break;
+    }
+  }
+
+  // ---- what is so
+  std::optional<bool> config(const std::string& module) const {
+    const auto text = disk.content(config_path(module));
+    return text ? enabled_in(*text).value_or(std::nullopt) : std::nullopt;
+  }
+  std::set<ChildId> living() const {
+    std::set<ChildId> ids;
+    for (const auto& [id, child] : board.children)
+      if (!child.exit) ids.insert(id);
+    return ids;
+  }
+  const std::vector<std::string>& names() { return names_; }
+  JsonObject report_of_modules() const {
+    JsonObject report;
+    add_to(report);
+    return report["modules"].get_object();
+  }
+
+  ManualClock clock;
+  FakeDisk disk;
+  FakeBoard board;
+  std::unique_ptr<HubBench> hub;
+  bool hub_is_there = true;
+  std::string boot_id = "boot-1";
+  std::unique_ptr<DeviceCore> device;
+  std::unique_ptr<SessionRecovery> recovery;
+  std::unique_ptr<ConfigMirror> mirror;
+  std::unique_ptr<SupervisorCore> core;
+
+  // The agent's effects on others, so far; it dies at the beginning of this one.
+  std::uint64_t effects = 0;
+  std::optional<std::uint64_t> dies_at_effect;
+  int lists_dropped_too_early = 0;  // running_modules.json was gone before all of it ran
+
+ private:
+  static std::string config_path(std::string_view module) {
+    return "modules/" + std::string(module) + "/config.txt";
+  }
+  bool effect() {
+    if (disk.crashed()) return false;
+    if (++effects == dies_at_effect) disk.crash_now();
+    return !disk.crashed();
+  }
+
+  // ---- as Supervisor does
+  void add(const std::string& name) {
+    const auto begin = mirror->begin(name, config(name), device->section().said(name));
+    ModuleManifest manifest;
+    manifest.name = name;
+    manifest.folder = "/modules/" + name;
+    manifest.exec = manifest.folder + "/run";
+    manifest.readiness = Readiness::notify;
+    core->add(name, std::move(manifest), begin.enabled, begin.proved);
+    if (begin.hand_edit) device->section().toggle(name, *begin.hand_edit, [](const auto&) {});
+  }
+  void config_changed(const std::string& module) {
+    const std::optional<bool> says = config(module);
+    if (!says || mirror->known(module) == *says) return;
+    mirror->found(module, *says);
+    device->section().toggle(module, *says, [](const auto&) {});
+  }
+  void modules_changed() override {
+    device->link().report_changed();
+    device->section().modules_changed();
+  }
+  void module_died(std::string_view, const DeathReport&, bool) override { device->link().report_changed(); }
+  void enable_reverted(std::string_view module, std::string_view why) override {
+    device->section().reverted(module, why);
+  }
+  void module_removed(std::string_view) override {}
+  void alert(const SupervisorAlert&) override { device->link().report_changed(); }
+  std::vector<std::string> names() const override { return names_; }
+  bool is_enabled(std::string_view module) const override { return core->is_enabled(module); }
+  bool is_provisional(std::string_view module) const override { return core->is_provisional(module); }
+  void set_enabled(std::string_view module, bool enabled, Answered answered) override {
+    core->command(module, enabled ? ModuleCommand::enable : ModuleCommand::disable, std::move(answered));
+  }
+  bool has(std::string_view) const override { return true; }
+  void add_to(JsonObject& report) const override {
+    JsonObject& modules = report["modules"].emplace_object();
+    for (const ModuleStatus& status : core->statuses()) {
+      modules[status.name] = JsonObject{{"enabled", status.enabled}, {"state", to_string(status.state)}};
+    }
+  }
+  void follow_log(const protocol::LogFollow&) override {}
+  void stop_log(std::string_view) override {}
+  void stop_logs() override {}
+  SettingsTrial trial() const override { return {}; }
+  Result<void> check_peer(std::string_view, std::int32_t) const override { return {}; }
+  void said_hello(std::string_view) override {}
+  void said_state(std::string_view, std::string_view, std::string_view) override {}
+
+  // ---- what leaves the agent
+  void spawn(SpawnRequest request) override {
+    if (!effect()) return;
+    said_ready_.erase(request.id);
+    board.spawn(std::move(request));
+  }
+  void signal(std::string_view id, int number, SignalScope scope) override {
+    if (!effect()) return;
+    board.signal(id, number, scope);
+    const auto child = board.children.find(ChildId(id));
+    if (child != board.children.end()) FakeBoard::end(child->second, number);  // they are obedient
+  }
+  void forget(std::string_view id) override {
+    if (effect()) board.forget(id);
+  }
+  void list() override {}
+  void healthy() override {}
+  void stopping(Milliseconds) override {}
+  Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child) override {
+    return board.make(manifest, child);
+  }
+  void kill(std::string_view module) override {
+    if (effect()) board.kill(module);
+  }
+  bool empty(std::string_view module) const override { return board.empty(module); }
+  bool leader_lives(std::string_view module) const override { return board.leader_lives(module); }
+  Result<void> write_enabled(std::string_view module, bool enabled) override {
+    const auto text = disk.read_file(config_path(module), 4096);
+    if (!text) return fail(text);
+    return replace_file(disk, config_path(module), config_with_enabled(*text, enabled));
+  }
+  void enrol() override {
+    if (effect()) asked_.push_back("enrol");
+  }
+  void connect(std::string_view) override {
+    if (effect()) asked_.push_back("connect");
+  }
+  void send(std::string_view text) override {
+    if (effect()) to_hub_.emplace_back(text);
+  }
+  void close(std::string_view reason) override { ADD_FAILURE() << "the device leaves the hub: " << reason; }
+  void send_line(ModuleId, std::string_view) override {}
+  void drop(ModuleId) override {}
+
+  // ---- what comes to it: until nothing is on its way
+  void deliver() {
+    while (alive() && (serve_link() || hear_next() || tell_device() || serve_modules()))
+      watch_list();
+    watch_list();
+  }
+  void queue(std::vector<protocol::FromHub> messages) {
+    std::ranges::move(messages, std::back_inserter(to_device_));
+  }
+  bool serve_link() {
+    if (asked_.empty()) return false;
+    const std::string asked = asked_.front();
+    asked_.pop_front();
+    if (!hub_is_there) {
+      device->link().attempt_failed({ErrorCode::unavailable, "no hub", ""});
+    } else if (asked == "enrol") {
+      device->link().enrolled("token");
+    } else {
+      device->link().opened();
+      queue(hub->greet());
+    }
+    return true;
+  }
+  bool hear_next() {
+    if (to_hub_.empty()) return false;
+    const auto message = protocol::decode_from_device(to_hub_.front());
+    to_hub_.pop_front();
+    EXPECT_TRUE(message);
+    if (hub_is_there) queue(hub->hear(*message));
+    return true;
+  }
+  bool tell_device() {
+    if (to_device_.empty()) return false;
+    const std::string text = protocol::encode(to_device_.front());
+    to_device_.pop_front();
+    device->link().received(text);
+    return true;
+  }
+  bool serve_modules() {
+    for (auto& [id, child] : board.children) {
+      const ChildId name = id;
+      if (child.exit && !std::exchange(child.told, true)) {
+        const ChildExit exit = *child.exit;
+        return core->exited(name, exit), true;
+      }
+      if (child.exit) continue;
+      if (child.pid == 0) {
+        child.pid = ++last_pid_;
+        return core->spawned(kept(name, child)), true;
+      }
+      const bool silent = never_ready_.contains(std::string(parse_child_id(name)->module));
+      if (silent || said_ready_.contains(name)) continue;
+      NotifyMessage message;
+      message.ready = true;
+      core->notified(name, message);
+      if (alive()) said_ready_.insert(name);  // else the next agent finds it in the socket
+      return true;
+    }
+    return false;
+  }
+  void watch_list() {
+    if (!alive()) return;
+    const auto former = std::exchange(list_, disk.content(SessionRecovery::path));
+    if (!former || list_) return;
+    const Json file = parse_json(*former).value();
+    for (const Json& name : file.at("running_modules").as_array()) {
+      const auto status = core->status(std::string_view(name.as_string()));
+      if (status && status->wanted && !is_ready(status->state)) ++lists_dropped_too_early;
+    }
+  }
+  static KeptChild kept(const ChildId& id, const FakeBoard::Child& child) {
+    KeptChild kept;
+    kept.id = id;
+    kept.pid = child.pid;
+    kept.start_time = static_cast<std::uint64_t>(child.pid) * 100;
+    kept.exit = child.exit;
+    return kept;
+  }
+
+  const protocol::Catalog* catalog_ = nullptr;
+  RandomIdentityMaker maker_{clock};
+  Environment environment_{{"PATH", "/usr/bin"}};
+  std::vector<std::string> names_;
+  std::set<std::string> never_ready_;
+  std::set<ChildId> said_ready_;
+  std::uint64_t starts_ = 0;
+  int boots_ = 1;
+  std::int32_t last_pid_ = 100;
+  std::optional<std::string> list_;  // running_modules.json
+  std::deque<std::string> asked_, to_hub_;
+  std::deque<protocol::FromHub> to_device_;
+};
+
+}  // namespace starling::agent
