@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "agent/supervisor/machine_bench.hpp"
+#include "agent/supervisor/supervisor_fixture.hpp"
 
 namespace starling::agent {
 namespace {
@@ -12,7 +12,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
 
-class ControlServerTest : public MachineBench {
+class ControlServerTest : public SupervisorFixture {
  protected:
   ~ControlServerTest() override { finish(server->stop()); }
 

@@ -2,7 +2,7 @@
 
 #include <gmock/gmock.h>
 
-#include "agent/supervisor/machine_bench.hpp"
+#include "agent/supervisor/supervisor_fixture.hpp"
 
 namespace starling::agent {
 namespace {
@@ -10,7 +10,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-class ModuleActionsTest : public MachineBench {
+class ModuleActionsTest : public SupervisorFixture {
  protected:
   void SetUp() override {
     write_module("broken", "exec = 1\n");

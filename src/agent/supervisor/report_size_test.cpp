@@ -2,12 +2,12 @@
 // hub would end the link again and again.
 #include <gmock/gmock.h>
 
-#include "agent/supervisor/machine_bench.hpp"
+#include "agent/supervisor/supervisor_fixture.hpp"
 
 namespace starling::agent {
 namespace {
 
-class ReportSize : public MachineBench {
+class ReportSize : public SupervisorFixture {
  protected:
   static constexpr int count = protocol::max_modules;
 

@@ -18,10 +18,10 @@
 
 namespace starling::agent {
 
-class MachineBench : public testing::Test, private Wakeup, private LinkOutput, private ModuleOutput {
+class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutput, private ModuleOutput {
  protected:
-  MachineBench() { std::filesystem::create_directories(modules()); }
-  ~MachineBench() override {
+  SupervisorFixture() { std::filesystem::create_directories(modules()); }
+  ~SupervisorFixture() override {
     if (supervisor) finish(supervisor->stop());
     std::filesystem::remove_all(folder);
   }
