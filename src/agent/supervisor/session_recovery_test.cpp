@@ -42,6 +42,14 @@ TEST_F(SessionRecoveryTest, AFreshStartIsWhatIsEnabled) {
   EXPECT_FALSE(recovery->recovering());
 }
 
+TEST_F(SessionRecoveryTest, AStopBeforeItIsKnownWhatComesBackIsRefused) {
+  start_agent(false);
+  command("a", stop);
+  EXPECT_THAT(answers, ElementsAre("a: unavailable"));
+  attach();
+  EXPECT_THAT(wanted(), ElementsAre("a", "b"));
+}
+
 TEST_F(SessionRecoveryTest, APowerCutBringsBackWhatRan) {
   start_agent();
   up("a");

@@ -103,6 +103,11 @@ void SupervisorCore::command(std::string_view name, ModuleCommand command, Answe
     }
     return;
   }
+  if (!begun_ && command == ModuleCommand::stop) {  // what comes back is not known before
+    if (answered)
+      answer(std::move(answered), fail(ErrorCode::unavailable, "the agent is starting; try again"));
+    return;
+  }
   log_.info("module command", {{"module", name}, {"command", to_string(command)}});
   module->command(command, std::move(answered));
   // What somebody asked for is durable before it is done: what is started may be the end of the agent.
