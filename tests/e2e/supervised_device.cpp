@@ -76,11 +76,13 @@ void SupervisedDevice::write_module(std::string_view name, std::string_view mani
   if (made != target) fs::rename(made, target);
 }
 
-void SupervisedDevice::start() {
-  const fs::path agent = fs::path(STARLING_BIN_DIR) / "starling-agent";
-  std::vector<std::string> arguments = {"--state",   state().string(),  "--",    agent.string(),
-                                        "--state",   state().string(),  "--hub", hub_url_,
-                                        "--modules", modules().string()};
+void SupervisedDevice::start(const std::vector<std::string>& by) {
+  std::vector<std::string> arguments = {"--state", state().string(), "--"};
+  arguments.insert(arguments.end(), by.begin(), by.end());
+  const std::string agent = (fs::path(STARLING_BIN_DIR) / "starling-agent").string();
+  for (const std::string& word : {agent, std::string("--state"), state().string(), std::string("--hub"),
+                                  hub_url_, std::string("--modules"), modules().string()})
+    arguments.push_back(word);
   arguments.insert(arguments.end(), agent_arguments_.begin(), agent_arguments_.end());
   keeper_.emplace(Process::Options{.program = "starling-keeper",
                                    .arguments = std::move(arguments),

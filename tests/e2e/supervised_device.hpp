@@ -30,7 +30,8 @@ class SupervisedDevice {
                                 const std::map<std::string, std::string>& words = {});
   void write_module(std::string_view name, std::string_view manifest, bool enabled = false);
 
-  void start();  // returns when the agent answers
+  // Returns when the agent answers. `by`: a command that runs the agent, whose command line follows.
+  void start(const std::vector<std::string>& by = {});
   Process& keeper() { return *keeper_; }
   pid_t agent() const;
   std::string log() const { return read_text(folder_ / "device.log"); }
