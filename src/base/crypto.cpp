@@ -1,10 +1,16 @@
 #include "base/crypto.hpp"
 
 #include <fmt/format.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/pem.h>
 #include <openssl/rand.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 
@@ -15,6 +21,7 @@ namespace {
 
 using MdContext = std::unique_ptr<EVP_MD_CTX, FreedBy<EVP_MD_CTX_free>>;
 using Key = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
+using Bio = std::unique_ptr<BIO, FreedBy<BIO_free_all>>;
 
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -46,6 +53,42 @@ Result<std::string> public_half(const Key& key) {
 Key ed25519_private_key(std::string_view raw) {
   if (raw.size() != 32) return nullptr;
   return Key(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, bytes_of(raw), raw.size()));
+}
+
+// Without it OpenSSL would ask at the terminal for the passphrase of a key that says it is encrypted.
+int no_passphrase(char*, int, int, void*) {
+  return -1;
+}
+
+Key key_from_der(std::string_view der) {
+  const unsigned char* at = bytes_of(der);
+  Key key(d2i_PUBKEY(nullptr, &at, static_cast<long>(der.size())));
+  ERR_clear_error();
+  return key;
+}
+
+bool is_on_p256(const Key& key) {
+  char group[32] = {};
+  std::size_t size = 0;
+  return EVP_PKEY_get_base_id(key.get()) == EVP_PKEY_EC &&
+         EVP_PKEY_get_group_name(key.get(), group, sizeof(group), &size) == 1 &&
+         std::string_view(group) == SN_X9_62_prime256v1;
+}
+
+bool verify_with_sha256(const Key& key, std::string_view message, std::string_view signature, bool pss) {
+  const MdContext context(EVP_MD_CTX_new());
+  EVP_PKEY_CTX* options = nullptr;
+  if (!context || EVP_DigestVerifyInit(context.get(), &options, EVP_sha256(), nullptr, key.get()) != 1) {
+    return false;
+  }
+  if (pss && (EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) != 1 ||
+              EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_AUTO) != 1)) {
+    return false;
+  }
+  const bool valid = EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(), bytes_of(message),
+                                      message.size()) == 1;
+  ERR_clear_error();  // else the next failed read of a TLS stream would be told as this
+  return valid;
 }
 
 constexpr std::string_view base64url_digits =
@@ -103,6 +146,54 @@ Digest sha256(std::string_view bytes) {
               EVP_DigestFinal_ex(context.get(), digest.bytes.data(), nullptr) == 1,
           "compute SHA-256");
   return digest;
+}
+
+struct Hasher::Context {
+  MdContext digest;
+};
+
+Hasher::Hasher(HashAlgorithm algorithm) : context_(new Context{MdContext(EVP_MD_CTX_new())}) {
+  const EVP_MD* const md = algorithm == HashAlgorithm::sha512 ? EVP_sha512() : EVP_sha256();
+  require(context_->digest && EVP_DigestInit_ex2(context_->digest.get(), md, nullptr) == 1, "begin a hash");
+}
+Hasher::Hasher(Hasher&&) noexcept = default;
+Hasher& Hasher::operator=(Hasher&&) noexcept = default;
+Hasher::~Hasher() = default;
+
+void Hasher::update(std::string_view bytes) {
+  require(EVP_DigestUpdate(context_->digest.get(), bytes.data(), bytes.size()) == 1, "hash");
+}
+
+std::string Hasher::finish() {
+  std::string digest(EVP_MAX_MD_SIZE, '\0');
+  unsigned size = 0;
+  require(EVP_DigestFinal_ex(context_->digest.get(), bytes_of(digest), &size) == 1, "end a hash");
+  digest.resize(size);
+  return hex_encode(digest);
+}
+
+std::string hex_encode(std::string_view bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const char byte : bytes) {
+    text += digits[static_cast<unsigned char>(byte) >> 4];
+    text += digits[static_cast<unsigned char>(byte) & 0x0f];
+  }
+  return text;
+}
+
+Result<std::string> hex_decode(std::string_view text) {
+  if (text.size() % 2 != 0) return fail(ErrorCode::invalid_argument, "an odd number of hexadecimal digits");
+  std::string bytes;
+  bytes.reserve(text.size() / 2);
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    const int high = hex_value(text[i]);
+    const int low = hex_value(text[i + 1]);
+    if (high < 0 || low < 0) return fail(ErrorCode::invalid_argument, "only hexadecimal digits are taken");
+    bytes += static_cast<char>(high * 16 + low);
+  }
+  return bytes;
 }
 
 std::string random_bytes(std::size_t count) {
@@ -203,6 +294,47 @@ bool ed25519_verify(std::string_view public_key, std::string_view message, std::
   return key && context && EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1 &&
          EVP_DigestVerify(context.get(), bytes_of(signature), signature.size(), bytes_of(message),
                           message.size()) == 1;
+}
+
+Result<std::string> public_key_from_pem(PemKeyType type, std::string_view pem) {
+  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(std::min<std::size_t>(pem.size(), 16u << 10))));
+  const Key key(bio ? PEM_read_bio_PUBKEY(bio.get(), nullptr, no_passphrase, nullptr) : nullptr);
+  ERR_clear_error();
+  if (!key) return fail(ErrorCode::invalid_argument, "not a public key in PEM");
+  if (type == PemKeyType::rsa) {
+    const int bits = EVP_PKEY_get_bits(key.get());
+    if (EVP_PKEY_get_base_id(key.get()) != EVP_PKEY_RSA) {
+      return fail(ErrorCode::invalid_argument, "not an RSA key");
+    }
+    if (bits < 2048 || bits > 8192) {
+      return fail(ErrorCode::invalid_argument,
+                  fmt::format("an RSA key of {} bits: 2048 to 8192 are taken", bits));
+    }
+  } else {
+    if (!is_on_p256(key)) return fail(ErrorCode::invalid_argument, "not an ECDSA key on P-256");
+    // A point can be written in two ways, but one key must not count as two.
+    require(EVP_PKEY_set_utf8_string_param(key.get(), OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+                                           OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_UNCOMPRESSED) == 1,
+            "set the form of a point");
+  }
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(key.get(), &der);
+  require(size > 0, "encode a public key");
+  std::string encoded(reinterpret_cast<const char*>(der), static_cast<std::size_t>(size));
+  OPENSSL_free(der);
+  return encoded;
+}
+
+bool ecdsa_p256_verify(std::string_view public_key, std::string_view message, std::string_view signature) {
+  const Key key = key_from_der(public_key);
+  return key && is_on_p256(key) && verify_with_sha256(key, message, signature, false);
+}
+
+bool rsa_pss_sha256_verify(std::string_view public_key, std::string_view message,
+                           std::string_view signature) {
+  const Key key = key_from_der(public_key);
+  return key && EVP_PKEY_get_base_id(key.get()) == EVP_PKEY_RSA &&
+         verify_with_sha256(key, message, signature, true);
 }
 
 }  // namespace starling

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,25 @@ struct Digest {
 
 Digest sha256(std::string_view bytes);
 
+// SHA-2 of what comes in parts.
+enum class HashAlgorithm { sha256, sha512 };
+class Hasher {
+ public:
+  explicit Hasher(HashAlgorithm algorithm);
+  Hasher(Hasher&&) noexcept;
+  Hasher& operator=(Hasher&&) noexcept;
+  ~Hasher();
+  void update(std::string_view bytes);
+  std::string finish();  // lower-case hexadecimal digits; nothing may follow
+
+ private:
+  struct Context;
+  std::unique_ptr<Context> context_;
+};
+
+std::string hex_encode(std::string_view bytes);         // lower case
+Result<std::string> hex_decode(std::string_view text);  // either case; invalid_argument
+
 std::string random_bytes(std::size_t count);
 // `count` random bytes in base64url without padding.
 std::string random_token(std::size_t count = 32);
@@ -43,6 +63,15 @@ Ed25519KeyPair make_ed25519_key_pair();
 Result<Ed25519KeyPair> ed25519_key_pair_from(std::string_view private_key);
 Result<std::string> ed25519_sign(std::string_view private_key, std::string_view message);
 bool ed25519_verify(std::string_view public_key, std::string_view message, std::string_view signature);
+
+// Public keys that come as PEM, for verifying. The result is a SubjectPublicKeyInfo in DER, one text for each
+// key, however the PEM was written: ECDSA on P-256, or RSA of 2048 to 8192 bits. Errors: invalid_argument.
+enum class PemKeyType { ecdsa_p256, rsa };
+Result<std::string> public_key_from_pem(PemKeyType type, std::string_view pem);
+// With SHA-256; the key as public_key_from_pem() gives it, the signature as DER (RFC 3279 section 2.2.3).
+bool ecdsa_p256_verify(std::string_view public_key, std::string_view message, std::string_view signature);
+// RSASSA-PSS (RFC 8017 section 8.1) with SHA-256 and MGF1 with SHA-256; a salt of any length.
+bool rsa_pss_sha256_verify(std::string_view public_key, std::string_view message, std::string_view signature);
 
 }  // namespace starling
 
