@@ -72,6 +72,7 @@ struct Client::Impl {
   asio::awaitable<Result<Response>> exchange(Link& link, const Call& call, Deadline& deadline, bool& reusable,
                                              bool& answered);
   asio::awaitable<Result<Response>> call(Call call);
+  asio::awaitable<Result<Response>> download(Call call, BodySink sink);
   asio::awaitable<Result<void>> events(Call call, EventParser::Sink sink);
 
   asio::io_context& context;
@@ -202,6 +203,31 @@ asio::awaitable<Result<Response>> Client::Impl::call(Call call) {
   co_return response;
 }
 
+asio::awaitable<Result<Response>> Client::Impl::download(Call call, BodySink sink) {
+  call.method = Method::get;
+  Deadline opening(context, call.timeout);
+  const Result<std::unique_ptr<Link>> link = co_await connect(opening);
+  if (!link) co_return fail(link);
+  const Result<void> sent = co_await send(**link, call, opening);
+  if (!sent) co_return fail(sent, origin.origin());
+
+  ResponseParser parser({.max_header_bytes = max_header_bytes, .max_body_bytes = call.max_response_bytes},
+                        false);
+  while (!parser.complete()) {
+    Deadline silence(context, call.timeout);
+    const Result<bool> more = co_await receive_some(**link, parser, parser.head_done() ? silence : opening);
+    if (!more) co_return fail(more, origin.origin());
+    if (parser.head_done() && parser.response().status == 200) {
+      const std::string part = std::exchange(parser.response().body, {});
+      if (const Result<void> taken = sink(part); !taken) co_return fail(taken);
+    }
+    if (!*more && !parser.complete()) {
+      co_return fail(ErrorCode::unavailable, origin.origin() + ": the connection ended within the response");
+    }
+  }
+  co_return std::move(parser.response());
+}
+
 asio::awaitable<Result<void>> Client::Impl::events(Call call, EventParser::Sink sink) {
   call.method = Method::get;
   call.headers.set("Accept", "text/event-stream");
@@ -248,6 +274,10 @@ Client::~Client() = default;
 
 asio::awaitable<Result<Response>> Client::call(Call call) {
   return impl_->call(std::move(call));
+}
+
+asio::awaitable<Result<Response>> Client::download(Call call, BodySink sink) {
+  return impl_->download(std::move(call), std::move(sink));
 }
 
 asio::awaitable<Result<void>> Client::events(Call call, std::function<bool(const Event&)> sink) {

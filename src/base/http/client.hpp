@@ -46,6 +46,12 @@ class Client {
   // is sent once more if it is idempotent by its method or carries an Idempotency-Key.
   boost::asio::awaitable<Result<Response>> call(Call call);
 
+  // GETs and hands over the body of a 200 part by part instead of keeping it; what has another status comes
+  // whole. `timeout` limits the time to the head, and then each silence. Further errors: the sink's, which
+  // ends the call.
+  using BodySink = std::function<Result<void>(std::string_view)>;
+  boost::asio::awaitable<Result<Response>> download(Call call, BodySink sink);
+
   // GETs a text/event-stream and hands over each event until the stream ends, the sink says false or the call
   // is cancelled.
   struct Event {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -120,6 +121,38 @@ TEST_P(ClientTest, LimitsTimeAndSize) {
   large.max_response_bytes = 1000;
   EXPECT_EQ(call(std::move(large)).error().code, ErrorCode::too_large);
   EXPECT_EQ(get("/hello").value().body, "hello you");
+}
+
+TEST_P(ClientTest, HandsOverADownloadPartByPart) {
+  std::size_t total = 0, largest = 0;
+  const auto count = [&](std::string_view part) {
+    total += part.size();
+    largest = std::max(largest, part.size());
+    return Result<void>();
+  };
+  const auto get_into = [&](std::string_view target, Client::BodySink sink, std::size_t most = 64u << 20) {
+    Client::Call request;
+    request.target = target;
+    request.max_response_bytes = most;
+    return server_->run(client_->download(std::move(request), std::move(sink)));
+  };
+  const Result<Response> whole = get_into("/big", count);
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_EQ(whole->status, 200);
+  EXPECT_EQ(whole->body, "");
+  EXPECT_EQ(total, 8u << 20);
+  EXPECT_LE(largest, 64u << 10);
+
+  EXPECT_EQ(get_into("/big", count, 1000).error().code, ErrorCode::too_large);
+  const auto refuse = [](std::string_view) -> Result<void> {
+    return fail(ErrorCode::io, "the disk is full");
+  };
+  EXPECT_EQ(get_into("/big", refuse).error().message, "the disk is full");
+  total = 0;
+  const Result<Response> failed = get_into("/throw", count);
+  EXPECT_EQ(failed.value().status, 500);
+  EXPECT_NE(failed.value().body, "");
+  EXPECT_EQ(total, 0u);
 }
 
 TEST_P(ClientTest, ReadsWhyTooMuchIsRefused) {
