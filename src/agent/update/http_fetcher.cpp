@@ -1,0 +1,53 @@
+#include "agent/update/http_fetcher.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace starling::agent {
+namespace {
+
+constexpr Milliseconds longest_wait{30'000};
+
+Result<void> check_status(const std::string& path, int status) {
+  if (status == 200) return {};
+  const ErrorCode code = status == 404 || status == 410   ? ErrorCode::not_found
+                         : status == 401 || status == 403 ? ErrorCode::permission_denied
+                                                          : ErrorCode::unavailable;
+  return fail(code, fmt::format("{}: the server answered {}", path, status));
+}
+
+}  // namespace
+
+HttpFetcher::HttpFetcher(boost::asio::any_io_executor executor, const http::Url& base, http::TlsTrust trust)
+    : client_(std::move(executor), base, std::move(trust)), folder_(base.target) {
+  if (!folder_.ends_with('/')) folder_ += '/';
+}
+
+http::Client::Call HttpFetcher::call_for(const std::string& path, std::uint64_t max_bytes) const {
+  http::Client::Call call;
+  call.target = folder_ + path;
+  call.timeout = longest_wait;
+  call.max_response_bytes = static_cast<std::size_t>(
+      std::min<std::uint64_t>(max_bytes, std::numeric_limits<std::size_t>::max() / 2));
+  return call;
+}
+
+boost::asio::awaitable<Result<std::string>> HttpFetcher::fetch(std::string path, std::size_t max_bytes) {
+  http::Client::Call call = call_for(path, max_bytes);
+  Result<http::Response> response = co_await client_.call(std::move(call));
+  if (!response) co_return fail(response, path);
+  if (const auto found = check_status(path, response->status); !found) co_return fail(found);
+  co_return std::move(response->body);
+}
+
+boost::asio::awaitable<Result<void>> HttpFetcher::stream(std::string path, std::uint64_t max_bytes,
+                                                         Sink sink) {
+  http::Client::Call call = call_for(path, max_bytes);
+  const Result<http::Response> response = co_await client_.download(std::move(call), std::move(sink));
+  if (!response) co_return fail(response, path);
+  co_return check_status(path, response->status);
+}
+
+}  // namespace starling::agent

@@ -1,0 +1,26 @@
+// Purpose: a TUF repository behind a web server.
+// Owner: main(). Thread: the io_context's. Lifetime: outlives the client.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+
+#include "agent/update/fetcher.hpp"
+#include "base/http/client.hpp"
+
+namespace starling::agent {
+
+class HttpFetcher final : public Fetcher {
+ public:
+  // `base` is the folder that paths are relative to, with or without a '/' at its end.
+  HttpFetcher(boost::asio::any_io_executor executor, const http::Url& base, http::TlsTrust trust);
+
+  boost::asio::awaitable<Result<std::string>> fetch(std::string path, std::size_t max_bytes) override;
+  boost::asio::awaitable<Result<void>> stream(std::string path, std::uint64_t max_bytes, Sink sink) override;
+
+ private:
+  http::Client::Call call_for(const std::string& path, std::uint64_t max_bytes) const;
+  http::Client client_;
+  std::string folder_;  // ends with '/'
+};
+
+}  // namespace starling::agent
