@@ -9,6 +9,9 @@ namespace starling::agent {
 namespace {
 
 constexpr Milliseconds longest_wait{30'000};
+// What an error page may have, however short the file is that was asked for.
+constexpr std::uint64_t page_bytes = 64u << 10;
+constexpr std::uint64_t most_bytes = std::numeric_limits<std::size_t>::max() / 2;
 
 Result<void> check_status(const std::string& path, int status) {
   if (status == 200) return {};
@@ -16,6 +19,10 @@ Result<void> check_status(const std::string& path, int status) {
                          : status == 401 || status == 403 ? ErrorCode::permission_denied
                                                           : ErrorCode::unavailable;
   return fail(code, fmt::format("{}: the server answered {}", path, status));
+}
+
+std::unexpected<Error> too_large(const std::string& path, std::uint64_t max_bytes) {
+  return fail(ErrorCode::too_large, fmt::format("{} has more than {} bytes", path, max_bytes));
 }
 
 }  // namespace
@@ -29,8 +36,7 @@ http::Client::Call HttpFetcher::call_for(const std::string& path, std::uint64_t 
   http::Client::Call call;
   call.target = folder_ + path;
   call.timeout = longest_wait;
-  call.max_response_bytes = static_cast<std::size_t>(
-      std::min<std::uint64_t>(max_bytes, std::numeric_limits<std::size_t>::max() / 2));
+  call.max_response_bytes = static_cast<std::size_t>(std::min(std::max(max_bytes, page_bytes), most_bytes));
   return call;
 }
 
@@ -39,13 +45,20 @@ boost::asio::awaitable<Result<std::string>> HttpFetcher::fetch(std::string path,
   Result<http::Response> response = co_await client_.call(std::move(call));
   if (!response) co_return fail(response, path);
   if (const auto found = check_status(path, response->status); !found) co_return fail(found);
+  if (response->body.size() > max_bytes) co_return too_large(path, max_bytes);
   co_return std::move(response->body);
 }
 
 boost::asio::awaitable<Result<void>> HttpFetcher::stream(std::string path, std::uint64_t max_bytes,
                                                          Sink sink) {
   http::Client::Call call = call_for(path, max_bytes);
-  const Result<http::Response> response = co_await client_.download(std::move(call), std::move(sink));
+  std::uint64_t left = max_bytes;
+  http::Client::BodySink bounded = [&](std::string_view part) -> Result<void> {
+    if (part.size() > left) return too_large(path, max_bytes);
+    left -= part.size();
+    return sink(part);
+  };
+  const Result<http::Response> response = co_await client_.download(std::move(call), std::move(bounded));
   if (!response) co_return fail(response, path);
   co_return check_status(path, response->status);
 }

@@ -75,6 +75,7 @@ TEST(HttpFetcher, FetchesBelowItsFolder) {
 TEST(HttpFetcher, TellsWhatTheServerMeans) {
   const std::pair<std::string, ErrorCode> cases[] = {
       {answer("404 Not Found", ""), ErrorCode::not_found},
+      {answer("404 Not Found", std::string(10'000, 'p')), ErrorCode::not_found},
       {answer("410 Gone", ""), ErrorCode::not_found},
       {answer("403 Forbidden", ""), ErrorCode::permission_denied},
       {answer("503 Busy", ""), ErrorCode::unavailable},

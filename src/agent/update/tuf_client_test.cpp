@@ -234,6 +234,15 @@ TEST_F(TufClientTest, EndlessMetadataIsNotTaken) {
   EXPECT_EQ(refresh().error().code, ErrorCode::too_large);
 }
 
+TEST_F(TufClientTest, EndlessRootsAreFollowedAFewAtATime) {
+  for (int version = 2; version <= 300; ++version)
+    publish_root(version);
+  ASSERT_TRUE(refresh());
+  EXPECT_EQ(disk_.content("tuf/root.json"), metadata_.files["257.root.json"]);
+  ASSERT_TRUE(refresh());
+  EXPECT_EQ(disk_.content("tuf/root.json"), metadata_.files["300.root.json"]);
+}
+
 TEST_F(TufClientTest, ATrustedRootIsNotReplacedByAccident) {
   EXPECT_EQ(TufClient::trust(disk_, "tuf", repository_.root_file()).error().code, ErrorCode::already_exists);
   EXPECT_EQ(TufClient::trust(disk_, "other", "{}").error().code, ErrorCode::invalid_argument);
