@@ -83,6 +83,19 @@ TEST(Delegation, BinsAreNamedByTheFirstBits) {
   EXPECT_EQ(bin_name(many, "some/target").size(), std::string("bin-000").size());
 }
 
+TEST(TargetSearch, AsksOneBin) {
+  Targets targets;
+  targets.delegations.succinct_roles = SuccinctRoles{.signers = {}, .bit_length = 8, .name_prefix = "bin"};
+  targets.delegations.succinct_roles->signers.threshold = 2;
+  TargetSearch search = TargetSearch::of("some/target").value();
+  EXPECT_FALSE(search.enter(std::move(targets)));
+  const auto visit = search.next();
+  ASSERT_TRUE(visit);
+  EXPECT_EQ(visit->role, "bin-" + sha256("some/target").hex().substr(0, 2));
+  EXPECT_EQ(visit->signers->threshold, 2);
+  EXPECT_FALSE(search.next());
+}
+
 // A graph as each role's delegations; "!" behind a name: terminating. Only "targets" may be visited first.
 using Graph = std::map<std::string, std::vector<std::string>>;
 
