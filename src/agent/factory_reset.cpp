@@ -23,16 +23,17 @@ bool stays(std::string_view name) {
 Result<void> erase_data(const ModuleManifest& manifest) {
   for (const std::string& name : manifest.data) {
     const std::filesystem::path path = std::filesystem::path(manifest.folder) / name;
-    std::error_code error;
+    std::error_code error, unreadable;
     std::filesystem::remove_all(path, error);
-    if (error) return fail(ErrorCode::io, "erasing " + path.string() + ": " + error.message());
+    const bool mount_point = error && std::filesystem::is_empty(path, unreadable) && !unreadable;
+    if (error && !mount_point) return fail(ErrorCode::io, path.string() + ": " + error.message());
   }
   return manifest.data.empty() ? Result<void>() : fsync_folder(manifest.folder);
 }
 
 Result<void> reset_modules(Disk& disk, const std::filesystem::path& folder, Logger log) {
   ConfigTxtFiles config_files(folder);
-  if (auto restored = ConfigMirror(config_files, disk, log).restore_shipped(); !restored) return restored;
+  ConfigMirror(config_files, disk, log).restore_shipped();
   const auto modules = find_modules(folder, system_account);
   if (!modules) return fail(modules);
   for (const FoundModule& module : *modules) {
@@ -40,7 +41,8 @@ Result<void> reset_modules(Disk& disk, const std::filesystem::path& folder, Logg
       log.error("what a module keeps is not erased: its module.toml cannot be used",
                 {{"module", module.name}, {"why", module.manifest.error().message}});
     } else if (auto erased = erase_data(*module.manifest); !erased) {
-      return erased;
+      log.error("what a module keeps is not erased",
+                {{"module", module.name}, {"why", erased.error().message}});
     }
   }
   return {};

@@ -192,15 +192,19 @@ TEST_F(ResetModules, WhatShippedIsKnownHoweverThePlugIsPulled) {
   }
 }
 
-TEST_F(ResetModules, OneThatCannotBeWrittenIsAnError) {
+TEST_F(ResetModules, OneThatCannotBeResetKeepsNothingElseFromIt) {
   ASSERT_TRUE(settle("shipped_off", true));
+  ASSERT_TRUE(settle("shipped_on", false));
+  put("shipped_off/recordings/1.wav", "a child");
   fs::remove(folder / "shipped_off/config.txt");
   fs::create_directories(folder / "shipped_off/config.txt");  // nobody can write a file there
+  disk.put("token", "secret");
   disk.put(factory_reset_mark, "a");
-  EXPECT_FALSE(finish_factory_reset(disk, folder, Logger()));
-  EXPECT_TRUE(disk.content(factory_reset_mark)) << "it is tried again";
-  fs::remove_all(folder / "shipped_off");
-  EXPECT_TRUE(finish_factory_reset(disk, folder, Logger())) << "what has gone needs no reset";
+  ASSERT_TRUE(finish_factory_reset(disk, folder, Logger())) << "else the device would never come back";
+  EXPECT_FALSE(disk.content(factory_reset_mark));
+  EXPECT_FALSE(disk.content("token"));
+  EXPECT_FALSE(fs::exists(folder / "shipped_off/recordings"));
+  EXPECT_EQ(says("shipped_on"), true);
 }
 
 }  // namespace

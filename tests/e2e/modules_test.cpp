@@ -121,6 +121,29 @@ TEST_F(FleetModules, SettingsWithWhichAModuleNoLongerRunsAreTakenBack) {
   });
 }
 
+TEST_F(FleetModules, WhatFailsAnywayTakesNoSettingsBack) {
+  SupervisedDevice& device = add("bear", "nursery");
+  const auto write = [&](const char* name, const char* script) {
+    device.write_module(name, std::string("exec = \"/bin/sh\"\nready_after = \"50ms\"\nargs = [\"-c\", \"") +
+                                  script + "\"]\nuses = [\"audio.volume\"]\non_change = \"restart\"\n");
+    eventually("it to be seen", [&] { return device.ctl({"module", "show", name}).status == 0; });
+  };
+  write("a_healthy", "exec sleep 1000");
+  write("b_broken", "test -e broken && exit 78; exec sleep 1000");
+  write("c_crashing", "exit 3");
+  device.command("enable", "a_healthy");
+  device.command("enable", "b_broken");
+  const pid_t before = device.await_ready("a_healthy");
+  write_text(device.modules() / "b_broken/broken", "");
+  device.ctl({"module", "restart", "b_broken"});
+  device.await_state("b_broken", "crashed");
+  starling({"settings", "set", "audio.volume=35", "--wait"});
+  device.await_ready("a_healthy", before);
+  starling({"module", "enable", "c_crashing", "--wait"}, 3);
+  EXPECT_THAT(starling({"settings", "get", "bear", "audio.volume"}), HasSubstr("35"));
+  EXPECT_THAT(read_text(device.state() / "config_override.json"), HasSubstr("35"));
+}
+
 TEST_F(FleetModules, OneThatCouldNotBeEnabledIsTriedAgainWhenItIsEnabledOnceMore) {
   SupervisedDevice& device = add("bear", "nursery");
   starling({"module", "enable", "broken", "--wait"}, 3);

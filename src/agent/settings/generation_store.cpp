@@ -212,7 +212,6 @@ Result<GenerationStore::Opened> GenerationStore::open() {
   }
   opened.current = std::move(*current);
   opened.confirmed = current_.has_value() && current_ == confirmed_;
-  if (!opened.confirmed) opened.former = std::move(*confirmed);
   return opened;
 }
 

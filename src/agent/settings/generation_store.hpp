@@ -41,7 +41,6 @@ class GenerationStore {
   struct Opened {
     std::optional<Generation> current;  // none: never had one, or none was readable
     bool confirmed = false;             // current has proved itself
-    std::optional<Generation> former;   // the confirmed one, where it is not the current one
     std::vector<Drift> drift;
   };
   // Reads `current`, falls back to `confirmed`, then to nothing; unreadable ones are moved aside.

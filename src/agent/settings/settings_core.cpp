@@ -60,8 +60,7 @@ Result<void> SettingsCore::start() {
   if (!journal_drift) return fail(journal_drift);
   drift_ = std::move(opened->drift);
   drift_.insert(drift_.end(), journal_drift->begin(), journal_drift->end());
-  const bool provisional = opened->current && !opened->confirmed;
-  if (provisional) provisional_until_ = clock_.steady() + options_.provisional;
+  if (opened->current && !opened->confirmed) begin_trial();
   run_with(opened->current ? std::move(*opened->current) : defaults_generation());
   if (!drift_.empty()) drift_until_ = clock_.steady() + options_.drift_shown;
   state_ = resting_state();
@@ -82,10 +81,6 @@ Result<void> SettingsCore::start() {
                                     [](const JournalEntry& entry) { return entry.accepted_revision; });
   if (accepted) accepted_until_ = clock_.steady() + options_.accepted_edit;
   values_ = values_in_force(catalog_, running_.settings, unexpired_edits());
-  if (provisional) {
-    const auto former = opened->former ? opened->former->settings : default_document(catalog_);
-    keys_on_trial_ = changed_keys(values_in_force(catalog_, former, unexpired_edits()), values_);
-  }
   log_.info("settings loaded", {{"generation", running_.number},
                                 {"revision", running_.cursor.revision},
                                 {"hash", running_.settings_hash.hex().substr(0, 12)},
@@ -233,9 +228,7 @@ std::optional<SettingsCore::Event> SettingsCore::commit() {
     unhealthy_why_.clear();
     const std::size_t healed = std::min(candidate_->drift_before, drift_.size());
     drift_.erase(drift_.begin(), drift_.begin() + static_cast<std::ptrdiff_t>(healed));
-    provisional_until_ = clock_.steady() + options_.provisional;
-    for (const std::string& key : candidate_->changed)
-      if (std::ranges::find(keys_on_trial_, key) == keys_on_trial_.end()) keys_on_trial_.push_back(key);
+    begin_trial();
   }
   // Before the hub hears of it: whoever waited for this device finds its file up to date.
   write_override(candidate_->override_content);
@@ -327,7 +320,6 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
     return std::nullopt;
   }
   provisional_until_.reset();
-  keys_on_trial_.clear();
   store_.collect();
   log_.info("settings confirmed", {{"revision", running_.cursor.revision}});
   send_status(running_.settings_hash, Phase::applied);
@@ -348,7 +340,6 @@ std::optional<SettingsCore::Event> SettingsCore::revert() {
   const Digest left = running_.settings_hash;
   run_with(*former ? std::move(**former) : defaults_generation());
   provisional_until_.reset();
-  keys_on_trial_.clear();
   refused_ = left;
   const Values before =
       std::exchange(values_, values_in_force(catalog_, running_.settings, unexpired_edits()));
@@ -377,6 +368,11 @@ void SettingsCore::tick() {
     drift_.clear();
     listener_.report_changed();
   }
+}
+
+void SettingsCore::begin_trial() {
+  if (!provisional_until_) ++trial_number_;
+  provisional_until_ = clock_.steady() + options_.provisional;
 }
 
 void SettingsCore::judge_trial() {

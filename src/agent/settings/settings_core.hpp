@@ -99,8 +99,8 @@ class SettingsCore {
   // ---- what runs
   State state() const { return state_; }
   const Values& values() const { return values_; }
-  // What has another value than in the confirmed settings, while they are provisional.
-  const std::vector<std::string>& keys_on_trial() const { return keys_on_trial_; }
+  // While they are provisional: which time that is since the start; else 0.
+  int trial_number() const { return provisional_until_ ? trial_number_ : 0; }
   const protocol::SettingsDocument& document() const { return running_.settings; }
   const protocol::Cursor& cursor() const { return running_.cursor; }
   const Digest& running_hash() const { return running_.settings_hash; }
@@ -162,6 +162,7 @@ class SettingsCore {
   State resting_state() const { return provisional_until_ ? State::provisional : State::idle; }
   bool at_rest() const { return state_ == State::idle || state_ == State::provisional; }
   void begin_waiting();
+  void begin_trial();
   void judge_trial();
 
   // Actions of the table; each gives the event that follows at once, if any.
@@ -217,7 +218,7 @@ class SettingsCore {
   Digest refused_;
   protocol::ConfigStatus refusal_;  // why refused_ was
   std::optional<SteadyTime> provisional_until_;
-  std::vector<std::string> keys_on_trial_;
+  int trial_number_ = 0;
   std::optional<SteadyTime> accepted_until_;
   std::optional<SteadyTime> drift_until_;
   std::string unhealthy_why_;  // not empty: go back as soon as nothing is in work

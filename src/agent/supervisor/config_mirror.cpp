@@ -129,12 +129,13 @@ Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
   return outcome ? saved : outcome;
 }
 
-Result<void> ConfigMirror::restore_shipped() {
+void ConfigMirror::restore_shipped() {
   for (const auto& [module, enabled] : shipped_) {
     const auto written = files_.write_enabled(module, enabled);
-    if (!written && written.error().code != ErrorCode::not_found) return written;  // its folder is gone
+    if (written || written.error().code == ErrorCode::not_found) continue;  // its folder is gone
+    log_.error("config.txt does not say again what it shipped with",
+               {{"module", module}, {"why", written.error().message}});
   }
-  return {};
 }
 
 std::string_view ConfigMirror::problem(std::string_view module) const {

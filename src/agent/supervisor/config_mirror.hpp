@@ -50,8 +50,8 @@ class ConfigMirror {
   // Writes what has settled and is not there yet. An error is the first of all; call again. One file that
   // cannot be written keeps no other from being written.
   Result<void> sync(std::span<const ModuleStatus> modules);
-  // Each config.txt says again what it shipped with. Errors: those of ConfigFiles.
-  Result<void> restore_shipped();
+  // Each config.txt says again what it shipped with. One that cannot be written is logged.
+  void restore_shipped();
   // Of a module whose file could not be written, else empty.
   std::string_view problem(std::string_view module) const;
 

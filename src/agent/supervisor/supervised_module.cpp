@@ -303,10 +303,9 @@ void SupervisedModule::exited(std::uint64_t run, const ChildExit& exit) {
   death.said_status = said_.exit_status;
   death.said_text = said_.status;
   const DeathReport report = host_.examiner().examine(death);
-  const bool unexpected = death.ended_for != EndedFor::stop;
-  if (unexpected) last_death_ = report;  // what somebody asked for hides no crash
+  if (death.ended_for != EndedFor::stop) last_death_ = report;  // what somebody asked for hides no crash
   if (death.ended_for == EndedFor::none) exited_unasked(exit, report);
-  host_.died(name_, report, unexpected);
+  host_.died(name_, report, death.ended_for);
   process_.look_at_tree();
 }
 
@@ -356,7 +355,7 @@ void SupervisedModule::begin_stop(Cause cause) {
 }
 
 SteadyTime SupervisedModule::down_by() const {
-  if (is_down()) return now();
+  if (is_down() || process_.forced()) return now();  // nothing more can be done, however long it takes
   if (process_.ending_at()) return *process_.ending_at();
   return now() + (manifest_ ? manifest_->stop_timeout : abort_grace);
 }

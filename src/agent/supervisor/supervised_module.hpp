@@ -38,7 +38,7 @@ class ModuleHost {
   virtual ProcessPorts process_ports() = 0;
   virtual DeathExaminer& examiner() = 0;
   virtual void transitioned(Transition transition) = 0;
-  virtual void died(std::string_view module, const DeathReport& report, bool unexpected) = 0;
+  virtual void died(std::string_view module, const DeathReport& report, EndedFor why) = 0;
   virtual void slower(std::string_view module, RetryPace pace, std::string_view why) = 0;
   virtual void reverted(std::string_view module, std::string_view why) = 0;
   virtual void misunderstood(std::string_view module, std::string_view why) = 0;  // what it says

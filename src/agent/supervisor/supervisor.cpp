@@ -345,7 +345,7 @@ void Supervisor::module_died(std::string_view module, const DeathReport&, bool u
   const auto folder = folders_.find(module);
   if (folder == folders_.end() || !unexpected) return;
   ++folder->second.deaths;
-  if (is_on_trial(folder->second) && ++folder->second.deaths_since_change == crash_loop) {
+  if (is_on_trial(folder->second) && ++folder->second.deaths_on_trial == crash_loop) {
     device_->settings().unhealthy("module '" + std::string(module) +
                                   "' keeps ending since they are in force");
   }
@@ -423,8 +423,7 @@ void Supervisor::settings_changed(const SettingsChange& change) {
                              [&](const std::string& key) { return named_by(key, manifest.uses); })) {
       continue;
     }
-    folder.deaths_since_change = 0;
-    folder.failed_before_it = is_failed(core_->status(name)->state);
+    put_on_trial(name, folder);
     const auto rendered = render_files(manifest, change.values);
     folder.render_problem = rendered ? "" : rendered.error().message;
     if (rendered) {
@@ -436,10 +435,16 @@ void Supervisor::settings_changed(const SettingsChange& change) {
   wakeup_.deadlines_changed();
 }
 
+// What was not ready before the settings came says nothing about them.
+void Supervisor::put_on_trial(const std::string& module, Folder& folder) {
+  const int trial = device_->settings().trial_number();
+  if (folder.trial == trial || !is_ready(core_->status(module)->state)) return;
+  folder.trial = trial;
+  folder.deaths_on_trial = 0;
+}
+
 bool Supervisor::is_on_trial(const Folder& folder) const {
-  return folder.manifest && !folder.failed_before_it &&
-         std::ranges::any_of(device_->settings().keys_on_trial(),
-                             [&](const std::string& key) { return named_by(key, folder.manifest->uses); });
+  return folder.trial != 0 && folder.trial == device_->settings().trial_number();
 }
 
 SettingsTrial Supervisor::trial() const {
@@ -453,7 +458,7 @@ SettingsTrial Supervisor::trial() const {
     if (failed && !tried_again_soon) {
       return {.over = true, .failure = "module '" + name + "' does not run since they are in force"};
     }
-    if (!is_ready(status.state)) trial.over = false;
+    if (tried_again_soon || is_transient(status.state)) trial.over = false;
   }
   return trial;
 }

@@ -100,8 +100,8 @@ class Supervisor final : public ModuleSupervision,
     std::string config_problem, render_problem;
     std::optional<ModuleManifest> manifest;  // the newest that can be used
     int deaths = 0;
-    int deaths_since_change = 0;    // of settings that it uses
-    bool failed_before_it = false;  // what it does now says nothing about them
+    int trial = 0;  // of settings: the last one whose settings it uses, where it was ready when they came
+    int deaths_on_trial = 0;
   };
 
   // KeeperListener
@@ -139,6 +139,7 @@ class Supervisor final : public ModuleSupervision,
   void take(KeptChild& child);
   void tell_observers();
   void settings_changed(const SettingsChange& change);
+  void put_on_trial(const std::string& module, Folder& folder);
   bool is_on_trial(const Folder& folder) const;
   void look_at_board();
   std::uint32_t uid_of(std::string_view module) const;

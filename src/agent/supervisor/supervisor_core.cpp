@@ -434,14 +434,15 @@ void SupervisorCore::transitioned(Transition transition) {
   journal_.add(std::move(transition));
 }
 
-void SupervisorCore::died(std::string_view module, const DeathReport& report, bool unexpected) {
+void SupervisorCore::died(std::string_view module, const DeathReport& report, EndedFor why) {
+  const bool unexpected = why != EndedFor::stop;
   if (unexpected) {
     log_.warning("module ended unasked", {{"module", module}, {"why", report.text}});
   }
   outbox_.push_back([this, name = std::string(module), report, unexpected] {
     listener_.module_died(name, report, unexpected);
   });
-  if (unexpected) note_death(module);
+  if (why == EndedFor::none) note_death(module);
 }
 
 void SupervisorCore::note_death(std::string_view module) {

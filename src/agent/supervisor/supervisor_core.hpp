@@ -110,7 +110,7 @@ class SupervisorCore final : private ModuleHost {
   ProcessPorts process_ports() override { return ports_; }
   DeathExaminer& examiner() override { return examiner_; }
   void transitioned(Transition transition) override;
-  void died(std::string_view module, const DeathReport& report, bool unexpected) override;
+  void died(std::string_view module, const DeathReport& report, EndedFor why) override;
   void slower(std::string_view module, RetryPace pace, std::string_view why) override;
   void reverted(std::string_view module, std::string_view why) override;
   void misunderstood(std::string_view module, std::string_view why) override;

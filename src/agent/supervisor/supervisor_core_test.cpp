@@ -136,6 +136,18 @@ TEST_F(SupervisorCoreTest, ThreeDeathsWithinTwoSecondsAreOneEvent) {
   }
 }
 
+TEST_F(SupervisorCoreTest, ThreeThatAreNotReadyInTimeAreEachTriedSlower) {
+  const std::vector<std::string> names{"a", "b", "c"};
+  for (const std::string& name : names)
+    module(name, true);
+  start_agent();
+  pass(Seconds(600));
+  for (const std::string& name : names)
+    EXPECT_GT(status(name).attempt, 3) << name;
+  for (const SupervisorAlert& alert : alerts)
+    EXPECT_NE(alert.kind, SupervisorAlert::Kind::died_together) << "the agent ended them itself";
+}
+
 TEST_F(SupervisorCoreTest, OneModuleDyingOftenIsNoSystemEvent) {
   for (const char* name : {"a", "b"})
     module(name, true);
