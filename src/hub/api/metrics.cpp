@@ -69,8 +69,7 @@ void add_modules(Families& families, const std::string& fleet, const ModuleTally
   std::map<std::string, ModuleTally::Module> modules;
   for (const auto& [name, module] : tally.modules()) {
     ModuleTally::Module& sum = modules[shown(name)];
-    sum.cpu_centipercent += module.cpu_centipercent;
-    sum.memory_kb += module.memory_kb;
+    sum.use.add(module.use, 1);
     for (const auto& [state, devices] : module.by_state)
       sum.by_state[state] += devices;
   }
@@ -79,10 +78,15 @@ void add_modules(Families& families, const std::string& fleet, const ModuleTally
       families.gauge("starling_modules", "Modules on devices, by the state that was reported last",
                      static_cast<double>(devices), {{"fleet", fleet}, {"module", name}, {"state", state}});
     }
+    const Families::Labels labels{{"fleet", fleet}, {"module", name}};
     families.gauge("starling_module_memory_bytes", "Memory of a module, on all devices",
-                   static_cast<double>(module.memory_kb) * 1024, {{"fleet", fleet}, {"module", name}});
+                   static_cast<double>(module.use.memory_kb) * 1024, labels);
     families.gauge("starling_module_cpu_percent", "Use of processors by a module, on all devices",
-                   static_cast<double>(module.cpu_centipercent) / 100, {{"fleet", fleet}, {"module", name}});
+                   static_cast<double>(module.use.cpu_centipercent) / 100, labels);
+    families.gauge("starling_module_descriptors", "Open descriptors of a module, on all devices",
+                   static_cast<double>(module.use.descriptors), labels);
+    families.gauge("starling_module_restarts", "Restarts of a module since the devices' agents started",
+                   static_cast<double>(module.use.restarts), labels);
   }
   std::map<ModuleTally::Names, std::uint64_t> deaths;
   for (const auto& [names, count] : tally.deaths())

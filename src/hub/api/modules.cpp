@@ -60,8 +60,8 @@ JsonObject shown(const std::string& name, const ModuleTally::Module& module, con
                     {"enabled", module.enabled},
                     {"failing", module.failing},
                     {"by_state", std::move(by_state)},
-                    {"cpu_percent", static_cast<double>(module.cpu_centipercent) / 100},
-                    {"memory_kb", module.memory_kb},
+                    {"cpu_percent", static_cast<double>(module.use.cpu_centipercent) / 100},
+                    {"memory_kb", module.use.memory_kb},
                     {"deaths", deaths},
                     {"crashes", std::move(newest)}};
 }

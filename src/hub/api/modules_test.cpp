@@ -97,7 +97,8 @@ TEST_F(ModulesApi, TheFleetIsCountedAsReportsCome) {
   LinkedDevice duck(*this, uuid(2), {"recorder"});
   bear.report(R"({"modules":{"recorder":)" + crashed(2) +
               R"(},"board":{"temperature_c":61.4,"alerts":[{}]}})");
-  duck.report(R"({"modules":{"recorder":{"state":"idle","enabled":true,"use":{"memory_kb":500}}}})");
+  duck.report(
+      R"({"modules":{"recorder":{"state":"idle","enabled":true,"restarts":3,"use":{"memory_kb":500,"descriptors":7}}}})");
   const auto all = get("/api/v1/modules");
   ASSERT_EQ(all.status, 200) << all.response.body;
   EXPECT_EQ(all.at("/items/0/devices"), Json(2));
@@ -115,6 +116,9 @@ TEST_F(ModulesApi, TheFleetIsCountedAsReportsCome) {
             std::string::npos);
   EXPECT_NE(text.find(R"(starling_module_memory_bytes{fleet="default",module="recorder"} 1536000)"),
             std::string::npos);
+  EXPECT_NE(text.find(R"(starling_module_descriptors{fleet="default",module="recorder"} 7)"),
+            std::string::npos);
+  EXPECT_NE(text.find(R"(starling_module_restarts{fleet="default",module="recorder"} 3)"), std::string::npos);
   EXPECT_NE(text.find(R"(starling_board_alerts{fleet="default"} 1)"), std::string::npos);
   EXPECT_NE(text.find(R"(starling_board_temperature_max_celsius{fleet="default"} 61)"), std::string::npos);
 

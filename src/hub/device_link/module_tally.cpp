@@ -43,14 +43,23 @@ ModulesReport::Module module_of_report(std::string_view name, const JsonObject& 
   module.enabled = enabled != nullptr && enabled->is_bool() && enabled->get_bool();
   module.failing = module.state == "error" || module.state == "crashed" || has_text(report, "quarantine") ||
                    has_text(report, "manifest_problem");
+  module.use.restarts = std::llround(number_in(report, "restarts"));
   if (const JsonObject* use = object_in(report, "use")) {
-    module.cpu_centipercent = std::llround(number_in(*use, "cpu_percent") * 100);
-    module.memory_kb = std::llround(number_in(*use, "memory_kb"));
+    module.use.cpu_centipercent = std::llround(number_in(*use, "cpu_percent") * 100);
+    module.use.memory_kb = std::llround(number_in(*use, "memory_kb"));
+    module.use.descriptors = std::llround(number_in(*use, "descriptors"));
   }
   return module;
 }
 
 }  // namespace
+
+void ModuleUse::add(const ModuleUse& other, int sign) {
+  cpu_centipercent += sign * other.cpu_centipercent;
+  memory_kb += sign * other.memory_kb;
+  descriptors += sign * other.descriptors;
+  restarts += sign * other.restarts;
+}
 
 ModulesReport ModulesReport::of(const DeviceFacts& facts) {
   ModulesReport report;
@@ -77,8 +86,7 @@ void ModuleTally::add(const ModulesReport::Module& module, int sign) {
   all.devices += sign;
   all.enabled += module.enabled ? sign : 0;
   all.failing += module.failing ? sign : 0;
-  all.cpu_centipercent += sign * module.cpu_centipercent;
-  all.memory_kb += sign * module.memory_kb;
+  all.use.add(module.use, sign);
   std::int64_t& in_state = all.by_state[module.state];
   in_state += sign;
   if (in_state == 0) all.by_state.erase(module.state);

@@ -17,6 +17,14 @@ namespace starling::hub {
 
 struct DeviceFacts;
 
+// Of one module, or of one on many devices together.
+struct ModuleUse {
+  std::int64_t cpu_centipercent = 0, memory_kb = 0, descriptors = 0;
+  std::int64_t restarts = 0;  // since the agents started
+
+  void add(const ModuleUse& other, int sign);
+};
+
 // What one device says of its modules and its board.
 struct ModulesReport {
   struct Module {
@@ -24,8 +32,7 @@ struct ModulesReport {
     std::string state;
     bool enabled = false;
     bool failing = false;
-    std::int64_t cpu_centipercent = 0;
-    std::int64_t memory_kb = 0;
+    ModuleUse use;
   };
   std::vector<Module> modules;
   std::vector<Crash> crashes;
@@ -39,7 +46,7 @@ class ModuleTally {
  public:
   struct Module {
     std::int64_t devices = 0, enabled = 0, failing = 0;
-    std::int64_t cpu_centipercent = 0, memory_kb = 0;
+    ModuleUse use;
     std::map<std::string, std::int64_t> by_state;
   };
   struct CrashKind {
