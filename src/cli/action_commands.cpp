@@ -8,6 +8,7 @@
 #include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
 #include "cli/local_time.hpp"
+#include "cli/table.hpp"
 #include "cli/target.hpp"
 
 namespace starling::cli {
@@ -49,6 +50,8 @@ class ResetDevice final : public Command {
  public:
   explicit ResetDevice(CLI::App& app) {
     app.add_option("DEVICE", device_, "UUID, unique prefix of it, or name")->required()->type_name(" ");
+    app.add_flag("--clear-settings", clear_settings_,
+                 "Take away first what the hub's layer of this device says, in one change");
     app.add_flag("--yes,-y", yes_, "Do not ask");
     sender_.add_to(app);
   }
@@ -56,16 +59,54 @@ class ResetDevice final : public Command {
   Result<ExitCode> run(Session& session) override {
     const auto id = find_device(session.api, device_);
     if (!id) return fail(id);
+    const auto keys = own_keys(session.api, *id);
+    if (!keys) return fail(keys);
+    const std::string named = first_names(*keys, static_cast<std::int64_t>(keys->size()));
+    if (!keys->empty() && !clear_settings_) {
+      session.console.note(
+          fmt::format("what is written at the hub for this device alone comes back: {}; --clear-settings "
+                      "takes it away, 'starling settings unset' does so later",
+                      named));
+    }
     const std::string question = fmt::format(
-        "Erase settings, tokens, logs and conversations on {} ({})? What the hub desires of it comes back.",
-        device_, *id);
+        "Erase settings, tokens, logs and conversations on {} ({}){}? What the hub desires of it comes back.",
+        device_, *id, clear_settings_ && !keys->empty() ? ", and at the hub its " + named : std::string());
     if (!yes_ && !session.console.confirm(question))
       return fail(ErrorCode::failed_precondition, "nothing was erased");
+    if (clear_settings_ && !keys->empty()) {
+      if (const auto cleared = clear(session, *id, *keys); !cleared) return fail(cleared);
+    }
     return sender_.send(session, "factory_reset", Json(nullptr), JsonObject{{"device", *id}});
   }
 
  private:
+  // What the device's layer has.
+  static Result<std::vector<std::string>> own_keys(ApiClient& api, const std::string& id) {
+    const auto written = api.list("/api/v1/settings", {{"layer", "device:" + id}});
+    if (!written) return fail(written);
+    std::vector<std::string> keys;
+    for (const Json& entry : array_at(*written, {"items"}))
+      keys.push_back(text_at(as_object(entry), {"key"}));
+    return keys;
+  }
+
+  Result<void> clear(Session& session, const std::string& id, const std::vector<std::string>& keys) const {
+    JsonObject nothing;
+    for (const std::string& key : keys)
+      nothing[key] = nullptr;
+    const JsonObject body{
+        {"values", std::move(nothing)}, {"target", JsonObject{{"device", id}}}, {"reason", "factory reset"}};
+    const auto answer = session.api.write(http::Method::put, "/api/v1/settings", body);
+    if (!answer) return fail(answer);
+    if (session.json()) return {};
+    session.console.line(fmt::format("revision {}: took {} away from the layer of {}",
+                                     number_at(*answer, {"revision"}),
+                                     counted(static_cast<std::int64_t>(keys.size()), "setting"), device_));
+    return {};
+  }
+
   std::string device_;
+  bool clear_settings_ = false;
   bool yes_ = false;
   ActionSender sender_;
 };
@@ -131,7 +172,10 @@ void add_action_commands(CommandTree& tree) {
   CLI::App& device = *tree.root().get_subcommand("device");
   add_command<IdentifyDevice>(tree, device, "identify", "Make devices show themselves, once");
   add_command<ResetDevice>(tree, device, "reset",
-                           "Factory reset: the device forgets everything but who it is");
+                           "Factory reset: the device forgets everything but who it is")
+      .footer(
+          "What the layers of the hub say of the device comes back when it connects. For a new owner:\n"
+          "  starling device reset bear-1 --clear-settings");
   CLI::App& noun =
       *tree.root().add_subcommand("action", "Actions, which devices carry out at most once: start, show");
   noun.require_subcommand(1);

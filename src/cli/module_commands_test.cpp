@@ -278,26 +278,6 @@ TEST_F(ModuleCommands, AnOfflineDeviceHasItsLogsForItself) {
   }
 }
 
-TEST_F(ModuleCommands, ADeviceIsResetForWhoMeansIt) {
-  hub().on("GET /api/v1/devices/" BEAR, online);
-  hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":1})");
-  EXPECT_EQ(run({"device", "reset", "bear-1", "--yes"}).code, 0);
-  EXPECT_EQ(body_of("POST").at("action"), Json("factory_reset"));
-
-  std::istringstream in("n\n");
-  std::ostringstream out;
-  std::ostringstream err;
-  const Terminal person{.interactive = true};
-  Console console(in, out, err, person, person);
-  const auto address = hub().address();
-  EXPECT_EQ(run_application(
-                {"--hub", address, "device", "reset", "bear-1"},
-                [](const char*) { return std::optional<std::string>(); }, console, clock_),
-            1);
-  EXPECT_THAT(err.str(), HasSubstr("Erase settings"));
-  EXPECT_THAT(err.str(), HasSubstr("nothing was erased"));
-}
-
 TEST_F(ModuleCommands, ADeviceShowsItsModulesInShort) {
   hub().on("GET /api/v1/devices/" BEAR,
            R"({"device_name":"bear-1","sync":{"status":"refused","errors":[],"modules":{

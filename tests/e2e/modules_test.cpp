@@ -197,7 +197,10 @@ TEST_F(FleetModules, AFactoryResetForgetsAllButWhoItIs) {
   device.command("enable", "recorder");
   write_text(device.state() / "something", "of its owner");
   write_text(device.modules() / "recorder/recordings/1.wav", "of a child");
-  starling({"device", "reset", "bear", "--yes"});
+  const auto layer = [&] { return starling({"settings", "list", "--layer", "device:bear"}); };
+  eventually("the hub to know of it",
+             [&] { return layer().find("modules.recorder.enabled") != std::string::npos; });
+  starling({"device", "reset", "bear", "--clear-settings", "--yes"});
   eventually("it to have forgotten", [&] {
     return !fs::exists(device.state() / "something") && !fs::exists(device.state() / "factory_reset") &&
            device.ctl({"module", "list"}).status == 0;
@@ -205,6 +208,8 @@ TEST_F(FleetModules, AFactoryResetForgetsAllButWhoItIs) {
   EXPECT_FALSE(fs::exists(device.modules() / "recorder/recordings/1.wav"));
   eventually("it to be back", [&] { return hub.sync_status("bear") != "offline"; });
   EXPECT_EQ(hub.device("bear").at("id"), before.at("id"));
+  EXPECT_THAT(layer(), Not(HasSubstr("recorder"))) << "the former owner's is gone from the hub";
+  EXPECT_EQ(device.state_of("recorder"), "disabled");
 }
 
 }  // namespace

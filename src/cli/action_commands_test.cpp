@@ -1,0 +1,110 @@
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+
+#include "cli/application_fixture.hpp"
+
+namespace starling::cli {
+namespace {
+
+using testing::HasSubstr;
+
+#define BEAR "0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11"
+
+class DeviceReset : public ApplicationTest {
+ protected:
+  DeviceReset() {
+    hub().on("GET /api/v1/devices",
+             R"({"items":[{"device_uuid":")" BEAR R"(","device_name":"bear-1"}],"next":null})");
+    hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":1})");
+  }
+  void layer_has(const std::string& items) {
+    hub().on("GET /api/v1/settings", R"({"items":[)" + items + R"(],"next":null})");
+  }
+  // What was asked of the hub beyond reading, as "PUT {...}".
+  std::vector<std::pair<std::string, Json>> written() {
+    std::vector<std::pair<std::string, Json>> all;
+    for (const auto& asked : hub().asked()) {
+      if (!asked.line.starts_with("GET")) all.emplace_back(asked.line, boost::json::parse(asked.body));
+    }
+    return all;
+  }
+  // As a person at a terminal, who says no.
+  std::string asked_and_declined(std::vector<std::string> arguments) {
+    std::istringstream in("n\n");
+    std::ostringstream out;
+    std::ostringstream err;
+    const Terminal person{.interactive = true};
+    Console console(in, out, err, person, person);
+    arguments.insert(arguments.begin(), {"--hub", hub().address()});
+    const auto no_variable = [](const char*) { return std::optional<std::string>(); };
+    EXPECT_EQ(run_application(arguments, no_variable, console, clock_), 1);
+    return err.str();
+  }
+};
+
+constexpr auto own =
+    R"({"key":"hotword.threshold","value":0.7},{"key":"modules.recorder.enabled","value":true})";
+
+TEST_F(DeviceReset, IsForWhoMeansIt) {
+  layer_has("");
+  const Ran ran = run({"device", "reset", "bear-1", "--yes"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.err, "") << "there is nothing to hint at";
+  ASSERT_EQ(written().size(), 1u);
+  EXPECT_EQ(written()[0].second.at("action"), Json("factory_reset"));
+  EXPECT_EQ(run({"device", "reset", "bear-1", "--yes", "--clear-settings"}).code, 0);
+  ASSERT_EQ(written().size(), 2u) << "there is nothing to clear";
+  EXPECT_EQ(written()[1].second.at("action"), Json("factory_reset"));
+  const std::string said = asked_and_declined({"device", "reset", "bear-1"});
+  EXPECT_THAT(said, HasSubstr("Erase settings"));
+  EXPECT_THAT(said, HasSubstr("nothing was erased"));
+  EXPECT_EQ(written().size(), 2u);
+}
+
+TEST_F(DeviceReset, WhatTheHubHasForTheDeviceAloneIsNamed) {
+  layer_has(own);
+  const Ran ran = run({"device", "reset", "bear-1", "--yes"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.err,
+              HasSubstr("comes back: hotword.threshold, modules.recorder.enabled; --clear-settings"));
+  EXPECT_EQ(written().size(), 1u) << "it stays";
+  const auto asked = hub().asked();
+  EXPECT_TRUE(std::ranges::any_of(asked, [](const auto& one) {
+    return one.line.starts_with("GET /api/v1/settings?layer=device%3A" BEAR);
+  }));
+  EXPECT_THAT(asked_and_declined({"device", "reset", "bear-1"}), HasSubstr("--clear-settings"));
+}
+
+TEST_F(DeviceReset, TheLayerIsClearedInOneChangeBeforeTheReset) {
+  layer_has(own);
+  hub().on("PUT /api/v1/settings", R"({"revision":413,"targeted":1})");
+  const std::string declined = asked_and_declined({"device", "reset", "bear-1", "--clear-settings"});
+  EXPECT_THAT(declined, HasSubstr("at the hub its hotword.threshold, modules.recorder.enabled?"));
+  EXPECT_TRUE(written().empty());
+  const Ran ran = run({"device", "reset", "bear-1", "--clear-settings", "--yes"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("revision 413: took 2 settings away from the layer of bear-1\n"));
+  EXPECT_EQ(ran.err, "");
+  const auto all = written();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].first, "PUT /api/v1/settings");
+  EXPECT_EQ(all[0].second,
+            boost::json::parse(R"({"values":{"hotword.threshold":null,"modules.recorder.enabled":null},
+      "target":{"device":")" BEAR R"("},"reason":"factory reset"})"));
+  EXPECT_EQ(all[1].second.at("action"), Json("factory_reset"));
+  const Ran json = run({"device", "reset", "bear-1", "--clear-settings", "--yes", "-o", "json"});
+  EXPECT_TRUE(parse_json(json.out)) << "one document: " << json.out;
+}
+
+TEST_F(DeviceReset, ALayerThatCannotBeClearedLeavesTheDeviceAlone) {
+  layer_has(own);
+  hub().on("PUT /api/v1/settings", R"({"status":403,"code":"permission_denied","detail":"needs operator"})",
+           403);
+  EXPECT_EQ(run({"device", "reset", "bear-1", "--clear-settings", "--yes"}).code, 1);
+  EXPECT_EQ(written().size(), 1u);
+}
+
+}  // namespace
+}  // namespace starling::cli
