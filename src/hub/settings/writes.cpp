@@ -190,6 +190,8 @@ Result<ResolvedTarget> resolve_target(const FleetState& head, const Target& targ
 Result<CheckedValue> check_value(const FleetState& head, const LayerId& layer, const std::string& key,
                                  const Json& value) {
   if (key == persona_active_key) return check_persona(head, layer, value);
+  // What is there can be taken away, also if no component has such a setting any more.
+  if (value.is_null() && find_value(head, layer, key) != nullptr) return CheckedValue{key, Json()};
   auto full = full_key(head, key);
   if (!full) return fail(full);
   if (value.is_null()) return CheckedValue{std::move(*full), Json()};

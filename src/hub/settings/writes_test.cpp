@@ -62,6 +62,18 @@ TEST_F(Writes, TargetsAreReadStrictly) {
   EXPECT_TRUE(target(R"({"policy":true})").policy);
 }
 
+TEST_F(Writes, ASettingThatIsNoMoreCanStillBeTakenAway) {
+  const protocol::LayerId fleet{protocol::LayerKind::fleet, ""};
+  apply({setting_edit(state, fleet, "hotword.former", 1)});
+  const auto plan = plan_settings(
+      state, write(R"({"fleet":true})", {{"hotword.former", Json()}, {"hotword.threshold", 0.7}}));
+  ASSERT_TRUE(plan) << plan.error().message;
+  EXPECT_EQ(plan->edits.size(), 2u);
+  EXPECT_EQ(plan->keys, std::vector<std::string>{"hotword.threshold"});
+  EXPECT_FALSE(plan_settings(state, write(R"({"fleet":true})", {{"hotword.former", 2}})));
+  EXPECT_FALSE(plan_settings(state, write(R"({"device":"x"})", {{"hotword.former", Json()}})));
+}
+
 TEST_F(Writes, EachTargetWritesItsLayer) {
   const std::string id = add_device(1, "bear", {{"room", "nursery"}});
   import(R"({"TARS":{}})");
