@@ -67,6 +67,12 @@ struct ControlServer::Connection {
     end_following();
     wake.cancel();
   }
+  void leave() {
+    gone = true;
+    finish();
+    boost::system::error_code ignored;
+    socket.close(ignored);
+  }
   void end_following() {
     if (observer) supervisor.stop_observing(*std::exchange(observer, std::nullopt));
     if (follower) supervisor.log_of(followed).unfollow(*follower);
@@ -149,9 +155,8 @@ asio::awaitable<void> ControlServer::serve(Shared connection) {
       if (state.cancelled() != asio::cancellation_type::none) break;
     }
   }
-  connection->finish();
-  boost::system::error_code ignored;
-  connection->socket.close(ignored);
+  connection->leave();
+  std::erase(followers_, connection.get());
   --connections_;
 }
 
@@ -291,6 +296,9 @@ Result<void> ControlServer::logs(const Shared& connection, const JsonObject& req
   if (!lines) return fail(lines);
   const auto follow = JsonReader(request).optional_boolean("follow");
   if (!follow) return fail(follow);
+  if (follow->value_or(false)) {
+    if (auto admitted = admit_follower(*connection); !admitted) return admitted;
+  }
   const auto count = static_cast<std::size_t>(std::max<std::int64_t>(0, lines->value_or(100)));
   for (const std::string& line : supervisor_.log_of(*module).tail_lines(count))
     connection->say(log_line(line));
@@ -319,6 +327,9 @@ Result<void> ControlServer::journal(const Shared& connection, const JsonObject& 
   if (!after) return fail(after);
   const auto follow = JsonReader(request).optional_boolean("follow");
   if (!follow) return fail(follow);
+  if (follow->value_or(false)) {
+    if (auto admitted = admit_follower(*connection); !admitted) return admitted;
+  }
   connection->told = static_cast<std::uint64_t>(std::max<std::int64_t>(0, after->value_or(0)));
   tell_journal(*connection);
   if (!follow->value_or(false)) {
@@ -326,6 +337,20 @@ Result<void> ControlServer::journal(const Shared& connection, const JsonObject& 
   } else if (!connection->finished) {
     connection->observer = supervisor_.observe([this, told = connection.get()] { tell_journal(*told); });
   }
+  return {};
+}
+
+Result<void> ControlServer::admit_follower(Connection& connection) {
+  if (followers_.size() >= max_followers) {
+    const auto left = std::ranges::find_if(followers_, &Connection::finished);
+    if (left == followers_.end()) {
+      return fail(ErrorCode::unavailable,
+                  std::to_string(max_followers) + " follow already; try again when one of them has ended");
+    }
+    (*left)->leave();
+    followers_.erase(left);
+  }
+  followers_.push_back(&connection);
   return {};
 }
 

@@ -17,6 +17,7 @@ class ControlServer {
   static constexpr std::string_view socket_name = "control.sock";
   static constexpr std::size_t max_request_bytes = 16 * 1024;
   static constexpr std::size_t max_connections = 64;
+  static constexpr std::size_t max_followers = 16;  // among them, so that requests always get through
   // One that follows and does not read is told so and left.
   static constexpr std::size_t max_unsent_bytes = 1u << 20;
 
@@ -44,6 +45,8 @@ class ControlServer {
   Result<void> logs(const Shared& connection, const JsonObject& request);
   Result<void> journal(const Shared& connection, const JsonObject& request);
   void tell_journal(Connection& connection);
+  // Errors: unavailable. Who has been left and has not even read so much makes room.
+  Result<void> admit_follower(Connection& connection);
   // Errors: not_found (with what may have been meant), failed_precondition (the agent has no folder of it).
   Result<std::string> module_of(const JsonObject& request) const;
   // Also one that the agent only talks to.
@@ -56,6 +59,7 @@ class ControlServer {
   TaskGroup tasks_;
   net::UnixListener listener_;
   std::size_t connections_ = 0;
+  std::vector<Connection*> followers_;  // oldest first
 };
 
 }  // namespace starling::agent

@@ -220,6 +220,34 @@ TEST_F(ControlServerTest, AFollowerThatDoesNotReadIsToldAndLeft) {
   EXPECT_LT(heard.size(), 400u);
 }
 
+TEST_F(ControlServerTest, FollowersThatNeverReadKeepNobodyOut) {
+  start_server();
+  std::vector<Client> followers;
+  for (std::size_t i = 0; i < ControlServer::max_connections; ++i) {
+    const bool journal = i % 2 == 0;
+    followers.push_back(ask(journal ? R"({"request":"journal","follow":true})"
+                                    : R"({"request":"logs","module":"good","follow":true})"));
+    turn();
+  }
+  EXPECT_THAT(answers(R"({"request":"list"})"), SizeIs(1));
+  const auto refused = answers(std::move(followers.back()));
+  ASSERT_THAT(refused, SizeIs(1));
+  EXPECT_EQ(refused[0].at("code"), Json("unavailable"));
+  EXPECT_THAT(std::string(refused[0].at("message").as_string()), HasSubstr("follow already"));
+
+  const std::string line(8'000, 'x');
+  for (int i = 0; i < 300; ++i) {
+    clock.advance(Seconds(1));  // below the limit of what a module may write
+    supervisor->log_of("good").bytes(LogStream::out, line + "\n");
+    turn();
+  }
+  Client late = ask(R"({"request":"journal","follow":true})");
+  turn();
+  transitions(2);
+  eventually([&] { return read(late), lines(late).size() >= 2; });
+  EXPECT_FALSE(late.ended) << "it has the place of one that has been left";
+}
+
 TEST_F(ControlServerTest, ListensToManyAtOnceButNotToAllOfThem) {
   start_server();
   std::vector<Client> silent;
