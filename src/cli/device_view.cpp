@@ -30,6 +30,12 @@ std::string states_of(const JsonObject& modules) {
   return joined_pairs(states, ", ");
 }
 
+// Made on the device.
+std::string pending_edits(const JsonObject& device) {
+  const std::int64_t count = number_at(device, {"pending_edits"});
+  return count > 0 ? std::to_string(count) : std::string();
+}
+
 }  // namespace
 
 Colour colour_of_status(std::string_view status) {
@@ -93,6 +99,7 @@ std::string device_facts(const JsonObject& device, WallTime now, const Terminal&
               {"revision running", revision_of(device, "running_revision")},
               {"persona desired", text_at(device, {"persona", "desired"})},
               {"persona running", text_at(device, {"persona", "running"})},
+              {"pending edits", pending_edits(device)},
               {"labels", joined_pairs(object_at(device, {"labels"}))},
               {"groups", joined(array_at(device, {"groups"}))},
               {"version", text("current_version")},

@@ -7,6 +7,7 @@
 namespace starling::cli {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
 
 #define BEAR "0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11"
@@ -280,11 +281,12 @@ TEST_F(ModuleCommands, AnOfflineDeviceHasItsLogsForItself) {
 
 TEST_F(ModuleCommands, ADeviceShowsItsModulesInShort) {
   hub().on("GET /api/v1/devices/" BEAR,
-           R"({"device_name":"bear-1","sync":{"status":"refused","errors":[],"modules":{
+           R"({"device_name":"bear-1","pending_edits":2,"sync":{"status":"refused","errors":[],"modules":{
       "errors":[{"key":"modules.player.enabled","message":"exit status 1"}]}},"reported":{"modules":{
       "player":{"state":"crashed"},"recorder":{"state":"idle","pid":4}}}})");
   const Ran ran = run({"device", "show", "bear-1"});
   EXPECT_THAT(ran.out, HasSubstr("player=crashed, recorder=idle\n"));
+  EXPECT_THAT(ran.out, ContainsRegex("pending edits +2\n"));
   EXPECT_THAT(ran.out, HasSubstr("modules.player.enabled  exit status 1\n"));
 }
 

@@ -115,6 +115,7 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
       {"serial", text_or_null(device.serial)},
       {"sync", sync(device, document, record, facts)},
       {"persona", JsonObject{{"desired", text_or_null(target->persona)}, {"running", running_persona}}},
+      {"pending_edits", facts.pending_edits},
       {"reported", std::move(facts.reported)}};
 }
 

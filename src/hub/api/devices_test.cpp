@@ -1,5 +1,5 @@
 #include "base/crypto.hpp"
-#include "hub/api/api_fixture.hpp"
+#include "hub/api/linked_device.hpp"
 
 namespace starling::hub {
 namespace {
@@ -362,6 +362,19 @@ TEST_F(DevicesApi, RecordsAndTokensOutliveTheHub) {
   const auto seen = get_as(token_of(id), "/api/v1/devices/" + id);
   ASSERT_EQ(seen.status, 200) << seen.response.body;
   EXPECT_EQ(seen.text("/current_version"), "v7");
+}
+
+TEST_F(DevicesApi, PendingEditsAreThoseOfTheLastHeartbeat) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {});
+  const auto pending = [&] { return get("/api/v1/devices/" + uuid(1)).at("/pending_edits"); };
+  EXPECT_EQ(pending(), Json(0));
+  protocol::Heartbeat beat;
+  for (const std::int64_t count : {2, 2, 0, 1, 0}) {  // with nothing else to report
+    beat.pending = count;
+    bear.say(beat);
+    EXPECT_EQ(pending(), Json(count));
+  }
 }
 
 }  // namespace

@@ -209,6 +209,7 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
   record.version = message.agent_version;
   record.settings.running_revision = record.modules.running_revision = message.cursor.revision;
   drifted_ = false;
+  pending_edits_ = static_cast<std::int64_t>(message.pending.size());
 }
 
 bool DeviceSession::take_over(const protocol::SectionState& told) {
@@ -373,7 +374,7 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
     if (told.refused) offered.refused_hash = told.refused;  // its status says so too, but comes after
     record.section(told.section).running = told.applied;
   }
-  if (!message.reported.empty() || message.pending != 0) {
+  if (!message.reported.empty() || message.pending != pending_edits_) {
     bool drifted = drifted_;
     const auto kept = sessions_.records_.change_facts(record, [&](DeviceFacts& facts) {
       Json reported = std::move(facts.reported);
@@ -392,7 +393,10 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
       (void)sessions_.records_.change_facts(
           record, [&](DeviceFacts& facts) { facts.reported[not_kept] = kept.error().message; });
     }
-    if (kept) drifted_ = drifted;
+    if (kept) {
+      drifted_ = drifted;
+      pending_edits_ = message.pending;
+    }
   }
   sessions_.reported(request_.fleet, request_.device_id);
   refresh();

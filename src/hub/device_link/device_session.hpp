@@ -124,6 +124,7 @@ class DeviceSession final : public ws::Session {
   TokenBucket messages_;
   std::vector<std::string> awaited_results_;  // ids of the actions sent in this session and not answered
   bool drifted_ = false;
+  std::int64_t pending_edits_ = 0;  // as it is kept
   bool awaiting_pong_ = false;
   int complaints_left_ = max_complaints;  // of a flat client's messages, until the next ping
   SteadyTime deadline_{};                 // of the handshake, then of the next ping or its pong
