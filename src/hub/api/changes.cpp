@@ -164,12 +164,15 @@ struct Judgement {
 // section is in force but for what its errors name, which may be older than the change.
 Judgement judge_refusal(FleetStandings& standings, Place place, Sections sections,
                         const WrittenNames& written, const DeviceRecord* record) {
-  const auto refused = [&](Sections of) { return standings.standing(place, of) == Standing::refused; };
+  const auto standing = [&](Sections of) {
+    return standings.standing(place, of).value_or(Standing::applied);
+  };
   const DeviceFacts facts =
       DeviceFacts::parse(record == nullptr ? std::string_view() : record->facts).value_or(DeviceFacts{});
   Judgement judged;
-  if (sections.settings && refused({.settings = true})) judged = {Standing::refused, facts.errors};
-  if (!sections.modules || !refused({.modules = true})) return judged;
+  if (sections.settings) judged.standing = standing({.settings = true});
+  if (judged.standing == Standing::refused) judged.errors = facts.errors;
+  if (!sections.modules || standing({.modules = true}) != Standing::refused) return judged;
   if (facts.module_errors.empty()) judged.standing = Standing::refused;
   for (const protocol::KeyError& error : facts.module_errors) {
     if (!written.concerned_by(error)) continue;

@@ -148,13 +148,18 @@ DeviceDescription::Standing DeviceDescription::standing(protocol::Section sectio
   return Standing::offline;
 }
 
-bool DeviceDescription::holds_desired(protocol::Section section, const FleetState& state,
-                                      const Device& device) {
+// What it has refused is not offered again when it is back.
+DeviceDescription::Standing DeviceDescription::standing_offline(protocol::Section section,
+                                                                const FleetState& state,
+                                                                const Device& device) {
   const DeviceRecord* record = hub_.records().find(device.id);
-  if (record == nullptr) return false;
+  if (record == nullptr) return Standing::offline;
   const SectionRecord& told = record->section(section);
-  const bool waiting = section == protocol::Section::modules && told.phase == protocol::Phase::provisional;
-  return told.running && !waiting && told.running == desired(state, device).section(section)->hash;
+  if (section == protocol::Section::modules && told.phase == protocol::Phase::provisional)
+    return Standing::offline;
+  const Digest target = desired(state, device).section(section)->hash;
+  if (told.running == target) return Standing::applied;
+  return told.refused == target ? Standing::refused : Standing::offline;
 }
 
 // A device that could have a link and only speaks REST now is told when its link is back.

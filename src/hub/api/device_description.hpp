@@ -39,8 +39,8 @@ class DeviceDescription {
   enum class Standing { applied, pending, refused, offline, cannot_answer };
   Standing standing(protocol::Section section, SyncStatus online,
                     const Device& device) const;  // of a device that is not offline
-  // Whether a device that is offline has taken the section along.
-  bool holds_desired(protocol::Section section, const FleetState& state, const Device& device);
+  // Of one that is: what it said last, if that was of what is desired now.
+  Standing standing_offline(protocol::Section section, const FleetState& state, const Device& device);
 
  private:
   Standing unanswered(const Device& device) const;

@@ -96,6 +96,42 @@ TEST_F(ModuleProgress, AChangeIsJudgedByWhatItSaysAndByNothingOlder) {
   EXPECT_EQ(progress(broken).at("/refused"), Json(1)) << "nor of the others";
 }
 
+TEST_F(ModuleProgress, WhoHasGoneStandsByItsLastAnswer) {
+  enrol(1, "bear");
+  const std::vector<std::string> modules{"broken", "recorder"};
+  const std::vector<protocol::KeyError> older{{"modules.broken.enabled", "no such file"}};
+  auto bear = std::make_unique<LinkedDevice>(*this, uuid(1), modules);
+  const auto broken = write(R"({"values":{"modules.broken.enabled":true}})");
+  bear->answer(bear->updates(Section::modules).at(0), Phase::refused, older);
+  const auto recorder = write(R"({"values":{"modules.recorder.enabled":true}})");
+  const auto update = bear->updates(Section::modules).at(0);
+  bear->answer(update, Phase::provisional, older);
+  bear->leave();
+  EXPECT_EQ(progress(recorder).at("/offline"), Json(1)) << "nobody knows whether it has been ready";
+
+  bear = std::make_unique<LinkedDevice>(*this, uuid(1), modules, protocol::SessionEpoch{1, 2});
+  bear->answer(update, Phase::refused, older);
+  bear->leave();
+  EXPECT_EQ(progress(recorder).at("/applied"), Json(1)) << progress(recorder).response.body;
+  EXPECT_EQ(progress(broken).at("/refused"), Json(1)) << progress(broken).response.body;
+  EXPECT_EQ(progress(broken).text("/devices/0/errors/0/message"), "no such file");
+
+  const auto later = write(R"({"values":{"modules.recorder.enabled":false}})");
+  EXPECT_EQ(progress(later).at("/offline"), Json(1)) << "that it has never heard";
+}
+
+TEST_F(ModuleProgress, WhoHasGoneWithHalfAChangeGetsTheRest) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"broken", "recorder"});
+  const std::vector<protocol::KeyError> older{{"modules.broken.enabled", "no such file"}};
+  write(R"({"values":{"modules.broken.enabled":true}})");
+  bear.answer(bear.updates(Section::modules).at(0), Phase::refused, older);
+  const auto both = write(R"({"values":{"modules.recorder.enabled":true,"hotword.threshold":0.7}})");
+  bear.answer(bear.updates(Section::modules).at(0), Phase::refused, older);
+  bear.leave();
+  EXPECT_EQ(progress(both).at("/offline"), Json(1)) << progress(both).response.body;
+}
+
 TEST_F(ModuleProgress, ExplainAndDocumentShowTheSection) {
   enrol(1, "bear");
   LinkedDevice bear(*this, uuid(1), {"recorder"});

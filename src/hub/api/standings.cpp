@@ -12,7 +12,8 @@ enum class FleetStandings::Known : std::uint8_t {
   unknown = 0,
   first_status = 1,  // then the others in their order
   offline_and_applied = 100,
-  offline_and_behind = 101
+  offline_and_refused = 101,
+  offline_and_behind = 102
 };
 
 FleetStandings::Known FleetStandings::known(SyncStatus status) {
@@ -21,7 +22,7 @@ FleetStandings::Known FleetStandings::known(SyncStatus status) {
 }
 
 SyncStatus FleetStandings::status_of(Known known) {
-  if (known == Known::offline_and_applied || known == Known::offline_and_behind) return SyncStatus::offline;
+  if (known >= Known::offline_and_applied) return SyncStatus::offline;
   return static_cast<SyncStatus>(static_cast<std::uint8_t>(known) -
                                  static_cast<std::uint8_t>(Known::first_status));
 }
@@ -36,9 +37,7 @@ void FleetStandings::forget_what_a_change_touches() {
   fleet_changed_ = false;
   const Known offline = known(SyncStatus::offline);
   const auto forget = [offline](Known& each) {
-    const bool is_offline =
-        each == offline || each == Known::offline_and_applied || each == Known::offline_and_behind;
-    each = is_offline ? offline : Known::unknown;
+    each = each == offline || each >= Known::offline_and_applied ? offline : Known::unknown;
   };
   for (KnownSections& each : by_place_) {
     forget(each.settings);
@@ -93,15 +92,18 @@ std::optional<DeviceDescription::Standing> FleetStandings::standing(Place place,
 
 DeviceDescription::Standing FleetStandings::standing(const Device& device, protocol::Section section,
                                                      Known& known_of_it) {
+  using Standing = DeviceDescription::Standing;
   const SyncStatus status = status_of(known_of_it);
   if (status != SyncStatus::offline) return description_.standing(section, status, device);
   if (known_of_it == known(SyncStatus::offline)) {
     ++asked_;
-    known_of_it = description_.holds_desired(section, state_, device) ? Known::offline_and_applied
-                                                                      : Known::offline_and_behind;
+    const Standing standing = description_.standing_offline(section, state_, device);
+    known_of_it = standing == Standing::applied   ? Known::offline_and_applied
+                  : standing == Standing::refused ? Known::offline_and_refused
+                                                  : Known::offline_and_behind;
   }
-  return known_of_it == Known::offline_and_applied ? DeviceDescription::Standing::applied
-                                                   : DeviceDescription::Standing::offline;
+  if (known_of_it == Known::offline_and_applied) return Standing::applied;
+  return known_of_it == Known::offline_and_refused ? Standing::refused : Standing::offline;
 }
 
 Standings::Standings(Hub& hub, DeviceDescription& description) : hub_(hub), description_(description) {

@@ -20,7 +20,7 @@ class StandingsTest : public LinkFixture {
     const auto settings = protocol::Section::settings;
     const SyncStatus status = hub.sessions().sync_statuses(device).settings;
     if (status != SyncStatus::offline) return description.standing(settings, status, device);
-    return description.holds_desired(settings, state(), device) ? Standing::applied : Standing::offline;
+    return description.standing_offline(settings, state(), device);
   }
   void expect_right(const std::string& when) {
     FleetStandings& remembered = standings.of(state());
