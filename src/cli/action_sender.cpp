@@ -22,13 +22,26 @@ bool any_in(const JsonObject& action, std::string_view state) {
 }
 
 // Only a hint: that it cannot be had is no reason to fail.
-void note_if_offline(Session& session, const WantedAction& wanted) {
-  const std::string id = text_at(as_object(wanted.target), {"device"});
-  if (id.empty()) return;
-  const auto offline = offline_text(session, id);
-  if (!offline || offline->empty()) return;
-  session.console.note(
-      fmt::format("{}; it does this only if it is back within {} s", *offline, wanted.expires_seconds));
+void note_offline(Session& session, const std::string& id, std::int64_t expires_seconds) {
+  const auto action = session.api.get(path_of({"actions", id}));
+  if (!action) return;
+  std::vector<std::string> away;
+  for (const Json& item : array_at(*action, {"devices"})) {
+    const JsonObject& device = as_object(item);
+    const std::string offline = offline_text(device, session.clock.wall());
+    if (!offline.empty()) away.push_back(fmt::format("{} is {}", text_at(device, {"name"}), offline));
+  }
+  if (away.empty()) return;
+  session.console.note(fmt::format("{}; done there only if back within {} s",
+                                   first_names(away, static_cast<std::int64_t>(away.size())),
+                                   expires_seconds));
+}
+
+std::string answer_of(const JsonObject& device, WallTime now) {
+  if (flag_at(device, {"omitted"})) return "long: see 'starling action show ID --device'";
+  if (std::string message = text_at(device, {"message"}); !message.empty()) return message;
+  const Json* result = find(device, {"result"});
+  return result == nullptr ? offline_text(device, now) : show_value(*result);
 }
 
 }  // namespace
@@ -38,7 +51,7 @@ Result<JsonObject> start_action(Session& session, const WantedAction& wanted) {
   if (!wanted.parameters.is_null()) body["parameters"] = wanted.parameters;
   if (!wanted.target.is_null()) body["target"] = wanted.target;
   auto answer = session.api.write(http::Method::post, "/api/v1/actions", body);
-  if (answer) note_if_offline(session, wanted);
+  if (answer) note_offline(session, text_at(*answer, {"id"}), wanted.expires_seconds);
   return answer;
 }
 
@@ -65,14 +78,7 @@ void show_action(Session& session, const JsonObject& action) {
     const JsonObject& device = as_object(item);
     const std::string state = text_at(device, {"state"});
     const Colour colour = state == "done" ? Colour::green : state == "waiting" ? Colour::yellow : Colour::red;
-    const std::string message = text_at(device, {"message"});
-    const Json* result = find(device, {"result"});
-    table.add({text_at(device, {"name"}),
-               {state, colour},
-               flag_at(device, {"omitted"}) ? "long: see 'starling action show ID --device'"
-               : !message.empty()           ? message
-               : result != nullptr          ? show_value(*result)
-                                            : std::string()});
+    table.add({text_at(device, {"name"}), {state, colour}, answer_of(device, session.clock.wall())});
   }
   session.console.raw(table.render(session.console.out_terminal()));
   if (table.empty()) session.console.note("no device is concerned");

@@ -21,7 +21,7 @@ struct WantedAction {
   std::int64_t expires_seconds = 60;
 };
 
-// The hub's answer: {"id", "targeted"}. A note says so if the one device that it is for is offline.
+// The hub's answer: {"id", "targeted"}. A note names the devices that are offline.
 Result<JsonObject> start_action(Session& session, const WantedAction& wanted);
 // Polls until every device has answered, the action has expired or the time is over: the last answer.
 // With a device in `query` that one alone, however much it answers.

@@ -77,13 +77,10 @@ Result<std::string> find_device(ApiClient& api, std::string_view wanted) {
   return match_device(wanted, array_at(*devices, {"items"}));
 }
 
-Result<std::string> offline_text(Session& session, const std::string& id) {
-  const auto device = session.api.get(path_of({"devices", id}));
-  if (!device) return fail(device);
-  if (text_at(*device, {"status"}) != "offline") return std::string();
-  const std::string seen = age(text_at(*device, {"last_seen"}), session.clock.wall());
-  return fmt::format("{} is offline{}", text_at(*device, {"device_name"}),
-                     seen.empty() ? std::string() : fmt::format(" (last seen {})", seen));
+std::string offline_text(const JsonObject& device, WallTime now) {
+  if (text_at(device, {"status"}) != "offline") return {};
+  const std::string seen = age(text_at(device, {"last_seen"}), now);
+  return seen.empty() ? "offline" : fmt::format("offline (last seen {})", seen);
 }
 
 Result<std::string> resolve_layer(ApiClient& api, std::string_view layer) {

@@ -20,8 +20,9 @@ Result<std::string> match_device(std::string_view wanted, const JsonArray& devic
 // As above; asks the hub only if `wanted` is no whole UUID.
 Result<std::string> find_device(ApiClient& api, std::string_view wanted);
 
-// "bear-1 is offline (last seen 2 h ago)"; empty if it is not.
-Result<std::string> offline_text(Session& session, const std::string& id);
+// "offline (last seen 2 h ago)"; empty if it is not. For whatever the API shows with `status` and
+// `last_seen`.
+std::string offline_text(const JsonObject& device, WallTime now);
 
 // Layer texts may name a device as people do: "device:bear-1" becomes "device:<uuid>".
 Result<std::string> resolve_layer(ApiClient& api, std::string_view layer);

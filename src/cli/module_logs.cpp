@@ -18,14 +18,15 @@ constexpr Seconds collecting{60};
 
 // Logs are nowhere but on the device.
 Result<void> check_online(Session& session, const std::string& id) {
-  const auto offline = offline_text(session, id);
-  if (!offline) return fail(offline);
-  if (offline->empty()) return {};
-  return fail(ErrorCode::unavailable,
-              *offline +
-                  ": its logs are on it alone, and can be read when it is back.\n"
-                  "  Its last death with the last lines before: starling module show NAME --device " +
-                  id);
+  const auto device = session.api.get(path_of({"devices", id}));
+  if (!device) return fail(device);
+  const std::string offline = offline_text(*device, session.clock.wall());
+  if (offline.empty()) return {};
+  return fail(
+      ErrorCode::unavailable,
+      fmt::format("{} is {}: its logs are on it alone, and can be read when it is back.\n"
+                  "  Its last death with the last lines before: starling module show NAME --device {}",
+                  printable(text_at(*device, {"device_name"})), offline, id));
 }
 
 class ModuleLogs final : public Command {

@@ -92,16 +92,22 @@ Places concerned(const FleetState& state, const ActionRequest& action) {
   return scope.places(state);
 }
 
-JsonObject device_state(const Device& device, const StoredActionResult* result, bool expired,
-                        bool with_result) {
-  JsonObject shown{{"device", device.id}, {"name", device.name}, {"state", expired ? "expired" : "waiting"}};
-  if (result == nullptr) return shown;
-  shown["state"] = result->ok ? "done" : "failed";
+JsonObject unanswered(const Device& device, std::string_view status, const DeviceRecord* record,
+                      bool expired) {
+  return JsonObject{{"device", device.id},
+                    {"name", device.name},
+                    {"state", expired ? "expired" : "waiting"},
+                    {"status", status},
+                    {"last_seen", shown_time(record == nullptr ? 0 : record->last_seen_ms)}};
+}
+
+JsonObject answered(const Device& device, const StoredActionResult& result, bool with_result) {
+  JsonObject shown{{"device", device.id}, {"name", device.name}, {"state", result.ok ? "done" : "failed"}};
   if (!with_result) {
     shown["omitted"] = true;
     return shown;
   }
-  const auto body = parse_json(result->result);
+  const auto body = parse_json(result.result);
   if (!body || !body->is_object()) return shown;
   for (const auto& [name, value] : body->get_object())
     shown[name] = value;
@@ -163,8 +169,13 @@ asio::awaitable<Reply> Actions::get(Call& call) {
   for (const Device* device : state.device_index().first_by_id(places, max_listed)) {
     const auto told = by_device.find(device->id);
     const StoredActionResult* result = told == by_device.end() ? nullptr : told->second;
-    const std::size_t bytes = result == nullptr ? 0 : result->result.size();
-    devices.push_back(device_state(*device, result, expired, bytes <= room));
+    if (result == nullptr) {
+      devices.push_back(unanswered(*device, services_.description.status(*device),
+                                   services_.hub.records().find(device->id), expired));
+      continue;
+    }
+    const std::size_t bytes = result->result.size();
+    devices.push_back(answered(*device, *result, bytes <= room));
     room -= std::min(room, bytes);
   }
   co_return http::json_response(JsonObject{{"id", action->id},

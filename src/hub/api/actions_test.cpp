@@ -88,6 +88,26 @@ TEST_F(ActionsApi, LogsComeBackWholeAndOtherResultsAreBounded) {
   }
 }
 
+TEST_F(ActionsApi, WhoHasNotAnsweredIsShownWithItsPresence) {
+  enrol(2, "duck", R"({"room":"nursery"})");
+  auto bear = std::make_unique<LinkedDevice>(*this, uuid(1), std::vector<std::string>{"recorder"});
+  LinkedDevice(*this, uuid(2), {}).leave();
+  const auto asked = post("/api/v1/actions", R"({"action":"echo","target":{"selector":"room=nursery"}})");
+  settle();
+  const auto shown = [&] { return get("/api/v1/actions/" + asked.text("/id")); };
+  EXPECT_EQ(shown().text("/devices/0/status"), "online") << shown().response.body;
+  EXPECT_EQ(shown().text("/devices/1/status"), "offline");
+  EXPECT_TRUE(shown().at("/devices/1/last_seen").is_string());
+  const auto actions = bear->peer.take_all<protocol::Action>();
+  ASSERT_EQ(actions.size(), 1u);
+  bear->leave();
+  EXPECT_EQ(shown().text("/devices/0/status"), "offline") << "it has heard of it, and gone";
+  bear = std::make_unique<LinkedDevice>(*this, uuid(1), std::vector<std::string>{"recorder"},
+                                        protocol::SessionEpoch{1, 2});
+  bear->say(protocol::ActionResult{actions[0].id, true, {}, ""});
+  EXPECT_FALSE(shown().at("/devices/0").as_object().contains("status")) << "its answer says all";
+}
+
 TEST_F(ActionsApi, ACommandThatWasOvertakenHasAnAnswerOfItsOwn) {
   LinkedDevice bear(*this, uuid(1), {"recorder"});
   const auto command = [&](const std::string& word) {

@@ -74,8 +74,11 @@ TEST_F(ChangesApi, ActionsAreRowsWithAnExpiry) {
   EXPECT_EQ(started.at("/targeted"), Json(1));
   EXPECT_EQ(started.at("/revision"), Json(head()));
   const std::string path = "/api/v1/actions/" + started.text("/id");
-  EXPECT_EQ(get(path).at("/devices"),
-            *parse_json(R"([{"device":")" + uuid(1) + R"(","name":"bear","state":"waiting"}])"));
+  EXPECT_EQ(
+      get(path).at("/devices"),
+      *parse_json(
+          R"([{"device":")" + uuid(1) +
+          R"(","name":"bear","state":"waiting","status":"online","last_seen":"2024-10-04T00:00:00.000Z"}])"));
   const std::int64_t now_ms = clock.wall().time_since_epoch().count();
   store.save_action_results(
       {{"default", started.text("/id"), uuid(1), now_ms, true, R"({"result":{"a":1},"message":"ok"})"}},
