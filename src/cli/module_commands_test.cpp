@@ -76,7 +76,7 @@ TEST_F(ModuleCommands, AModuleShowsWhyItDoesNotRun) {
   }
   const Ran wrong = run({"module", "show", "recoder", "--device", "bear-1"});
   EXPECT_EQ(wrong.code, 1);
-  EXPECT_THAT(wrong.err, HasSubstr("there is no module 'recoder'; did you mean 'recorder'?"));
+  EXPECT_THAT(wrong.err, HasSubstr("bear-1 has no module 'recoder'; did you mean 'recorder'?"));
 }
 
 TEST_F(ModuleCommands, CrashesAreShownByWhatTheyHaveInCommon) {

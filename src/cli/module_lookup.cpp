@@ -61,14 +61,14 @@ Result<JsonObject> modules_of(ApiClient& api, const std::string& device_id) {
   return api.get(path_of({"devices", device_id, "modules"}));
 }
 
-Result<JsonObject> pick_module(const JsonObject& modules, std::string_view name) {
+Result<JsonObject> pick_module(const JsonObject& modules, std::string_view name, std::string_view whose) {
   for (const Json& item : array_at(modules, {"items"})) {
     if (text_at(as_object(item), {"module"}) == name) return as_object(item);
   }
   const std::string meant = meant_by(modules, name);
   return fail(
       ErrorCode::not_found,
-      fmt::format("there is no module '{}'{}{}", printable(name),
+      fmt::format("{} no module '{}'{}{}", printable(whose), printable(name),
                   meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", printable(meant)),
                   where_to_look));
 }

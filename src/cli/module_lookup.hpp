@@ -14,8 +14,10 @@ namespace starling::cli {
 
 // The modules of a device: as the API lists them.
 Result<JsonObject> modules_of(ApiClient& api, const std::string& device_id);
-// The module `name` of a list. Errors: not_found, with what was probably meant.
-Result<JsonObject> pick_module(const JsonObject& modules, std::string_view name);
+// The module `name` of a list, which is of "bear-1 has", or else of the fleet. Errors: not_found, with what
+// was probably meant.
+Result<JsonObject> pick_module(const JsonObject& modules, std::string_view name,
+                               std::string_view whose = "there is");
 
 // Errors: not_found, if no device of the fleet has such a module.
 Result<void> check_known(Session& session, std::string_view name);

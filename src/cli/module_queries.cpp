@@ -21,6 +21,21 @@ void note_if_offline(Session& session, const JsonObject& modules) {
     session.console.note("the device is offline: this is what it has reported last");
 }
 
+// Where nothing can be listed because nobody is there; empty if somebody is. Only a hint.
+std::string nobody_there(Session& session, const std::string& selector) {
+  Parameters query{{"limit", "1"}};
+  if (!selector.empty()) query.emplace_back("selector", selector);
+  const auto devices = session.api.get("/api/v1/devices", query);
+  if (!devices || !array_at(*devices, {"items"}).empty()) return {};
+  return selector.empty() ? "the fleet has no devices yet (an agent registers itself when it starts)"
+                          : fmt::format("no device matches '{}' (see: starling device list)", selector);
+}
+
+void note_none(Session& session, const std::string& selector, std::string_view otherwise) {
+  const std::string nobody = nobody_there(session, selector);
+  session.console.note(nobody.empty() ? otherwise : nobody);
+}
+
 class ListModules final : public Command {
  public:
   explicit ListModules(CLI::App& app) {
@@ -43,7 +58,10 @@ class ListModules final : public Command {
     if (print_json(session, *list)) return ExitCode::done;
     const JsonArray& modules = array_at(*list, {"items"});
     session.console.raw(module_overview(modules, session.clock.wall(), session.console.out_terminal()));
-    if (modules.empty()) session.console.note("no device there has a module (see: starling device list)");
+    if (modules.empty()) {
+      note_none(session, selector_,
+                "no device has reported a module so far: they are folders below an agent's --modules");
+    }
     return ExitCode::done;
   }
 
@@ -76,7 +94,7 @@ class ShowModule final : public Command {
     if (!id) return fail(id);
     const auto list = modules_of(session.api, *id);
     if (!list) return fail(list);
-    const auto module = pick_module(*list, name_);
+    const auto module = pick_module(*list, name_, device_ + " has");
     if (!module) return fail(module);
     if (print_json(session, *module)) return ExitCode::done;
     DeviceNames names(session.api.connection(), session.clock);
@@ -111,7 +129,7 @@ class ListCrashes final : public Command {
     session.console.raw(crash_table(crashes, session.clock.wall(), session.console.out_terminal()));
     const std::int64_t more = number_at(*list, {"count"}) - static_cast<std::int64_t>(crashes.size());
     if (more > 0) session.console.line(fmt::format("... and {} more", more));
-    if (crashes.empty()) session.console.note("no death of a module is known there");
+    if (crashes.empty()) note_none(session, selector_, "no death of a module is known");
     return ExitCode::done;
   }
 

@@ -1,0 +1,40 @@
+#include <gmock/gmock.h>
+
+#include "cli/application_fixture.hpp"
+
+namespace starling::cli {
+namespace {
+
+using testing::HasSubstr;
+
+class EmptyModuleQueries : public ApplicationTest {
+ protected:
+  EmptyModuleQueries() {
+    hub().on("GET /api/v1/modules", R"({"items":[],"next":null})");
+    hub().on("GET /api/v1/crashes", R"({"items":[],"count":0})");
+  }
+  std::string said(const std::vector<std::string>& arguments) {
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(ran.out, "");
+    return ran.err;
+  }
+};
+
+TEST_F(EmptyModuleQueries, SayThatThereIsNoDevice) {
+  hub().on("GET /api/v1/devices", R"({"items":[],"next":null})");
+  for (const char* query : {"list", "crashes"}) {
+    EXPECT_THAT(said({"module", query}), HasSubstr("the fleet has no devices yet"));
+    EXPECT_THAT(said({"module", query, "--on", "room=lbb"}), HasSubstr("no device matches 'room=lbb'"));
+    EXPECT_EQ(hub().asked().back().line, "GET /api/v1/devices?limit=1&selector=room%3Dlbb");
+  }
+}
+
+TEST_F(EmptyModuleQueries, SayThatThereIsNothingToTell) {
+  hub().on("GET /api/v1/devices", R"({"items":[{"device_name":"bear-1"}],"next":null})");
+  EXPECT_THAT(said({"module", "list"}), HasSubstr("no device has reported a module so far"));
+  EXPECT_THAT(said({"module", "crashes"}), HasSubstr("no death of a module is known"));
+}
+
+}  // namespace
+}  // namespace starling::cli
