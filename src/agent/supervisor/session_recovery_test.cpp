@@ -1,26 +1,16 @@
 #include "agent/supervisor/session_recovery.hpp"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "agent/supervisor/supervisor_bench.hpp"
+#include "agent/supervisor/supervisor_bench_test.hpp"
 
 namespace starling::agent {
 namespace {
 
-using enum ModuleState;
-using enum ModuleCommand;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-
-struct SessionRecoveryTest : testing::Test, SupervisorBench {
+struct SessionRecoveryTest : SupervisorBenchTest {
   void SetUp() override {
     module("a", true);
     module("b", true);
     module("c", false);
   }
-  void TearDown() override { EXPECT_THAT(board.violations, IsEmpty()); }
 
   std::vector<std::string> wanted() const {
     std::vector<std::string> names;

@@ -1,19 +1,10 @@
 // An enable that was on trial when the agent ended is on trial again: only having been ready proves it.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "agent/supervisor/supervisor_bench.hpp"
+#include "agent/supervisor/supervisor_bench_test.hpp"
 
 namespace starling::agent {
 namespace {
 
-using enum ModuleState;
-using enum ModuleCommand;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-
-struct TrialAfterRestart : testing::Test, SupervisorBench {
+struct TrialAfterRestart : SupervisorBenchTest {
   void SetUp() override {
     module("m");
     start_agent();
@@ -22,7 +13,6 @@ struct TrialAfterRestart : testing::Test, SupervisorBench {
     pass(SupervisorCore::file_pause);
     unproved.insert("m");
   }
-  void TearDown() override { EXPECT_THAT(board.violations, IsEmpty()); }
   void restart(bool board_too) {
     if (board_too) {
       pull_plug("boot-2");
