@@ -253,7 +253,8 @@ class DeviceBench : private LinkOutput,
   void follow_log(const protocol::LogFollow&) override {}
   void stop_log(std::string_view) override {}
   void stop_logs() override {}
-  SettingsTrial trial() const override { return {}; }
+  ModuleNames witnesses(std::span<const std::string>) const override { return {}; }
+  SettingsVerdict verdict() const override { return {}; }
   Result<void> check_peer(std::string_view, std::int32_t) const override { return {}; }
   void said_hello(std::string_view) override {}
   void said_state(std::string_view, std::string_view, std::string_view) override {}

@@ -63,8 +63,12 @@ std::optional<SteadyTime> DeviceCore::next_deadline() const {
   return next;
 }
 
-SettingsTrial DeviceCore::trial() const {
-  return supervision_ != nullptr ? supervision_->trial() : SettingsTrial{};
+ModuleNames DeviceCore::witnesses(std::span<const std::string> changed) const {
+  return supervision_ != nullptr ? supervision_->witnesses(changed) : ModuleNames{};
+}
+
+SettingsVerdict DeviceCore::verdict() const {
+  return supervision_ != nullptr ? supervision_->verdict() : SettingsVerdict{};
 }
 
 void DeviceCore::module_failing(std::string_view name) {

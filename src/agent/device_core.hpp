@@ -27,7 +27,9 @@ class ModuleSupervision {
   virtual ~ModuleSupervision() = default;
   virtual bool has(std::string_view module) const = 0;
   virtual void add_to(JsonObject& report) const = 0;
-  virtual SettingsTrial trial() const = 0;                       // of the settings that its modules use
+  // Of the settings that its modules use.
+  virtual ModuleNames witnesses(std::span<const std::string> changed) const = 0;
+  virtual SettingsVerdict verdict() const = 0;
   virtual void follow_log(const protocol::LogFollow& wish) = 0;  // answered by LinkCore::send_log
   virtual void stop_log(std::string_view reader) = 0;
   virtual void stop_logs() = 0;  // the link is lost
@@ -71,7 +73,8 @@ class DeviceCore final : private SettingsListener,
   void section_needed(protocol::Section section) override { link_.request_section(section); }
   void edits_pending() override { link_.propose_edits(); }
   void report_changed() override { link_.report_changed(); }
-  SettingsTrial trial() const override;
+  ModuleNames witnesses(std::span<const std::string> changed) const override;
+  SettingsVerdict verdict() const override;
   // ModuleListener
   const Values& values_for_modules() const override { return settings_.values(); }
   Result<std::string> setting_named(std::string_view name) const override;

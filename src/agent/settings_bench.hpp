@@ -73,14 +73,16 @@ class SettingsRecorder final : public ModulePort, public SettingsListener {
   void section_needed(protocol::Section) override { said.push_back("section needed"); }
   void edits_pending() override { said.push_back("edits pending"); }
   void report_changed() override {}
-  SettingsTrial trial() const override { return trial_result; }
+  ModuleNames witnesses(std::span<const std::string>) const override { return working; }
+  SettingsVerdict verdict() const override { return told_verdict; }
 
   void agree() { answered_({}); }
   void disagree() { answered_({{"hotword.models", "no such file"}}); }
   void acknowledge() { done_(); }
 
   bool modules_answer = false;  // else there are none
-  SettingsTrial trial_result;
+  ModuleNames working;
+  SettingsVerdict told_verdict;
   std::vector<std::string> said;
   protocol::ConfigStatus last_status;
 

@@ -54,6 +54,21 @@ Result<Json> section_document(const JsonReader& sections, std::string_view name,
   return json;
 }
 
+// How the settings fare is no reason to lose them: what cannot be understood of it is left out.
+void read_trial(const JsonReader& reader, Generation& generation) {
+  if (const auto witnesses = reader.optional_array("witnesses"); witnesses && *witnesses != nullptr) {
+    for (const Json& name : **witnesses)
+      if (name.is_string()) generation.witnesses.emplace(name.get_string());
+  }
+  const auto taken_back = reader.optional_object("taken_back");
+  if (!taken_back || *taken_back == nullptr) return;
+  const JsonReader fields(**taken_back);
+  const auto hex = fields.string("hash");
+  auto why = fields.string("why");
+  const auto hash = hex ? Digest::from_hex(*hex) : Result<Digest>(fail(hex));
+  if (hash && why) generation.taken_back = TakenBack{*hash, std::move(*why)};
+}
+
 Result<Generation> from_object(const JsonObject& object) {
   const JsonReader reader(object);
   Generation generation;
@@ -93,6 +108,7 @@ Result<Generation> from_object(const JsonObject& object) {
   generation.modules = std::move(modules->get_object());
   generation.software = std::move(software->get_object());
   generation.override_hash = *override_hash;
+  read_trial(reader, generation);
   return generation;
 }
 
@@ -120,6 +136,14 @@ std::string generation_text(const Generation& generation) {
   object["cursor"] = std::move(cursor);
   object["sections"] = std::move(sections);
   object["override_hash"] = generation.override_hash.hex();
+  JsonArray witnesses;
+  for (const std::string& name : generation.witnesses)
+    witnesses.push_back(JsonString(name));
+  if (!witnesses.empty()) object["witnesses"] = std::move(witnesses);
+  if (generation.taken_back) {
+    object["taken_back"] =
+        JsonObject{{"hash", generation.taken_back->hash.hex()}, {"why", generation.taken_back->why}};
+  }
   return seal(std::move(object));
 }
 
@@ -212,6 +236,7 @@ Result<GenerationStore::Opened> GenerationStore::open() {
   }
   opened.current = std::move(*current);
   opened.confirmed = current_.has_value() && current_ == confirmed_;
+  if (opened.confirmed) opened.current->witnesses.clear();
   return opened;
 }
 
@@ -259,7 +284,10 @@ Result<void> GenerationStore::remove_link(std::string_view link) {
 Result<std::optional<Generation>> GenerationStore::load_confirmed() {
   if (!confirmed_) return std::nullopt;
   auto generation = load(*confirmed_);
-  if (generation) return std::move(*generation);
+  if (generation) {
+    generation->witnesses.clear();
+    return std::move(*generation);
+  }
   if (!is_damage(generation.error())) return fail(generation);
   log_.error("the confirmed generation cannot be used: going back to the defaults",
              {{"generation", *confirmed_}, {"error", generation.error().message}});
@@ -268,28 +296,26 @@ Result<std::optional<Generation>> GenerationStore::load_confirmed() {
   return std::nullopt;
 }
 
-Result<std::optional<Generation>> GenerationStore::revert(const Generation& running) {
+Result<Generation> GenerationStore::revert(const Generation& running, std::string why) {
   auto confirmed = load_confirmed();
   if (!confirmed) return fail(confirmed);
-  Generation back = *confirmed ? **confirmed : defaults_generation();
-  if (back.modules == running.modules && back.quarantine == running.quarantine) {
-    if (*confirmed) {
-      if (auto switched = switch_to(*confirmed_); !switched) return fail(switched);
-      return std::move(*confirmed);
-    }
-    if (auto removed = remove_link("current"); !removed) return fail(removed);
-    current_.reset();
-    return std::nullopt;
-  }
+  Generation back = *confirmed ? std::move(**confirmed) : defaults_generation();
+  const bool same_modules = back.modules == running.modules && back.quarantine == running.quarantine;
   back.modules = running.modules;
   back.quarantine = running.quarantine;
+  back.taken_back = TakenBack{running.settings_hash, std::move(why)};
   const auto number = write(back);
+  if (!number && same_modules && confirmed_) {  // the disk may be full; a restart forgets why
+    if (auto switched = switch_to(*confirmed_); !switched) return fail(switched);
+    return back;
+  }
   if (!number) return fail(number);
-  if (auto switched = switch_to(*number); !switched) return fail(switched);
   back.number = *number;
-  // Should this fail, the next start takes it for one that has to prove itself.
-  if (auto kept = confirm(); !kept) log_.warning("cannot confirm", {{"error", kept.error().message}});
-  return std::optional(std::move(back));
+  // The way back first: what is in force afterwards has nothing to prove.
+  if (auto linked = replace_link(disk_, "confirmed", path_of(*number)); !linked) return fail(linked);
+  confirmed_ = *number;
+  if (auto switched = switch_to(*number); !switched) return fail(switched);
+  return back;
 }
 
 void GenerationStore::collect() {

@@ -12,6 +12,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "agent/disk.hpp"
@@ -23,6 +25,14 @@
 
 namespace starling::agent {
 
+using ModuleNames = std::set<std::string, std::less<>>;
+
+// Settings that did not work, and were replaced by the ones before.
+struct TakenBack {
+  Digest hash;
+  std::string why;
+};
+
 struct Generation {
   std::int64_t number = 0;  // 0: the defaults, not on disk
   protocol::Cursor cursor;
@@ -32,6 +42,10 @@ struct Generation {
   JsonObject quarantine;  // module → why it could not be enabled
   JsonObject software;    // the place of the section
   Digest override_hash;   // of config_override.json as derived when this was written
+  // Modules that worked when the settings came, and use what they changed. Empty: they have proved
+  // themselves.
+  ModuleNames witnesses;
+  std::optional<TakenBack> taken_back;  // in favour of these
 };
 
 class GenerationStore {
@@ -52,9 +66,9 @@ class GenerationStore {
   // The commit point. If it fails, `current` is what it was.
   Result<void> switch_to(std::int64_t number);
   Result<void> confirm();
-  // Makes the settings of `confirmed` current again, with the modules of `running`, which settle on their
-  // own. Nothing if there are none: the defaults are.
-  Result<std::optional<Generation>> revert(const Generation& running);
+  // Puts the settings of `confirmed` in force again, or the defaults if there are none, with the modules of
+  // `running`, which settle on their own. Why is durable with it: they are not tried again after a restart.
+  Result<Generation> revert(const Generation& running, std::string why);
   // Removes generations that no link names.
   void collect();
 

@@ -60,7 +60,7 @@ Result<void> SettingsCore::start() {
   if (!journal_drift) return fail(journal_drift);
   drift_ = std::move(opened->drift);
   drift_.insert(drift_.end(), journal_drift->begin(), journal_drift->end());
-  if (opened->current && !opened->confirmed) begin_trial();
+  if (opened->current && !opened->confirmed) provisional_until_ = clock_.steady() + options_.provisional;
   run_with(opened->current ? std::move(*opened->current) : defaults_generation());
   if (!drift_.empty()) drift_until_ = clock_.steady() + options_.drift_shown;
   state_ = resting_state();
@@ -91,6 +91,11 @@ Result<void> SettingsCore::start() {
 
 void SettingsCore::run_with(Generation generation) {
   running_ = std::move(generation);
+  if (running_.taken_back) {
+    refused_ = refusal_.target = running_.taken_back->hash;
+    refusal_.phase = Phase::reverted;
+    refusal_.errors = {{"", running_.taken_back->why}};
+  }
   if (!has_defaults(running_)) return;
   running_.settings = default_document(catalog_);
   running_.settings_hash = running_.settings.hash();
@@ -99,6 +104,7 @@ void SettingsCore::run_with(Generation generation) {
 Result<void> SettingsCore::put_modules(JsonObject modules, JsonObject quarantine) {
   const bool defaults = running_.cursor.hub_generation.empty();  // no hub has said anything
   Generation next = defaults ? defaults_generation() : running_;
+  next.taken_back = running_.taken_back;
   next.modules = std::move(modules);
   next.quarantine = std::move(quarantine);
   next.override_hash = defaults ? sha256(override_text(catalog_, values_)) : running_.override_hash;
@@ -198,6 +204,9 @@ std::optional<SettingsCore::Event> SettingsCore::persist() {
   candidate_->generation.quarantine = running_.quarantine;
   candidate_->generation.software = running_.software;
   candidate_->generation.override_hash = sha256(candidate_->override_content);
+  // What an earlier change broke, while it is on trial, is not forgotten over a later one.
+  candidate_->generation.witnesses = running_.witnesses;
+  candidate_->generation.witnesses.merge(listener_.witnesses(candidate_->changed));
   const auto number = store_.write(candidate_->generation);
   if (!number) {
     candidate_->errors.push_back({"", number.error().message});
@@ -228,7 +237,7 @@ std::optional<SettingsCore::Event> SettingsCore::commit() {
     unhealthy_why_.clear();
     const std::size_t healed = std::min(candidate_->drift_before, drift_.size());
     drift_.erase(drift_.begin(), drift_.begin() + static_cast<std::ptrdiff_t>(healed));
-    begin_trial();
+    provisional_until_ = clock_.steady() + options_.provisional;
   }
   // Before the hub hears of it: whoever waited for this device finds its file up to date.
   write_override(candidate_->override_content);
@@ -320,6 +329,7 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
     return std::nullopt;
   }
   provisional_until_.reset();
+  running_.witnesses.clear();
   store_.collect();
   log_.info("settings confirmed", {{"revision", running_.cursor.revision}});
   send_status(running_.settings_hash, Phase::applied);
@@ -328,7 +338,7 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
 }
 
 std::optional<SettingsCore::Event> SettingsCore::revert() {
-  auto former = store_.revert(running_);
+  auto former = store_.revert(running_, unhealthy_why_);
   if (!former) {
     note_drift("failed_apply", "the settings do not work (" + unhealthy_why_ +
                                    ") and the confirmed ones cannot be put back: " + former.error().message);
@@ -337,10 +347,8 @@ std::optional<SettingsCore::Event> SettingsCore::revert() {
     return std::nullopt;
   }
   const std::string why = std::exchange(unhealthy_why_, "");
-  const Digest left = running_.settings_hash;
-  run_with(*former ? std::move(**former) : defaults_generation());
+  run_with(std::move(*former));
   provisional_until_.reset();
-  refused_ = left;
   const Values before =
       std::exchange(values_, values_in_force(catalog_, running_.settings, unexpired_edits()));
   const auto changed = changed_keys(before, values_);
@@ -349,7 +357,7 @@ std::optional<SettingsCore::Event> SettingsCore::revert() {
   modules_.commit(values_, changed, [] {});
   write_override(override_text(catalog_, values_));
   store_.collect();
-  send_status(left, Phase::reverted, {{"", why}});
+  send_status(refused_, Phase::reverted, refusal_.errors);
   if (!changed.empty()) subscriptions_.notify(running_.cursor.revision, values_, changed);
   listener_.report_changed();
   return std::nullopt;
@@ -370,19 +378,14 @@ void SettingsCore::tick() {
   }
 }
 
-void SettingsCore::begin_trial() {
-  if (!provisional_until_) ++trial_number_;
-  provisional_until_ = clock_.steady() + options_.provisional;
-}
-
 void SettingsCore::judge_trial() {
   if (unhealthy_why_.empty()) {
-    SettingsTrial trial = listener_.trial();
-    if (!trial.over) {
+    SettingsVerdict verdict = listener_.verdict();
+    if (!verdict.over) {
       provisional_until_ = clock_.steady() + options_.trial_retry;
       return;
     }
-    unhealthy_why_ = std::move(trial.failure);
+    unhealthy_why_ = std::move(verdict.failure);
   }
   step(unhealthy_why_.empty() ? Event::healthy : Event::unhealthy);
 }

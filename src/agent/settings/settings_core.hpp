@@ -42,7 +42,7 @@ class ModulePort {
 };
 
 // How the device works with provisional settings.
-struct SettingsTrial {
+struct SettingsVerdict {
   bool over = true;     // else it cannot be told yet
   std::string failure;  // why they do not work; empty: they do
 };
@@ -55,7 +55,9 @@ class SettingsListener {
   virtual void section_needed(protocol::Section section) = 0;  // whole: a patch did not fit
   virtual void edits_pending() = 0;
   virtual void report_changed() = 0;
-  virtual SettingsTrial trial() const = 0;  // asked before they are confirmed
+  // Modules that use one of these settings, and work: it is seen by them whether new ones do, too.
+  virtual ModuleNames witnesses(std::span<const std::string> changed) const = 0;
+  virtual SettingsVerdict verdict() const = 0;  // asked before they are confirmed
 };
 
 struct SettingsOptions {
@@ -99,8 +101,7 @@ class SettingsCore {
   // ---- what runs
   State state() const { return state_; }
   const Values& values() const { return values_; }
-  // While they are provisional: which time that is since the start; else 0.
-  int trial_number() const { return provisional_until_ ? trial_number_ : 0; }
+  const ModuleNames& witnesses() const { return running_.witnesses; }  // while they are provisional
   const protocol::SettingsDocument& document() const { return running_.settings; }
   const protocol::Cursor& cursor() const { return running_.cursor; }
   const Digest& running_hash() const { return running_.settings_hash; }
@@ -162,7 +163,6 @@ class SettingsCore {
   State resting_state() const { return provisional_until_ ? State::provisional : State::idle; }
   bool at_rest() const { return state_ == State::idle || state_ == State::provisional; }
   void begin_waiting();
-  void begin_trial();
   void judge_trial();
 
   // Actions of the table; each gives the event that follows at once, if any.
@@ -218,7 +218,6 @@ class SettingsCore {
   Digest refused_;
   protocol::ConfigStatus refusal_;  // why refused_ was
   std::optional<SteadyTime> provisional_until_;
-  int trial_number_ = 0;
   std::optional<SteadyTime> accepted_until_;
   std::optional<SteadyTime> drift_until_;
   std::string unhealthy_why_;  // not empty: go back as soon as nothing is in work

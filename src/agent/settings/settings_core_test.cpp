@@ -295,35 +295,93 @@ TEST(SettingsCore, WhatWorksWithThemDecidesWhenTheirTimeIsOver) {
   bench.pass(Seconds(60));
   offer(bench, 3, {{"hotword.models", models_b}});
   bench.recorder.said.clear();
-  bench.recorder.trial_result.over = false;  // a module starts
+  bench.recorder.told_verdict.over = false;  // a module starts
   bench.pass(Seconds(60));
   EXPECT_EQ(bench.core->next_deadline(), bench.clock.steady() + SettingsOptions{}.trial_retry);
   bench.pass(Seconds(5));
   EXPECT_TRUE(bench.recorder.said.empty());
-  bench.recorder.trial_result = {.over = true, .failure = "module 'ears' does not run"};
+  bench.recorder.told_verdict = {.over = true, .failure = "module 'ears' does not run"};
   bench.pass(Seconds(5));
   EXPECT_EQ(bench.recorder.said.back(), "reverted");
   EXPECT_EQ(bench.recorder.last_status.errors.at(0).message, "module 'ears' does not run");
   EXPECT_EQ(bench.value("hotword.models"), models_a);
 }
 
-TEST(SettingsCore, ATrialLastsUntilTheyAreConfirmedOrTakenBack) {
+TEST(SettingsCore, WitnessesAreKeptUntilTheyAreConfirmedOrTakenBack) {
+  SettingsBench bench;
+  const auto are = [&](const ModuleNames& expected) {
+    EXPECT_EQ(bench.core->witnesses(), expected);
+    ASSERT_TRUE(bench.restart());
+    EXPECT_EQ(bench.core->witnesses(), expected) << "after a restart";
+  };
+  ASSERT_TRUE(bench.restart());
+  bench.recorder.working = {"ears"};
+  offer(bench, 2, {{"hotword.models", models_a}});
+  are({"ears"});
+  bench.pass(Seconds(60));
+  are({});
+  offer(bench, 3, {{"logger.level", "DEBUG"}});
+  bench.recorder.working = {"eyes"};
+  offer(bench, 4, {{"logger.level", "ERROR"}});
+  are({"ears", "eyes"});
+  ASSERT_TRUE(bench.core->put_modules({{"m", JsonObject{{"enabled", true}}}}, {}));
+  are({"ears", "eyes"});
+  bench.core->unhealthy("no wake word any more");
+  are({});
+  ASSERT_TRUE(bench.core->put_modules({{"m", JsonObject{{"enabled", false}}}}, {}));
+  are({});
+}
+
+TEST(SettingsCore, WhatWasTakenBackStaysRefusedAfterARestart) {
+  for (const bool confirmed_before : {false, true}) {
+    SettingsBench bench;
+    ASSERT_TRUE(bench.restart());
+    offer(bench, 2, {{"hotword.models", models_a}});
+    if (confirmed_before) bench.pass(Seconds(60));
+    const protocol::ConfigUpdate bad = make_update(bench.catalog, 3, {{"hotword.models", models_b}});
+    bench.core->offer(bad);
+    bench.core->unhealthy("no wake word any more");
+    const protocol::ConfigStatus told = bench.recorder.last_status;
+    const auto expect_refused = [&] {
+      ASSERT_TRUE(bench.restart());
+      EXPECT_EQ(bench.core->sections().at(0).refused, bad.hash);
+      EXPECT_EQ(bench.core->status().phase, protocol::Phase::reverted);
+      ASSERT_EQ(bench.core->status().errors.size(), 1u);
+      EXPECT_EQ(bench.core->status().errors[0].message, told.errors.at(0).message);
+      EXPECT_EQ(bench.core->state(), SettingsCore::State::idle);
+      EXPECT_EQ(bench.value("hotword.models"), confirmed_before ? models_a : Json(JsonArray{}));
+    };
+    expect_refused();
+    ASSERT_TRUE(bench.core->put_modules({{"m", JsonObject{{"enabled", true}}}}, {}));
+    expect_refused();
+    bench.core->offer(bad);
+    EXPECT_EQ(bench.core->state(), SettingsCore::State::provisional) << "somebody has it tried again";
+    ASSERT_TRUE(bench.restart());
+    EXPECT_EQ(bench.core->sections().at(0).refused, Digest());
+  }
+}
+
+TEST(SettingsCore, TheyAreTakenBackOnAFullDiskToo) {
   SettingsBench bench;
   ASSERT_TRUE(bench.restart());
-  EXPECT_EQ(bench.core->trial_number(), 0);
   offer(bench, 2, {{"hotword.models", models_a}});
-  EXPECT_EQ(bench.core->trial_number(), 1);
   bench.pass(Seconds(60));
-  EXPECT_EQ(bench.core->trial_number(), 0);
-  offer(bench, 3, {{"logger.level", "DEBUG"}});
-  offer(bench, 4, {{"logger.level", "INFO"}});
-  EXPECT_EQ(bench.core->trial_number(), 2) << "the same: what the first one broke is not forgotten";
+  offer(bench, 3, {{"hotword.models", models_b}});
+  bench.disk.make_fail("generations/3/document.json", ErrorCode::io);
   bench.core->unhealthy("no wake word any more");
-  EXPECT_EQ(bench.core->trial_number(), 0);
-  offer(bench, 5, {{"logger.level", "DEBUG"}});
-  EXPECT_EQ(bench.core->trial_number(), 3);
+  EXPECT_EQ(bench.recorder.said.back(), "reverted");
+  bench.disk.mend();
   ASSERT_TRUE(bench.restart());
-  EXPECT_EQ(bench.core->trial_number(), 1);
+  EXPECT_EQ(bench.core->state(), SettingsCore::State::idle);
+  EXPECT_EQ(bench.value("hotword.models"), models_a);
+}
+
+TEST(SettingsCore, AnEditOnTheDeviceIsNotOnTrial) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  bench.recorder.working = {"ears"};
+  bench.core->set("logger.level", "ERROR", [](const Result<void>&) {});
+  EXPECT_TRUE(bench.core->witnesses().empty());
 }
 
 TEST(SettingsCore, SettingsThatDoNotWorkAreNeverConfirmed) {

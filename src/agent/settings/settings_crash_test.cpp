@@ -16,6 +16,7 @@ void prepare_device(SettingsBench& bench) {
   ASSERT_TRUE(bench.restart());
   bench.core->offer(make_update(bench.catalog, 2, {{"hotword.models", {"one"}}}));
   bench.pass(Seconds(60));
+  bench.recorder.working = {"ears"};
   bench.core->offer(make_update(bench.catalog, 3, {{"hotword.models", {"two"}}, {"hotword.engine", "b"}}));
   bench.core->set("logger.level", "ERROR", [](const Result<void>&) {});
 }
@@ -74,6 +75,10 @@ void crash_everywhere(const Operation& operation, FakeDisk::Unsynced unsynced, s
       EXPECT_EQ(now, new_values) << "what was told is undone";
     }
     EXPECT_TRUE(bench.core->drift().empty());
+    const bool on_trial = bench.core->state() == SettingsCore::State::provisional;
+    const bool taken_back = !bench.core->status().errors.empty();
+    EXPECT_EQ(bench.core->witnesses(), on_trial && !taken_back ? ModuleNames{"ears"} : ModuleNames{});
+    EXPECT_EQ(taken_back, in_force(bench).at("hotword.models") == Json(JsonArray{"one"}));
     EXPECT_EQ(bench.file("config_override.json"), override_text(bench.catalog, now));
   }
 }

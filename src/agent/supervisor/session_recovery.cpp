@@ -94,8 +94,14 @@ const SessionRecovery::Run* SessionRecovery::former_run(std::string_view module,
   return found != former_->runs.end() && found->second.run == run ? &found->second : nullptr;
 }
 
-bool SessionRecovery::was_ready(std::string_view module, std::uint64_t run) const {
+bool SessionRecovery::was_ready(std::string_view module) const {
   if (!former_) return problem_.empty();  // the file goes when all run
+  const auto run = former_->runs.find(module);
+  return run != former_->runs.end() && is_ready(run->second.state);
+}
+
+bool SessionRecovery::was_ready(std::string_view module, std::uint64_t run) const {
+  if (!former_) return problem_.empty();
   const Run* former = former_run(module, run);
   return former != nullptr && is_ready(former->state);
 }
@@ -136,6 +142,7 @@ SessionRecovery::Session SessionRecovery::session_of(std::span<const ModuleStatu
   session.clean = going_down_;
   session.attempts = attempts_;
   session.wanted = session.missing = to_recover_;
+  if (going_down_ && synced_) session.runs = synced_->runs;  // they were ready before
   for (const ModuleStatus& module : modules) {
     session.missing.erase(module.name);
     const bool listed = module.wanted && !(going_down_ && module.forced);

@@ -51,7 +51,8 @@ class SessionRecovery {
   // Once, before anything starts. `living`: modules whose process outlived the agent; where they are all that
   // was wanted, nothing needs recovery. A file that cannot be used is told by problem() and moved aside.
   StartPlan plan(const Enabled& enabled, const Names& living);
-  // What the file says of a process that outlived the agent.
+  // What the file says: of a module when the last agent ended, and of a process that outlived it.
+  bool was_ready(std::string_view module) const;
   bool was_ready(std::string_view module, std::uint64_t run) const;
   bool was_recording(std::string_view module, std::uint64_t run) const;
 

@@ -101,8 +101,10 @@ Result<void> Supervisor::load(DeviceCore& device) {
 
 void Supervisor::add(const FoundModule& found) {
   const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
+  const bool known_before = mirror_.known(found.name).has_value();
   const auto begin = mirror_.begin(found.name, config, device_->section().said(found.name));
   Folder& folder = folders_[found.name];
+  folder.known_before = known_before;
   folder.manifest_text = manifest_text(found);
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
   if (!found.enabled) {
@@ -135,6 +137,7 @@ void Supervisor::folder_changed(std::string_view module) {
     if (known == folders_.end()) return;
     log_.warning("the folder of a module is gone", {{"module", found.name}});
     readers_.module_gone(found.name);
+    trial_.forget(found.name);
     mirror_.forget(found.name);
     folders_.erase(known);
     core_->remove(found.name);
@@ -256,6 +259,7 @@ void Supervisor::attached(const KeeperGreeting& keeper, std::vector<KeptChild> c
     notify_.detach(child.id);
   }
   core_->attached(children);
+  if (!std::exchange(begun_, true)) begin_trial();
   wakeup_.deadlines_changed();
 }
 
@@ -324,7 +328,8 @@ Result<void> Supervisor::check_peer(std::string_view module, std::int32_t pid) c
 void Supervisor::modules_changed() {
   device_->link().report_changed();
   device_->section().modules_changed();
-  if (const SettingsTrial now = trial(); !now.failure.empty()) device_->settings().unhealthy(now.failure);
+  follow_transitions();
+  judge_settings();
   tell_observers();
 }
 
@@ -345,10 +350,8 @@ void Supervisor::module_died(std::string_view module, const DeathReport&, bool u
   const auto folder = folders_.find(module);
   if (folder == folders_.end() || !unexpected) return;
   ++folder->second.deaths;
-  if (is_on_trial(folder->second) && ++folder->second.deaths_on_trial == crash_loop) {
-    device_->settings().unhealthy("module '" + std::string(module) +
-                                  "' keeps ending since they are in force");
-  }
+  trial_.died(module);
+  judge_settings();
   device_->link().report_changed();
 }
 
@@ -417,14 +420,9 @@ Result<TreePlace> Supervisor::make(const ModuleManifest& manifest, std::string_v
 
 void Supervisor::settings_changed(const SettingsChange& change) {
   for (auto& [name, folder] : folders_) {
-    if (!folder.manifest) continue;
-    const ModuleManifest& manifest = *folder.manifest;
-    if (std::ranges::none_of(change.changed,
-                             [&](const std::string& key) { return named_by(key, manifest.uses); })) {
-      continue;
-    }
-    put_on_trial(name, folder);
-    const auto rendered = render_files(manifest, change.values);
+    if (!folder.manifest || !uses_one_of(*folder.manifest, change.changed)) continue;
+    trial_.settings_changed(name);
+    const auto rendered = render_files(*folder.manifest, change.values);
     folder.render_problem = rendered ? "" : rendered.error().message;
     if (rendered) {
       core_->settings_changed(name);
@@ -435,32 +433,46 @@ void Supervisor::settings_changed(const SettingsChange& change) {
   wakeup_.deadlines_changed();
 }
 
-// What was not ready before the settings came says nothing about them.
-void Supervisor::put_on_trial(const std::string& module, Folder& folder) {
-  const int trial = device_->settings().trial_number();
-  if (folder.trial == trial || !is_ready(core_->status(module)->state)) return;
-  folder.trial = trial;
-  folder.deaths_on_trial = 0;
-}
+// ---- whether the device works with new settings
 
-bool Supervisor::is_on_trial(const Folder& folder) const {
-  return folder.trial != 0 && folder.trial == device_->settings().trial_number();
-}
-
-SettingsTrial Supervisor::trial() const {
-  SettingsTrial trial;
-  for (const auto& [name, folder] : folders_) {
-    if (!is_on_trial(folder)) continue;
-    const ModuleStatus status = *core_->status(name);
-    if (!status.wanted) continue;
-    const bool failed = is_failed(status.state);
-    const bool tried_again_soon = failed && status.pace == RetryPace::quick && status.next_retry;
-    if (failed && !tried_again_soon) {
-      return {.over = true, .failure = "module '" + name + "' does not run since they are in force"};
+// What has not come up yet worked if it did when the last agent ended.
+void Supervisor::begin_trial() {
+  for (const ModuleStatus& module : core_->statuses()) {
+    const auto folder = folders_.find(module.name);
+    const bool known = folder != folders_.end() && folder->second.known_before;
+    if (known && module.wanted && !module.provisional && recovery_.was_ready(module.name)) {
+      trial_.worked_before(module.name);
     }
-    if (tried_again_soon || is_transient(status.state)) trial.over = false;
   }
-  return trial;
+}
+
+void Supervisor::follow_transitions() {
+  const auto news = core_->journal().after(followed_);
+  followed_ = core_->journal().newest();
+  for (const Transition& transition : news.transitions)
+    trial_.is(transition.module, transition.to);
+  if (!news.gap) return;
+  for (const ModuleStatus& module : core_->statuses())
+    trial_.is(module.name, module.state);
+}
+
+void Supervisor::judge_settings() {
+  if (const SettingsVerdict now = verdict(); !now.failure.empty()) device_->settings().unhealthy(now.failure);
+}
+
+ModuleNames Supervisor::witnesses(std::span<const std::string> changed) const {
+  ModuleNames names;
+  for (const auto& [name, folder] : folders_)
+    if (folder.manifest && uses_one_of(*folder.manifest, changed) && trial_.works(name)) names.insert(name);
+  return names;
+}
+
+SettingsVerdict Supervisor::verdict() const {
+  if (!begun_) return {.over = false, .failure = ""};
+  std::vector<ModuleStatus> witnesses;
+  for (const std::string& name : device_->settings().witnesses())
+    if (auto status = core_->status(name)) witnesses.push_back(*std::move(status));
+  return trial_.verdict(witnesses);
 }
 
 // ---- what is told

@@ -26,6 +26,7 @@
 #include "agent/supervisor/notify_reader.hpp"
 #include "agent/supervisor/process_tree.hpp"
 #include "agent/supervisor/resource_sampler.hpp"
+#include "agent/supervisor/settings_trial.hpp"
 #include "agent/supervisor/supervisor_core.hpp"
 #include "agent/wakeup.hpp"
 
@@ -52,7 +53,6 @@ class Supervisor final : public ModuleSupervision,
   static constexpr std::size_t kept_alerts = 8;
   static constexpr std::size_t max_alert_bytes = 512;
   static constexpr std::size_t reported_bytes = 96 * 1024;  // of all modules, as far as it can be less
-  static constexpr int crash_loop = 3;  // deaths of one that uses settings that have to prove themselves
 
   Supervisor(const asio::any_io_executor& executor, const Clock& clock, Log& log, Disk& disk, Wakeup& wakeup,
              SupervisorOptions options);
@@ -86,7 +86,8 @@ class Supervisor final : public ModuleSupervision,
 
   // ModuleSupervision
   void add_to(JsonObject& report) const override;
-  SettingsTrial trial() const override;
+  ModuleNames witnesses(std::span<const std::string> changed) const override;
+  SettingsVerdict verdict() const override;
   void follow_log(const protocol::LogFollow& wish) override;
   void stop_log(std::string_view reader) override { readers_.stop(reader); }
   void stop_logs() override { readers_.stop_all(); }
@@ -99,9 +100,8 @@ class Supervisor final : public ModuleSupervision,
     Digest manifest_text;
     std::string config_problem, render_problem;
     std::optional<ModuleManifest> manifest;  // the newest that can be used
+    bool known_before = false;               // to an earlier agent
     int deaths = 0;
-    int trial = 0;  // of settings: the last one whose settings it uses, where it was ready when they came
-    int deaths_on_trial = 0;
   };
 
   // KeeperListener
@@ -139,8 +139,9 @@ class Supervisor final : public ModuleSupervision,
   void take(KeptChild& child);
   void tell_observers();
   void settings_changed(const SettingsChange& change);
-  void put_on_trial(const std::string& module, Folder& folder);
-  bool is_on_trial(const Folder& folder) const;
+  void begin_trial();
+  void follow_transitions();
+  void judge_settings();
   void look_at_board();
   std::uint32_t uid_of(std::string_view module) const;
 
@@ -169,6 +170,9 @@ class Supervisor final : public ModuleSupervision,
   std::function<void()> ended_;
 
   std::map<std::string, Folder, std::less<>> folders_;
+  SettingsTrial trial_;
+  bool begun_ = false;          // it is known what runs
+  std::uint64_t followed_ = 0;  // transitions
   JsonObject board_;
   SteadyTime board_at_{};
   bool told_well_ = false;

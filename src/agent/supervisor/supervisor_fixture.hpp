@@ -35,12 +35,16 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
 
   // Returns when the supervisor has the keeper's list.
   void start(const std::vector<keeper::HeldChild>& children = {}) {
+    start_without_list();
+    list(children);
+  }
+  void start_without_list() {
     listen();
     SupervisorOptions options;
     options.modules = modules();
     options.state = folder;
     options.keeper_socket = folder / "keeper.sock";
-    options.boot_id = "boot-1";
+    options.boot_id = boot_id;
     supervisor = std::make_unique<Supervisor>(context.get_executor(), clock, log, disk,
                                               static_cast<Wakeup&>(*this), std::move(options));
     auto loaded = DeviceCore::load(disk, clock, catalog, maker, static_cast<LinkOutput&>(*this),
@@ -54,12 +58,21 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
       return static_cast<bool>(keeper_);
     });
     say(keeper::Welcome{});
+  }
+  void list(const std::vector<keeper::HeldChild>& children) {
     for (const keeper::HeldChild& child : children)
       say(keeper::ChildListed{child});
     const std::uint64_t before = supervisor->journal().newest();
     say(keeper::Listed{});
     eventually([&] { return children.empty() || supervisor->journal().newest() > before; });
     turn();
+  }
+  // Its modules run on, for all that the next one's keeper says.
+  void end_agent() {
+    finish(supervisor->stop());
+    supervisor.reset();
+    device.reset();
+    std::filesystem::remove(folder / "keeper.sock");
   }
   void say(const keeper::Report& report) {  // the keeper
     const auto packet = keeper::encode(report);
@@ -93,6 +106,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
     std::string name = testing::TempDir() + "machine-XXXXXX";
     return std::filesystem::path(::mkdtemp(name.data()));
   }();
+  std::string boot_id = "boot-1";
   asio::io_context context;
   ManualClock clock;
   Log log{clock, -1};

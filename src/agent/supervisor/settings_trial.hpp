@@ -1,0 +1,44 @@
+// Purpose: tells by the modules that worked when new settings came whether the device works with them. Pure.
+// Owner: Supervisor. Thread: one. Lifetime: a start of the agent.
+//
+// A module works from when it is ready until it fails; one that is stopped, or on its way up, still does.
+// What did not work before the settings came says nothing about them, nor does what waits for another module.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "agent/settings/settings_core.hpp"
+#include "agent/supervisor/manifest.hpp"
+#include "agent/supervisor/module_status.hpp"
+
+namespace starling::agent {
+
+class SettingsTrial {
+ public:
+  static constexpr int crash_loop = 3;  // deaths with the same settings
+
+  // ---- what becomes of modules
+  void is(std::string_view module, ModuleState state);  // after each transition
+  void worked_before(std::string_view module);  // when the last agent ended; what has been seen since counts
+  void died(std::string_view module);           // unasked
+  void settings_changed(std::string_view module);  // that it uses: the deaths before are not theirs
+  void forget(std::string_view module);
+
+  bool works(std::string_view module) const;
+  SettingsVerdict verdict(std::span<const ModuleStatus> witnesses) const;
+
+ private:
+  struct Module {
+    bool works = false;
+    int deaths = 0;
+  };
+  std::map<std::string, Module, std::less<>> modules_;
+};
+
+// Whether it uses one of these settings.
+bool uses_one_of(const ModuleManifest& manifest, std::span<const std::string> keys);
+
+}  // namespace starling::agent
