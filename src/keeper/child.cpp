@@ -1,12 +1,15 @@
 #include "keeper/child.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+
+#include "keeper/process_table.hpp"
 
 namespace starling::keeper {
 namespace {
@@ -28,6 +31,11 @@ std::expected<Pipe, SpawnError> make_pipe() {
 struct KernelUsage {
   long user_s, user_us, system_s, system_us, max_rss_kb, others[13];
 };
+
+bool has_ended(const FileDescriptor& pidfd) {
+  pollfd ended{pidfd.number(), POLLIN, 0};
+  return ::poll(&ended, 1, 0) == 1;
+}
 
 ExitKind kind_of(int code) {
   if (code == CLD_EXITED) return ExitKind::exited;
@@ -62,7 +70,21 @@ std::expected<Child, SpawnError> Child::start(const Spawner& spawner, const Spaw
 }
 
 HeldChild Child::held() const {
-  return {id_, process_.pid, process_.start, state_, process_.in_cgroup, {}, exit_};
+  HeldChild held{.id = id_,
+                 .pid = process_.pid,
+                 .start = process_.start,
+                 .state = state_,
+                 .in_cgroup = process_.in_cgroup,
+                 .exit = exit_};
+  if (main_) {
+    held.leader = std::exchange(held.pid, main_->pid);
+    held.leader_start = std::exchange(held.start, main_->start);
+  }
+  return held;
+}
+
+bool Child::holds(pid_t pid) const {
+  return pid == process_.pid || (main_ && main_->pid == pid && (main_->pidfd || main_->is_ours));
 }
 
 std::vector<Child::Handed> Child::handed() const {
@@ -79,16 +101,26 @@ void Child::runs() {
 
 bool Child::has_exited(std::chrono::nanoseconds now) {
   if (exit_) return true;
+  if (main_ && !has_ended(main_->pidfd)) return false;
   siginfo_t info{};
   KernelUsage usage{};
   // The library's waitid() has no room for the usage.
-  if (::syscall(SYS_waitid, P_PID, process_.pid, &info, WEXITED | WNOHANG | WNOWAIT, &usage) != 0 ||
-      info.si_pid == 0) {
-    return false;
+  const long waited =
+      ::syscall(SYS_waitid, main_ ? P_PIDFD : P_PID, main_ ? main_->pidfd.number() : process_.pid, &info,
+                WEXITED | WNOHANG | WNOWAIT, &usage);
+  const bool is_known = waited == 0 && info.si_pid != 0;
+  if (!main_ && !is_known) return false;
+  state_ = ChildState::exited;
+  if (main_) {
+    main_->pidfd.reset();  // it would be readable for ever
+    main_->is_ours = is_known;
+  }
+  if (!is_known) {  // its parent is another, who alone learns how it ended
+    exit_ = Exit{.kind = ExitKind::killed, .at = now};
+    return true;
   }
   using std::chrono::microseconds;
   using std::chrono::seconds;
-  state_ = ChildState::exited;
   exit_ = Exit{.kind = kind_of(info.si_code),
                .status = info.si_status,
                .at = now,
@@ -99,8 +131,28 @@ bool Child::has_exited(std::chrono::nanoseconds now) {
 }
 
 void Child::reap() {
-  int status = 0;
-  ::waitpid(process_.pid, &status, WNOHANG);
+  replace_main(std::nullopt);
+  ::waitpid(process_.pid, nullptr, WNOHANG);
+}
+
+std::expected<std::optional<Child::Main>, int> Child::find_main(const Spawner& spawner, pid_t pid,
+                                                                std::uint64_t start) const {
+  const bool is_spawned = pid == process_.pid;
+  std::optional<Main> main;
+  if (!is_spawned) {
+    main = Main{.pid = pid, .start = start, .pidfd = spawner.open_pidfd(pid)};
+    if (!main->pidfd) return std::unexpected(errno);
+  }
+  // Looked at last: what has lived from that start until now is what the descriptor is of.
+  if (state_ == ChildState::starting || !lives(pid, start)) return std::unexpected(ESRCH);
+  return main;
+}
+
+void Child::replace_main(std::optional<Main> main) {
+  if (main_ && main_->is_ours) ::waitpid(main_->pid, nullptr, WNOHANG);
+  main_ = std::move(main);
+  state_ = ChildState::running;
+  exit_.reset();
 }
 
 int Child::signal(int number, SignalScope scope) const {
@@ -109,8 +161,8 @@ int Child::signal(int number, SignalScope scope) const {
     return ::kill(-process_.pid, number) == 0 ? 0 : errno;
   }
   if (exit_) return ESRCH;
-  if (process_.pidfd) {
-    const long sent = ::syscall(SYS_pidfd_send_signal, process_.pidfd.number(), number, nullptr, 0);
+  if (const FileDescriptor& pidfd = main_ ? main_->pidfd : process_.pidfd) {
+    const long sent = ::syscall(SYS_pidfd_send_signal, pidfd.number(), number, nullptr, 0);
     return sent == 0 ? 0 : errno;
   }
   return ::kill(process_.pid, number) == 0 ? 0 : errno;  // unreaped: the number is still its own

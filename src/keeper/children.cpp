@@ -11,7 +11,7 @@ namespace starling::keeper {
 namespace {
 
 constexpr std::size_t descriptors_of_a_child =
-    5;  // two pipes, notify, pidfd and, while it starts, the report
+    5;  // two pipes, notify, pidfd and, while it starts, the report; then the main process', if it is another
 constexpr std::size_t descriptors_of_the_keeper = 32;  // also to start the agent, whatever the children use
 
 std::size_t children_for_descriptors() {
@@ -58,7 +58,18 @@ const Child* Children::find(std::string_view id) const {
 }
 
 bool Children::holds(pid_t pid) const {
-  return std::ranges::any_of(children_, [pid](const auto& entry) { return entry.second.pid() == pid; });
+  return std::ranges::any_of(children_, [pid](const auto& entry) { return entry.second.holds(pid); });
+}
+
+int Children::name_main(const NameMain& request) {
+  const auto found = children_.find(request.id);
+  if (found == children_.end()) return ESRCH;
+  Child& child = found->second;
+  auto main = child.find_main(spawner_, request.pid, request.start);
+  if (!main) return main.error();
+  if (const int error = *main ? poller_.watch((*main)->pidfd, *this) : 0; error != 0) return error;
+  child.replace_main(std::move(*main));  // the former one's descriptor is closed, and watched no more
+  return 0;
 }
 
 void Children::forget(const std::string& id) {
@@ -68,6 +79,12 @@ void Children::forget(const std::string& id) {
 }
 
 void Children::ready(std::uint32_t) {
+  settle();
+  for (auto& [id, child] : children_)
+    if (child.has_other_main()) tell_end(child);
+}
+
+void Children::settle() {
   for (auto at = children_.begin(); at != children_.end();)
     at = settle(at);
 }
@@ -90,12 +107,14 @@ Children::Table::iterator Children::settle(Table::iterator at) {
 }
 
 void Children::collect() {
-  ready(0);  // a child that has ended has run, or has said why not
-  for (auto& [id, child] : children_) {
-    if (child.state() == ChildState::running && child.has_exited(clock_.steady().time_since_epoch())) {
-      listener_.exited(child);
-    }
-  }
+  settle();  // a child that has ended has run, or has said why not
+  for (auto& [id, child] : children_)
+    tell_end(child);
+}
+
+void Children::tell_end(Child& child) {
+  if (child.state() != ChildState::running) return;
+  if (child.has_exited(clock_.steady().time_since_epoch())) listener_.exited(child);
 }
 
 }  // namespace starling::keeper

@@ -28,7 +28,8 @@ class Children final : private Poller::Source {
   void spawn(const SpawnRequest& request);
   const Child* find(std::string_view id) const;
   bool holds(pid_t pid) const;
-  void forget(const std::string& id);  // an exited one
+  int name_main(const NameMain& request);  // 0, or errno
+  void forget(const std::string& id);      // an exited one
   const std::map<std::string, Child, std::less<>>& all() const { return children_; }
 
   void collect();  // a child of the keeper's may have ended
@@ -36,6 +37,8 @@ class Children final : private Poller::Source {
  private:
   using Table = std::map<std::string, Child, std::less<>>;
   void ready(std::uint32_t events) override;
+  void settle();
+  void tell_end(Child& child);  // if it has ended
   std::optional<SpawnError> refusal(const SpawnRequest& request) const;
   Table::iterator settle(Table::iterator at);  // how exec went, if it is known; gives the next
 

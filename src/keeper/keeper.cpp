@@ -118,6 +118,8 @@ void Keeper::requested(const Request& request) {
     link_->send(SpawnFailed{bad->id, SpawnStep::request, EINVAL});
   } else if (const auto* wanted = std::get_if<SignalRequest>(&request)) {
     signal(*wanted);
+  } else if (const auto* named = std::get_if<NameMain>(&request)) {
+    name_main(*named);
   } else if (const auto* forgotten = std::get_if<Forget>(&request)) {
     forget(forgotten->id);
   } else if (std::holds_alternative<Healthy>(request)) {
@@ -136,6 +138,14 @@ void Keeper::signal(const SignalRequest& request) {
   const Child* child = children_.find(request.id);
   const int error = child == nullptr ? ESRCH : child->signal(request.number, request.scope);
   if (error != 0) link_->send(SignalFailed{request.id, error});
+}
+
+void Keeper::name_main(const NameMain& request) {
+  if (const int error = children_.name_main(request); error != 0) {
+    link_->send(MainRefused{request.id, request.pid, error});
+  } else {
+    link_->send(MainTaken{request.id, request.pid, request.start});
+  }
 }
 
 void Keeper::forget(const std::string& id) {

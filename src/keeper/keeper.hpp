@@ -34,6 +34,7 @@ class Keeper final : private AgentLink::Receiver, private Children::Listener, pr
   void hand_over(ReportOfChild report, const Child& child);
   void list();
   void signal(const SignalRequest& request);
+  void name_main(const NameMain& request);
   void forget(const std::string& id);
 
   // From the children.

@@ -47,6 +47,11 @@ std::uint64_t start_time_of(pid_t pid) {
   return process ? process->start_time : 0;
 }
 
+bool lives(pid_t pid, std::uint64_t start) {
+  const std::optional<ProcessEntry> process = entry_of(pid);
+  return process && process->start_time == start && process->alive();
+}
+
 std::vector<OwnChild> own_children() {
   std::vector<OwnChild> children;
   const pid_t self = ::getpid();

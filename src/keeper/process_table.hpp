@@ -9,7 +9,8 @@
 
 namespace starling::keeper {
 
-std::uint64_t start_time_of(pid_t pid);  // 0 if there is no such process
+std::uint64_t start_time_of(pid_t pid);      // 0 if there is no such process
+bool lives(pid_t pid, std::uint64_t start);  // the one with this start time, and it is no zombie
 
 struct OwnChild {
   pid_t pid = 0;

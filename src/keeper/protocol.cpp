@@ -154,6 +154,15 @@ Result<SignalRequest> signal_request_of(const Message& message) {
       .finish(request);
 }
 
+Result<NameMain> name_main_of(const Message& message) {
+  NameMain request;
+  return FieldReader(message)
+      .id(request.id)
+      .number("pid", request.pid)
+      .number("start", request.start)
+      .finish(request);
+}
+
 Result<Exit> exit_of(const Message& message) {
   Exit exit;
   return FieldReader(message)
@@ -186,6 +195,9 @@ Result<HeldChild> child_of(const Message& message) {
       .word(state_names, "state", child.state)
       .take(handles_of(message), child.handles);
   child.in_cgroup = message.find("cgroup") == "1";
+  if (message.find("leader")) {
+    reader.number("leader", child.leader).number("leader_start", child.leader_start);
+  }
   if (child.state == ChildState::exited) reader.take(exit_of(message), child.exit.emplace());
   return reader.finish(child);
 }
@@ -224,6 +236,24 @@ Result<SignalFailed> signal_failed_of(const Message& message) {
   return FieldReader(message).id(failed.id).number("errno", failed.error).finish(failed);
 }
 
+Result<MainTaken> main_taken_of(const Message& message) {
+  MainTaken taken;
+  return FieldReader(message)
+      .id(taken.id)
+      .number("pid", taken.pid)
+      .number("start", taken.start)
+      .finish(taken);
+}
+
+Result<MainRefused> main_refused_of(const Message& message) {
+  MainRefused refused;
+  return FieldReader(message)
+      .id(refused.id)
+      .number("pid", refused.pid)
+      .number("errno", refused.error)
+      .finish(refused);
+}
+
 template <typename Wrapper>
 auto wrapped(auto result) -> Result<Wrapper> {
   if (!result) return fail(result);
@@ -253,6 +283,10 @@ Message message_of(std::string_view verb, const HeldChild& child) {
   message.add("start", child.start);
   message.add("state", name_of(state_names, child.state));
   message.add("cgroup", child.in_cgroup ? 1 : 0);
+  if (child.leader != 0) {
+    message.add("leader", child.leader);
+    message.add("leader_start", child.leader_start);
+  }
   for (const Handle handle : child.handles)
     message.add("fd", name_of(handle_names, handle));
   if (child.exit) add(message, *child.exit);
@@ -304,6 +338,13 @@ struct MakeMessage {
     message.add("scope", name_of(scope_names, request.scope));
     return message;
   }
+  Message operator()(const NameMain& request) const {
+    Message message("main");
+    message.add("id", request.id);
+    message.add("pid", request.pid);
+    message.add("start", request.start);
+    return message;
+  }
   Message operator()(const Forget& forget) const {
     Message message("forget");
     message.add("id", forget.id);
@@ -340,6 +381,20 @@ struct MakeMessage {
     Message message("signal_failed");
     message.add("id", failed.id);
     message.add("errno", failed.error);
+    return message;
+  }
+  Message operator()(const MainTaken& taken) const {
+    Message message("main_taken");
+    message.add("id", taken.id);
+    message.add("pid", taken.pid);
+    message.add("start", taken.start);
+    return message;
+  }
+  Message operator()(const MainRefused& refused) const {
+    Message message("main_refused");
+    message.add("id", refused.id);
+    message.add("pid", refused.pid);
+    message.add("errno", refused.error);
     return message;
   }
   Message operator()(const Exited& exited) const {
@@ -381,6 +436,7 @@ Result<Request> parse_request(std::string_view packet) {
   const std::string_view verb = message->verb();
   if (verb == "spawn") return spawn_or_bad_spawn(*message);
   if (verb == "signal") return signal_request_of(*message);
+  if (verb == "main") return name_main_of(*message);
   if (verb == "forget") return wrapped<Forget>(id_of(*message));
   if (verb == "healthy") return Healthy{};
   if (verb == "stopping") return wrapped<Stopping>(message->needed_number<std::uint64_t>("within_ms"));
@@ -397,6 +453,8 @@ Result<Report> parse_report(std::string_view packet) {
   if (verb == "spawned") return wrapped<Spawned>(child_of(*message));
   if (verb == "spawn_failed") return spawn_failed_of(*message);
   if (verb == "signal_failed") return signal_failed_of(*message);
+  if (verb == "main_taken") return main_taken_of(*message);
+  if (verb == "main_refused") return main_refused_of(*message);
   if (verb == "welcome") return welcome_of(*message);
   if (verb == "child") return wrapped<ChildListed>(child_of(*message));
   if (verb == "listed") return Listed{};

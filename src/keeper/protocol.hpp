@@ -17,7 +17,8 @@
 
 namespace starling::keeper {
 
-inline constexpr std::uint32_t protocol_version = 1;
+inline constexpr std::uint32_t protocol_version = 2;
+inline constexpr std::uint32_t first_version_with_main = 2;  // of a keeper
 inline constexpr std::size_t max_children = 256;
 
 // Of a child: 1 to 96 letters, digits and '.', '_', '-', ':', not beginning with '.'. It is a file's name,
@@ -67,6 +68,14 @@ struct SignalRequest {
   bool operator==(const SignalRequest&) const = default;
 };
 
+// From now on, this process is the child's main one.
+struct NameMain {
+  std::string id{};
+  std::int32_t pid = 0;
+  std::uint64_t start = 0;  // as HeldChild's
+  bool operator==(const NameMain&) const = default;
+};
+
 // The keeper lets go of an exited child: its process id, its exit status and its descriptors.
 struct Forget {
   std::string id{};
@@ -100,8 +109,8 @@ struct Welcome {
 };
 
 enum class ChildState { starting, running, exited };
-enum class ExitKind { exited, killed, dumped };
-enum class Handle { out, err, notify };  // a descriptor that travels with a message
+enum class ExitKind { exited, killed, dumped };  // killed by signal 0: nobody told how
+enum class Handle { out, err, notify };          // a descriptor that travels with a message
 
 struct Exit {
   ExitKind kind = ExitKind::exited;
@@ -115,10 +124,12 @@ struct Exit {
 
 struct HeldChild {
   std::string id{};
-  std::int32_t pid = 0;
+  std::int32_t pid = 0;     // of its main process, as all that follows
   std::uint64_t start = 0;  // field 22 of /proc/PID/stat: with the pid, it names one process of this boot
   ChildState state = ChildState::running;
   bool in_cgroup = false;
+  std::int32_t leader = 0;  // the process that was spawned; 0: it is the main one
+  std::uint64_t leader_start = 0;
   std::vector<Handle> handles{};  // what the packet's descriptors are, in their order
   std::optional<Exit> exit{};     // if exited
   bool operator==(const HeldChild&) const = default;
@@ -172,6 +183,20 @@ struct SignalFailed {
   bool operator==(const SignalFailed&) const = default;
 };
 
+struct MainTaken {
+  std::string id{};
+  std::int32_t pid = 0;
+  std::uint64_t start = 0;
+  bool operator==(const MainTaken&) const = default;
+};
+
+struct MainRefused {
+  std::string id{};
+  std::int32_t pid = 0;
+  std::int32_t error = 0;
+  bool operator==(const MainRefused&) const = default;
+};
+
 struct Exited {
   std::string id{};
   std::int32_t pid = 0;
@@ -201,10 +226,10 @@ struct UnknownVerb {
   bool operator==(const UnknownVerb&) const = default;
 };
 
-using Request =
-    std::variant<UnknownVerb, Hello, SpawnRequest, BadSpawn, SignalRequest, Forget, Healthy, Stopping, List>;
+using Request = std::variant<UnknownVerb, Hello, SpawnRequest, BadSpawn, SignalRequest, NameMain, Forget,
+                             Healthy, Stopping, List>;
 using Report = std::variant<UnknownVerb, Welcome, ChildListed, Listed, Spawned, SpawnFailed, SignalFailed,
-                            Exited, Stop, Unsupported, Problem>;
+                            MainTaken, MainRefused, Exited, Stop, Unsupported, Problem>;
 
 // Errors: invalid_argument, too_large.
 Result<Request> parse_request(std::string_view packet);

@@ -50,6 +50,7 @@ TEST(KeeperProtocol, RequestsComeBackAsTheyWereSent) {
       SpawnRequest{.id = "x", .executable = "/bin/true"},
       SignalRequest{"x", 15, SignalScope::main},
       SignalRequest{"x", 9, SignalScope::group},
+      NameMain{"x", 4711, 1u << 31},
       Forget{"x"},
       Healthy{},
       Stopping{310'000},
@@ -69,12 +70,15 @@ TEST(KeeperProtocol, ReportsComeBackAsTheyWereSent) {
   const Report reports[] = {
       Welcome{.version = 2, .keeper_pid = 1, .starts = 4, .crashes = 2, .unrecorded = 1},
       ChildListed{exited_child()},
+      ChildListed{HeldChild{.id = "x", .pid = 5, .start = 7, .leader = 2, .leader_start = 3}},
       ChildListed{HeldChild{.id = "x", .pid = 2, .start = 3, .state = ChildState::starting}},
       Listed{},
       Spawned{running},
       SpawnFailed{"x", SpawnStep::exec, 2},
       SpawnFailed{"no id at all", SpawnStep::request, 22},
       SignalFailed{"x", 3},
+      MainTaken{"x", 5, 7},
+      MainRefused{"x", 5, 3},
       Exited{"x", 2, Exit{.kind = ExitKind::killed, .status = 9}},
       Stop{},
       Unsupported{"dance"},
@@ -130,6 +134,9 @@ TEST(KeeperProtocol, MalformedRequestsAreRefused) {
       {"signal\0id=x\0signal=nine\0scope=main"sv, "signal"},
       {"signal\0id=x\0signal=99999999999\0scope=main"sv, "signal"},
       {"signal\0id=x\0signal=\0scope=main"sv, "signal"},
+      {"main\0id=x\0start=3"sv, "pid"},
+      {"main\0id=x\0pid=4"sv, "start"},
+      {"main\0id=x\0pid=4\0start=-1"sv, "start"},
       {"hello"sv, "version"},
   };
   for (const Case& c : cases) {

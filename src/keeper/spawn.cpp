@@ -104,8 +104,14 @@ std::expected<Process, SpawnError> Spawner::spawn(const SpawnRequest& request,
   process.start = start_time_of(pid);
   process.in_cgroup = static_cast<bool>(cgroup);
   // The child is unreaped: its number cannot belong to another process.
-  if (!process.pidfd && features_.pidfd) process.pidfd = FileDescriptor(pidfd_open(pid));
+  if (!process.pidfd) process.pidfd = open_pidfd(pid);
   return process;
+}
+
+FileDescriptor Spawner::open_pidfd(pid_t pid) const {
+  if (features_.pidfd) return FileDescriptor(pidfd_open(pid));
+  errno = ENOSYS;
+  return {};
 }
 
 std::optional<ExecOutcome> exec_outcome(const FileDescriptor& exec_report) {

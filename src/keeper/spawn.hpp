@@ -48,6 +48,8 @@ class Spawner {
 
   // Does not wait for exec: see exec_outcome().
   std::expected<Process, SpawnError> spawn(const SpawnRequest& request, const SpawnContext& context) const;
+  // None if the kernel has none, or no such process; errno says which.
+  FileDescriptor open_pidfd(pid_t pid) const;
 
  private:
   Features features_;
