@@ -274,6 +274,7 @@ class DeviceBench : private LinkOutput,
   void forget(std::string_view id) override {
     if (effect()) board.forget(id);
   }
+  void name_main(std::string_view, std::int32_t, std::uint64_t) override {}
   void list() override {}
   void healthy() override {}
   void stopping(Milliseconds) override {}
@@ -284,7 +285,7 @@ class DeviceBench : private LinkOutput,
     if (effect()) board.kill(module);
   }
   bool empty(std::string_view module) const override { return board.empty(module); }
-  bool leader_lives(std::string_view module) const override { return board.leader_lives(module); }
+  bool main_lives(std::string_view module) const override { return board.main_lives(module); }
   Result<void> write_enabled(std::string_view module, bool enabled) override {
     const auto text = disk.read_file(config_path(module), 4096);
     if (!text) return fail(text);

@@ -25,6 +25,8 @@ class Heard final : public agent::KeeperListener {
   void spawn_failed(const agent::SpawnFailure& failure) override { failures.push_back(failure); }
   void exited(std::string_view, const agent::ChildExit& exit) override { exits.push_back(exit); }
   void signal_failed(std::string_view, int error) override { signal_errors.push_back(error); }
+  void main_taken(std::string_view, std::int32_t, std::uint64_t) override {}
+  void main_refused(std::string_view, std::int32_t, int) override {}
   void lost() override { ++losses; }
   void stop_asked() override { stops = true; }
 

@@ -57,7 +57,7 @@ std::string how_it_ended(const Death& death) {
     }
     case ChildExit::Kind::unknown: break;
   }
-  return "ended while no keeper was there to see how";
+  return "ended, and only its parent process was told how";
 }
 
 bool killed_by(const Death& death, int signal) {

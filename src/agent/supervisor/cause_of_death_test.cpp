@@ -73,7 +73,7 @@ TEST(CauseOfDeath, FollowsFromTheEvidence) {
       {death(Kind::exited, 1, EndedFor::start_timeout), none, 0, false, DeathClass::start_timeout,
        Confidence::certain, "it was not ready in time"},
       {death(Kind::unknown, 0), none, 0, false, DeathClass::unknown, Confidence::guess,
-       "no keeper was there"},
+       "only its parent process was told"},
   };
   for (const auto& c : cases) {
     const DeathReport report = cause_of_death(c.death, {c.memory, c.vm_kills, c.named, {}});

@@ -168,6 +168,10 @@ void KeeperClient::received(Packet packet) {
     listener_->spawn_failed(from_keeper(std::move(*failed)));
   } else if (auto* unsent = std::get_if<keeper::SignalFailed>(&*report)) {
     listener_->signal_failed(unsent->id, unsent->error);
+  } else if (auto* main = std::get_if<keeper::MainTaken>(&*report)) {
+    listener_->main_taken(main->id, main->pid, main->start);
+  } else if (auto* refused = std::get_if<keeper::MainRefused>(&*report)) {
+    listener_->main_refused(refused->id, refused->pid, refused->error);
   } else if (auto* welcome = std::get_if<keeper::Welcome>(&*report)) {
     greeting_ = from_keeper(*welcome);
   } else if (auto* listed = std::get_if<keeper::ChildListed>(&*report)) {
@@ -250,6 +254,20 @@ asio::awaitable<void> KeeperClient::tell_refusal(SpawnFailure failure) {
 
 void KeeperClient::signal(std::string_view id, int number, SignalScope scope) {
   send(keeper::SignalRequest{std::string(id), number, to_keeper(scope)});
+}
+
+void KeeperClient::name_main(std::string_view id, std::int32_t pid, std::uint64_t start_time) {
+  if (!connection_) return;
+  if (greeting_.version >= static_cast<int>(keeper::first_version_with_main)) {
+    send(keeper::NameMain{std::string(id), pid, start_time});
+  } else {
+    tasks_.start("refused main process", tell_main_refused(ChildId(id), pid));
+  }
+}
+
+asio::awaitable<void> KeeperClient::tell_main_refused(ChildId id, std::int32_t pid) {
+  co_await asio::post(executor_, asio::use_awaitable);  // not from within the call
+  listener_->main_refused(id, pid, EPROTONOSUPPORT);
 }
 
 void KeeperClient::forget(std::string_view id) {

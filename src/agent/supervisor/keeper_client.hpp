@@ -33,6 +33,7 @@ class KeeperClient final : public KeeperPort {
 
   void spawn(SpawnRequest request) override;
   void signal(std::string_view id, int number, SignalScope scope) override;
+  void name_main(std::string_view id, std::int32_t pid, std::uint64_t start_time) override;
   void forget(std::string_view id) override;
   void list() override;
   void healthy() override;
@@ -47,6 +48,7 @@ class KeeperClient final : public KeeperPort {
   asio::awaitable<void> read(std::shared_ptr<Connection> connection);
   asio::awaitable<void> write(std::shared_ptr<Connection> connection);
   asio::awaitable<void> tell_refusal(SpawnFailure failure);
+  asio::awaitable<void> tell_main_refused(ChildId id, std::int32_t pid);
   asio::awaitable<void> leave(std::shared_ptr<Connection> connection, Milliseconds pause);
   void send(const keeper::Request& request);
   void received(Packet packet);

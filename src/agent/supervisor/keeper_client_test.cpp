@@ -43,9 +43,18 @@ class Notes final : public KeeperListener {
   }
   void exited(std::string_view id, const ChildExit& exit) override {
     words.push_back("exited " + std::string(id) + " " + std::to_string(exit.status));
+    last_exit = exit;
   }
   void signal_failed(std::string_view id, int error) override {
     words.push_back("signal_failed " + std::string(id) + " " + std::to_string(error));
+  }
+  void main_taken(std::string_view id, std::int32_t pid, std::uint64_t start_time) override {
+    words.push_back("main_taken " + std::string(id) + " " + std::to_string(pid) + " " +
+                    std::to_string(start_time));
+  }
+  void main_refused(std::string_view id, std::int32_t pid, int error) override {
+    words.push_back("main_refused " + std::string(id) + " " + std::to_string(pid) + " " +
+                    std::to_string(error));
   }
   void lost() override { words.emplace_back("lost"); }
   void stop_asked() override { words.emplace_back("stop"); }
@@ -53,6 +62,7 @@ class Notes final : public KeeperListener {
   std::vector<std::string> words;
   KeeperGreeting keeper;
   std::vector<KeptChild> children;
+  ChildExit last_exit;
 };
 
 SpawnRequest request(const std::string& id, std::string argument) {
@@ -225,6 +235,49 @@ TEST_F(KeeperClientTest, PassesOnWhatTheKeeperTellsAndOverlooksTheRest) {
   EXPECT_THAT(notes_.words, ElementsAre("attached", "spawn_failed a:1 3 1", "exited a:3 7",
                                         "signal_failed a:4 3", "spawned a:5", "stop"));
   EXPECT_FALSE(notes_.children.back().streams.out) << "it was announced, and did not come";
+}
+
+TEST_F(KeeperClientTest, AMainProcessIsNamedAndTakenOrRefused) {
+  greet();
+  client_.name_main("a:1", 8, 80);
+  EXPECT_EQ(heard(), "main id=a:1 pid=8 start=80");
+  say("main_taken\0id=a:1\0pid=8\0start=80"sv);
+  say("main_refused\0id=a:1\0pid=9\0errno=3"sv);
+  say("exited\0id=a:1\0pid=8\0code=killed\0status=0\0at=5\0user_us=0\0system_us=0\0maxrss_kb=0"sv);
+  await_words(4);
+  EXPECT_THAT(notes_.words,
+              ElementsAre("attached", "main_taken a:1 8 80", "main_refused a:1 9 3", "exited a:1 0"));
+  EXPECT_EQ(notes_.last_exit.kind, ChildExit::Kind::unknown) << "no signal has the number 0";
+}
+
+TEST_F(KeeperClientTest, AListedChildIsItsMainProcess) {
+  accept();
+  heard();
+  say("welcome\0version=2\0pid=12\0starts=3\0crashes=1\0unrecorded=1"sv);
+  say("child\0id=a:1\0pid=8\0start=80\0state=running\0leader=7\0leader_start=70"sv);
+  say("child\0id=b:1\0pid=9\0start=90\0state=running"sv);
+  say("listed"sv);
+  await_words(1);
+  ASSERT_THAT(notes_.children, SizeIs(2));
+  EXPECT_EQ(notes_.children[0].pid, 8);
+  EXPECT_EQ(notes_.children[0].leader_pid, 7);
+  EXPECT_EQ(notes_.children[0].leader_start_time, 70u);
+  EXPECT_EQ(notes_.children[1].leader_pid, 9);
+  EXPECT_EQ(notes_.children[1].leader_start_time, 90u);
+}
+
+TEST_F(KeeperClientTest, AKeeperThatIsOlderIsNotAskedForAnotherMainProcess) {
+  accept();
+  heard();
+  say("welcome\0version=1\0pid=12\0starts=3\0crashes=1\0unrecorded=1"sv);
+  say("listed"sv);
+  await_words(1);
+  client_.name_main("a:1", 8, 80);
+  EXPECT_THAT(notes_.words, ElementsAre("attached")) << "not from within the call";
+  await_words(2);
+  EXPECT_THAT(notes_.words, ElementsAre("attached", "main_refused a:1 8 " + std::to_string(EPROTONOSUPPORT)));
+  client_.list();
+  EXPECT_EQ(heard(), "list");
 }
 
 TEST_F(KeeperClientTest, DescriptorsThatDidNotArriveAreAskedForAgain) {

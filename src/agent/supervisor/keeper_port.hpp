@@ -44,8 +44,8 @@ struct SpawnRequest {
 };
 
 enum class SignalScope {
-  main,   // the process that was spawned, and no other that got its number
-  group,  // its process group
+  main,   // the child's main process, and no other that got its number
+  group,  // the process group of the one that was spawned
 };
 
 class KeeperPort {
@@ -53,6 +53,9 @@ class KeeperPort {
   virtual ~KeeperPort() = default;
   virtual void spawn(SpawnRequest request) = 0;  // then spawned() or spawn_failed()
   virtual void signal(std::string_view id, int number, SignalScope scope) = 0;
+  // From now on that process is the child's, in place of the one that was spawned or named before. Then
+  // main_taken() or main_refused().
+  virtual void name_main(std::string_view id, std::int32_t pid, std::uint64_t start_time) = 0;
   virtual void forget(std::string_view id) = 0;  // an exited child; until then it is in every list
   virtual void list() = 0;                       // then attached() once more
   virtual void healthy() = 0;  // the agent is well: start and crash counters go back to zero
@@ -60,7 +63,7 @@ class KeeperPort {
 };
 
 struct ChildExit {
-  enum class Kind { exited, killed, dumped, unknown };  // unknown: the keeper that knew is gone
+  enum class Kind { exited, killed, dumped, unknown };  // unknown: only another parent was told
   Kind kind = Kind::unknown;
   int status = 0;  // exit status, or signal number
   SteadyTime at{};
@@ -75,8 +78,10 @@ struct ChildStreams {
 
 struct KeptChild {
   ChildId id;
-  std::int32_t pid = 0;
-  std::uint64_t start_time = 0;   // field 22 of /proc/PID/stat: clock ticks since boot
+  std::int32_t pid = 0;          // of its main process
+  std::uint64_t start_time = 0;  // field 22 of /proc/PID/stat: clock ticks since boot
+  std::int32_t leader_pid = 0;   // of the one that was spawned: that of its group and session
+  std::uint64_t leader_start_time = 0;
   bool in_cgroup = false;         // it was put into the cgroup that was asked for
   std::optional<ChildExit> exit;  // nullopt: it runs
   ChildStreams streams;
@@ -108,6 +113,9 @@ class KeeperListener {
   virtual void spawn_failed(const SpawnFailure& failure) = 0;
   virtual void exited(std::string_view id, const ChildExit& exit) = 0;
   virtual void signal_failed(std::string_view id, int error) = 0;
+  virtual void main_taken(std::string_view id, std::int32_t pid, std::uint64_t start_time) = 0;
+  // `error`: errno; EPROTONOSUPPORT: the keeper is older than this.
+  virtual void main_refused(std::string_view id, std::int32_t pid, int error) = 0;
   virtual void lost() = 0;        // the connection; it is being made again
   virtual void stop_asked() = 0;  // end all modules, then the agent
 };

@@ -25,10 +25,12 @@ SpawnStep step_of(keeper::SpawnStep step) {
   return SpawnStep::request;
 }
 
-ChildExit::Kind kind_of(keeper::ExitKind kind) {
-  switch (kind) {
+ChildExit::Kind kind_of(const keeper::Exit& exit) {
+  constexpr int nobody_told = 0;
+  switch (exit.kind) {
     case keeper::ExitKind::exited: return ChildExit::Kind::exited;
-    case keeper::ExitKind::killed: return ChildExit::Kind::killed;
+    case keeper::ExitKind::killed:
+      return exit.status == nobody_told ? ChildExit::Kind::unknown : ChildExit::Kind::killed;
     case keeper::ExitKind::dumped: return ChildExit::Kind::dumped;
   }
   return ChildExit::Kind::unknown;
@@ -63,7 +65,7 @@ keeper::SignalScope to_keeper(SignalScope scope) {
 }
 
 ChildExit from_keeper(const keeper::Exit& exit) {
-  return {.kind = kind_of(exit.kind),
+  return {.kind = kind_of(exit),
           .status = exit.status,
           .at = SteadyTime(exit.at),
           .user_time = exit.user,
@@ -75,6 +77,8 @@ KeptChild from_keeper(keeper::HeldChild child, std::vector<FileDescriptor> descr
   KeptChild kept{.id = std::move(child.id),
                  .pid = child.pid,
                  .start_time = child.start,
+                 .leader_pid = child.leader != 0 ? child.leader : child.pid,
+                 .leader_start_time = child.leader != 0 ? child.leader_start : child.start,
                  .in_cgroup = child.in_cgroup,
                  .exit = {},
                  .streams = {},

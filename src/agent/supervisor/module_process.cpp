@@ -26,6 +26,7 @@ void ModuleProcess::adopt(const KeptChild& child, std::uint64_t run) {
 }
 
 void ModuleProcess::spawned(std::int32_t pid, std::uint64_t start_time) {
+  if (phase_ == Phase::alive && pid != pid_) main_taken(pid, start_time);  // the answer was lost
   if (phase_ != Phase::spawning) return;
   phase_ = Phase::alive;
   pid_ = pid;
@@ -42,8 +43,40 @@ void ModuleProcess::not_spawned() {
 }
 
 Death ModuleProcess::ended(const ChildExit& exit, bool was_ready) {
-  phase_ = Phase::lingering;
+  vanished();
   return {module_, child_id(), pid_, exit, ended_for_, forced_, was_ready, 0, 0, {}};
+}
+
+void ModuleProcess::vanished() {
+  phase_ = Phase::lingering;
+  named_.reset();
+  held_.reset();
+}
+
+void ModuleProcess::name_main(std::int32_t pid, std::uint64_t start_time) {
+  const Main wanted{pid, start_time};
+  if (phase_ != Phase::alive || wanted == named_.value_or(Main{pid_, start_time_})) return;
+  named_ = wanted;
+  name_main_again();
+}
+
+void ModuleProcess::name_main_again() {
+  if (named_) ports_.keeper.name_main(child_id(), named_->pid, named_->start_time);
+}
+
+void ModuleProcess::main_taken(std::int32_t pid, std::uint64_t start_time) {
+  if (phase_ != Phase::alive) return;
+  pid_ = pid;
+  start_time_ = start_time;
+  held_.reset();
+  if (named_ == Main{pid, start_time}) named_.reset();
+  if (ended_for_ != EndedFor::none) signal(end_signal_);  // its end had been asked of the former one
+}
+
+std::optional<ChildExit> ModuleProcess::main_refused(std::int32_t pid) {
+  if (!named_ || named_->pid != pid) return std::nullopt;
+  named_.reset();
+  return std::exchange(held_, std::nullopt);
 }
 
 void ModuleProcess::end(EndedFor why, int signal_number, Milliseconds grace) {

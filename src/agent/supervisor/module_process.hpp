@@ -35,7 +35,7 @@ class ModuleProcess {
     none,
     spawning,  // asked for
     alive,
-    lingering,  // what was spawned has ended; others of its tree may live
+    lingering,  // its main process has ended; others of its tree may live
   };
 
   ModuleProcess(std::string module, ProcessPorts ports) : module_(std::move(module)), ports_(ports) {}
@@ -50,7 +50,15 @@ class ModuleProcess {
   void spawned(std::int32_t pid, std::uint64_t start_time);
   void not_spawned();
   Death ended(const ChildExit& exit, bool was_ready);  // then look_at_tree()
-  void vanished() { phase_ = Phase::lingering; }       // then look_at_tree()
+  void vanished();                                     // then look_at_tree()
+
+  // ---- its main process: the one that was spawned, until the keeper has taken another that was named
+  void name_main(std::int32_t pid, std::uint64_t start_time);
+  void name_main_again();  // the keeper may not have heard
+  bool is_naming_main() const { return named_.has_value(); }
+  void hold(const ChildExit& exit) { held_ = exit; }  // of the former one, while the next is being named
+  void main_taken(std::int32_t pid, std::uint64_t start_time);
+  std::optional<ChildExit> main_refused(std::int32_t pid);  // what was held
 
   // ---- end
   void end(EndedFor why, int signal, Milliseconds grace);  // the first reason stands
@@ -81,6 +89,13 @@ class ModuleProcess {
   int end_signal_ = 0;
   Milliseconds grace_{0};
   bool forced_ = false;
+  struct Main {
+    std::int32_t pid = 0;
+    std::uint64_t start_time = 0;
+    bool operator==(const Main&) const = default;
+  };
+  std::optional<Main> named_;      // and not answered
+  std::optional<ChildExit> held_;  // it is the end only if that is refused
   std::optional<SteadyTime> ending_at_;
   Milliseconds sweep_delay_ = first_sweep;
 };

@@ -52,9 +52,9 @@ struct ModuleStatus {
   RetryPace pace = RetryPace::quick;
 
   std::uint64_t run = 0;  // of the present or last process
-  std::int32_t pid = 0;   // 0: none
+  std::int32_t pid = 0;   // of its main process; 0: none
   std::uint64_t start_time = 0;
-  std::int32_t main_pid = 0;              // of its tree, as it says itself; 0: it says nothing
+  std::int32_t main_pid = 0;              // that it names, where the keeper cannot take that one; else 0
   bool forced = false;                    // its last stop needed SIGKILL
   std::optional<DeathReport> last_death;  // the last that nobody asked for
 };

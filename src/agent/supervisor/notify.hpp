@@ -32,6 +32,7 @@ struct NotifyMessage {
   std::optional<Microseconds> watchdog_time;            // WATCHDOG_USEC; zero turns the watchdog off
   std::optional<Microseconds> extend_timeout;           // from now
   std::optional<std::int32_t> main_pid;
+  std::uint64_t main_start_time = 0;  // of that process, as its reader found it
   std::optional<std::int32_t> error_number;
   std::optional<std::int32_t> exit_status;
   std::string problem;  // the first thing that was wrong, for the module's log; else empty

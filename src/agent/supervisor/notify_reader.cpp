@@ -143,9 +143,14 @@ void NotifyReader::take(Source& source, const NotifyDatagram& datagram, const He
     return;
   }
   if (!message->problem.empty()) tell(source, message->problem);
-  if (message->main_pid && trees_.membership(source.module, *message->main_pid) != Membership::member) {
-    tell(source, fmt::format("sd_notify: MAINPID={} is not of this module: ignored", *message->main_pid));
-    message->main_pid.reset();
+  if (message->main_pid) {
+    const auto process = trees_.member(source.module, *message->main_pid);
+    if (process) {
+      message->main_start_time = process->start_time;
+    } else {
+      tell(source, fmt::format("sd_notify: MAINPID={} is not of this module: ignored", *message->main_pid));
+      message->main_pid.reset();
+    }
   }
   heard(*message);
 }

@@ -141,6 +141,7 @@ TEST_F(Reader, HearsTheModule) {
   context.poll();
   EXPECT_THAT(heard.heard, ElementsAre("m:1 ready", "m:1 well"));
   EXPECT_EQ(heard.last.main_pid, ::getpid());
+  EXPECT_EQ(heard.last.main_start_time, ProcessTable().entry(::getpid())->start_time);
   reader.detach("m:1");
   context.run();
 }

@@ -63,15 +63,19 @@ Result<TreePlace> ProcessTrees::make(const ModuleManifest& manifest, std::string
 void ProcessTrees::led_by(std::string_view module, std::int32_t pid, std::uint64_t start_time,
                           bool in_cgroup) {
   Run& run = runs_[std::string(module)];
-  run.leader = Identity{pid, start_time};
+  run.leader = run.main = Identity{pid, start_time};
   run.in_cgroup = in_cgroup && cgroups_;
 }
 
-bool ProcessTrees::leader_lives(std::string_view module) const {
+void ProcessTrees::main_is(std::string_view module, std::int32_t pid, std::uint64_t start_time) {
+  runs_[std::string(module)].main = Identity{pid, start_time};
+}
+
+bool ProcessTrees::main_lives(std::string_view module) const {
   const Run* run = run_of(module);
-  if (run == nullptr || !run->leader) return false;
-  const auto process = table_.entry(run->leader->first);
-  return process && process->start_time == run->leader->second && process->alive();
+  if (run == nullptr || !run->main) return false;
+  const auto process = table_.entry(run->main->first);
+  return process && process->start_time == run->main->second && process->alive();
 }
 
 bool ProcessTrees::known(const Run& run, const ProcessEntry& process) const {
@@ -220,6 +224,12 @@ std::map<std::string, std::vector<ProcessEntry>, std::less<>> ProcessTrees::by_m
     all[module].push_back(process);
   }
   return all;
+}
+
+std::optional<ProcessEntry> ProcessTrees::member(std::string_view module, std::int32_t pid) const {
+  // Looked at first: should its number go to another meanwhile, this is not that one.
+  const std::optional<ProcessEntry> process = table_.entry(pid);
+  return membership(module, pid) == Membership::member ? process : std::nullopt;
 }
 
 Membership ProcessTrees::membership(std::string_view module, std::int32_t pid) const {

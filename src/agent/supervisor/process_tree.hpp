@@ -35,13 +35,17 @@ class ProcessTrees final : public TreePort {
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
   void kill(std::string_view module) override;
   bool empty(std::string_view module) const override;
-  bool leader_lives(std::string_view module) const override;
+  bool main_lives(std::string_view module) const override;
 
-  // What the keeper said of the run: spawned, or found at attaching.
+  // What the keeper said of the run: spawned, or found at attaching. Its main process is that one, too, until
+  // another is.
   void led_by(std::string_view module, std::int32_t pid, std::uint64_t start_time, bool in_cgroup);
+  void main_is(std::string_view module, std::int32_t pid, std::uint64_t start_time);
 
   // Cheap for the leader and in cgroups.
   Membership membership(std::string_view module, std::int32_t pid) const;
+  // What /proc said of it; nullopt: it is not of the module, or has ended.
+  std::optional<ProcessEntry> member(std::string_view module, std::int32_t pid) const;
   std::vector<std::int32_t> processes(std::string_view module) const;
   // Of all modules with one look at /proc, for sampling.
   std::map<std::string, std::vector<ProcessEntry>, std::less<>> by_module() const;
@@ -50,7 +54,7 @@ class ProcessTrees final : public TreePort {
  private:
   using Identity = std::pair<std::int32_t, std::uint64_t>;  // pid, start time
   struct Run {
-    std::optional<Identity> leader;
+    std::optional<Identity> leader, main;
     bool in_cgroup = false;
     std::set<Identity> seen;  // by the last look
   };

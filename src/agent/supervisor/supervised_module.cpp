@@ -1,7 +1,9 @@
 #include "agent/supervisor/supervised_module.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <system_error>
 #include <utility>
 
 #include "agent/supervisor/spawn_plan.hpp"
@@ -298,6 +300,7 @@ void SupervisedModule::revert(std::string why) {
 
 void SupervisedModule::exited(std::uint64_t run, const ChildExit& exit) {
   if (!process_.is_present(run)) return;
+  if (process_.is_naming_main()) return process_.hold(exit);
   Death death = process_.ended(exit, was_ready_);
   death.said_error = said_.error;
   death.said_status = said_.exit_status;
@@ -307,6 +310,29 @@ void SupervisedModule::exited(std::uint64_t run, const ChildExit& exit) {
   if (death.ended_for == EndedFor::none) exited_unasked(exit, report);
   host_.died(name_, report, death.ended_for);
   process_.look_at_tree();
+}
+
+void SupervisedModule::main_taken(std::uint64_t run, std::int32_t pid, std::uint64_t start_time) {
+  if (!process_.is_present(run)) return;
+  said_.main_pid = 0;
+  process_.main_taken(pid, start_time);
+}
+
+void SupervisedModule::main_refused(std::uint64_t run, std::int32_t pid, int error) {
+  if (!process_.is_present(run)) return;
+  const std::string named = "MAINPID=" + std::to_string(pid);
+  if (error == ESRCH) {
+    host_.misunderstood(name_, named + " is ignored: that process has ended");
+  } else {
+    said_.main_pid = pid;
+    const std::string why = error == EPROTONOSUPPORT
+                                ? "the keeper is older than the agent, until the device is started again"
+                                : std::generic_category().message(error);
+    host_.misunderstood(name_, named + " is shown, but the module ends with process " +
+                                   std::to_string(process_.pid()) + " (" + why +
+                                   "): let it run in the foreground");
+  }
+  if (const auto held = process_.main_refused(pid)) exited(run, *held);
 }
 
 void SupervisedModule::exited_unasked(const ChildExit& exit, const DeathReport& report) {
@@ -374,7 +400,9 @@ void SupervisedModule::notified(std::uint64_t run, const NotifyMessage& message)
   if (message.status) said_.status = *message.status;
   if (message.error_number) said_.error = *message.error_number;
   if (message.exit_status) said_.exit_status = *message.exit_status;
-  if (message.main_pid) note_main_pid(*message.main_pid);
+  if (message.main_pid && *message.main_pid != said_.main_pid) {
+    process_.name_main(*message.main_pid, message.main_start_time);
+  }
   if (message.reloading) reloads();
   if (message.watchdog_time) {
     watchdog_ = std::chrono::ceil<Milliseconds>(*message.watchdog_time);
@@ -407,16 +435,6 @@ void SupervisedModule::said_recording(bool recording, std::string_view status) {
 void SupervisedModule::feed_watchdog() {
   const bool armed = is_ready(state_) && watchdog_ > Milliseconds(0);
   watchdog_at_ = armed ? std::optional(now() + watchdog_) : std::nullopt;
-}
-
-// The process that was started stays the one that counts: it is whose end the keeper tells.
-void SupervisedModule::note_main_pid(std::int32_t pid) {
-  const bool first = said_.main_pid == 0;
-  said_.main_pid = pid;
-  if (pid == process_.pid() || !first) return;
-  host_.misunderstood(name_, "MAINPID=" + std::to_string(pid) +
-                                 " is shown, but the module ends with the process that was started, " +
-                                 std::to_string(process_.pid()) + ": let it run in the foreground");
 }
 
 void SupervisedModule::reloads() {

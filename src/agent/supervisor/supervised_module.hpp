@@ -82,6 +82,9 @@ class SupervisedModule {
   void spawned(std::uint64_t run, std::int32_t pid, std::uint64_t start_time);
   void spawn_failed(std::uint64_t run, const SpawnFailure& failure);
   void exited(std::uint64_t run, const ChildExit& exit);
+  void main_taken(std::uint64_t run, std::int32_t pid, std::uint64_t start_time);
+  void main_refused(std::uint64_t run, std::int32_t pid, int error);
+  void keeper_came_back() { process_.name_main_again(); }
   void vanished();  // the keeper does not know the process any more
   void tree_changed();
 
@@ -135,7 +138,6 @@ class SupervisedModule {
   void end_process(EndedFor why);
   void watchdog_missed(std::string why);
   void feed_watchdog();
-  void note_main_pid(std::int32_t pid);
   void reloads();
   void extend(Milliseconds by);
   bool apply(ModuleEvent event, Cause cause, std::string detail = {});
@@ -184,7 +186,7 @@ class SupervisedModule {
     std::string status;
     std::optional<SteadyTime> reloading_until;
     SteadyTime reloading_since{};
-    std::int32_t main_pid = 0;
+    std::int32_t main_pid = 0;  // that the keeper cannot take
     std::int32_t error = 0, exit_status = 0;
   };
   Said said_;

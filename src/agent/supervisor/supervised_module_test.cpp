@@ -206,20 +206,6 @@ TEST_F(SupervisedModuleTest, AReloadEndsWithTheProcess) {
   EXPECT_FALSE(status("recorder").reloading);
 }
 
-TEST_F(SupervisedModuleTest, AnotherMainProcessIsShownAndTheFirstOneStillCounts) {
-  start_ready();
-  NotifyMessage main;
-  main.main_pid = 4711;
-  say("recorder", main);
-  EXPECT_EQ(status("recorder").main_pid, 4711);
-  exit("recorder", 0);
-  EXPECT_EQ(state("recorder"), crashed);
-  EXPECT_EQ(status("recorder").main_pid, 0);
-  pass_until("recorder", starting);
-  make("recorder");
-  EXPECT_EQ(status("recorder").main_pid, 0) << "the new run has said nothing";
-}
-
 TEST_F(SupervisedModuleTest, WhatItSaidOfItsEndIsForTheExaminer) {
   start_ready();
   NotifyMessage last;

@@ -235,7 +235,10 @@ void Supervisor::look_at_board() {
 void Supervisor::take(KeptChild& child) {
   const auto run = parse_child_id(child.id);
   if (!run) return;
-  if (child.pid != 0) trees_.led_by(run->module, child.pid, child.start_time, child.in_cgroup);
+  if (child.pid != 0) {
+    trees_.led_by(run->module, child.leader_pid, child.leader_start_time, child.in_cgroup);
+    trees_.main_is(run->module, child.pid, child.start_time);
+  }
   if (child.streams.out || child.streams.err) {
     outputs_.attach(run->module, run->run, std::move(child.streams.out), std::move(child.streams.err));
   }
@@ -254,11 +257,11 @@ void Supervisor::attached(const KeeperGreeting& keeper, std::vector<KeptChild> c
   log_.debug("the keeper's list", {{"keeper", keeper.pid}, {"children", children.size()}});
   for (KeptChild& child : children) {
     take(child);
-    if (!child.exit) continue;
-    child.last_words = notify_.drain(child.id);
-    notify_.detach(child.id);
+    if (child.exit) child.last_words = notify_.drain(child.id);
   }
   core_->attached(children);
+  for (const KeptChild& child : children)
+    if (child.exit && !core_->is_present(child.id)) notify_.detach(child.id);
   if (!std::exchange(begun_, true)) begin_trial();
   wakeup_.deadlines_changed();
 }
@@ -278,12 +281,26 @@ void Supervisor::exited(std::string_view id, const ChildExit& exit) {
   for (const NotifyMessage& message : notify_.drain(id))  // it may have said READY before it ended
     core_->notified(id, message);
   core_->exited(id, exit);
-  notify_.detach(id);
+  if (!core_->is_present(id)) notify_.detach(id);
   wakeup_.deadlines_changed();
 }
 
 void Supervisor::signal_failed(std::string_view id, int error) {
   log_.debug("a signal did not reach its process", {{"child", id}, {"error", std::strerror(error)}});
+}
+
+void Supervisor::main_taken(std::string_view id, std::int32_t pid, std::uint64_t start_time) {
+  if (const auto run = parse_child_id(id); run && core_->is_present(id)) {
+    trees_.main_is(run->module, pid, start_time);
+  }
+  core_->main_taken(id, pid, start_time);
+  wakeup_.deadlines_changed();
+}
+
+void Supervisor::main_refused(std::string_view id, std::int32_t pid, int error) {
+  core_->main_refused(id, pid, error);
+  if (!core_->is_present(id)) notify_.detach(id);
+  wakeup_.deadlines_changed();
 }
 
 void Supervisor::lost() {

@@ -110,6 +110,8 @@ class Supervisor final : public ModuleSupervision,
   void spawn_failed(const SpawnFailure& failure) override;
   void exited(std::string_view id, const ChildExit& exit) override;
   void signal_failed(std::string_view id, int error) override;
+  void main_taken(std::string_view id, std::int32_t pid, std::uint64_t start_time) override;
+  void main_refused(std::string_view id, std::int32_t pid, int error) override;
   void lost() override;
   void stop_asked() override;
   // NotifyListener
@@ -129,7 +131,7 @@ class Supervisor final : public ModuleSupervision,
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
   void kill(std::string_view module) override { trees_.kill(module); }
   bool empty(std::string_view module) const override { return trees_.empty(module); }
-  bool leader_lives(std::string_view module) const override { return trees_.leader_lives(module); }
+  bool main_lives(std::string_view module) const override { return trees_.main_lives(module); }
 
   void add(const FoundModule& found);
   void folder_changed(std::string_view module);

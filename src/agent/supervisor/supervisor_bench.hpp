@@ -23,7 +23,7 @@ namespace starling::agent {
 class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer, public ConfigFiles {
  public:
   struct Child {
-    std::int32_t pid = 0;  // 0: asked for, not yet made
+    std::int32_t pid = 0;  // of its main process; 0: asked for, not yet made
     std::optional<ChildExit> exit;
     bool told = false;  // its exit
     std::vector<NotifyMessage> last_words;
@@ -37,7 +37,13 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   std::set<std::string, std::less<>> leftovers;      // modules with grandchildren that live
   std::set<std::string, std::less<>> unkillable;     // modules whose leftovers outlive a SIGKILL for a while
   std::set<std::string, std::less<>> out_of_memory;  // modules whose deaths are of this class
+  struct Named {
+    ChildId id;
+    std::int32_t pid;
+    std::uint64_t start_time;
+  };
   std::vector<Signal> signals;
+  std::vector<Named> named;                         // as main processes
   std::map<std::string, bool, std::less<>> config;  // enabled = ... of each config.txt
   std::set<std::string, std::less<>> unwritable;    // config.txt of these modules
   Death examined;                                   // the last one
@@ -71,6 +77,9 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
     const auto child = children.find(ChildId(id));
     if (child != children.end() && child->second.exit) children.erase(child);
   }
+  void name_main(std::string_view id, std::int32_t pid, std::uint64_t start_time) override {
+    named.push_back({ChildId(id), pid, start_time});
+  }
   void list() override { ++lists; }
   void healthy() override {}
   void stopping(Milliseconds within) override { stop_times.push_back(within); }
@@ -89,7 +98,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
     return living(module) == 0 && !leftovers.contains(module);
   }
 
-  bool leader_lives(std::string_view module) const override { return living(module) > 0; }
+  bool main_lives(std::string_view module) const override { return living(module) > 0; }
 
   // DeathExaminer
   DeathReport examine(const Death& death) override {
@@ -213,6 +222,27 @@ class SupervisorBench : public SupervisorListener {
     core->notified(present(name), message);
     deliver();
   }
+  // A process of the module's, which is called by its number.
+  void name_main(const std::string& name, std::int32_t pid) {
+    NotifyMessage message;
+    message.main_pid = pid;
+    message.main_start_time = start_time(pid);
+    say(name, message);
+  }
+  void take_main() {  // the keeper has, what was named last
+    const FakeBoard::Named named = board.named.back();
+    FakeBoard::Child& child = board.children.at(named.id);
+    child.pid = named.pid;
+    child.exit.reset();
+    child.told = false;
+    core->main_taken(named.id, named.pid, named.start_time);
+    deliver();
+  }
+  void refuse_main(int error) {
+    const FakeBoard::Named named = board.named.back();
+    core->main_refused(named.id, named.pid, error);
+    deliver();
+  }
   void ready(const std::string& name) {
     NotifyMessage message;
     message.ready = true;
@@ -299,11 +329,13 @@ class SupervisorBench : public SupervisorListener {
     KeptChild kept;
     kept.id = id;
     kept.pid = child.pid;
-    kept.start_time = static_cast<std::uint64_t>(child.pid) * 100;
+    kept.start_time = start_time(child.pid);
     kept.exit = child.exit;
     kept.last_words = child.last_words;
     return kept;
   }
+
+  static std::uint64_t start_time(std::int32_t pid) { return static_cast<std::uint64_t>(pid) * 100; }
 
   std::int32_t last_pid_ = 100;
 };

@@ -200,6 +200,7 @@ void SupervisorCore::exited_meanwhile(SupervisedModule& module, std::uint64_t ru
 void SupervisorCore::end_run(const KeptChild& child) {
   if (child.exit) return ports_.keeper.forget(child.id);
   log_.warning("ending a process that no module answers for", {{"child", child.id}, {"pid", child.pid}});
+  ports_.keeper.signal(child.id, SIGKILL, SignalScope::main);  // it may have left the group
   ports_.keeper.signal(child.id, SIGKILL, SignalScope::group);
 }
 
@@ -234,6 +235,7 @@ void SupervisorCore::compare(std::span<const KeptChild> children, bool reconnect
       continue;
     } else {
       module->spawned(name->run, child.pid, child.start_time);
+      if (reconnected) module->keeper_came_back();
       exited_meanwhile(*module, name->run, child);
     }
     known.insert(name->module);
@@ -263,7 +265,25 @@ void SupervisorCore::exited(std::string_view id, const ChildExit& exit) {
   const Turn turn(*this);
   std::uint64_t run = 0;
   if (SupervisedModule* module = find_run(id, run)) module->exited(run, exit);
-  ports_.keeper.forget(id);
+  if (!is_present(id)) ports_.keeper.forget(id);
+}
+
+void SupervisorCore::main_taken(std::string_view id, std::int32_t pid, std::uint64_t start_time) {
+  const Turn turn(*this);
+  std::uint64_t run = 0;
+  SupervisedModule* module = find_run(id, run);
+  if (module == nullptr) return;
+  log_.info("another process is the module's main one", {{"module", module->name()}, {"pid", pid}});
+  module->main_taken(run, pid, start_time);
+  changed_ = files_behind_ = true;
+}
+
+void SupervisorCore::main_refused(std::string_view id, std::int32_t pid, int error) {
+  const Turn turn(*this);
+  if (!is_present(id)) return;
+  std::uint64_t run = 0;
+  find_run(id, run)->main_refused(run, pid, error);
+  if (!is_present(id)) ports_.keeper.forget(id);  // it had ended
 }
 
 // ---- the modules' words
@@ -309,7 +329,7 @@ void SupervisorCore::check_health() {
   if (health_check_at_ && now >= *health_check_at_) {
     // The keeper is asked only where something is wrong: an idle device sleeps.
     const bool all_live = std::ranges::all_of(modules_, [&](const auto& entry) {
-      return !has_process(entry) || ports_.trees.leader_lives(entry.first);
+      return !has_process(entry) || ports_.trees.main_lives(entry.first);
     });
     if (!all_live) ports_.keeper.list();
     health_check_at_.reset();
@@ -527,6 +547,12 @@ std::vector<ModuleStatus> SupervisorCore::statuses() const {
 std::optional<ModuleStatus> SupervisorCore::status(std::string_view name) const {
   const SupervisedModule* module = find(name);
   return module == nullptr ? std::nullopt : std::optional(module->status());
+}
+
+bool SupervisorCore::is_present(std::string_view id) const {
+  std::uint64_t run = 0;
+  const SupervisedModule* module = find_run(id, run);
+  return module != nullptr && module->is_present(run);
 }
 
 bool SupervisorCore::is_enabled(std::string_view name) const {

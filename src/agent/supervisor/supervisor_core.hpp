@@ -85,6 +85,8 @@ class SupervisorCore final : private ModuleHost {
   void spawned(const KeptChild& child);
   void spawn_failed(const SpawnFailure& failure);
   void exited(std::string_view id, const ChildExit& exit);
+  void main_taken(std::string_view id, std::int32_t pid, std::uint64_t start_time);
+  void main_refused(std::string_view id, std::int32_t pid, int error);
   void lost() { attached_ = false; }
 
   // ---- the modules' words
@@ -98,6 +100,7 @@ class SupervisorCore final : private ModuleHost {
 
   std::vector<ModuleStatus> statuses() const;
   std::optional<ModuleStatus> status(std::string_view name) const;
+  bool is_present(std::string_view id) const;        // that child is the present one of its module
   bool is_enabled(std::string_view name) const;      // false: or there is none
   bool is_provisional(std::string_view name) const;  // the same
   const TransitionJournal& journal() const { return journal_; }

@@ -27,9 +27,9 @@ class TreePort {
   virtual ~TreePort() = default;
   // Called while the module's tree is empty; puts the limits of the manifest in force where it can.
   virtual Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) = 0;
-  virtual void kill(std::string_view module) = 0;                // SIGKILL to all of it
-  virtual bool empty(std::string_view module) const = 0;         // nothing of it lives
-  virtual bool leader_lives(std::string_view module) const = 0;  // the process that was spawned; cheap
+  virtual void kill(std::string_view module) = 0;              // SIGKILL to all of it
+  virtual bool empty(std::string_view module) const = 0;       // nothing of it lives
+  virtual bool main_lives(std::string_view module) const = 0;  // its main process; cheap
 };
 
 }  // namespace starling::agent
