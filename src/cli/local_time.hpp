@@ -2,16 +2,12 @@
 // Owner: values. Thread: any. Lifetime: none.
 #pragma once
 
-#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/clock.hpp"
 
 namespace starling::cli {
-
-// RFC 3339 with any number of decimals and any offset. Empty if it is no such time.
-std::optional<WallTime> parse_rfc3339(std::string_view text);
 
 // "2026-11-20 23:33:05" in the local time zone.
 std::string local_date(WallTime time);

@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "cli/local_time.hpp"
+#include "base/rfc3339.hpp"
 #include "cli/printable.hpp"
 
 // Whatever a hub sends: what is printed is printable, cuts are as narrow as asked for, JSON stays the same
