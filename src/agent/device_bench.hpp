@@ -16,6 +16,7 @@
 #include "agent/hub_bench.hpp"
 #include "agent/settings_bench.hpp"
 #include "agent/supervisor/module_folder.hpp"
+#include "agent/supervisor/settings_trial.hpp"
 #include "agent/supervisor/supervisor_bench.hpp"
 
 namespace starling::agent {
@@ -36,6 +37,7 @@ class DeviceBench : private LinkOutput,
     EXPECT_TRUE(disk.make_folder("modules") && disk.sync_folder(""));
   }
 
+  // Each uses hotword.engine, and is started again when it changes; with "none" it cannot run.
   void install(const std::string& name, bool gets_ready) {
     EXPECT_TRUE(disk.make_folder("modules/" + name) && disk.sync_folder("modules"));
     disk.put(config_path(name), "enabled = false\n");
@@ -62,13 +64,24 @@ class DeviceBench : private LinkOutput,
         ProcessPorts{clock, static_cast<KeeperPort&>(*this), static_cast<TreePort&>(*this), environment_},
         board, *recovery, *mirror, static_cast<SupervisorListener&>(*this), SeededRandom(starts_), Logger());
     device->section().run_by(*this);
+    trial_ = {};
+    followed_ = 0;
+    known_before_.clear();
     for (const std::string& name : names_)
       add(name);
     device->supervise(*this);
+    device->settings().subscriptions().subscribe({std::string(engine)},
+                                                 [this](const SettingsChange&) { settings_changed(); });
     std::vector<KeptChild> list;
     for (const auto& [id, child] : board.children)
       list.push_back(kept(id, child));
     core->attached(list);
+    for (const ModuleStatus& module : core->statuses()) {
+      const bool worked = known_before_.contains(module.name) && recovery->was_ready(module.name);
+      if (worked && module.wanted && !module.provisional) trial_.worked_before(module.name);
+      const bool witness = device->settings().witnesses().contains(module.name);
+      if (witness && module.cause == Cause::adopted) core->settings_changed(module.name);
+    }
     device->connect();
     deliver();
   }
@@ -93,6 +106,7 @@ class DeviceBench : private LinkOutput,
     kill_agent();
     board.children.clear();
     said_ready_.clear();
+    cannot_run_.clear();
     boot_id = "boot-" + std::to_string(++boots_);
   }
 
@@ -201,6 +215,8 @@ class DeviceBench : private LinkOutput,
   int lists_dropped_too_early = 0;  // running_modules.json was gone before all of it ran
 
  private:
+  static constexpr std::string_view engine = "hotword.engine";
+
   static std::string config_path(std::string_view module) {
     return "modules/" + std::string(module) + "/config.txt";
   }
@@ -212,12 +228,15 @@ class DeviceBench : private LinkOutput,
 
   // ---- as Supervisor does
   void add(const std::string& name) {
+    if (mirror->known(name)) known_before_.insert(name);
     const auto begin = mirror->begin(name, config(name), device->section().said(name));
     ModuleManifest manifest;
     manifest.name = name;
     manifest.folder = "/modules/" + name;
     manifest.exec = manifest.folder + "/run";
     manifest.readiness = Readiness::notify;
+    manifest.uses = {std::string(engine)};
+    manifest.on_change = OnChange::restart;
     core->add(name, std::move(manifest), begin.enabled, begin.proved);
     if (begin.hand_edit) device->section().toggle(name, *begin.hand_edit, [](const auto&) {});
   }
@@ -230,8 +249,25 @@ class DeviceBench : private LinkOutput,
   void modules_changed() override {
     device->link().report_changed();
     device->section().modules_changed();
+    for (const Transition& transition : core->journal().after(followed_).transitions)
+      trial_.is(transition.module, transition.to);
+    followed_ = core->journal().newest();
+    judge_settings();
   }
-  void module_died(std::string_view, const DeathReport&, bool) override { device->link().report_changed(); }
+  void module_died(std::string_view module, const DeathReport&, bool unexpected) override {
+    if (unexpected) trial_.died(module);
+    judge_settings();
+    device->link().report_changed();
+  }
+  void judge_settings() {
+    if (const auto now = verdict(); !now.failure.empty()) device->settings().unhealthy(now.failure);
+  }
+  void settings_changed() {
+    for (const std::string& name : names_) {
+      trial_.settings_changed(name);
+      core->settings_changed(name);
+    }
+  }
   void enable_reverted(std::string_view module, std::string_view why) override {
     device->section().reverted(module, why);
   }
@@ -253,8 +289,18 @@ class DeviceBench : private LinkOutput,
   void follow_log(const protocol::LogFollow&) override {}
   void stop_log(std::string_view) override {}
   void stop_logs() override {}
-  ModuleNames witnesses(std::span<const std::string>) const override { return {}; }
-  SettingsVerdict verdict() const override { return {}; }
+  ModuleNames witnesses(std::span<const std::string> changed) const override {
+    ModuleNames working;
+    for (const std::string& name : names_)
+      if (std::ranges::find(changed, engine) != changed.end() && trial_.works(name)) working.insert(name);
+    return working;
+  }
+  SettingsVerdict verdict() const override {
+    std::vector<ModuleStatus> witnesses;
+    for (const std::string& name : device->settings().witnesses())
+      if (auto status = core->status(name)) witnesses.push_back(*std::move(status));
+    return trial_.verdict(witnesses);
+  }
   Result<void> check_peer(std::string_view, std::int32_t) const override { return {}; }
   void said_hello(std::string_view) override {}
   void said_state(std::string_view, std::string_view, std::string_view) override {}
@@ -263,6 +309,7 @@ class DeviceBench : private LinkOutput,
   void spawn(SpawnRequest request) override {
     if (!effect()) return;
     said_ready_.erase(request.id);
+    if (device->settings().values().find(engine)->second == Json("none")) cannot_run_.insert(request.id);
     board.spawn(std::move(request));
   }
   void signal(std::string_view id, int number, SignalScope scope) override {
@@ -354,6 +401,11 @@ class DeviceBench : private LinkOutput,
         child.pid = ++last_pid_;
         return core->spawned(kept(name, child)), true;
       }
+      if (cannot_run_.contains(name)) {
+        FakeBoard::end(child, 78);
+        child.exit->kind = ChildExit::Kind::exited;
+        return true;
+      }
       const bool silent = never_ready_.contains(std::string(parse_child_id(name)->module));
       if (silent || said_ready_.contains(name)) continue;
       NotifyMessage message;
@@ -389,6 +441,10 @@ class DeviceBench : private LinkOutput,
   std::vector<std::string> names_;
   std::set<std::string> never_ready_;
   std::set<ChildId> said_ready_;
+  std::set<ChildId> cannot_run_;  // with the settings that they were started with
+  SettingsTrial trial_;
+  std::set<std::string> known_before_;
+  std::uint64_t followed_ = 0;
   std::uint64_t starts_ = 0;
   int boots_ = 1;
   std::int32_t last_pid_ = 100;

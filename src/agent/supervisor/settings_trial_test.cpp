@@ -298,7 +298,24 @@ const std::vector<Story> table{
 INSTANTIATE_TEST_SUITE_P(Table, SettingsTrialStory, testing::ValuesIn(table),
                          [](const auto& suite) { return suite.param.title; });
 
-class SettingsTrialRestart : public SupervisorFixture {};
+class SettingsTrialRestart : public SettingsTrialStory {
+ protected:
+  void SetUp() override {}
+};
+
+TEST_F(SettingsTrialRestart, WhoMayNotHaveHeardOfThemIsToldAgain) {
+  write_module("ears",
+               "exec = \"/bin/true\"\nready_after = \"100ms\"\nuses = [\"hotword\"]\n"
+               "on_change = \"restart\"\n",
+               "enabled = true\n");
+  start();
+  get_up("ears");
+  settings("hotword.threshold", 0.7);
+  const keeper::HeldChild lives = child("ears");
+  end_agent();
+  start({lives});
+  EXPECT_EQ(to_string(status("ears").state), to_string(stopping));
+}
 
 TEST_F(SettingsTrialRestart, NothingIsConfirmedBeforeItIsKnownWhatRuns) {
   start();

@@ -436,18 +436,18 @@ Result<TreePlace> Supervisor::make(const ModuleManifest& manifest, std::string_v
 }
 
 void Supervisor::settings_changed(const SettingsChange& change) {
-  for (auto& [name, folder] : folders_) {
-    if (!folder.manifest || !uses_one_of(*folder.manifest, change.changed)) continue;
-    trial_.settings_changed(name);
-    const auto rendered = render_files(*folder.manifest, change.values);
-    folder.render_problem = rendered ? "" : rendered.error().message;
-    if (rendered) {
-      core_->settings_changed(name);
-    } else {  // it runs on with the file that it has
-      log_.error("a file of a module cannot be made", {{"module", name}, {"why", folder.render_problem}});
-    }
-  }
+  for (auto& [name, folder] : folders_)
+    if (folder.manifest && uses_one_of(*folder.manifest, change.changed)) tell_settings(name, folder);
   wakeup_.deadlines_changed();
+}
+
+void Supervisor::tell_settings(const std::string& module, Folder& folder) {
+  trial_.settings_changed(module);
+  const auto rendered = render_files(*folder.manifest, device_->settings().values());
+  folder.render_problem = rendered ? "" : rendered.error().message;
+  if (rendered) return core_->settings_changed(module);
+  // It runs on with the file that it has.
+  log_.error("a file of a module cannot be made", {{"module", module}, {"why", folder.render_problem}});
 }
 
 // ---- whether the device works with new settings
@@ -459,6 +459,11 @@ void Supervisor::begin_trial() {
     const bool known = folder != folders_.end() && folder->second.known_before;
     if (known && module.wanted && !module.provisional && recovery_.was_ready(module.name)) {
       trial_.worked_before(module.name);
+    }
+    // The last agent may have ended before it told them.
+    const bool witness = device_->settings().witnesses().contains(module.name);
+    if (witness && module.cause == Cause::adopted && known && folder->second.manifest) {
+      tell_settings(module.name, folder->second);
     }
   }
 }

@@ -141,6 +141,7 @@ class Supervisor final : public ModuleSupervision,
   void take(KeptChild& child);
   void tell_observers();
   void settings_changed(const SettingsChange& change);
+  void tell_settings(const std::string& module, Folder& folder);
   void begin_trial();
   void follow_transitions();
   void judge_settings();
