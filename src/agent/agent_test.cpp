@@ -16,6 +16,7 @@
 
 #include "agent/settings_bench.hpp"
 #include "base/http/server.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace starling::agent {
 namespace {
@@ -84,8 +85,6 @@ class FakeHub final : public http::Handler {
 
 struct AgentTest : testing::Test {
   void SetUp() override {
-    folder = fs::temp_directory_path() / ("starling-agent-" + std::to_string(::getpid()));
-    fs::remove_all(folder);
     fs::create_directories(folder / "components");
     for (const auto& [name, component] : catalog.components()) {
       std::ofstream(folder / "components" / (name + ".json")) << boost::json::serialize(component->file());
@@ -98,7 +97,6 @@ struct AgentTest : testing::Test {
   void TearDown() override {
     if (agent) stop_agent();
     run(server->stop());
-    fs::remove_all(folder);
   }
 
   Result<void> load() {
@@ -150,7 +148,8 @@ struct AgentTest : testing::Test {
   SystemClock clock;
   Log log{clock, STDERR_FILENO};
   protocol::Catalog catalog = test_catalog();
-  fs::path folder;
+  const TemporaryFolder made;
+  const fs::path folder = made.path();
   FakeHub hub;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<Agent> agent;

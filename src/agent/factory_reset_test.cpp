@@ -2,12 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 
 #include "agent/fake_disk.hpp"
 #include "agent/supervisor/config_txt_files.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace starling::agent {
 namespace {
@@ -123,7 +123,6 @@ TEST_F(ResetActions, ALostJournalStaysLost) {
 
 struct ResetModules : testing::Test {
   ResetModules() {
-    fs::remove_all(folder);
     for (const char* name : {"shipped_on", "shipped_off", "silent", "broken"})
       put(std::string(name) + "/module.toml", "exec = 'x'\ndata = ['recordings']\n");
     put("broken/module.toml", "exec = [");
@@ -131,7 +130,6 @@ struct ResetModules : testing::Test {
     put("shipped_off/config.txt", "enabled = false\n");
     start();
   }
-  ~ResetModules() override { fs::remove_all(folder); }
 
   void put(const fs::path& path, const std::string& text) const {
     fs::create_directories((folder / path).parent_path());
@@ -153,7 +151,8 @@ struct ResetModules : testing::Test {
   }
   std::optional<bool> says(const char* module) const { return read_enabled(folder / module).value(); }
 
-  fs::path folder = fs::temp_directory_path() / ("starling-reset-" + std::to_string(::getpid()));
+  const TemporaryFolder made;
+  const fs::path folder = made.path();
   FakeDisk disk;
   ConfigTxtFiles files{folder};
   std::unique_ptr<ConfigMirror> mirror;

@@ -1,9 +1,10 @@
 #include "agent/local_timezone.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
+
+#include "base/temporary_folder.hpp"
 
 namespace starling::agent {
 namespace {
@@ -12,7 +13,7 @@ namespace fs = std::filesystem;
 
 class LocalTimezone : public testing::Test {
  protected:
-  LocalTimezone() : root(fs::temp_directory_path() / ("starling-timezone-" + std::to_string(::getpid()))) {
+  LocalTimezone() {
     fs::create_directories(root / "etc");
     for (const char* zone : {"Europe/Berlin", "Asia/Tokyo", "EST5EDT"}) {
       const fs::path file = root / "usr/share/zoneinfo" / zone;
@@ -20,9 +21,9 @@ class LocalTimezone : public testing::Test {
       std::ofstream(file) << "TZif2";
     }
   }
-  ~LocalTimezone() override { fs::remove_all(root); }
 
-  const fs::path root;
+  const TemporaryFolder made;
+  const fs::path root = made.path();
 };
 
 TEST_F(LocalTimezone, TzCountsWhereItNamesAZone) {

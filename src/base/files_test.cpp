@@ -5,6 +5,8 @@
 
 #include <fstream>
 
+#include "base/temporary_folder.hpp"
+
 namespace starling {
 namespace {
 
@@ -12,17 +14,13 @@ namespace fs = std::filesystem;
 
 class FilesTest : public testing::Test {
  protected:
-  FilesTest() {
-    std::string pattern = (fs::temp_directory_path() / "starling-files-XXXXXX").string();
-    folder_ = mkdtemp(pattern.data());
-  }
-  ~FilesTest() override { fs::remove_all(folder_); }
   unsigned mode_of(const fs::path& path) const {
     struct stat status {};
     EXPECT_EQ(stat(path.c_str(), &status), 0);
     return status.st_mode & 07777;
   }
-  fs::path folder_;
+  const TemporaryFolder made_;
+  const fs::path folder_ = made_.path();
 };
 
 TEST_F(FilesTest, WritesWholeFilesWithTheirMode) {

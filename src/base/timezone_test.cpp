@@ -1,28 +1,27 @@
 #include "base/timezone.hpp"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <fstream>
 #include <string>
 
 #include "base/rfc3339.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace starling {
 namespace {
 
 class Timezone : public testing::Test {
  protected:
-  Timezone()
-      : folder(std::filesystem::temp_directory_path() / ("starling-zones-" + std::to_string(::getpid()))) {
+  Timezone() {
     std::filesystem::create_directories(folder / "Europe");
     std::ofstream(folder / "Europe/Berlin") << "TZif2";
     std::ofstream(folder / "EST5EDT") << "TZif2";
     std::ofstream(folder / "leapseconds") << "# not a zone";
   }
-  ~Timezone() override { std::filesystem::remove_all(folder); }
 
-  const std::filesystem::path folder;
+  const TemporaryFolder made;
+  const std::filesystem::path folder = made.path();
 };
 
 TEST_F(Timezone, NamesAreToldFromWhatElseTzMayHold) {

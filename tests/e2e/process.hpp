@@ -1,6 +1,5 @@
 // Purpose: real processes in temporary folders, for tests that drive the binaries as a user does.
-// Owner: the test. Thread: the test's. Lifetime: a Process kills its child, a TemporaryFolder removes its
-// files.
+// Owner: the test. Thread: the test's. Lifetime: a Process kills its child.
 //
 // What cannot go on throws std::runtime_error with the child's last words, so that the test fails and says
 // why.
@@ -17,25 +16,14 @@
 #include <string_view>
 #include <vector>
 
+#include "base/temporary_folder.hpp"
+
 namespace starling::e2e {
 
 inline constexpr std::chrono::seconds patience{30};  // far more than anything needs, sanitizers included
 
 // Looks again and again until the condition holds; throws, naming `what`, when patience is at its end.
 void eventually(std::string_view what, const std::function<bool()>& condition);
-
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path operator/(std::string_view name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
 
 std::string read_text(const std::filesystem::path& path);  // "" if there is no such file
 void write_text(const std::filesystem::path& path, std::string_view text, unsigned mode = 0644);

@@ -19,6 +19,7 @@
 #include "agent/fake_disk.hpp"
 #include "agent/modules/module_server.hpp"
 #include "base/json_folder.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace starling::agent {
 namespace {
@@ -80,8 +81,6 @@ class NoWakeup final : public Wakeup {
 
 struct ExampleModules : testing::TestWithParam<const char*> {
   void SetUp() override {
-    folder = fs::temp_directory_path() / ("starling-modules-" + std::to_string(::getpid()));
-    fs::remove_all(folder);
     fs::create_directories(folder / "models");
     std::ofstream(folder / "models/Hey_Tars.tflite") << "model";
     const auto files = read_json_folders({fs::path(STARLING_SOURCE_DIR) / "components"});
@@ -99,7 +98,6 @@ struct ExampleModules : testing::TestWithParam<const char*> {
     bool done = false;
     asio::co_spawn(context, server.stop(), [&done](const std::exception_ptr&) { done = true; });
     until([&done] { return done; });
-    fs::remove_all(folder);
   }
   void until(const std::function<bool()>& condition) {
     const SteadyTime deadline = clock.steady() + Seconds(60);
@@ -138,7 +136,8 @@ struct ExampleModules : testing::TestWithParam<const char*> {
   NoWakeup wakeup;
   ModuleServer server{context.get_executor(), wakeup, Logger()};
   protocol::Catalog catalog;
-  fs::path folder;
+  const TemporaryFolder made;
+  const fs::path folder = made.path();
   std::unique_ptr<DeviceCore> core;
 };
 

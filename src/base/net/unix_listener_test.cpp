@@ -2,11 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <fstream>
+
+#include "base/temporary_folder.hpp"
 
 namespace starling::net {
 namespace {
@@ -14,9 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 struct UnixListenerTest : testing::Test {
-  UnixListenerTest() { fs::create_directories(folder); }
-  ~UnixListenerTest() override { fs::remove_all(folder); }
-
   // Accepts once; what came is in `accepted`, "nobody" if it was stopped.
   void accept() {
     asio::co_spawn(context, listener.accept(Logger()), [this](std::exception_ptr, auto socket) {
@@ -31,7 +29,8 @@ struct UnixListenerTest : testing::Test {
     return !error;
   }
 
-  fs::path folder = fs::temp_directory_path() / ("starling-listener-" + std::to_string(::getpid()));
+  const TemporaryFolder made;
+  const fs::path folder = made.path();
   fs::path path = folder / "a.sock";
   asio::io_context context;
   UnixListener listener{context.get_executor()};

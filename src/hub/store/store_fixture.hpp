@@ -1,8 +1,6 @@
-// Purpose: what the tests and benchmarks of stores share: a folder, changes to store, and waiting for
-// answers. Owner: the test. Thread: one. Lifetime: the folder is removed with its owner.
+// Purpose: what the tests and benchmarks of stores share: changes to store, and waiting for answers.
+// Owner: the test. Thread: one. Lifetime: the test's.
 #pragma once
-
-#include <stdlib.h>
 
 #include <filesystem>
 #include <functional>
@@ -11,33 +9,14 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "base/temporary_folder.hpp"
 #include "hub/store/store.hpp"
 #include "hub/store/turn_executor.hpp"
 
 namespace starling::hub {
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::string pattern = std::filesystem::temp_directory_path() / "starling-store-XXXXXX";
-    if (mkdtemp(pattern.data()) == nullptr) throw std::system_error(errno, std::generic_category(), pattern);
-    path_ = pattern;
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 inline SharedChange make_change(std::string fleet, std::int64_t revision, std::vector<Edit> edits) {
   auto change = std::make_shared<Change>();
