@@ -276,9 +276,7 @@ class DeviceBench : private LinkOutput,
   std::vector<std::string> names() const override { return names_; }
   bool is_enabled(std::string_view module) const override { return core->is_enabled(module); }
   bool is_provisional(std::string_view module) const override { return core->is_provisional(module); }
-  void set_enabled(std::string_view module, bool enabled, Answered answered) override {
-    core->command(module, enabled ? ModuleCommand::enable : ModuleCommand::disable, std::move(answered));
-  }
+  void command(std::vector<Commanded> commands) override { core->command(std::move(commands)); }
   bool has(std::string_view) const override { return true; }
   void add_to(JsonObject& report) const override {
     JsonObject& modules = report["modules"].emplace_object();

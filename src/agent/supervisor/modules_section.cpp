@@ -20,6 +20,16 @@ std::optional<bool> enabled_in(const JsonObject& document, std::string_view modu
   return enabled != nullptr && enabled->is_bool() ? std::optional(enabled->get_bool()) : std::nullopt;
 }
 
+Commanded toggle_of(std::string_view module, bool enabled, Answered answered = {}) {
+  return {std::string(module), enabled ? ModuleCommand::enable : ModuleCommand::disable, std::move(answered)};
+}
+
+std::vector<Commanded> just(Commanded one) {
+  std::vector<Commanded> commands;
+  commands.push_back(std::move(one));
+  return commands;
+}
+
 Json json_of(const std::optional<bool>& value) {
   return value ? Json(*value) : Json();
 }
@@ -114,7 +124,7 @@ void ModulesSection::settle_edit(const protocol::ConfigProposed& answer) {
     return log_.warning("a settled edit stays in the journal", {{"error", saved.error().message}});
   }
   if (!answer.accepted && answer.hub_value.is_bool() && !said(module) && runner_ != nullptr) {
-    runner_->set_enabled(module, answer.hub_value.get_bool(), {});
+    runner_->command(just(toggle_of(module, answer.hub_value.get_bool())));
   }
   carry_out();
   tell();
@@ -132,7 +142,7 @@ void ModulesSection::toggle(std::string_view module, bool enabled, Answered answ
   const bool quarantined = settings_.module_quarantine().contains(module);
   const auto noted = quarantined && enabled ? release(module) : put_in_journal(module, enabled);
   if (!noted) return answered(fail(noted));
-  runner_->set_enabled(module, enabled, std::move(answered));
+  runner_->command(just(toggle_of(module, enabled, std::move(answered))));
   modules_changed();
 }
 
@@ -233,10 +243,12 @@ std::optional<bool> ModulesSection::said(std::string_view module) const {
 }
 
 void ModulesSection::carry_out() {
+  std::vector<Commanded> commands;
   for (const std::string& module : names()) {
     const std::optional<bool> wanted = said(module);
-    if (wanted && *wanted != runner_->is_enabled(module)) runner_->set_enabled(module, *wanted, {});
+    if (wanted && *wanted != runner_->is_enabled(module)) commands.push_back(toggle_of(module, *wanted));
   }
+  if (!commands.empty()) runner_->command(std::move(commands));
 }
 
 Result<void> ModulesSection::save(JsonObject document, JsonObject quarantine) {

@@ -26,7 +26,7 @@ class ModuleRunner {
   virtual bool is_enabled(std::string_view module) const = 0;
   virtual bool is_provisional(std::string_view module) const = 0;  // being enabled
   // Answered later, never from within the call.
-  virtual void set_enabled(std::string_view module, bool enabled, Answered answered) = 0;
+  virtual void command(std::vector<Commanded> commands) = 0;
 };
 
 class ModulesSection {

@@ -24,11 +24,14 @@ class FakeRunner final : public ModuleRunner {
   }
   bool is_enabled(std::string_view module) const override { return enabled_modules.find(module)->second; }
   bool is_provisional(std::string_view module) const override { return provisional.contains(module); }
-  void set_enabled(std::string_view module, bool enabled, Answered answered) override {
-    enabled_modules.find(module)->second = enabled;
-    provisional.erase(std::string(module));
-    if (enabled) provisional.emplace(module);
-    waiting[std::string(module)] = std::move(answered);
+  void command(std::vector<Commanded> commands) override {
+    for (Commanded& one : commands) {
+      const bool enabled = one.command == ModuleCommand::enable;
+      enabled_modules.find(one.module)->second = enabled;
+      provisional.erase(one.module);
+      if (enabled) provisional.emplace(one.module);
+      waiting[one.module] = std::move(one.answered);
+    }
   }
   std::map<std::string, bool, std::less<>> enabled_modules{{"clock", false}, {"recorder", false}};
   std::set<std::string, std::less<>> provisional;

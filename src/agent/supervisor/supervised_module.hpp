@@ -31,6 +31,12 @@ namespace starling::agent {
 // failed_precondition (it failed; an enable is reverted), unavailable (it waits for something else).
 using Answered = std::function<void(const Result<ModuleState>&)>;
 
+struct Commanded {
+  std::string module;
+  ModuleCommand command{};
+  Answered answered;  // may be empty
+};
+
 // What a module's machine has around it.
 class ModuleHost {
  public:

@@ -425,8 +425,8 @@ bool Supervisor::is_provisional(std::string_view module) const {
   return core_->is_provisional(module);
 }
 
-void Supervisor::set_enabled(std::string_view module, bool enabled, Answered answered) {
-  core_->command(module, enabled ? ModuleCommand::enable : ModuleCommand::disable, std::move(answered));
+void Supervisor::command(std::vector<Commanded> commands) {
+  core_->command(std::move(commands));
   wakeup_.deadlines_changed();
 }
 

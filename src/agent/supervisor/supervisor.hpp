@@ -126,7 +126,7 @@ class Supervisor final : public ModuleSupervision,
   std::vector<std::string> names() const override;
   bool is_enabled(std::string_view module) const override;
   bool is_provisional(std::string_view module) const override;
-  void set_enabled(std::string_view module, bool enabled, Answered answered) override;
+  void command(std::vector<Commanded> commands) override;
   // TreePort: files are rendered before a process is made.
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
   void kill(std::string_view module) override { trees_.kill(module); }

@@ -64,6 +64,7 @@ void SupervisorCore::replace_manifest(std::string_view name, Result<ModuleManife
   SupervisedModule* module = find(name);
   if (module == nullptr) return;
   module->replace_manifest(std::move(manifest));
+  files_behind_ = true;  // without its module.toml a folder's config.txt is left alone
   put_in_order();
 }
 
@@ -94,11 +95,26 @@ void SupervisorCore::put_in_order() {
 // ---- what is wanted
 
 void SupervisorCore::command(std::string_view name, ModuleCommand command, Answered answered) {
+  std::vector<Commanded> one;
+  one.push_back({std::string(name), command, std::move(answered)});
+  this->command(std::move(one));
+}
+
+void SupervisorCore::command(std::vector<Commanded> commands) {
   const Turn turn(*this);
+  for (Commanded& commanded : commands)
+    ask(std::move(commanded));
+  files_behind_ = true;
+  // What somebody asked for is durable before it is done: what is started may be the end of the agent.
+  sync_session();
+}
+
+void SupervisorCore::ask(Commanded wish) {
+  auto& [name, command, answered] = wish;
   SupervisedModule* module = find(name);
   if (module == nullptr || leaving_.contains(name)) {
     if (answered) {
-      answer(std::move(answered), fail(ErrorCode::not_found, "no module is called '" + std::string(name) +
+      answer(std::move(answered), fail(ErrorCode::not_found, "no module is called '" + name +
                                                                  "': it needs a folder with a module.toml"));
     }
     return;
@@ -110,11 +126,6 @@ void SupervisorCore::command(std::string_view name, ModuleCommand command, Answe
   }
   log_.info("module command", {{"module", name}, {"command", to_string(command)}});
   module->command(command, std::move(answered));
-  // What somebody asked for is durable before it is done: what is started may be the end of the agent.
-  files_after_ = {};
-  files_behind_ = true;
-  sync_files();
-  files_after_ = {};
 }
 
 void SupervisorCore::settings_changed(std::string_view name) {
@@ -391,17 +402,29 @@ void SupervisorCore::wake_dependents() {
   }
 }
 
+std::vector<ModuleStatus> SupervisorCore::staying() const {
+  std::vector<ModuleStatus> modules = statuses();
+  std::erase_if(modules, [this](const ModuleStatus& module) { return leaving_.contains(module.name); });
+  return modules;
+}
+
+// What a next agent must know, whatever else waits. Where it fails, sync_files() tries again and says so.
+void SupervisorCore::sync_session() {
+  if (begun_) (void)recovery_.sync(staying());
+}
+
 void SupervisorCore::sync_files() {
+  // What has proved itself shall not have to again: it does not say a second time that it is ready.
+  if (std::exchange(proved_, false)) sync_session();
   const SteadyTime now = ports_.clock.steady();
   if (files_retry_at_ && now >= *files_retry_at_) files_behind_ = true;
   if (!begun_ || !files_behind_ || (now < files_after_ && !shut_down_)) return;
-  std::vector<ModuleStatus> modules = statuses();
-  std::erase_if(modules, [this](const ModuleStatus& module) { return leaving_.contains(module.name); });
+  const std::vector<ModuleStatus> modules = staying();
   const Result<void> recovered = recovery_.sync(modules);
   if (!recovered) log_.error("running_modules.json: " + recovered.error().message);
   const Result<void> mirrored = mirror_.sync(modules);
   files_behind_ = false;
-  files_after_ = now + file_pause;
+  files_after_ = ports_.clock.steady() + file_pause;  // the writing may have taken longer
   // What cannot be written is tried again in a while; what changes meanwhile does not wait for that.
   files_retry_at_.reset();
   if (!recovered || !mirrored) files_retry_at_ = now + file_retry;
@@ -449,7 +472,7 @@ void SupervisorCore::transitioned(Transition transition) {
   if (!transition.settled) {
     unsettled_.insert(transition.module);
   } else if (unsettled_.erase(transition.module) > 0) {
-    files_after_ = {};  // what has proved itself shall not have to again
+    proved_ |= transition.enabled;
   }
   journal_.add(std::move(transition));
 }

@@ -73,7 +73,9 @@ class SupervisorCore final : private ModuleHost {
   void remove(std::string_view name);
 
   // ---- what is wanted
-  // Errors in the answer: not_found, and those of Answered. `answered` may be empty.
+  // What is asked for is on disk before any of it is done, with one write for all. Errors in the answers:
+  // not_found, and those of Answered.
+  void command(std::vector<Commanded> commands);
   void command(std::string_view name, ModuleCommand command, Answered answered);
   void settings_changed(std::string_view name);
   void set_memory_short(bool memory_short);    // starts wait
@@ -122,6 +124,7 @@ class SupervisorCore final : private ModuleHost {
   SupervisedModule* find(std::string_view name) const;
   SupervisedModule* find_run(std::string_view id, std::uint64_t& run) const;
   void put_in_order();
+  void ask(Commanded wish);
   void begin(std::span<const KeptChild> children);
   void take_over(std::span<const KeptChild> children, const StartPlan& plan);
   void compare(std::span<const KeptChild> children, bool reconnected);
@@ -135,6 +138,8 @@ class SupervisorCore final : private ModuleHost {
   void check_requirements(const ModuleManifest& manifest, StartGate& gate) const;
   void check_order(const ModuleManifest& manifest, StartGate& gate) const;
   bool is_coming(std::string_view name) const;
+  std::vector<ModuleStatus> staying() const;  // without what is leaving
+  void sync_session();
   void sync_files();
   void tell_stop_time();
   void check_health();
@@ -165,6 +170,7 @@ class SupervisorCore final : private ModuleHost {
   std::optional<SteadyTime> health_check_at_;
   bool files_behind_ = false;
   SteadyTime files_after_{};  // not written before
+  bool proved_ = false;       // something has become ready that had to
   std::optional<SteadyTime> files_retry_at_;
 
   struct Ended {
