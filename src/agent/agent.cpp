@@ -104,7 +104,7 @@ void Agent::make_supervisor(const asio::any_io_executor& executor, const Board& 
   options.seed = random_seed();
   supervisor_ = std::make_unique<Supervisor>(executor, clock_, log_, disk_, static_cast<Wakeup&>(*this),
                                              std::move(options));
-  control_server_ = std::make_unique<ControlServer>(executor, clock_, *supervisor_, Logger(log_, "control"));
+  control_server_ = std::make_unique<ControlServer>(executor, *supervisor_, Logger(log_, "control"));
 }
 
 ActionRunners Agent::action_runners() {

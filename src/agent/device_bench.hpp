@@ -331,6 +331,7 @@ class DeviceBench : private LinkOutput,
   }
   bool empty(std::string_view module) const override { return board.empty(module); }
   bool main_lives(std::string_view module) const override { return board.main_lives(module); }
+  bool holds_module(std::string_view) const override { return true; }
   Result<void> write_enabled(std::string_view module, bool enabled) override {
     const auto text = disk.read_file(config_path(module), 4096);
     if (!text) return fail(text);

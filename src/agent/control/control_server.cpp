@@ -91,14 +91,8 @@ struct ControlServer::Connection {
   std::optional<std::uint32_t> follower;
 };
 
-ControlServer::ControlServer(const asio::any_io_executor& executor, const Clock& clock,
-                             Supervisor& supervisor, Logger log)
-    : executor_(executor),
-      clock_(clock),
-      supervisor_(supervisor),
-      log_(log),
-      tasks_(executor, log),
-      listener_(executor) {}
+ControlServer::ControlServer(const asio::any_io_executor& executor, Supervisor& supervisor, Logger log)
+    : executor_(executor), supervisor_(supervisor), log_(log), tasks_(executor, log), listener_(executor) {}
 
 ControlServer::~ControlServer() = default;
 
@@ -358,7 +352,7 @@ void ControlServer::tell_journal(Connection& connection) {
   const TransitionJournal::Replay replay = supervisor_.journal().after(connection.told);
   if (replay.gap) connection.say(JsonObject{{"gap", true}});
   for (const Transition& transition : replay.transitions) {
-    connection.say(JsonObject{{"transition", to_json(transition, clock_)}});
+    connection.say(JsonObject{{"transition", to_json(transition, supervisor_.wall_times())}});
     connection.told = transition.number;
   }
   if (replay.gap && replay.transitions.empty()) connection.told = supervisor_.journal().newest();

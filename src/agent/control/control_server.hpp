@@ -21,8 +21,7 @@ class ControlServer {
   // One that follows and does not read is told so and left.
   static constexpr std::size_t max_unsent_bytes = 1u << 20;
 
-  ControlServer(const asio::any_io_executor& executor, const Clock& clock, Supervisor& supervisor,
-                Logger log);
+  ControlServer(const asio::any_io_executor& executor, Supervisor& supervisor, Logger log);
   ~ControlServer();
 
   // Errors: those of net::UnixListener.
@@ -53,7 +52,6 @@ class ControlServer {
   Result<std::string> connected_module_of(const JsonObject& request) const;
 
   asio::any_io_executor executor_;
-  const Clock& clock_;
   Supervisor& supervisor_;
   Logger log_;
   TaskGroup tasks_;

@@ -20,7 +20,7 @@ class ControlServerTest : public SupervisorFixture {
     write_module("broken", "exec = 1\n");  // each start is two transitions, and no process
     write_module("good", "exec = \"/bin/true\"\n");
     start();
-    server = std::make_unique<ControlServer>(context.get_executor(), clock, *supervisor, Logger());
+    server = std::make_unique<ControlServer>(context.get_executor(), *supervisor, Logger());
     ASSERT_TRUE(server->start(path));
   }
 

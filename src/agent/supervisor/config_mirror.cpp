@@ -100,7 +100,8 @@ void ConfigMirror::forget(std::string_view module) {
 
 Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
   const auto behind = [this](const ModuleStatus& module) {
-    return module.settled && known(module.name) != module.enabled && valid_module_name(module.name);
+    return module.settled && known(module.name) != module.enabled && valid_module_name(module.name) &&
+           files_.holds_module(module.name);
   };
   for (const ModuleStatus& module : modules)
     if (behind(module)) ship(module.name, false);  // where it says nothing so far
@@ -131,8 +132,9 @@ Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
 
 void ConfigMirror::restore_shipped() {
   for (const auto& [module, enabled] : shipped_) {
+    if (!files_.holds_module(module)) continue;
     const auto written = files_.write_enabled(module, enabled);
-    if (written || written.error().code == ErrorCode::not_found) continue;  // its folder is gone
+    if (written) continue;
     log_.error("config.txt does not say again what it shipped with",
                {{"module", module}, {"why", written.error().message}});
   }

@@ -24,6 +24,9 @@ namespace starling::agent {
 class ConfigFiles {
  public:
   virtual ~ConfigFiles() = default;
+  // Else it is a folder of something else, or one whose module.toml has not come yet: nothing is written
+  // there.
+  virtual bool holds_module(std::string_view module) const = 0;
   // Durable when it returns; everything else in the file stays.
   virtual Result<void> write_enabled(std::string_view module, bool enabled) = 0;
 };

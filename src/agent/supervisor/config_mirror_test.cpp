@@ -64,6 +64,22 @@ TEST_F(ConfigMirrorTest, OneThatCannotBeWrittenKeepsNoOtherFromBeing) {
   EXPECT_EQ(mirror->problem("a"), "");
 }
 
+TEST_F(ConfigMirrorTest, LeavesAFolderThatHoldsNoModuleAlone) {
+  files.without_manifest.insert("a");
+  EXPECT_TRUE(sync({status("a", false), status("b", true)}));
+  EXPECT_THAT(files.config, UnorderedElementsAre(Pair("b", true)));
+  EXPECT_EQ(mirror->problem("a"), "");
+  mirror->restore_shipped();
+  EXPECT_FALSE(files.config.contains("a"));
+  // Its config.txt and its manifest come: the former is what it ships with.
+  files.without_manifest.clear();
+  mirror->found("a", true);
+  EXPECT_TRUE(sync({status("a", false)}));
+  EXPECT_EQ(files.config["a"], false);
+  mirror->restore_shipped();
+  EXPECT_EQ(files.config["a"], true);
+}
+
 TEST_F(ConfigMirrorTest, IsForgottenWithTheFolder) {
   EXPECT_TRUE(sync({status("a", true), status("b", true)}));
   mirror->forget("a");

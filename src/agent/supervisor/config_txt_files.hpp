@@ -15,6 +15,10 @@ class ConfigTxtFiles final : public ConfigFiles {
  public:
   explicit ConfigTxtFiles(std::filesystem::path modules_folder) : folder_(std::move(modules_folder)) {}
 
+  bool holds_module(std::string_view module) const override {
+    std::error_code unreadable;
+    return std::filesystem::is_regular_file(folder_ / module / "module.toml", unreadable);
+  }
   Result<void> write_enabled(std::string_view module, bool enabled) override {
     if (!valid_module_name(module)) return fail(ErrorCode::invalid_argument, "this is no module's name");
     return agent::write_enabled(folder_ / module, enabled);

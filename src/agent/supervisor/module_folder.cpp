@@ -48,8 +48,10 @@ void for_each_line(std::string_view text, Line&& line) {
 
 FoundModule broken(const fs::path& folder, std::string_view name, std::string why) {
   const std::string shown = printable_text(name, 64);
-  return {shown, (folder / name).string(), fail(ErrorCode::invalid_argument, shown + ": " + why),
-          std::nullopt};
+  return {.name = shown,
+          .folder = (folder / name).string(),
+          .manifest = fail(ErrorCode::invalid_argument, shown + ": " + why),
+          .enabled = std::nullopt};
 }
 
 Result<ModuleManifest> manifest_in(const fs::path& folder, std::string_view name,
@@ -143,15 +145,27 @@ FoundModule find_module(const fs::path& folder, std::string_view name, const Acc
   std::error_code error;
   fs::path absolute = fs::absolute(folder, error);
   const fs::path module = ((error ? folder : absolute) / name).lexically_normal();
-  return {std::string(name), module.string(), manifest_in(module, name, accounts), read_enabled(module)};
+  return {.name = std::string(name),
+          .folder = module.string(),
+          .manifest = manifest_in(module, name, accounts),
+          .enabled = read_enabled(module)};
+}
+
+FoundModule one_too_many(const fs::path& folder, std::string_view name) {
+  FoundModule found = broken(
+      folder, name,
+      fmt::format("there are {} modules besides, which is as many as can be: take one away", max_modules));
+  if (valid_module_name(name)) found.enabled = read_enabled(folder / name);
+  found.too_many = true;
+  return found;
 }
 
 Result<std::vector<FoundModule>> find_modules(const fs::path& folder, const AccountLookup& accounts) {
   std::error_code error;
   std::vector<std::string> names;
-  constexpr std::size_t most_listed = 4 * max_modules;
   auto entry = fs::directory_iterator(folder, error);
-  for (; !error && entry != fs::directory_iterator() && names.size() < most_listed; entry.increment(error)) {
+  for (; !error && entry != fs::directory_iterator() && names.size() < max_module_folders;
+       entry.increment(error)) {
     std::error_code ignored;
     std::string name = entry->path().filename().string();
     if (!name.starts_with('.') && entry->is_directory(ignored)) names.push_back(std::move(name));
@@ -165,11 +179,8 @@ Result<std::vector<FoundModule>> find_modules(const fs::path& folder, const Acco
   std::ranges::sort(names);
   std::vector<FoundModule> modules;
   for (const std::string& name : names) {
-    if (modules.size() < max_modules) {
-      modules.push_back(find_module(folder, name, accounts));
-    } else {
-      modules.push_back(broken(folder, name, fmt::format("there are more than {} modules", max_modules)));
-    }
+    modules.push_back(modules.size() < max_modules ? find_module(folder, name, accounts)
+                                                   : one_too_many(folder, name));
   }
   return modules;
 }

@@ -15,6 +15,7 @@
 namespace starling::agent {
 
 using protocol::max_modules;
+inline constexpr std::size_t max_module_folders = 4 * max_modules;  // that are shown at all
 inline constexpr std::size_t max_config_bytes = 64 * 1024;
 
 struct FoundModule {
@@ -23,6 +24,7 @@ struct FoundModule {
   Result<ModuleManifest> manifest;  // or why it cannot be started
   // config.txt: nullopt if it does not say; its error is no reason not to run the module.
   Result<std::optional<bool>> enabled;
+  bool too_many = false;  // not looked into: there are max_modules others
 };
 
 // Sorted by name. Hidden folders and plain files are no modules. Errors: not_found, permission_denied, io.
@@ -31,6 +33,8 @@ Result<std::vector<FoundModule>> find_modules(const std::filesystem::path& folde
 // One module anew: its manifest may have changed.
 FoundModule find_module(const std::filesystem::path& folder, std::string_view name,
                         const AccountLookup& accounts);
+// One that is more than there may be.
+FoundModule one_too_many(const std::filesystem::path& folder, std::string_view name);
 
 // The last `enabled = true|false` of a config.txt; nullopt if there is none. Errors: invalid_argument.
 Result<std::optional<bool>> enabled_in(std::string_view config);

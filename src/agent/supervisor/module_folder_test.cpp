@@ -115,6 +115,9 @@ TEST_F(ModuleFolder, TheMirrorWritesOnlyBelowItsFolder) {
   EXPECT_TRUE(files.write_enabled("m", false));
   EXPECT_EQ(text("modules/m/config.txt"), "enabled = false\n");
   EXPECT_EQ(files.write_enabled("..", true).error().code, ErrorCode::invalid_argument);
+  EXPECT_FALSE(files.holds_module("m"));
+  put("modules/m/module.toml", "exec = [");
+  EXPECT_TRUE(files.holds_module("m")) << "a broken one";
 }
 
 TEST_F(ModuleFolder, ConfigThatCannotBeWrittenIsAnErrorAndStays) {

@@ -16,15 +16,9 @@ std::string_view pace_name(RetryPace pace) {
   return names[static_cast<std::size_t>(pace)];
 }
 
-// In whole seconds, or the reading of the two clocks would make another time of it each time.
-WallTime wall_time(SteadyTime time, const Clock& clock) {
-  const auto from_now = std::chrono::duration_cast<Milliseconds>(time - clock.steady());
-  return std::chrono::round<Seconds>(clock.wall() + from_now);
-}
-
 void put_time(JsonObject& json, std::string_view key, const std::optional<SteadyTime>& time,
-              const Clock& clock) {
-  if (time) json[key] = to_rfc3339(wall_time(*time, clock));
+              const WallTimes& times) {
+  if (time) json[key] = to_rfc3339(times.of(*time));
 }
 
 void put_text(JsonObject& json, std::string_view key, std::string_view text) {
@@ -50,14 +44,14 @@ JsonObject to_json(const DeathReport& death) {
 
 }  // namespace
 
-JsonObject to_json(const ModuleStatus& status, const Clock& clock) {
+JsonObject to_json(const ModuleStatus& status, const WallTimes& times) {
   JsonObject json;
   json["enabled"] = status.enabled;
   if (!status.settled) json["settled"] = false;
   if (status.provisional) json["provisional"] = true;
   put_text(json, "quarantine", status.quarantine);
   json["state"] = to_string(status.state);
-  if (status.since) json["since_ms"] = wall_time(*status.since, clock).time_since_epoch().count();
+  if (status.since) json["since_ms"] = times.of(*status.since).time_since_epoch().count();
   json["cause"] = to_string(status.cause);
   put_text(json, "detail", status.detail);
   put_text(json, "waits_for", status.waits_for);
@@ -67,8 +61,8 @@ JsonObject to_json(const ModuleStatus& status, const Clock& clock) {
   json["epoch"] = status.epoch;
   if (status.wanted && status.attempt > 1) json["attempt"] = status.attempt;
   if (status.starts > 1) json["restarts"] = status.starts - 1;
-  put_time(json, "deadline", status.deadline, clock);
-  put_time(json, "next_retry", status.next_retry, clock);
+  put_time(json, "deadline", status.deadline, times);
+  put_time(json, "next_retry", status.next_retry, times);
   if (status.wanted && status.pace != RetryPace::quick) json["pace"] = pace_name(status.pace);
   if (status.pid != 0) json["pid"] = status.pid;
   if (status.main_pid != 0) json["main_pid"] = status.main_pid;
@@ -104,7 +98,7 @@ JsonObject to_json(const ResourceUse& use) {
   return json;
 }
 
-JsonObject to_json(const Transition& transition, const Clock& clock) {
+JsonObject to_json(const Transition& transition, const WallTimes& times) {
   JsonObject json;
   json["number"] = transition.number;
   json["at"] = to_rfc3339(transition.at);
@@ -117,8 +111,8 @@ JsonObject to_json(const Transition& transition, const Clock& clock) {
   json["attempt"] = transition.attempt;
   json["enabled"] = transition.enabled;
   json["settled"] = transition.settled;
-  put_time(json, "deadline", transition.deadline, clock);
-  put_time(json, "next_retry", transition.next_retry, clock);
+  put_time(json, "deadline", transition.deadline, times);
+  put_time(json, "next_retry", transition.next_retry, times);
   return json;
 }
 

@@ -9,18 +9,52 @@ TEST(ModuleReport, SaysOnlyWhatThereIsToSay) {
   const ManualClock clock;
   ModuleStatus status;
   status.settled = true;
-  EXPECT_EQ(to_json(status, clock),
+  EXPECT_EQ(to_json(status, WallTimes(clock)),
             (JsonObject{{"enabled", false}, {"state", "disabled"}, {"cause", "none"}, {"epoch", 0}}));
 }
 
-TEST(ModuleReport, TellsSinceWhenWhateverBecomesOfTheClock) {
-  ManualClock clock;
+// Each reading of it takes a little while, and somebody may set it.
+class RealClock final : public Clock {
+ public:
+  SteadyTime steady() const override { return SteadyTime(now_ += std::chrono::microseconds(311)); }
+  WallTime wall() const override {
+    now_ += std::chrono::microseconds(311);
+    return WallTime(std::chrono::floor<Milliseconds>(now_ + set_by_));
+  }
+  void advance(Milliseconds by) { now_ += by; }
+  void set(Milliseconds by) { set_by_ += by; }
+
+ private:
+  mutable std::chrono::nanoseconds now_{};
+  Milliseconds set_by_{1'700'000'000'000};
+};
+
+TEST(ModuleReport, TellsTheSameTimeEachTime) {
+  RealClock clock;
+  WallTimes times(clock);
   ModuleStatus status;
   status.since = clock.steady();
-  const JsonObject report = to_json(status, clock);
-  EXPECT_EQ(report.at("since_ms"), Json(clock.wall().time_since_epoch().count()));
-  clock.advance(Seconds(100));
-  EXPECT_EQ(to_json(status, clock), report);
+  status.next_retry = clock.steady() + Seconds(30);
+  const JsonObject report = to_json(status, times);
+  EXPECT_NEAR(static_cast<double>(report.at("since_ms").as_int64()), 1'700'000'000'000.0, 10.0);
+  for (int times_told = 0; times_told < 10'000; ++times_told) {
+    clock.advance(Milliseconds(7));
+    EXPECT_FALSE(times.notice_set());
+    ASSERT_EQ(to_json(status, times), report) << times_told;
+  }
+}
+
+TEST(ModuleReport, TellsTheTimesByAClockThatWasSet) {
+  RealClock clock;
+  WallTimes times(clock);
+  ModuleStatus status;
+  status.since = clock.steady();
+  const std::int64_t before = to_json(status, times).at("since_ms").as_int64();
+  clock.set(Seconds(3600));
+  EXPECT_TRUE(times.notice_set());
+  EXPECT_FALSE(times.notice_set());
+  const std::int64_t after = to_json(status, times).at("since_ms").as_int64();
+  EXPECT_NEAR(static_cast<double>(after - before), 3'600'000.0, 10.0);
 }
 
 TEST(ModuleReport, TellsACrashWithItsCauseAndNextAttempt) {
@@ -37,23 +71,24 @@ TEST(ModuleReport, TellsACrashWithItsCauseAndNextAttempt) {
   status.last_death = DeathReport{};
   status.last_death->text = status.detail;
   status.last_death->last_lines = {"about to fail"};
-  const JsonObject report = to_json(status, clock);
+  const JsonObject report = to_json(status, WallTimes(clock));
   EXPECT_EQ(report.at("next_retry").as_string(), to_rfc3339(clock.wall() + Seconds(300)));
   EXPECT_EQ(report.at("restarts").as_int64(), 3);
   EXPECT_EQ(report.at("pace").as_string(), "slow");
   EXPECT_EQ(report.at("last_death").as_object().at("last_lines").as_array().size(), 1u);
   clock.advance(Seconds(100));
-  EXPECT_EQ(to_json(status, clock), report);  // nothing counts down
+  EXPECT_EQ(to_json(status, WallTimes(clock)), report);  // nothing counts down
   status.wanted = false;
-  EXPECT_FALSE(to_json(status, clock).contains("pace")) << "nothing is tried";
+  EXPECT_FALSE(to_json(status, WallTimes(clock)).contains("pace")) << "nothing is tried";
 }
 
 TEST(ModuleReport, TellsWhatTheModuleSays) {
+  const ManualClock clock;
   ModuleStatus status;
   status.status_text = "3 channels";
   status.reloading = true;
   status.main_pid = 815;
-  const JsonObject report = to_json(status, ManualClock());
+  const JsonObject report = to_json(status, WallTimes(clock));
   EXPECT_EQ(report.at("status").as_string(), "3 channels");
   EXPECT_EQ(report.at("reloading").as_bool(), true);
   EXPECT_EQ(report.at("main_pid").as_int64(), 815);
@@ -68,7 +103,7 @@ TEST(ModuleReport, TellsATransition) {
   transition.to = ModuleState::starting;
   transition.cause = Cause::enabled;
   transition.deadline = clock.steady() + Seconds(30);
-  const JsonObject json = to_json(transition, clock);
+  const JsonObject json = to_json(transition, WallTimes(clock));
   EXPECT_EQ(json.at("from").as_string(), "disabled");
   EXPECT_EQ(json.at("to").as_string(), "starting");
   EXPECT_EQ(json.at("deadline").as_string(), to_rfc3339(clock.wall() + Seconds(30)));

@@ -47,6 +47,7 @@ Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock
       options_(std::move(options)),
       log_(log, "supervisor"),
       started_at_(clock.steady()),
+      wall_times_(clock),
       keeper_(executor, options_.keeper_socket, Logger(log, "keeper")),
       trees_(table_, delegated_cgroup(options_.state, log_), options_.state.string(), log_),
       outputs_(executor, clock, options_.state / "logs", log_),
@@ -106,6 +107,7 @@ void Supervisor::add(const FoundModule& found) {
   Folder& folder = folders_[found.name];
   folder.known_before = known_before;
   folder.manifest_text = manifest_text(found);
+  folder.too_many = found.too_many;
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
   if (!found.enabled) {
     log_.warning("config.txt cannot be used", {{"module", found.name}, {"why", folder.config_problem}});
@@ -128,21 +130,40 @@ void Supervisor::toggle_as_edited(const std::string& module, bool enabled) {
   });
 }
 
+FoundModule Supervisor::look_at(std::string_view module) const {
+  const auto counts = [](const auto& folder) { return !folder.second.too_many; };
+  const auto known = folders_.find(module);
+  const bool counted = known != folders_.end() && counts(*known);
+  const bool room = counted || std::ranges::count_if(folders_, counts) < std::ptrdiff_t{max_modules};
+  return room ? find_module(options_.modules, module, system_account)
+              : one_too_many(options_.modules, module);
+}
+
+void Supervisor::folder_gone(const std::string& module) {
+  log_.warning("the folder of a module is gone", {{"module", module}});
+  readers_.module_gone(module);
+  trial_.forget(module);
+  mirror_.forget(module);
+  folders_.erase(module);
+  core_->remove(module);
+  device_->link().modules_came_or_went();
+  wakeup_.deadlines_changed();
+  const auto waiting =
+      std::ranges::find_if(folders_, [](const auto& folder) { return folder.second.too_many; });
+  if (waiting != folders_.end()) folder_changed(std::string(waiting->first));
+}
+
 void Supervisor::folder_changed(std::string_view module) {
-  const FoundModule found = find_module(options_.modules, module, system_account);
+  const FoundModule found = look_at(module);
   const auto known = folders_.find(found.name);
   std::error_code unreadable;
   const bool there = std::filesystem::is_directory(options_.modules / module, unreadable);
   if (!there) {
-    if (known == folders_.end()) return;
-    log_.warning("the folder of a module is gone", {{"module", found.name}});
-    readers_.module_gone(found.name);
-    trial_.forget(found.name);
-    mirror_.forget(found.name);
-    folders_.erase(known);
-    core_->remove(found.name);
-    device_->link().modules_came_or_went();
-    return wakeup_.deadlines_changed();
+    if (known != folders_.end()) folder_gone(found.name);
+    return;
+  }
+  if (known == folders_.end() && folders_.size() >= max_module_folders) {
+    return log_.error("a folder is left out: there are too many beside it", {{"module", found.name}});
   }
   if (known == folders_.end()) {
     log_.info("a module has come", {{"module", found.name}});
@@ -150,9 +171,11 @@ void Supervisor::folder_changed(std::string_view module) {
     device_->link().modules_came_or_went();
     return wakeup_.deadlines_changed();
   }
-  if (const Digest text = manifest_text(found); text != known->second.manifest_text) {
+  const bool admitted = known->second.too_many && !found.too_many;
+  if (const Digest text = manifest_text(found); admitted || text != known->second.manifest_text) {
     log_.info("the manifest of a module has changed", {{"module", found.name}});
     known->second.manifest_text = text;
+    known->second.too_many = found.too_many;
     if (found.manifest) known->second.manifest = *found.manifest;
     core_->replace_manifest(found.name, found.manifest);
     device_->section().manifest_changed(found.name);
@@ -193,6 +216,7 @@ asio::awaitable<void> Supervisor::stop() {
 void Supervisor::tick() {
   const SteadyTime now = clock_.steady();
   core_->tick();
+  if (wall_times_.notice_set()) device_->link().report_changed();
   if (now >= sampler_.next_deadline()) sampler_.tick();
   if (now >= board_at_) look_at_board();
   readers_.tick();
@@ -510,7 +534,7 @@ std::uint32_t Supervisor::observe(Observer observer) {
 }
 
 JsonObject Supervisor::describe(const ModuleStatus& status) const {
-  JsonObject json = to_json(status, clock_);
+  JsonObject json = to_json(status, wall_times_);
   const auto folder = folders_.find(status.name);
   if (folder != folders_.end()) {
     if (folder->second.deaths > 0) json["deaths"] = folder->second.deaths;

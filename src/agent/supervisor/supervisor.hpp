@@ -22,6 +22,7 @@
 #include "agent/supervisor/log_readers.hpp"
 #include "agent/supervisor/module_folder.hpp"
 #include "agent/supervisor/module_outputs.hpp"
+#include "agent/supervisor/module_report.hpp"
 #include "agent/supervisor/module_watch.hpp"
 #include "agent/supervisor/notify_reader.hpp"
 #include "agent/supervisor/process_tree.hpp"
@@ -74,6 +75,7 @@ class Supervisor final : public ModuleSupervision,
   void act(std::string_view module, std::string action, JsonObject parameters, ModuleCore::Acted done);
   std::vector<ModuleStatus> statuses() const { return core_->statuses(); }
   const TransitionJournal& journal() const { return core_->journal(); }
+  const WallTimes& wall_times() const { return wall_times_; }
   bool has(std::string_view module) const override { return folders_.contains(module); }
   ModuleLog& log_of(std::string_view module) { return outputs_.log_of(module); }
   // By name: all modules, and what else has said hello as one, without the agent having started it.
@@ -98,6 +100,7 @@ class Supervisor final : public ModuleSupervision,
  private:
   struct Folder {  // of a module
     Digest manifest_text;
+    bool too_many = false;
     std::string config_problem, render_problem;
     std::optional<ModuleManifest> manifest;  // the newest that can be used
     bool known_before = false;               // to an earlier agent
@@ -134,7 +137,9 @@ class Supervisor final : public ModuleSupervision,
   bool main_lives(std::string_view module) const override { return trees_.main_lives(module); }
 
   void add(const FoundModule& found);
+  FoundModule look_at(std::string_view module) const;
   void folder_changed(std::string_view module);
+  void folder_gone(const std::string& module);
   void toggle_as_edited(const std::string& module, bool enabled);
   void config_changed(const FoundModule& found);
   JsonObject describe(const ModuleStatus& status) const;
@@ -153,6 +158,7 @@ class Supervisor final : public ModuleSupervision,
   SupervisorOptions options_;
   Logger log_;
   SteadyTime started_at_;
+  WallTimes wall_times_;
 
   KeeperClient keeper_;
   ProcessTable table_;

@@ -46,7 +46,8 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   std::vector<Named> named;                         // as main processes
   std::map<std::string, bool, std::less<>> config;  // enabled = ... of each config.txt
   std::set<std::string, std::less<>> unwritable;    // config.txt of these modules
-  Death examined;                                   // the last one
+  std::set<std::string, std::less<>> without_manifest;
+  Death examined;  // the last one
   int lists = 0;
   std::function<void()> at_spawn;
   std::vector<Milliseconds> stop_times;  // that the keeper was told
@@ -113,6 +114,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   }
 
   // ConfigFiles
+  bool holds_module(std::string_view module) const override { return !without_manifest.contains(module); }
   Result<void> write_enabled(std::string_view module, bool enabled) override {
     if (unwritable.contains(module)) return fail(ErrorCode::permission_denied, "config.txt is read-only");
     config[std::string(module)] = enabled;

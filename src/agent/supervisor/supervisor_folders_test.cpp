@@ -1,0 +1,65 @@
+// Module folders that come, go and change while the agent runs.
+#include <gmock/gmock.h>
+
+#include "agent/supervisor/supervisor_fixture.hpp"
+#include "base/files.hpp"
+
+namespace starling::agent {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class SupervisorFolders : public SupervisorFixture {
+ protected:
+  std::string problem(const std::string& module) const {
+    for (const ModuleStatus& status : supervisor->statuses())
+      if (status.name == module) return status.manifest_problem;
+    return "there is none";
+  }
+  void pass(Milliseconds time) {
+    clock.advance(time);
+    supervisor->tick();
+  }
+  std::string config(const std::string& module) const {
+    return read_file(modules() / module / "config.txt", max_config_bytes).value_or("");
+  }
+};
+
+TEST_F(SupervisorFolders, AsManyAsMayBeAreRunHoweverTheyCome) {
+  constexpr std::string_view manifest = "exec = 'run'\n";
+  for (std::size_t i = 1; i < max_modules; ++i)
+    write_module("m" + std::to_string(i), manifest);
+  start();
+  write_module("last", manifest);
+  eventually([&] { return problem("last").empty(); });
+  write_module("more", manifest, "enabled = true\n");
+  eventually([&] { return problem("more") != "there is none"; });
+  EXPECT_THAT(problem("more"), HasSubstr("256 modules besides"));
+  write_module("more", "exec = 'another'\n");
+  turn();
+  EXPECT_THAT(problem("more"), HasSubstr("256 modules besides")) << "however it changes";
+  pass(Seconds(1));
+  EXPECT_EQ(config("more"), "enabled = true\n");
+  fs::remove_all(modules() / "m1");
+  eventually([&] { return problem("more").empty(); });
+}
+
+TEST_F(SupervisorFolders, WhatHoldsNoModuleIsLeftAsItIs) {
+  write_module("recorder", "exec = 'run'\n");
+  fs::create_directories(modules() / "lib");
+  start();
+  fs::create_directories(modules() / "coming");
+  eventually([&] { return problem("coming") != "there is none"; });
+  pass(Seconds(1));
+  EXPECT_EQ(config("recorder"), "enabled = false\n");
+  for (const char* name : {"lib", "coming"})
+    EXPECT_TRUE(fs::is_empty(modules() / name)) << name;
+  write_module("coming", "exec = 'run'\n");
+  eventually([&] { return problem("coming").empty(); });
+  pass(Seconds(1));
+  EXPECT_EQ(config("coming"), "enabled = false\n");
+}
+
+}  // namespace
+}  // namespace starling::agent
