@@ -23,9 +23,10 @@ enum class Step {
   ready_late,  // of the first run
   dies,
   dies_late,
-  ends,  // as asked
+  ends,  // as asked, or because its work is done
   not_made,
-  second,  // passes
+  removed,  // its folder
+  second,   // passes
   a_while,
 };
 
@@ -58,6 +59,7 @@ class OvertakingTest : public testing::TestWithParam<Overtaking>, public Supervi
       case Step::dies: return die(name);
       case Step::ends: return exit(name, 0);
       case Step::not_made: return refuse(name, EAGAIN);
+      case Step::removed: core->remove(name); return deliver();
       case Step::second: return pass(Seconds(1));
       case Step::a_while: return pass(Seconds(15));
       case Step::made_late:
@@ -81,12 +83,13 @@ class OvertakingTest : public testing::TestWithParam<Overtaking>, public Supervi
 };
 
 TEST_P(OvertakingTest, TheNewestCommandWins) {
-  module(name);
+  module(name).retry = Retry::on_failure;
   start_agent();
   for (const Step step : GetParam().steps)
     take(step);
-  EXPECT_EQ(to_string(state(name)), to_string(GetParam().state));
-  EXPECT_EQ(status(name).enabled, GetParam().enabled);
+  const ModuleStatus now = core->status(name).value_or(ModuleStatus());  // it may be gone
+  EXPECT_EQ(to_string(now.state), to_string(GetParam().state));
+  EXPECT_EQ(now.enabled, GetParam().enabled);
   std::vector<std::string> expected;
   for (const std::string& answer : GetParam().answers)
     expected.push_back("m: " + answer);
@@ -137,6 +140,23 @@ const std::vector<Overtaking> table{
     {"start_once_of_disabled", {start, made, ready}, idle, false, {"idle"}, 1},
     {"start_fails", {start, made, dies}, crashed, false, {"failed_precondition"}, 0},
     {"start_then_stop", {start, made, ready, stop, ends}, disabled, false, {"idle", "disabled"}, 0},
+    // what has just come to its end
+    {"enable_of_what_has_just_been_enabled", {enable, made, ready, enable}, idle, true, {"idle", "idle"}, 1},
+    {"disable_of_what_has_just_been_taken_back", {enable, made, dies, second, made, dies, second, made, dies, disable}, disabled, false, {"failed_precondition", "disabled"}, 0},
+    {"enable_of_what_has_just_been_taken_back", {enable, made, dies, second, made, dies, second, made, dies, enable, made, ready}, idle, true, {"failed_precondition", "idle"}, 1},
+    {"start_overtakes_what_is_being_taken_back", {enable, made, a_while, a_while, start, ends, made, ready}, idle, false, {"conflict", "idle"}, 1},
+    {"stop_of_what_has_just_stopped", {enable, made, ready, stop, ends, stop}, disabled, true, {"idle", "disabled", "disabled"}, 0},
+    {"start_of_what_has_just_finished", {enable, made, ready, ends, start, made, ready}, idle, true, {"idle", "idle"}, 1},
+    {"stop_of_what_has_just_finished", {enable, made, ready, ends, stop}, disabled, true, {"idle", "disabled"}, 0},
+    {"restart_of_what_has_just_died", {enable, made, ready, dies, restart, made, ready}, idle, true, {"idle", "idle"}, 1},
+    // its folder goes away
+    {"removed_while_starting", {enable, made, removed, ends}, disabled, false, {"not_found"}, 0},
+    {"removed_before_it_is_made", {enable, removed, not_made}, disabled, false, {"not_found"}, 0},
+    {"removed_during_a_trial_backoff", {enable, made, dies, removed}, disabled, false, {"not_found"}, 0},
+    {"removed_while_stopping", {enable, made, ready, stop, removed, ends}, disabled, false, {"idle", "disabled"}, 0},
+    {"removed_while_restarting", {enable, made, ready, restart, removed, ends}, disabled, false, {"idle", "not_found"}, 0},
+    {"removed_and_still_there_when_asked", {enable, made, removed, disable, ends}, disabled, false, {"not_found", "not_found"}, 0},
+    {"removed_and_gone_when_asked", {enable, made, removed, ends, start}, disabled, false, {"not_found", "not_found"}, 0},
 };
 // clang-format on
 INSTANTIATE_TEST_SUITE_P(Table, OvertakingTest, testing::ValuesIn(table),
