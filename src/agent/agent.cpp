@@ -4,6 +4,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "agent/supervisor/kept_modules.hpp"
 #include "base/json_folder.hpp"
 
 namespace starling::agent {
@@ -28,6 +29,18 @@ LinkTarget link_target(const AgentOptions& options, const Board& board) {
   target.registration["current_version"] = STARLING_VERSION;
   if (!options.labels.empty()) target.registration["labels"] = options.labels;
   return target;
+}
+
+// An agent that died after it had left the mark has left its modules, too: none may write what is erased.
+Result<void> finish_reset(const AgentOptions& options, const Clock& clock, Log& log) {
+  constexpr Milliseconds patience{30'000};
+  const Logger logger(log, "agent");
+  PosixDisk disk(options.state);
+  if (!options.modules.empty() && disk.read_file(factory_reset_mark, 1024)) {
+    auto ended = end_kept_modules(options.keeper_socket, options.state, clock, patience, logger);
+    if (!ended) logger.error("the reset goes on all the same", {{"why", ended.error().message}});
+  }
+  return finish_factory_reset(disk, options.modules, logger);
 }
 
 std::uint64_t random_seed() {
@@ -55,9 +68,7 @@ Result<std::unique_ptr<Agent>> Agent::load(const asio::any_io_executor& executor
   if (auto made = make_folders(options.state, 0700); !made) return fail(made);
   auto lock = FileLock::acquire(options.state / "agent.lock");
   if (!lock) return fail(lock);
-  PosixDisk disk(options.state);
-  if (auto reset = finish_factory_reset(disk, options.modules, Logger(log, "agent")); !reset)
-    return fail(reset);
+  if (auto reset = finish_reset(options, clock, log); !reset) return fail(reset);
   const auto files = read_json_folders(options.components);
   if (!files) return fail(files, "component files");
   auto catalog = protocol::catalog_of(*files);

@@ -18,8 +18,8 @@ namespace starling::agent {
 
 inline constexpr std::string_view factory_reset_mark = "factory_reset";
 
-// `modules` is the folder of modules, empty: there is none. Errors: those of Disk and find_modules. A module
-// that cannot be reset is logged: the device has to come back.
+// `modules` is the folder of modules, empty: there is none; none of them runs. Errors: those of Disk and
+// find_modules. A module that cannot be reset is logged: the device has to come back.
 Result<void> finish_factory_reset(Disk& disk, const std::filesystem::path& modules, Logger log);
 
 class FactoryResetRunner final : public ActionRunner {
