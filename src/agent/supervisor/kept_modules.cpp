@@ -1,8 +1,6 @@
 #include "agent/supervisor/kept_modules.hpp"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <csignal>
 #include <set>
@@ -95,7 +93,8 @@ Result<void> end_kept_modules(const std::filesystem::path& keeper_socket, const 
   const SteadyTime until = clock.steady() + patience;
   while (!ending.done() && clock.steady() < until)
     context.run_one_for(longest_turn);
-  asio::co_spawn(context, keeper.stop(), asio::detached);
+  TaskGroup ends(context.get_executor(), log);
+  ends.start("end of the keeper client", keeper.stop());
   context.run();
   if (ending.done()) return {};
   return fail(ErrorCode::timed_out, "modules of an agent before this one have not ended: " + ending.names());

@@ -469,10 +469,13 @@ void SupervisorCore::transitioned(Transition transition) {
     came_up_.insert(transition.module);
   }
   changed_ = files_behind_ = true;
+  const bool was_unsettled = unsettled_.erase(transition.module) > 0;
   if (!transition.settled) {
     unsettled_.insert(transition.module);
-  } else if (unsettled_.erase(transition.module) > 0) {
-    proved_ |= transition.enabled;
+  } else if (!transition.enabled) {
+    files_after_ = {};  // if it is started once more, it has not settled any longer, and its config.txt waits
+  } else {
+    proved_ |= was_unsettled;
   }
   journal_.add(std::move(transition));
 }

@@ -544,6 +544,23 @@ TEST_F(SupervisorCoreTest, AWishIsDurableBeforeItIsCarriedOut) {
   EXPECT_THAT(*file, HasSubstr(R"("running_modules":["a"])"));
 }
 
+TEST_F(SupervisorCoreTest, ConfigFollowsADisableHoweverSoonItIsStartedOnce) {
+  for (const char* name : {"up", "down"})
+    module(name, true);
+  start_agent();
+  up("up");
+  up("down");
+  command("down", ModuleCommand::stop);
+  exit("down", 0);
+  command("up", ModuleCommand::disable);
+  exit("up", 0);
+  command("up", ModuleCommand::start);
+  command("down", ModuleCommand::disable);
+  command("down", ModuleCommand::start);
+  EXPECT_FALSE(board.config["up"]);
+  EXPECT_TRUE(board.config.contains("down") && !board.config["down"]);
+}
+
 TEST_F(SupervisorCoreTest, NothingIsWrittenIntoWhatCannotBeAModule) {
   manifests.insert_or_assign("Not A Name", fail(ErrorCode::invalid_argument, "rename it"));
   start_agent();
