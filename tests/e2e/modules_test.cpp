@@ -121,6 +121,30 @@ TEST_F(FleetModules, SettingsWithWhichAModuleNoLongerRunsAreTakenBack) {
   });
 }
 
+TEST_F(FleetModules, SettingsAreTakenBackByAnAgentThatHasStartedSinceToo) {
+  SupervisedDevice& device = add("bear", "nursery");
+  device.write_module("picky",
+                      "exec = \"/bin/sh\"\nready_after = \"50ms\"\nuses = [\"audio.volume\"]\n"
+                      "args = [\"-c\", \"until [ -e broken ]; do sleep 0.05; done; exit 78\"]\n");
+  eventually("it to be seen", [&] { return device.ctl({"module", "show", "picky"}).status == 0; });
+  device.command("enable", "picky");
+  device.await_ready("picky");
+  const fs::path derived = device.state() / "config_override.json";
+  starling({"settings", "set", "audio.volume=35"});
+  eventually("them to be in force", [&] { return read_text(derived).find("35") != std::string::npos; });
+  ::kill(device.agent(), SIGKILL);
+  eventually("the next agent", [&] {
+    return device.log().find("agent starts again") != std::string::npos &&
+           device.ctl({"module", "list"}).status == 0;
+  });
+  write_text(device.modules() / "picky/broken", "");
+  eventually("them to be taken back", [&] { return read_text(derived).find("35") == std::string::npos; });
+  eventually("the hub to know why", [&] {
+    const std::string shown = hub.command({"device", "show", "bear"}).output;
+    return shown.find("module 'picky' does not run since they are in force") != std::string::npos;
+  });
+}
+
 TEST_F(FleetModules, WhatFailsAnywayTakesNoSettingsBack) {
   SupervisedDevice& device = add("bear", "nursery");
   const auto write = [&](const char* name, const char* script) {
