@@ -19,6 +19,7 @@
 #include "cli/module_commands.hpp"
 #include "cli/persona_commands.hpp"
 #include "cli/printable.hpp"
+#include "cli/release_commands.hpp"
 #include "cli/setting_value.hpp"
 #include "cli/settings_commands.hpp"
 
@@ -118,6 +119,7 @@ void add_commands(CommandTree& tree) {
   add_device_commands(tree);
   add_module_commands(tree);
   add_persona_commands(tree);
+  add_release_commands(tree);
   add_settings_commands(tree);
   add_group_commands(tree);
   add_component_commands(tree);
