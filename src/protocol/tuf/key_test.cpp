@@ -30,8 +30,8 @@ Key read(const JsonObject& json) {
 
 TEST(TufKey, VerifiesByItsScheme) {
   const TestKey own('k');
-  EXPECT_EQ(read(own.json()).scheme, Scheme::ed25519);
-  EXPECT_TRUE(read(own.json()).verifies("m", ed25519_sign(own.pair.private_key, "m").value()));
+  EXPECT_EQ(read(own.public_json()).scheme, Scheme::ed25519);
+  EXPECT_TRUE(read(own.public_json()).verifies("m", ed25519_sign(own.pair.private_key, "m").value()));
   for (const char* type : {"ecdsa", "ecdsa-sha2-nistp256"}) {
     const Key key = read(key_json(type, "ecdsa-sha2-nistp256", p256_pem));
     EXPECT_EQ(key.scheme, Scheme::ecdsa_p256) << key.problem;
@@ -41,10 +41,10 @@ TEST(TufKey, VerifiesByItsScheme) {
 }
 
 TEST(TufKey, KeepsUnknownFieldsInItsId) {
-  JsonObject json = TestKey('k').json();
+  JsonObject json = TestKey('k').public_json();
   json["x-owner"] = JsonObject{{"name", "somebody"}};
   EXPECT_EQ(read(json).scheme, Scheme::ed25519);
-  EXPECT_EQ(key_from_json(TestKey('k').id(), json).scheme, Scheme::unusable);
+  EXPECT_EQ(key_from_json(TestKey('k').id, json).scheme, Scheme::unusable);
 }
 
 TEST(TufKey, SaysWhyItIsUnusable) {
@@ -91,13 +91,13 @@ TEST(TufSignatures, CountDifferentKeysOfTheRole) {
   for (const Count& one : cases) {
     Keys keys;
     for (const TestKey& key : one.known)
-      keys.emplace(key.id(), read(key.json()));
+      keys.emplace(key.id, read(key.public_json()));
     Signers signers{.key_ids = {}, .threshold = one.threshold};
     for (const TestKey& key : one.named)
-      signers.key_ids.push_back(key.id());
+      signers.key_ids.push_back(key.id);
     std::vector<Signature> signatures;
     for (const TestKey& key : one.signed_by)
-      signatures.push_back({key.id(), ed25519_sign(key.pair.private_key, "message").value()});
+      signatures.push_back({key.id, ed25519_sign(key.pair.private_key, "message").value()});
     const auto checked = check_signatures("it", "message", signatures, keys, signers);
     EXPECT_EQ(checked.has_value(), one.enough) << one.name;
     if (!checked) {
@@ -111,14 +111,14 @@ TEST(TufSignatures, CountDifferentKeysOfTheRole) {
 
 TEST(TufSignatures, OneKeyUnderTwoIdsCountsOnce) {
   const TestKey a('a');
-  JsonObject again = a.json();
+  JsonObject again = a.public_json();
   again["x-name"] = "the same key in disguise";
   Keys keys;
-  keys.emplace(a.id(), read(a.json()));
+  keys.emplace(a.id, read(a.public_json()));
   keys.emplace(id_of(again), read(again));
   const std::string bytes = ed25519_sign(a.pair.private_key, "message").value();
-  const std::vector<Signature> signatures = {{a.id(), bytes}, {id_of(again), bytes}};
-  Signers signers{.key_ids = {a.id(), id_of(again)}, .threshold = 2};
+  const std::vector<Signature> signatures = {{a.id, bytes}, {id_of(again), bytes}};
+  Signers signers{.key_ids = {a.id, id_of(again)}, .threshold = 2};
   EXPECT_FALSE(check_signatures("it", "message", signatures, keys, signers));
   signers.threshold = 1;
   EXPECT_TRUE(check_signatures("it", "message", signatures, keys, signers));
@@ -127,12 +127,12 @@ TEST(TufSignatures, OneKeyUnderTwoIdsCountsOnce) {
 TEST(TufSignatures, ErrorsSayWhatIsWrong) {
   const TestKey a('a');
   Keys keys;
-  keys.emplace(a.id(), read(a.json()));
+  keys.emplace(a.id, read(a.public_json()));
   keys.emplace("f00", Key{.scheme = Scheme::unusable, .bytes = {}, .problem = "its PEM is torn"});
-  const Signers signers{.key_ids = {a.id(), "f00"}, .threshold = 2};
-  const auto checked = check_signatures("root.json", "message", {{a.id(), "x"}, {"f00", ""}}, keys, signers);
+  const Signers signers{.key_ids = {a.id, "f00"}, .threshold = 2};
+  const auto checked = check_signatures("root.json", "message", {{a.id, "x"}, {"f00", ""}}, keys, signers);
   EXPECT_EQ(checked.error().message, "root.json has 0 of the 2 signatures that it needs; that of key " +
-                                         a.id().substr(0, 12) +
+                                         a.id.substr(0, 12) +
                                          "... does not count: it does not match; that of key f00 does not "
                                          "count: its PEM is torn");
 }

@@ -18,7 +18,7 @@ TEST(TufMetadata, ReadsEveryKind) {
   EXPECT_TRUE(root.consistent_snapshot);
   EXPECT_EQ(root.version, 1);
   EXPECT_EQ(root.keys.size(), 4u);
-  EXPECT_EQ(root.timestamp.key_ids, std::vector{TestKey('t').id()});
+  EXPECT_EQ(root.timestamp.key_ids, std::vector{TestKey('t').id});
   EXPECT_EQ(root.expires, std::chrono::sys_days(std::chrono::year(2030) / 1 / 1));
   EXPECT_EQ(root.signatures.size(), 1u);
 
