@@ -81,6 +81,7 @@ class TestHandler final : public http::Handler {
       co_await timer.async_wait(asio::use_awaitable);
     }
     if (request.path == "/events") response.stream = on_stream;
+    if (request.path == "/file" && on_file) co_return on_file(request);
     co_return response;
   }
   std::variant<http::Response, std::unique_ptr<ws::Session>> upgrade(const http::Request& request) override {
@@ -92,6 +93,12 @@ class TestHandler final : public http::Handler {
     return std::make_unique<EchoSession>(request.path == "/binary", std::exchange(ended, nullptr));
   }
 
+  Reception receive(const http::Request& request) override {
+    return on_body ? on_body(request) : Reception();
+  }
+
+  std::function<http::Response(const http::Request&)> on_file;
+  std::function<Reception(const http::Request&)> on_body;
   std::function<void(std::shared_ptr<http::EventStream>)> on_stream;
   std::function<std::unique_ptr<ws::Session>()> make_session;
   std::shared_ptr<std::promise<ws::CloseCode>> ended;  // for the next session

@@ -1,7 +1,9 @@
 #include "base/http/connection.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -20,6 +22,7 @@ constexpr int max_reads_in_turn = 8;
 constexpr std::size_t kept_output_bytes = 16u << 10;
 constexpr std::size_t head_read_bytes = 2u << 10;
 constexpr std::size_t body_read_bytes = 16u << 10;
+constexpr std::size_t file_read_bytes = 64u << 10;
 
 }  // namespace
 
@@ -28,7 +31,8 @@ Connection::Connection(ServerContext& server, net::SocketStream stream, std::str
       stream_(std::move(stream)),
       address_(std::move(address)),
       parser_({.max_header_bytes = server.options.max_header_bytes,
-               .max_body_bytes = server.options.max_body_bytes}) {
+               .max_body_bytes = std::max<std::uint64_t>(server.options.max_body_bytes,
+                                                         server.options.max_streamed_bytes)}) {
   ++server_.count.open;
 }
 
@@ -120,14 +124,16 @@ Connection::Step Connection::parse() {
   const bool in_body = parser_.head_done();
   const auto taken = parser_.feed(received_.unread());
   if (!taken) {
-    refusal_ = taken.error();
+    refusal_ = refusal_response(taken.error());
     return Step::refused;
   }
   received_.drop(*taken);
+  if (!in_body && parser_.has_body() && !begin_body()) return Step::refused;
+  if (!take_body()) return Step::refused;
   if (parser_.complete()) return Step::ready;
   if (received_.unread().size() >
       server_.options.max_header_bytes) {  // the parser waits for the end of a line
-    refusal_ = {400, "a chunk's header or the trailer is too large"};
+    refusal_ = refusal_response({400, "a chunk's header or the trailer is too large"});
     return Step::refused;
   }
   if (!parser_.head_done()) {
@@ -137,6 +143,38 @@ Connection::Step Connection::parse() {
     if (parser_.expects_continue()) out_ += "HTTP/1.1 100 Continue\r\n\r\n";
   }
   return Step::ended;
+}
+
+// Whether the body is wanted. If not, refusal_ says why.
+bool Connection::begin_body() {
+  Request& request = parser_.request();
+  request.peer_address = address_;
+  request.tls = stream_.tls();
+  Handler::Reception reception = server_.handler.receive(request);
+  if (auto* refusal = std::get_if<Response>(&reception)) {
+    refusal_ = std::move(*refusal);
+    return false;
+  }
+  if (auto* sink = std::get_if<std::shared_ptr<BodySink>>(&reception)) request.sink = std::move(*sink);
+  return true;
+}
+
+// What has come of the body, to where it belongs.
+bool Connection::take_body() {
+  Request& request = parser_.request();
+  if (!request.sink) {
+    const std::size_t most = server_.options.max_body_bytes;
+    if (!parser_.has_body() || parser_.body_bytes() <= most) return true;
+    refusal_ =
+        refusal_response({413, fmt::format("the body is larger than the {} bytes that are taken", most)});
+    return false;
+  }
+  if (request.body.empty()) return true;
+  const Result<void> written = request.sink->write(request.body);
+  request.body.clear();
+  enter(Phase::body, server_.options.body_timeout);  // anew with all progress
+  if (!written) refusal_ = problem_response(written.error());
+  return written.has_value();
 }
 
 asio::awaitable<Connection::Step> Connection::receive() {
@@ -159,7 +197,7 @@ asio::awaitable<Connection::Step> Connection::receive() {
     const bool ready = co_await wait(Wait::wait_read);
     if (!ready) {
       if (!expired_ || phase_ == Phase::idle || server_.stopping) co_return Step::ended;
-      refusal_ = timeout_refusal();
+      refusal_ = refusal_response(timeout_refusal());
       co_return Step::refused;
     }
     may_read_ = true;
@@ -263,9 +301,32 @@ asio::awaitable<bool> Connection::write_response(const Response& response) {
     const bool written = co_await write_out();
     if (!written) co_return false;
   }
+  if (response.file && parser_.request().method != Method::head) {
+    const bool written = co_await write_file(*response.file);
+    if (!written) co_return false;
+  }
   if (out_.capacity() > kept_output_bytes) out_ = {};
   if (!keep_alive_) co_await linger();
   co_return keep_alive_;
+}
+
+// A file that ends early leaves the client with less than was announced, which it sees by the closed
+// connection.
+asio::awaitable<bool> Connection::write_file(const FileBody& body) {
+  std::uint64_t sent = 0;
+  while (sent < body.length) {
+    out_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(file_read_bytes, body.length - sent)));
+    const ssize_t got =
+        ::pread(body.file.number(), out_.data(), out_.size(), static_cast<off_t>(body.offset + sent));
+    if (got <= 0) co_return false;
+    out_.resize(static_cast<std::size_t>(got));
+    sent += static_cast<std::uint64_t>(got);
+    const bool written = co_await write_out();
+    if (!written || server_.stopping) co_return false;
+    // A client that reads as fast as the disk must not keep out the others.
+    co_await asio::post(server_.loop.io(), asio::use_awaitable);
+  }
+  co_return true;
 }
 
 asio::awaitable<bool> Connection::write_out() {
@@ -288,9 +349,9 @@ asio::awaitable<bool> Connection::write_out() {
 asio::awaitable<void> Connection::refuse() {
   ++server_.count.bad_requests;
   server_.log.debug("a request was refused",
-                    {{"peer", address_}, {"status", refusal_.status}, {"why", refusal_.detail}});
+                    {{"peer", address_}, {"status", refusal_.status}, {"why", refusal_.body}});
   expired_ = false;
-  append_response(out_, refusal_response(refusal_), {.keep_alive = false});
+  append_response(out_, refusal_, {.keep_alive = false});
   const bool written = co_await write_out();
   if (written) co_await linger();
 }

@@ -64,6 +64,8 @@ class Connection final
   asio::awaitable<Step> shake_hands();
   asio::awaitable<Step> read_request();
   Step parse();
+  bool begin_body();
+  bool take_body();
   asio::awaitable<Step> receive();
   asio::awaitable<bool> wait(Wait what);
   asio::awaitable<bool> answer();
@@ -72,6 +74,7 @@ class Connection final
   asio::awaitable<bool> open_websocket(std::unique_ptr<ws::Session> session);
   asio::awaitable<bool> open_stream(Response response);
   asio::awaitable<bool> write_response(const Response& response);
+  asio::awaitable<bool> write_file(const FileBody& body);
   asio::awaitable<bool> write_out();
   asio::awaitable<void> refuse();
   asio::awaitable<void> linger();
@@ -84,7 +87,7 @@ class Connection final
   net::ReadBuffer received_;
   std::string out_;
   RequestParser parser_;
-  Refusal refusal_;
+  Response refusal_;
   SteadyTime deadline_ = SteadyTime::max();
   int reads_in_turn_ = 0;  // without a wait between them
   Phase phase_ = Phase::idle;

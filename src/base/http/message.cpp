@@ -36,6 +36,7 @@ std::string_view title_of(int status) {
     case 405: return "Method not allowed";
     case 409: return "Conflict";
     case 413: return "Too large";
+    case 416: return "No such range";
     case 422: return "Invalid";
     case 429: return "Too many requests";
     case 503: return "Not available";

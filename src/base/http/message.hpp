@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/file_descriptor.hpp"
 #include "base/json.hpp"
 #include "base/result.hpp"
 
@@ -47,6 +48,14 @@ class Query {
   std::vector<std::pair<std::string, std::string>> entries_;
 };
 
+// Takes a request's body part by part, where it may be too large for memory.
+class BodySink {
+ public:
+  virtual ~BodySink() = default;
+  // Errors: whatever the client shall be told; the connection is closed with it.
+  virtual Result<void> write(std::string_view part) = 0;
+};
+
 struct Request {
   Method method = Method::get;
   std::string target;  // as sent
@@ -54,7 +63,8 @@ struct Request {
   Query query;
   Headers headers;
   std::string body;
-  std::string peer_address;  // without port
+  std::shared_ptr<BodySink> sink;  // has taken the body, if the handler gave one; then `body` is empty
+  std::string peer_address;        // without port
   bool tls = false;
 };
 
@@ -74,6 +84,13 @@ class EventStream {
   virtual void on_drained(std::function<void()> call) = 0;
 };
 
+// Part of a file that is sent instead of a body that is in memory.
+struct FileBody {
+  FileDescriptor file;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
@@ -81,6 +98,7 @@ struct Response {
   Headers headers;
   // If set, the response is text/event-stream and this is called once with the open stream (body is unused).
   std::function<void(std::shared_ptr<EventStream>)> stream = {};
+  std::shared_ptr<const FileBody> file = {};  // if set, `body` is unused
 };
 
 Response json_response(const Json& body, int status = 200);

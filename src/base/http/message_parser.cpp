@@ -231,6 +231,12 @@ bool RequestParser::http_1_0() const {
 bool RequestParser::expects_continue() const {
   return impl_->parser->expects_continue && head_done() && !complete() && impl_->request.body.empty();
 }
+bool RequestParser::has_body() const {
+  return head_done() && (impl_->parser->chunked() || impl_->parser->content_length().value_or(0) > 0);
+}
+std::uint64_t RequestParser::body_bytes() const {
+  return impl_->parser->content_length().value_or(impl_->request.body.size());
+}
 Request& RequestParser::request() {
   return impl_->request;
 }
@@ -286,14 +292,15 @@ void append_response(std::string& out, const Response& response, const ResponseF
   const bool bodiless = response.status == 204 || response.status == 304 || response.status < 200;
   if (!bodiless) {
     if (!response.content_type.empty()) append_field(out, "Content-Type", response.content_type);
-    fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", response.body.size());
+    const std::uint64_t length = response.file ? response.file->length : response.body.size();
+    fmt::format_to(std::back_inserter(out), "Content-Length: {}\r\n", length);
   }
   for (const auto& [name, value] : response.headers)
     append_field(out, name, value);
   if (!framing.keep_alive && response.status >= 200) out += "Connection: close\r\n";
   if (framing.keep_alive && framing.http_1_0) out += "Connection: keep-alive\r\n";
   out += "\r\n";
-  if (!bodiless && !framing.head_request) out += response.body;
+  if (!bodiless && !framing.head_request && !response.file) out += response.body;
 }
 
 void append_stream_head(std::string& out, const Response& response, bool chunked) {

@@ -14,7 +14,7 @@ namespace starling::http {
 
 struct MessageLimits {
   std::size_t max_header_bytes;
-  std::size_t max_body_bytes;
+  std::uint64_t max_body_bytes;
 };
 
 // Why a message is not taken, as the status that answers a request and a sentence.
@@ -39,9 +39,12 @@ class RequestParser {
   bool keep_alive() const;  // valid once head_done()
   bool http_1_0() const;
   bool expects_continue() const;  // and its body is still to come
+  bool has_body() const;          // or will have one
+  // What the header announces; without that, what has come so far and is still in the request.
+  std::uint64_t body_bytes() const;
 
-  Request& request();
-  void reset();  // for the next message
+  Request& request();  // the body grows with what is fed and may be taken out in between
+  void reset();        // for the next message
 
  private:
   struct Impl;
@@ -68,8 +71,8 @@ class ResponseParser {
   std::unique_ptr<Impl> impl_;
 };
 
-// The head of a response and, unless it goes as chunks or to a HEAD request, its body. Bytes that would break
-// out of a header line are left out.
+// The head of a response and, unless it is a file's or goes to a HEAD request, its body. Bytes that would
+// break out of a header line are left out.
 struct ResponseFraming {
   bool keep_alive = true;
   bool http_1_0 = false;

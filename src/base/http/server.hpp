@@ -24,6 +24,10 @@ class Handler {
   virtual ~Handler() = default;
   // Must not throw. The request lives until the coroutine has ended.
   virtual boost::asio::awaitable<Response> serve(const Request& request) = 0;
+  // Asked as soon as the header of a request with a body has come: what takes the body part by part, or why
+  // the request is refused; monostate keeps the body in memory.
+  using Reception = std::variant<std::monostate, std::shared_ptr<BodySink>, Response>;
+  virtual Reception receive(const Request&) { return {}; }
   // A request with Upgrade: websocket. The session is served, or the response sent instead.
   virtual std::variant<Response, std::unique_ptr<ws::Session>> upgrade(const Request& request) = 0;
 };
@@ -37,10 +41,11 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;  // 0: any free one, see Server::port()
   std::optional<TlsIdentity> tls;
-  std::size_t max_body_bytes = 1u << 20;     // more: 413 and the connection is closed
-  std::size_t max_header_bytes = 16u << 10;  // more: 431
-  std::size_t max_connections = 60'000;      // more: accepted and closed at once
-  Milliseconds header_timeout{10'000};       // from the first byte of a request to the end of its headers
+  std::size_t max_body_bytes = 1u << 20;  // in memory; more: 413 and the connection is closed
+  std::uint64_t max_streamed_bytes = std::uint64_t{8} << 30;  // for a BodySink
+  std::size_t max_header_bytes = 16u << 10;                   // more: 431
+  std::size_t max_connections = 60'000;                       // more: accepted and closed at once
+  Milliseconds header_timeout{10'000};  // from the first byte of a request to the end of its headers
   Milliseconds body_timeout{30'000};
   Milliseconds idle_timeout{75'000};  // between requests
   ws::Limits ws;
