@@ -75,6 +75,9 @@ void add_options(CLI::App& app, Arguments& arguments) {
                "Serve in clear beyond loopback, for a TLS proxy in front of the hub");
   app.add_option("--components", settings.components, "A further folder of component files")
       ->check(CLI::ExistingDirectory);
+  app.add_flag(
+      "--online-targets", settings.online_targets,
+      "Sign releases with a key on this hub, instead of drafts that operators sign; for trying things out");
   app.add_option("--rate-limit", arguments.rate_limit, "Requests a second for each API key; 0: no limit")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();

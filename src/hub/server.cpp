@@ -18,6 +18,7 @@
 #include "hub/api/log_access.hpp"
 #include "hub/first_start.hpp"
 #include "hub/io_executor.hpp"
+#include "hub/releases/repositories.hpp"
 #include "hub/store/sqlite/sqlite_store.hpp"
 
 namespace starling::hub {
@@ -55,6 +56,7 @@ struct Server::Running {
   asio::signal_set signals;
   std::unique_ptr<Store> store;
   std::unique_ptr<Hub> hub;
+  std::unique_ptr<Repositories> repositories;
   std::unique_ptr<Api> api;
   std::unique_ptr<http::Server> http;
   std::unique_ptr<TaskGroup> tasks;
@@ -98,7 +100,13 @@ Result<void> Server::Running::open_store() {
   hub->changes().add_fleet(std::string(default_fleet));
   Api::Options api_options = settings.api;
   api_options.listens_on_loopback = net::is_loopback(settings.host);
-  api = std::make_unique<Api>(context.get_executor(), *hub, executor, clock, Logger(log, "api"), api_options);
+  repositories = std::make_unique<Repositories>(settings.data, settings.online_targets, executor, clock,
+                                                Logger(log, "releases"));
+  if (auto begun = repositories->open(hub->changes().fleets()); !begun) {
+    return begun;
+  }
+  api = std::make_unique<Api>(context.get_executor(), *hub, executor, clock, Logger(log, "api"), api_options,
+                              repositories.get());
   tasks = std::make_unique<TaskGroup>(context.get_executor(), logger);
   return {};
 }
@@ -200,6 +208,7 @@ asio::awaitable<void> Server::Running::tick() {
     co_await std::move(second);
     hub->tick();
     api->tick();
+    repositories->tick();
   }
 }
 

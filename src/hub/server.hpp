@@ -25,7 +25,8 @@ struct ServerSettings {
   std::string bootstrap_admin_key;   // may be empty
   Api::Options api;
   Sessions::Options sessions;
-  bool handle_signals = true;  // SIGTERM and SIGINT stop it
+  bool online_targets = false;  // this hub signs releases by itself
+  bool handle_signals = true;   // SIGTERM and SIGINT stop it
 };
 
 class Server {

@@ -20,9 +20,11 @@
 #include "hub/api/modules.hpp"
 #include "hub/api/personas.hpp"
 #include "hub/api/registration.hpp"
+#include "hub/api/releases.hpp"
 #include "hub/api/settings.hpp"
 #include "hub/api/stream.hpp"
 #include "hub/api/system.hpp"
+#include "hub/api/tuf_files.hpp"
 #include "protocol/messages.hpp"
 
 namespace starling::hub {
@@ -65,12 +67,12 @@ http::Response failure(const Error& error) {
 }  // namespace
 
 struct Api::Parts {
-  Parts(Api& api, asio::any_io_executor executor, Executor& hub_executor)
+  Parts(Api& api, asio::any_io_executor executor, Executor& hub_executor, Repositories* repositories)
       : log(api.hub_.changes(), std::move(executor)),
         writer(log, api.clock_),
         description(api.hub_),
         standings(api.hub_, description),
-        services{api.hub_, log, writer, description, standings, api.clock_, api.logger_},
+        services{api.hub_, log, writer, description, standings, api.clock_, api.logger_, repositories},
         stream(services, hub_executor, {}),
         system(services, stream) {
     registration.add_to(router);
@@ -86,6 +88,8 @@ struct Api::Parts {
     module_logs.add_to(router);
     keys.add_to(router);
     fleets.add_to(router);
+    releases.add_to(router);
+    tuf_files.add_to(router);
     stream.add_to(router);
     system.add_to(router);
     add_link_routes();
@@ -122,10 +126,12 @@ struct Api::Parts {
   ModuleLogs module_logs{services};
   Keys keys{services};
   Fleets fleets{services};
+  Releases releases{services};
+  TufFiles tuf_files{services};
 };
 
 Api::Api(asio::any_io_executor executor, Hub& hub, Executor& hub_executor, const Clock& clock, Logger logger,
-         Options options)
+         Options options, Repositories* repositories)
     : executor_(executor),
       hub_(hub),
       clock_(clock),
@@ -135,7 +141,7 @@ Api::Api(asio::any_io_executor executor, Hub& hub, Executor& hub_executor, const
       key_limit_(clock, options.per_key),
       device_limit_(clock, options.per_device),
       failure_limit_(clock, options.failures_per_address),
-      parts_(std::make_unique<Parts>(*this, executor, hub_executor)) {}
+      parts_(std::make_unique<Parts>(*this, executor, hub_executor, repositories)) {}
 
 Api::~Api() = default;
 
@@ -163,6 +169,19 @@ void Api::stop() {
   set_ready(false);
   parts_->stream.stop();
   parts_->module_logs.stop();
+}
+
+// The request is admitted here, before its body has come, and again when it is served: whose key was revoked
+// meanwhile does not get through.
+http::Handler::Reception Api::receive(const http::Request& request) {
+  auto found = parts_->router.find(request.method, request.target);
+  auto* match = std::get_if<Router::Match>(&found);
+  if (match == nullptr || !match->route->sink) return {};
+  const auto admitted = admit(request, *match->route, std::move(match->path));
+  if (const auto* refusal = std::get_if<http::Response>(&admitted)) return *refusal;
+  auto sink = match->route->sink(std::get<Call>(admitted));
+  if (!sink) return failure(sink.error());
+  return std::move(*sink);
 }
 
 asio::awaitable<http::Response> Api::serve(const http::Request& request) {

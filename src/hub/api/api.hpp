@@ -15,6 +15,8 @@
 
 namespace starling::hub {
 
+class Repositories;
+
 class Api : public http::Handler {
  public:
   struct Options {
@@ -25,11 +27,13 @@ class Api : public http::Handler {
     bool listens_on_loopback = false;  // and nowhere else
   };
 
+  // `repositories`: nullptr if this hub keeps no releases.
   Api(asio::any_io_executor executor, Hub& hub, Executor& hub_executor, const Clock& clock, Logger logger,
-      Options options);
+      Options options, Repositories* repositories = nullptr);
   ~Api() override;
 
   asio::awaitable<http::Response> serve(const http::Request& request) override;
+  Reception receive(const http::Request& request) override;
   std::variant<http::Response, std::unique_ptr<ws::Session>> upgrade(const http::Request& request) override;
 
   const Router& router() const;

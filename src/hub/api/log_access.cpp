@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/async_result.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <memory>
+
+#include "hub/api/completion.hpp"
 
 namespace starling::hub {
 
@@ -15,19 +16,6 @@ namespace {
 
 constexpr std::size_t kept_changes = 4096;
 constexpr std::size_t replay_page = 500;
-
-// Awaits what answers through a callback. `begin` gets the callback; it is called once, on the hub's thread.
-// The operation is named before it is awaited: GCC 12 destroys twice what is made in the same expression.
-template <typename T, typename Begin>
-asio::awaitable<T> completion_of(Begin begin) {
-  auto initiate = [&begin](auto handler) {
-    auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-    begin([shared](T outcome) { std::move (*shared)(std::move(outcome)); });
-  };
-  auto operation =
-      asio::async_initiate<const asio::use_awaitable_t<>, void(T)>(initiate, asio::use_awaitable);
-  co_return co_await std::move(operation);
-}
 
 }  // namespace
 

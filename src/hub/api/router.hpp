@@ -31,6 +31,8 @@ struct Route {
   std::variant<ImmediateHandler, WaitingHandler> handler;
   bool of_fleet = true;   // works on one fleet
   bool of_state = false;  // reads a fleet's state: knows min_revision and answers the revision
+  // If set, takes the request's body part by part, which may be larger than memory.
+  std::function<Result<std::shared_ptr<http::BodySink>>(const Call&)> sink = {};
 };
 
 class Router {

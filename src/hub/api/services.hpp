@@ -16,6 +16,8 @@
 
 namespace starling::hub {
 
+class Repositories;
+
 struct Services {
   Hub& hub;
   LogAccess& log;
@@ -24,6 +26,7 @@ struct Services {
   Standings& standings;
   const Clock& clock;
   Logger logger;
+  Repositories* repositories;  // nullptr: this hub keeps no releases
 
   std::int64_t now_ms() const { return clock.wall().time_since_epoch().count(); }
 };

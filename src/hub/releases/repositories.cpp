@@ -1,0 +1,139 @@
+#include "hub/releases/repositories.hpp"
+
+#include <utility>
+
+#include "base/files.hpp"
+
+namespace starling::hub {
+
+namespace {
+
+constexpr std::chrono::hours look_every{1};
+constexpr std::chrono::hours alert_every{24};
+
+}  // namespace
+
+Repositories::Repositories(std::filesystem::path data, bool online_targets, Executor& executor,
+                           const Clock& clock, Logger logger)
+    : data_(std::move(data)),
+      online_targets_(online_targets),
+      executor_(executor),
+      clock_(clock),
+      logger_(logger) {}
+
+Repositories::~Repositories() {
+  {
+    const std::lock_guard guard(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (worker_.joinable()) worker_.join();
+}
+
+Result<void> Repositories::open(const std::vector<std::string>& fleets) {
+  if (online_targets_) {
+    logger_.warning(
+        "--online-targets: this hub signs releases by itself, so whoever breaks into it can publish one; "
+        "keep "
+        "the key for targets elsewhere when that matters");
+  }
+  for (const std::string& fleet : fleets) {
+    std::error_code ignored;
+    if (!std::filesystem::is_directory(folder(fleet), ignored)) continue;
+    std::filesystem::remove_all(folder(fleet) / "uploads", ignored);
+    const auto opened = repository(fleet);
+    if (!opened) return fail(opened, "the releases of fleet " + fleet);
+    // The hub may have been off for longer than its signatures hold.
+    if (const auto renewed = (*opened)->renew(clock_.wall()); !renewed) {
+      logger_.error("the releases' metadata could not be signed anew",
+                    {{"fleet", fleet}, {"why", renewed.error().message}});
+    }
+    views_[fleet] = (*opened)->view();
+  }
+  next_look_ = clock_.steady() + look_every;
+  next_alert_ = clock_.steady();
+  worker_ = std::thread([this] { run(); });
+  return {};
+}
+
+SharedView Repositories::view(std::string_view fleet) const {
+  const auto found = views_.find(fleet);
+  return found == views_.end() ? nullptr : found->second;
+}
+
+Result<std::filesystem::path> Repositories::uploads(std::string_view fleet) const {
+  std::filesystem::path path = folder(fleet) / "uploads";
+  if (auto made = make_folders(path, 0700); !made) return fail(made);
+  return path;
+}
+
+void Repositories::perform(std::string fleet, Work work, Done done) {
+  {
+    const std::lock_guard guard(mutex_);
+    jobs_.push_back({std::move(fleet), std::move(work), std::move(done)});
+  }
+  changed_.notify_all();
+}
+
+Result<Repository*> Repositories::repository(const std::string& fleet) {
+  if (const auto found = repositories_.find(fleet); found != repositories_.end()) return &found->second;
+  auto opened = Repository::open(folder(fleet), {.online_targets = online_targets_, .write = {}});
+  if (!opened) return fail(opened);
+  return &repositories_.emplace(fleet, std::move(*opened)).first->second;
+}
+
+Result<void> Repositories::carry_out(const Job& job, SharedView& view) {
+  const auto opened = repository(job.fleet);
+  if (!opened) return fail(opened);
+  auto outcome = job.work(**opened);
+  view = (*opened)->view();
+  return outcome;
+}
+
+void Repositories::run() {
+  for (;;) {
+    std::unique_lock guard(mutex_);
+    changed_.wait(guard, [this] { return stopping_ || !jobs_.empty(); });
+    if (jobs_.empty()) return;
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    guard.unlock();
+    SharedView view;
+    Result<void> outcome = carry_out(job, view);
+    executor_.post([this, fleet = std::move(job.fleet), view = std::move(view), outcome = std::move(outcome),
+                    done = std::move(job.done)]() mutable {
+      if (view) views_[fleet] = std::move(view);
+      done(std::move(outcome));
+    });
+  }
+}
+
+void Repositories::renew(const std::string& fleet) {
+  const auto work = [now = clock_.wall()](Repository& repository) { return repository.renew(now); };
+  perform(fleet, work, [logger = logger_, fleet](const Result<void>& renewed) {
+    if (renewed) return;
+    logger.error("the releases' metadata could not be signed anew",
+                 {{"fleet", fleet}, {"why", renewed.error().message}});
+  });
+}
+
+void Repositories::say_alerts(const std::string& fleet, const RepositoryView& view) const {
+  for (const std::string& alert : view.alerts(clock_.wall()))
+    logger_.warning(alert, {{"fleet", fleet}});
+}
+
+void Repositories::tick() {
+  const SteadyTime now = clock_.steady();
+  if (now >= next_look_) {
+    next_look_ = now + look_every;
+    for (const auto& [fleet, view] : views_)
+      renew(fleet);
+  }
+  if (now >= next_alert_) {
+    next_alert_ = now + alert_every;
+    for (const auto& [fleet, view] : views_)
+      say_alerts(fleet, *view);
+  }
+}
+
+}  // namespace starling::hub

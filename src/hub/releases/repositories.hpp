@@ -1,0 +1,79 @@
+// Purpose: the releases of all fleets: what is published, as anybody may read it at any time, and one worker
+// for what blocks. Signs anew what will expire.
+// Owner: Server. Thread: the hub's; the repositories belong to the worker, and completions come back through
+// the Executor. Lifetime: the Executor and Clock outlive it; stop() before the io_context ends.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "hub/executor.hpp"
+#include "hub/releases/repository.hpp"
+
+namespace starling::hub {
+
+class Repositories {
+ public:
+  Repositories(std::filesystem::path data, bool online_targets, Executor& executor, const Clock& clock,
+               Logger logger);
+  ~Repositories();
+
+  // At a start: the repositories of these fleets that exist, with signatures that hold. Blocks. Errors:
+  // those of Repository::open.
+  Result<void> open(const std::vector<std::string>& fleets);
+
+  // nullptr: the fleet has none yet.
+  SharedView view(std::string_view fleet) const;
+  bool online_targets() const { return online_targets_; }
+  std::filesystem::path folder(std::string_view fleet) const { return data_ / "releases" / fleet; }
+  // Where uploads of a fleet go; its repository is made if there is none. Errors: those of base/files.
+  Result<std::filesystem::path> uploads(std::string_view fleet) const;
+
+  // `work` on the worker, on the fleet's repository, which is made if there is none; then `done` on the hub's
+  // thread, when view() shows what came of it. Called exactly once, unless the hub has ended.
+  using Work = std::function<Result<void>(Repository& repository)>;
+  using Done = std::function<void(Result<void>)>;
+  void perform(std::string fleet, Work work, Done done);
+
+  void tick();  // every second
+
+ private:
+  struct Job {
+    std::string fleet;
+    Work work;
+    Done done;
+  };
+  void run();
+  Result<Repository*> repository(const std::string& fleet);
+  Result<void> carry_out(const Job& job, SharedView& view);
+  void renew(const std::string& fleet);
+  void say_alerts(const std::string& fleet, const RepositoryView& view) const;
+
+  const std::filesystem::path data_;
+  const bool online_targets_;
+  Executor& executor_;
+  const Clock& clock_;
+  Logger logger_;
+  std::map<std::string, SharedView, std::less<>> views_;
+  SteadyTime next_look_{};
+  SteadyTime next_alert_{};
+
+  std::map<std::string, Repository, std::less<>> repositories_;  // the worker's, once it runs
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+  bool stopping_ = false;
+  std::thread worker_;
+};
+
+}  // namespace starling::hub

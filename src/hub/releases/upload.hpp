@@ -1,0 +1,46 @@
+// Purpose: a tar on its way from an operator to the hub's disk: bounded, and hashed while it comes.
+// Owner: the request. Thread: the hub's, whose page cache takes the parts; keep() blocks and is for the
+// worker. Lifetime: the request's; what is not kept is removed.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/crypto.hpp"
+#include "base/http/message.hpp"
+
+namespace starling::hub {
+
+class Upload final : public http::BodySink {
+ public:
+  static constexpr std::uint64_t max_bytes = std::uint64_t{1} << 30;
+
+  // `sha256`: of the whole, hexadecimal. `announced`: how much will come, 0 if nobody says. Errors:
+  // invalid_argument, too_large, failed_precondition (the disk has no room for it), io.
+  static Result<std::shared_ptr<Upload>> begin(std::filesystem::path folder, std::string sha256,
+                                               std::uint64_t announced);
+  ~Upload() override;
+
+  Result<void> write(std::string_view part) override;
+  // Whether all of it has come, as announced. Errors: invalid_argument.
+  Result<void> finish();
+  // Syncs it and gives it its name. Errors: io.
+  Result<void> keep(const std::filesystem::path& as) const;
+
+  std::uint64_t length() const { return length_; }
+  const std::string& sha256() const { return sha256_; }
+
+ private:
+  Upload(std::filesystem::path path, std::string sha256, FileDescriptor file)
+      : path_(std::move(path)), sha256_(std::move(sha256)), file_(std::move(file)) {}
+
+  std::filesystem::path path_;
+  std::string sha256_;
+  FileDescriptor file_;
+  Hasher hasher_{HashAlgorithm::sha256};
+  std::uint64_t length_ = 0;
+};
+
+}  // namespace starling::hub
