@@ -17,22 +17,6 @@ constexpr std::chrono::hours urgent_deadline{24};
 constexpr WallTime earliest = std::chrono::sys_days(std::chrono::year(2000) / 1 / 1);
 constexpr WallTime latest = std::chrono::sys_days(std::chrono::year(9999) / 12 / 31);
 
-// "02:00", and no other form.
-std::optional<std::chrono::minutes> time_of_day(std::string_view text) {
-  constexpr std::string_view form = "dd:dd";
-  if (text.size() != form.size() || text[2] != ':') return {};
-  int digits[4] = {};
-  for (std::size_t i = 0, n = 0; i < form.size(); ++i) {
-    if (form[i] != 'd') continue;
-    if (text[i] < '0' || text[i] > '9') return {};
-    digits[n++] = text[i] - '0';
-  }
-  const int hour = digits[0] * 10 + digits[1];
-  const int minute = digits[2] * 10 + digits[3];
-  if (hour > 23 || minute > 59) return {};
-  return std::chrono::hours(hour) + std::chrono::minutes(minute);
-}
-
 TimingPolicy::Type read_type(FieldReader& reader) {
   const std::string type = reader.text("type", 32);
   if (type == "urgent") return TimingPolicy::Type::urgent;
@@ -43,7 +27,7 @@ TimingPolicy::Type read_type(FieldReader& reader) {
 std::optional<std::chrono::minutes> read_at(FieldReader& reader) {
   const std::string text = reader.optional_text("at", 16);
   if (text.empty()) return {};
-  const auto at = time_of_day(text);
+  const auto at = parse_time_of_day(text);
   if (!at) reader.refuse("at", "must be a time of day like 02:00");
   return at;
 }
@@ -59,6 +43,25 @@ std::optional<WallTime> read_not_before(FieldReader& reader) {
 }
 
 }  // namespace
+
+std::optional<std::chrono::minutes> parse_time_of_day(std::string_view text) {
+  constexpr std::string_view form = "dd:dd";
+  if (text.size() != form.size() || text[2] != ':') return {};
+  int digits[4] = {};
+  for (std::size_t i = 0, n = 0; i < form.size(); ++i) {
+    if (form[i] != 'd') continue;
+    if (text[i] < '0' || text[i] > '9') return {};
+    digits[n++] = text[i] - '0';
+  }
+  const int hour = digits[0] * 10 + digits[1];
+  const int minute = digits[2] * 10 + digits[3];
+  if (hour > 23 || minute > 59) return {};
+  return std::chrono::hours(hour) + std::chrono::minutes(minute);
+}
+
+std::string time_of_day_text(std::chrono::minutes since_midnight) {
+  return fmt::format("{:02}:{:02}", since_midnight.count() / 60, since_midnight.count() % 60);
+}
 
 std::string_view to_string(TimingPolicy::Type type) {
   return type == TimingPolicy::Type::urgent ? "urgent" : "scheduled";
@@ -90,7 +93,7 @@ std::string to_text(const TimingPolicy& policy) {
                   {"type", to_string(policy.type)},
                   {"window_minutes", policy.window.count()},
                   {"now", policy.now}};
-  if (policy.at) json["at"] = fmt::format("{:02}:{:02}", policy.at->count() / 60, policy.at->count() % 60);
+  if (policy.at) json["at"] = time_of_day_text(*policy.at);
   if (policy.not_before) json["not_before"] = to_rfc3339(*policy.not_before);
   if (policy.deadline) json["deadline_hours"] = policy.deadline->count();
   return canonical_json(json);

@@ -42,6 +42,10 @@ struct TimingPolicy {
 
 std::string_view to_string(TimingPolicy::Type type);
 
+// "02:00", and no other form.
+std::optional<std::chrono::minutes> parse_time_of_day(std::string_view text);
+std::string time_of_day_text(std::chrono::minutes since_midnight);
+
 // Members that are not known are a newer hub's. Errors: invalid_argument (with pointer), too_large.
 Result<TimingPolicy> parse_timing_policy(std::string_view text);
 std::string to_text(const TimingPolicy& policy);  // canonical

@@ -38,6 +38,7 @@ void ModuleCore::line(ModuleId id, std::string_view text) {
   if (const auto* answer = std::get_if<wire::Prepared>(&*message)) return prepared(module, *answer);
   if (const auto* answer = std::get_if<wire::Committed>(&*message)) return committed(module, *answer);
   if (const auto* edit = std::get_if<wire::Set>(&*message)) return set(id, *edit);
+  if (const auto* report = std::get_if<wire::Report>(&*message)) return reported(id, module, *report);
   if (const auto* answer = std::get_if<wire::ActionResult>(&*message)) return acted(id, *answer);
   if (const auto* state = std::get_if<wire::State>(&*message)) return said(id, module, *state);
   if (const auto* unknown = std::get_if<protocol::Unknown>(&*message)) {
@@ -110,10 +111,23 @@ void ModuleCore::said(ModuleId id, Module& module, const wire::State& said) {
         id, "state: '" + protocol::excerpt(said.state, 64) + "' is no state; there are idle and recording",
         false);
   }
+  const bool records = said.state == "recording";
+  if (records != (module.state == "recording")) {
+    activity_.heard(module.name,
+                    {ActivityKind::recording, records ? Activity::Phase::begins : Activity::Phase::ends},
+                    clock_.steady());
+  }
   module.state = said.state;
   module.status = protocol::excerpt(said.status, max_status_bytes);
   listener_.module_said_state(module.name, module.state, module.status);
   listener_.modules_changed();
+}
+
+void ModuleCore::reported(ModuleId id, const Module& module, const wire::Report& report) {
+  if (report.kind != "activity") return;
+  const auto activity = parse_activity(report.body);
+  if (!activity) return refuse(id, "activity: " + activity.error().message, false);
+  activity_.heard(module.name, *activity, clock_.steady());
 }
 
 void ModuleCore::set(ModuleId id, const wire::Set& set) {
@@ -141,6 +155,7 @@ void ModuleCore::closed(ModuleId id) {
   modules_.erase(found);
   if (gone.name.empty()) return;
   log_.info("module disconnected", {{"module", gone.name}});
+  activity_.lost(gone.name, clock_.steady());
   listener_.modules_changed();
   fail_actions([id](const Asked& asked) { return asked.module == id; }, "it went away before it answered");
   // A module that ends while it is asked is not asked: it takes its settings when it starts.

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "agent/settings/settings_core.hpp"
+#include "agent/update/activity_tracker.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "protocol/module_messages.hpp"
@@ -62,7 +63,7 @@ class ModuleCore final : public ModulePort {
   static constexpr std::size_t max_modules = protocol::max_modules + 16;  // and some started by hand
 
   ModuleCore(const Clock& clock, ModuleOutput& output, ModuleListener& listener, Logger log)
-      : clock_(clock), output_(output), listener_(listener), log_(log) {}
+      : clock_(clock), output_(output), listener_(listener), log_(log), activity_(clock.steady()) {}
 
   // ---- events of connections
   // `pid` is the peer's, as the kernel says. Errors: rate_limited (too many; close it).
@@ -86,6 +87,8 @@ class ModuleCore final : public ModulePort {
   // Name → recording state and status text, as modules gave them.
   JsonObject report() const;
   std::size_t count() const { return modules_.size(); }
+  // What modules say of the device's use; the agent adds its own.
+  ActivityTracker& activity() { return activity_; }
 
  private:
   enum class Phase { greeting, running, asked, agreed, refused, committing };
@@ -111,6 +114,7 @@ class ModuleCore final : public ModulePort {
   void prepared(Module& module, const protocol::module::Prepared& answer);
   void committed(Module& module, const protocol::module::Committed& answer);
   void said(ModuleId id, Module& module, const protocol::module::State& said);
+  void reported(ModuleId id, const Module& module, const protocol::module::Report& report);
   void set(ModuleId id, const protocol::module::Set& set);
   void acted(ModuleId id, const protocol::module::ActionResult& answer);
   void fail_actions(const std::function<bool(const Asked&)>& which, const std::string& why);
@@ -136,6 +140,7 @@ class ModuleCore final : public ModulePort {
   std::vector<protocol::KeyError> errors_;
   std::vector<std::string> changed_;                  // by the last commit
   std::map<std::string, int, std::less<>> failures_;  // of the modules that were told of it
+  ActivityTracker activity_;
 };
 
 }  // namespace starling::agent

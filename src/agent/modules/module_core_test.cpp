@@ -255,6 +255,30 @@ TEST_F(ModuleTest, ReportsWhatModulesSay) {
   EXPECT_EQ(Json(core.report()), *parse_json(R"({"a":{"state":"recording","status":"loud"}})"));
 }
 
+TEST_F(ModuleTest, WhatModulesDoIsActivityOfTheDevice) {
+  const auto use = [](std::string_view body) {
+    return wire::encode(wire::Report{"activity", parse_json(body)->get_object()});
+  };
+  const ModuleId id = hello("a", {"hotword"});
+  clock.advance(Seconds(60));
+  core.line(id, wire::encode(wire::State{"idle", ""}));
+  core.line(id, wire::encode(wire::Report{"event", {{"woke", true}}}));
+  EXPECT_EQ(core.activity().quiet_for(clock.steady()), Seconds(60)) << "nobody has done anything";
+  core.line(id, use(R"({"what":"button"})"));
+  EXPECT_EQ(core.activity().quiet_for(clock.steady()), Seconds(0));
+  EXPECT_FALSE(core.activity().under_way());
+  core.line(id, wire::encode(wire::State{"recording", ""}));
+  EXPECT_TRUE(core.activity().under_way());
+  core.line(id, wire::encode(wire::State{"idle", ""}));
+  EXPECT_FALSE(core.activity().under_way());
+  core.line(id, use(R"({"what":"playback","active":true})"));
+  core.line(id, use(R"({"what":"dancing"})"));
+  EXPECT_FALSE(last<wire::Refused>(id)->fatal);
+  EXPECT_TRUE(core.activity().under_way());
+  core.closed(id);
+  EXPECT_FALSE(core.activity().under_way());
+}
+
 TEST_F(ModuleTest, AWordThatIsNoStateIsRefused) {
   const ModuleId id = hello("a", {"hotword"});
   core.line(id, wire::encode(wire::State{"recording", "loud"}));

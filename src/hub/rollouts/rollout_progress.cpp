@@ -1,0 +1,133 @@
+#include "hub/rollouts/rollout_progress.hpp"
+
+#include <algorithm>
+
+namespace starling::hub {
+namespace {
+
+constexpr std::size_t max_fingerprint_bytes = 200;
+
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+bool is_hex(char c) {
+  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
+bool is_word(char c) {
+  return is_hex(c) || (c >= 'g' && c <= 'z') || (c >= 'G' && c <= 'Z');
+}
+
+}  // namespace
+
+StageCounts& StageCounts::operator+=(const StageCounts& other) {
+  devices += other.devices;
+  done += other.done;
+  failed += other.failed;
+  pending += other.pending;
+  absent += other.absent;
+  return *this;
+}
+
+std::string fingerprint(std::string_view reason) {
+  std::string text;
+  for (std::size_t i = 0; i < reason.size() && text.size() < max_fingerprint_bytes;) {
+    const char c = reason[i];
+    if (c == '\'' || c == '"') {
+      const std::size_t end = reason.find(c, i + 1);
+      if (end != std::string_view::npos) {
+        text += "'*'";
+        i = end + 1;
+        continue;
+      }
+    }
+    if (!is_word(c)) {
+      text += c;
+      ++i;
+      continue;
+    }
+    std::size_t end = i;
+    while (end < reason.size() && is_word(reason[end]))
+      ++end;
+    const std::string_view word = reason.substr(i, end - i);
+    if (std::ranges::none_of(word, is_digit)) {
+      text += word;
+    } else if (std::ranges::all_of(word, is_hex)) {
+      text += '#';
+    } else {  // a number within a name: "v1"
+      for (const char each : word)
+        if (!is_digit(each)) {
+          text += each;
+        } else if (!text.ends_with('#')) {
+          text += '#';
+        }
+    }
+    i = end;
+  }
+  return text;
+}
+
+void RolloutProgress::count(const Seen& seen, bool more) {
+  StageCounts& stage = stages_[seen.stage];
+  const auto add = [more](std::size_t& number) { more ? ++number : --number; };
+  add(stage.devices);
+  switch (seen.outcome.kind) {
+    case Outcome::Kind::done: add(stage.done); break;
+    case Outcome::Kind::failed: add(stage.failed); break;
+    case Outcome::Kind::none: add(seen.connected ? stage.pending : stage.absent); break;
+  }
+}
+
+void RolloutProgress::put(const std::string& device, std::size_t stage, bool connected) {
+  const auto [at, is_new] = devices_.try_emplace(device);
+  if (!is_new) count(at->second, false);
+  at->second.stage = stage;
+  at->second.connected = connected;
+  count(at->second, true);
+}
+
+void RolloutProgress::remove(const std::string& device) {
+  const auto found = devices_.find(device);
+  if (found == devices_.end()) return;
+  count(found->second, false);
+  devices_.erase(found);
+}
+
+void RolloutProgress::heard(const std::string& device, Outcome outcome) {
+  const auto found = devices_.find(device);
+  if (found == devices_.end()) return;
+  count(found->second, false);
+  found->second.outcome = std::move(outcome);
+  count(found->second, true);
+}
+
+StageCounts RolloutProgress::counts(std::size_t open) const {
+  StageCounts sum;
+  for (std::size_t i = 0; i < open; ++i)
+    sum += stages_[i];
+  return sum;
+}
+
+WallTime RolloutProgress::last_outcome(std::size_t open) const {
+  WallTime last{};
+  for (const auto& [device, seen] : devices_) {
+    if (seen.stage < open && seen.outcome.kind != Outcome::Kind::none) last = std::max(last, seen.outcome.at);
+  }
+  return last;
+}
+
+std::map<std::string, FailureGroup> RolloutProgress::failures() const {
+  std::map<std::string, FailureGroup> groups;
+  for (const auto& [device, seen] : devices_) {
+    if (seen.outcome.kind != Outcome::Kind::failed) continue;
+    FailureGroup& group = groups[fingerprint(seen.outcome.reason)];
+    ++group.devices;
+    if (!group.device.empty() && group.device <= device) continue;  // the same one in every run
+    group.device = device;
+    group.example = seen.outcome.reason;
+  }
+  return groups;
+}
+
+}  // namespace starling::hub
