@@ -237,7 +237,7 @@ class Model {
 
 TEST(RolloutModel, HoldsItsPromisesWhateverHappens) {
   std::set<RolloutState> seen;
-  for (unsigned seed = 1; seed <= 80; ++seed) {
+  for (unsigned seed = 1; seed <= 40; ++seed) {
     SCOPED_TRACE(seed);
     Model model(seed);
     for (int step = 0; step < 400 && !testing::Test::HasFailure(); ++step) {

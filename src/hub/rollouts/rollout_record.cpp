@@ -17,6 +17,7 @@ constexpr std::size_t max_values = 256;
 constexpr std::size_t max_stages = 16;
 constexpr std::size_t max_windows = 16;
 constexpr std::size_t max_text_bytes = 4096;
+constexpr auto latest = std::chrono::year(9999) / 12 / 31;
 constexpr std::int64_t longest_soak_ms = Milliseconds(std::chrono::days(90)).count();
 
 constexpr std::array<KeptRolloutState, 10> kept_states{
@@ -33,7 +34,8 @@ WallTime read_time(FieldReader& reader, std::string_view key) {
   const std::string text = reader.optional_text(key, 64);
   if (text.empty()) return {};
   const auto time = parse_rfc3339(text);
-  if (!time) reader.refuse(key, "must be a time like 2030-01-01T00:00:00Z");
+  const bool fits = time && *time >= WallTime() && *time < WallTime(std::chrono::sys_days(latest));
+  if (!fits) reader.refuse(key, "must be a time like 2030-01-01T00:00:00Z");
   return time.value_or(WallTime());
 }
 
