@@ -23,8 +23,9 @@ namespace asio = boost::asio;
 
 constexpr Milliseconds tick_interval{250};
 constexpr Milliseconds retry_delay{300};
-constexpr Milliseconds call_timeout{30'000};    // above the 5 s that the hub waits for a revision
-constexpr Milliseconds three_comments{45'000};  // the hub sends one every 15 s
+constexpr Milliseconds call_timeout{30'000};  // above the 5 s that the hub waits for a revision
+constexpr Milliseconds upload_timeout = std::chrono::hours(6);  // a gigabyte over a slow line
+constexpr Milliseconds three_comments{45'000};                  // the hub sends one every 15 s
 constexpr std::size_t page_size = 1000;
 constexpr JsonLimits answer_limits{64u << 20, 64};
 
@@ -147,6 +148,20 @@ Result<JsonObject> ApiClient::write(http::Method method, const std::string& path
   auto call = impl_->make_call(method, target_of(path, query, impl_->connection));
   if (!body.is_null()) call.body = boost::json::serialize(body);
   call.headers.set("Idempotency-Key", make_uuid_v7(impl_->clock.wall()));
+  auto response = impl_->send(call);
+  if (was_lost(response)) {
+    pause(retry_delay);
+    response = impl_->send(call);
+  }
+  return impl_->answer_of(response);
+}
+
+Result<JsonObject> ApiClient::upload(const std::string& path, std::string content,
+                                     const std::string& content_type, const Parameters& query) {
+  auto call = impl_->make_call(http::Method::put, target_of(path, query, impl_->connection));
+  call.body = std::move(content);
+  call.content_type = content_type;
+  call.timeout = upload_timeout;
   auto response = impl_->send(call);
   if (was_lost(response)) {
     pause(retry_delay);

@@ -48,6 +48,10 @@ class ApiClient {
   Result<JsonObject> write(http::Method method, const std::string& path, const Json& body,
                            const Parameters& query = {});
 
+  // PUTs a file. Sending the same again changes nothing, so this is repeated too if the connection was lost.
+  Result<JsonObject> upload(const std::string& path, std::string content, const std::string& content_type,
+                            const Parameters& query);
+
   // Follows a stream of events over one connection. `sink` and `tick` (every 250 ms) say whether to go on.
   // Succeeds when one of them said no or the hub ended the stream.
   using Sink = std::function<bool(const StreamEvent&)>;

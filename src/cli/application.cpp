@@ -16,6 +16,7 @@
 #include "cli/group_commands.hpp"
 #include "cli/help_formatter.hpp"
 #include "cli/key_commands.hpp"
+#include "cli/keys_commands.hpp"
 #include "cli/module_commands.hpp"
 #include "cli/persona_commands.hpp"
 #include "cli/printable.hpp"
@@ -125,6 +126,8 @@ void add_commands(CommandTree& tree) {
   add_component_commands(tree);
   add_changes_commands(tree);
   add_action_commands(tree);
+  add_release_commands(tree);
+  add_keys_commands(tree);
   add_key_commands(tree);
   add_completion_commands(tree);
 }

@@ -1,9 +1,9 @@
-// Purpose: the commands of `starling release`. Owner: the command tree. Thread: one. Lifetime: none.
+// Purpose: `starling release ...`. Owner: CommandTree. Thread: one. Lifetime: the program's.
 #pragma once
 
-namespace starling::cli {
+#include "cli/command.hpp"
 
-class CommandTree;
+namespace starling::cli {
 
 void add_release_commands(CommandTree& tree);
 
