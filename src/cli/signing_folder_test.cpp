@@ -122,20 +122,30 @@ TEST_F(SigningTest, AHubThatLiesGetsNoSignature) {
   }
 }
 
-TEST_F(SigningTest, AReleaseIsSentWithItsHash) {
+TEST_F(SigningTest, AFolderIsPackedAndSentWithItsHash) {
   hub().on("PUT /api/v1/releases/v1.0.0/arm64",
            R"({"version":"v1.0.0","architectures":{"arm64":{"state":"draft"}}})", 201);
-  const std::string tar = (folder_ / "it.tar").string();
-  ASSERT_TRUE(write_file_durably(tar, "the tar"));
-  const Ran ran = run({"release", "create", "v1.0.0", "Bug & fixes", "--tar", tar, "--arch", "arm64",
-                       "--packages", "libopus0,sox"});
+  const fs::path payload = folder_ / "payload";
+  fs::create_directory(payload);
+  ASSERT_TRUE(write_file_durably(payload / "client.py", "print('hello')\n"));
+  const std::vector<std::string> words = {"v1.0.0", "Bug & fixes", payload.string(), "--architecture", "arm64"};
+  std::vector<std::string> create = {"release", "create", "--packages", "libopus0,sox"};
+  create.insert(create.end(), words.begin(), words.end());
+  const Ran ran = run(create);
   ASSERT_EQ(ran.code, 0) << ran.err;
-  EXPECT_NE(ran.out.find("a draft"), std::string::npos);
+  EXPECT_NE(ran.out.find("v1.0.0 for arm64 is a draft"), std::string::npos) << ran.out;
+  std::vector<std::string> pack = {"release", "pack", "--packages", "libopus0,sox", "-o", folder_ / "it.tar"};
+  pack.insert(pack.end(), words.begin(), words.end());
+  ASSERT_EQ(run(pack).code, 0);
+  const std::string tar = read_file(folder_ / "it.tar", 1u << 20).value();
+  ASSERT_EQ(run({"release", "upload", folder_ / "it.tar"}).code, 0);
   const auto asked = hub().asked();
-  ASSERT_EQ(asked.size(), 1u);
-  EXPECT_EQ(asked[0].body, "the tar");
-  EXPECT_EQ(asked[0].line, "PUT /api/v1/releases/v1.0.0/arm64?sha256=" + sha256("the tar").hex() +
-                               "&type=scheduled&description=Bug%20%26%20fixes&packages=libopus0%2Csox");
+  ASSERT_EQ(asked.size(), 2u);
+  for (const FakeHub::Asked& each : asked) {
+    EXPECT_EQ(each.body, tar);
+    EXPECT_EQ(each.line, "PUT /api/v1/releases/v1.0.0/arm64?sha256=" + sha256(tar).hex() +
+                             "&type=scheduled&description=Bug%20%26%20fixes&packages=libopus0%2Csox");
+  }
 }
 
 }  // namespace
