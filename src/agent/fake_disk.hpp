@@ -3,8 +3,9 @@
 // what a crash leaves behind.
 //
 // Names are journalled like a file system's: a change of names survives a crash for certain only after
-// sync_folder() of its folder, else by the throw of a seeded die, change by change. A crash inside write_file
-// leaves a torn file.
+// sync_folder() of its folder, else by the throw of a seeded die, change by change; so does what was appended
+// and not synced, or it is zeros. A crash inside a write leaves a torn file, one inside remove_tree() a part
+// of the tree.
 #pragma once
 
 #include <cstdint>
@@ -42,6 +43,11 @@ class FakeDisk final : public Disk {
   void make_fail(std::string path, ErrorCode code) { failing_ = {std::move(path), code}; }
   void mend() { failing_.reset(); }
 
+  // From the `steps`-th changing operation from now on, whatever needs room fails, writes in their middle.
+  void full_after(std::uint64_t steps) { full_at_ = steps_ + steps; }
+  void make_room() { full_at_.reset(); }
+  void set_free_bytes(std::uint64_t bytes) { free_bytes_ = bytes; }
+
   // Tampering from outside, durable at once.
   void put(std::string_view path, std::string_view content);
   std::optional<std::string> content(std::string_view path) const;  // follows no links
@@ -49,7 +55,12 @@ class FakeDisk final : public Disk {
   Result<std::string> read_file(std::string_view path, std::size_t max_bytes) override;
   Result<std::string> read_link(std::string_view path) override;
   Result<std::vector<std::string>> list(std::string_view folder) override;
+  Result<std::string> read_part(std::string_view path, std::uint64_t offset, std::size_t max_bytes) override;
+  Result<Status> status(std::string_view path) override;
+  Result<std::uint64_t> free_bytes() override;
   Result<void> write_file(std::string_view path, std::string_view content, unsigned mode) override;
+  Result<void> append(std::string_view path, std::string_view content, unsigned mode) override;
+  Result<void> sync_file(std::string_view path) override;
   Result<void> make_folder(std::string_view path) override;
   Result<void> make_link(std::string_view target, std::string_view path) override;
   Result<void> rename(std::string_view from, std::string_view to) override;
@@ -57,21 +68,32 @@ class FakeDisk final : public Disk {
   Result<void> sync_folder(std::string_view path) override;
 
  private:
-  enum class Kind { file, folder, link };
+  using Kind = Status::Kind;
   struct Node {
     Kind kind = Kind::file;
     std::string content;  // of a file, or a link's target
+    unsigned mode = 0;
+    std::size_t unsynced_bytes = 0;  // at the end of it
   };
   using Names = std::map<std::string, std::shared_ptr<Node>, std::less<>>;  // path → node
   struct NameChange {
-    std::string folder;   // whose sync makes it durable
-    std::string removed;  // path, with all below it; empty: none
-    std::string added;    // path; empty: none
-    Names nodes;          // what `added` holds, by path
+    std::string folder;                 // whose sync makes it durable
+    std::string removed;                // path, with all below it; empty: none
+    std::string added;                  // path; empty: none
+    Names nodes;                        // what `added` holds, by path
+    std::vector<std::string> replaced;  // what else was there under `added`
   };
 
   Result<void> check(std::string_view path) const;
   Result<void> begin_step(std::string_view path);
+  bool crashes_next() const { return !crashed_ && crash_at_ && steps_ + 1 == *crash_at_; }
+  bool is_full() const { return full_at_ && steps_ >= *full_at_; }
+  std::string_view part_of(std::string_view content) {
+    return content.substr(0, random_() % (content.size() + 1));
+  }
+  void put_node(std::string_view path, std::shared_ptr<Node> node);
+  void remove_partly(std::string_view path);
+  void lose_content(Node& node);
   void record(NameChange change);
   static void apply(Names& names, const NameChange& change);
   static Names subtree(const Names& names, std::string_view path);
@@ -84,6 +106,8 @@ class FakeDisk final : public Disk {
   std::vector<NameChange> unsynced_changes_;
   std::uint64_t steps_ = 0;
   std::optional<std::uint64_t> crash_at_;
+  std::optional<std::uint64_t> full_at_;
+  std::uint64_t free_bytes_ = std::uint64_t{1} << 30;
   bool crashed_ = false;
   std::optional<std::pair<std::string, ErrorCode>> failing_;
 };

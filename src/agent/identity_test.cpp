@@ -18,7 +18,14 @@ class ReadOnlyDisk final : public Disk {
   }
   Result<std::string> read_link(std::string_view path) override { return disk_.read_link(path); }
   Result<std::vector<std::string>> list(std::string_view folder) override { return disk_.list(folder); }
+  Result<std::string> read_part(std::string_view path, std::uint64_t offset, std::size_t max_bytes) override {
+    return disk_.read_part(path, offset, max_bytes);
+  }
+  Result<Status> status(std::string_view path) override { return disk_.status(path); }
+  Result<std::uint64_t> free_bytes() override { return 0; }
   Result<void> write_file(std::string_view, std::string_view, unsigned) override { return full(); }
+  Result<void> append(std::string_view, std::string_view, unsigned) override { return full(); }
+  Result<void> sync_file(std::string_view) override { return full(); }
   Result<void> make_folder(std::string_view) override { return full(); }
   Result<void> make_link(std::string_view, std::string_view) override { return full(); }
   Result<void> rename(std::string_view, std::string_view) override { return full(); }

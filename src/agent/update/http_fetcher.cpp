@@ -14,9 +14,10 @@ constexpr std::uint64_t page_bytes = 64u << 10;
 constexpr std::uint64_t most_bytes = std::numeric_limits<std::size_t>::max() / 2;
 
 Result<void> check_status(const std::string& path, int status) {
-  if (status == 200) return {};
+  if (status == 200 || status == 206) return {};
   const ErrorCode code = status == 404 || status == 410   ? ErrorCode::not_found
                          : status == 401 || status == 403 ? ErrorCode::permission_denied
+                         : status == 416                  ? ErrorCode::conflict
                                                           : ErrorCode::unavailable;
   return fail(code, fmt::format("{}: the server answered {}", path, status));
 }
@@ -49,10 +50,11 @@ boost::asio::awaitable<Result<std::string>> HttpFetcher::fetch(std::string path,
   co_return std::move(response->body);
 }
 
-boost::asio::awaitable<Result<void>> HttpFetcher::stream(std::string path, std::uint64_t max_bytes,
-                                                         Sink sink) {
+boost::asio::awaitable<Result<void>> HttpFetcher::stream(std::string path, std::uint64_t first,
+                                                         std::uint64_t max_bytes, Sink sink) {
   http::Client::Call call = call_for(path, max_bytes);
-  std::uint64_t left = max_bytes;
+  call.first_byte = first;
+  std::uint64_t left = max_bytes - std::min(first, max_bytes);
   http::Client::BodySink bounded = [&](std::string_view part) -> Result<void> {
     if (part.size() > left) return too_large(path, max_bytes);
     left -= part.size();

@@ -15,7 +15,8 @@ class HttpFetcher final : public Fetcher {
   HttpFetcher(boost::asio::any_io_executor executor, const http::Url& base, http::TlsTrust trust);
 
   boost::asio::awaitable<Result<std::string>> fetch(std::string path, std::size_t max_bytes) override;
-  boost::asio::awaitable<Result<void>> stream(std::string path, std::uint64_t max_bytes, Sink sink) override;
+  boost::asio::awaitable<Result<void>> stream(std::string path, std::uint64_t first, std::uint64_t max_bytes,
+                                              Sink sink) override;
 
  private:
   http::Client::Call call_for(const std::string& path, std::uint64_t max_bytes) const;

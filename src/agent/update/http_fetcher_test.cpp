@@ -16,7 +16,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-// Answers one connection with the same bytes, whatever it asks, and keeps the first line of what it asked.
+// Answers one connection with the same bytes, whatever it asks, and keeps what it asked.
 class OneAnswer {
  public:
   explicit OneAnswer(std::string answer)
@@ -26,7 +26,6 @@ class OneAnswer {
           std::array<char, 4096> request{};
           const std::size_t size = socket.read_some(asio::buffer(request));
           asked = std::string(request.data(), size);
-          asked.resize(asked.find('\r'));
           boost::system::error_code ignored;  // who has enough goes away
           asio::write(socket, asio::buffer(answer), ignored);
         }) {}
@@ -69,7 +68,8 @@ TEST(HttpFetcher, FetchesBelowItsFolder) {
     EXPECT_EQ(fetch(server, 7).value(), "content");
     asked = server.asked;
   }
-  EXPECT_EQ(asked, "GET /my/repo/1.root.json HTTP/1.1");
+  EXPECT_TRUE(asked.starts_with("GET /my/repo/1.root.json HTTP/1.1\r\n")) << asked;
+  EXPECT_EQ(asked.find("Range"), std::string::npos);
 }
 
 TEST(HttpFetcher, TellsWhatTheServerMeans) {
@@ -95,7 +95,7 @@ TEST(HttpFetcher, TellsWhatTheServerMeans) {
     OneAnswer server(bytes);
     const Fetcher::Sink ignore = [](std::string_view) { return Result<void>(); };
     const auto streamed = run<Result<void>>(
-        server, [&](HttpFetcher& fetcher) { return fetcher.stream("1.root.json", 7, ignore); });
+        server, [&](HttpFetcher& fetcher) { return fetcher.stream("1.root.json", 0, 7, ignore); });
     ASSERT_FALSE(streamed) << bytes;
     EXPECT_EQ(streamed.error().code, code) << bytes << streamed.error().message;
   }
@@ -109,11 +109,47 @@ TEST(HttpFetcher, StreamsInParts) {
     ++parts;
     return Result<void>();
   };
-  const auto streamed =
-      run<Result<void>>(server, [&](HttpFetcher& fetcher) { return fetcher.stream("big", 300'000, count); });
+  const auto streamed = run<Result<void>>(
+      server, [&](HttpFetcher& fetcher) { return fetcher.stream("big", 0, 300'000, count); });
   EXPECT_TRUE(streamed) << streamed.error().message;
   EXPECT_EQ(total, 300'000u);
   EXPECT_GT(parts, 1u);
+}
+
+TEST(HttpFetcher, GoesOnWhereItIsToldTo) {
+  struct Case {
+    std::string bytes;
+    std::string wanted;  // empty: it fails
+    ErrorCode code = ErrorCode::internal;
+  };
+  const std::string part = "HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\nContent-Range: bytes ";
+  const Case cases[] = {
+      {part + "3-6/7\r\n\r\ntent", "tent"},
+      {answer("200 OK", "content"), "tent"},
+      {part + "0-3/7\r\n\r\ncont", "", ErrorCode::unavailable},
+      {"HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\n\r\ntent", "", ErrorCode::unavailable},
+      {answer("416 Range Not Satisfiable", ""), "", ErrorCode::conflict},
+      {answer("404 Not Found", ""), "", ErrorCode::not_found},
+      {"HTTP/1.1 206 Partial Content\r\nContent-Length: 6\r\nContent-Range: bytes 3-8/9\r\n\r\ntent!!", "",
+       ErrorCode::too_large},
+  };
+  for (const Case& one : cases) {
+    std::string got, asked;
+    Result<void> streamed;
+    {
+      OneAnswer server(one.bytes);
+      const Fetcher::Sink collect = [&got](std::string_view bytes) { return got += bytes, Result<void>(); };
+      streamed = run<Result<void>>(
+          server, [&](HttpFetcher& fetcher) { return fetcher.stream("file", 3, 7, collect); });
+      asked = server.asked;
+    }
+    EXPECT_EQ(streamed.has_value(), !one.wanted.empty()) << one.bytes;
+    if (streamed) {
+      EXPECT_EQ(got, one.wanted);
+    } else {
+      EXPECT_EQ(streamed.error().code, one.code) << one.bytes << streamed.error().message;
+    }
+  }
 }
 
 }  // namespace

@@ -6,7 +6,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -41,6 +40,7 @@ class Run {
       const http::Url& targets)
       : wishes_(wishes),
         disk_(wishes.metadata_folder),
+        target_disk_(wishes.target_folder),
         metadata_(executor, metadata, {wishes.pins}),
         targets_(executor, targets, {wishes.pins}),
         client_(disk_, "", metadata_) {}
@@ -58,12 +58,12 @@ class Run {
     Result<protocol::tuf::TargetFile> target = co_await client_.find(path);
     if (!target) co_return fail(target);
     // One flat name for each path: nothing in it can lead out of the folder.
-    std::filesystem::path to = std::filesystem::path(wishes_.target_folder) / http::percent_encode(path);
-    co_return co_await client_.download(path, *target, targets_, std::move(to));
+    std::string to = http::percent_encode(path);
+    co_return co_await client_.download(path, *target, targets_, target_disk_, std::move(to));
   }
 
   const Wishes& wishes_;
-  PosixDisk disk_;
+  PosixDisk disk_, target_disk_;
   HttpFetcher metadata_, targets_;
   TufClient client_;
 };

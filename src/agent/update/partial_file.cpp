@@ -1,41 +1,26 @@
 #include "agent/update/partial_file.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
-#include <system_error>
-#include <utility>
-
-#include "base/files.hpp"
 
 namespace starling::agent {
-namespace fs = std::filesystem;
 namespace {
 
-std::unexpected<Error> failed(std::string_view doing, const fs::path& path) {
-  const int error = errno;
-  ErrorCode code = ErrorCode::io;
-  if (error == ENOENT || error == ENOTDIR) code = ErrorCode::not_found;
-  if (error == EACCES || error == EPERM || error == EROFS) code = ErrorCode::permission_denied;
-  return fail(code, fmt::format("{} {}: {}", doing, path.string(), std::generic_category().message(error)));
-}
-
-fs::path part_of(const fs::path& path) {
-  fs::path part = path;
-  part += ".part";
-  return part;
-}
+constexpr std::size_t bytes_at_once = 256u << 10;
+// So much is downloaded again after a power cut, at most.
+constexpr std::uint64_t sync_after_bytes = 4u << 20;
 
 std::vector<Hasher> hashers_for(const protocol::tuf::Hashes& hashes) {
   std::vector<Hasher> hashers;
   for (const protocol::tuf::Hash& hash : hashes)
     hashers.emplace_back(hash.algorithm);
   return hashers;
+}
+
+void update(std::vector<Hasher>& hashers, std::string_view bytes) {
+  for (Hasher& hasher : hashers)
+    hasher.update(bytes);
 }
 
 bool match(std::vector<Hasher>& hashers, const protocol::tuf::Hashes& hashes) {
@@ -46,71 +31,96 @@ bool match(std::vector<Hasher>& hashers, const protocol::tuf::Hashes& hashes) {
 
 }  // namespace
 
-Result<PartialFile> PartialFile::create(fs::path path, protocol::tuf::TargetFile expected) {
+PartialFile::PartialFile(Disk& disk, std::string path, protocol::tuf::TargetFile expected)
+    : disk_(&disk),
+      path_(std::move(path)),
+      expected_(std::move(expected)),
+      hashers_(hashers_for(expected_.hashes)) {}
+
+Result<PartialFile> PartialFile::open(Disk& disk, std::string path, protocol::tuf::TargetFile expected) {
   if (expected.hashes.empty()) {
     return fail(ErrorCode::failed_precondition,
-                fmt::format("{} has no hash by sha256 or sha512 that could be checked", path.string()));
+                fmt::format("{} has no hash by sha256 or sha512 that could be checked", path));
   }
-  PartialFile file(std::move(path), std::move(expected));
-  const fs::path part = part_of(file.path_);
-  ::unlink(part.c_str());  // never written through what is there: it may be a link to elsewhere
-  file.file_.reset(::open(part.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
-  if (!file.file_) return failed("creating", part);
-  file.hashers_ = hashers_for(file.expected_.hashes);
+  PartialFile file(disk, std::move(path), std::move(expected));
+  if (auto looked = file.look_at_part(); !looked) return fail(looked);
   return file;
 }
 
-PartialFile::~PartialFile() {
-  if (file_) ::unlink(part_of(path_).c_str());
+// Never written through what is there unless it is a file: it may be a link to elsewhere.
+Result<void> PartialFile::look_at_part() {
+  const auto status = disk_->status(part());
+  if (!status && status.error().code != ErrorCode::not_found) return fail(status);
+  if (status && (status->kind != Disk::Status::Kind::file || status->size > length())) return remove();
+  kept_ = status ? status->size : 0;
+  resumed_ = kept_ > 0;
+  return status ? Result<void>() : disk_->append(part(), "", 0644);
+}
+
+Result<Progress> PartialFile::catch_up() {
+  if (size_ == kept_) return Progress::done;
+  const std::size_t most = static_cast<std::size_t>(std::min<std::uint64_t>(bytes_at_once, kept_ - size_));
+  const auto bytes = disk_->read_part(part(), size_, most);
+  if (!bytes) return fail(bytes);
+  if (bytes->empty()) return fail(ErrorCode::io, fmt::format("{} has become shorter", part()));
+  update(hashers_, *bytes);
+  size_ += bytes->size();
+  return size_ == kept_ ? Progress::done : Progress::more;
 }
 
 Result<void> PartialFile::write(std::string_view bytes) {
-  written_ += static_cast<std::int64_t>(bytes.size());
-  if (written_ > expected_.length) {
-    return fail(ErrorCode::corrupted, fmt::format("{} has more than the {} bytes that were signed",
-                                                  path_.string(), expected_.length));
+  if (bytes.size() > length() - size_) {
+    (void)remove();
+    return fail(ErrorCode::corrupted,
+                fmt::format("{} has more than the {} bytes that were signed", path_, expected_.length));
   }
-  for (Hasher& hasher : hashers_)
-    hasher.update(bytes);
-  while (!bytes.empty()) {
-    const ssize_t count = ::write(file_.number(), bytes.data(), bytes.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failed("writing", part_of(path_));
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
-  return {};
+  if (auto written = disk_->append(part(), bytes, 0644); !written) return written;
+  update(hashers_, bytes);
+  size_ += bytes.size();
+  unsynced_ += bytes.size();
+  return unsynced_ < sync_after_bytes ? Result<void>() : pause();
+}
+
+Result<void> PartialFile::pause() {
+  unsynced_ = 0;
+  if (auto synced = disk_->sync_file(part()); !synced) return synced;
+  return disk_->sync_folder(folder_of(path_));
 }
 
 Result<void> PartialFile::finish() {
-  if (written_ != expected_.length) {
-    return fail(ErrorCode::corrupted, fmt::format("{} has {} bytes instead of the {} that were signed",
-                                                  path_.string(), written_, expected_.length));
+  const bool whole = complete();
+  if (!whole || !match(hashers_, expected_.hashes)) {
+    if (auto removed = remove(); !removed) return removed;
+    return fail(ErrorCode::corrupted, whole
+                                          ? fmt::format("{} does not have the hash that was signed", path_)
+                                          : fmt::format("{} has {} bytes instead of the {} that were signed",
+                                                        path_, size_, expected_.length));
   }
-  if (!match(hashers_, expected_.hashes)) {
-    return fail(ErrorCode::corrupted,
-                fmt::format("{} does not have the hash that was signed", path_.string()));
-  }
-  if (::fsync(file_.number()) != 0) return failed("syncing", part_of(path_));
-  if (::rename(part_of(path_).c_str(), path_.c_str()) != 0) return failed("renaming onto", path_);
-  file_.reset();
-  return fsync_folder(path_.has_parent_path() ? path_.parent_path() : fs::path("."));
+  if (auto synced = disk_->sync_file(part()); !synced) return synced;
+  if (auto renamed = disk_->rename(part(), path_); !renamed) return renamed;
+  return disk_->sync_folder(folder_of(path_));
 }
 
-Result<bool> is_downloaded(const fs::path& path, const protocol::tuf::TargetFile& expected) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file && errno == ENOENT) return false;
-  struct stat status {};
-  if (!file || ::fstat(file.number(), &status) != 0) return failed("reading", path);
-  if (!S_ISREG(status.st_mode) || status.st_size != expected.length || expected.hashes.empty()) return false;
+Result<void> PartialFile::remove() {
+  if (auto removed = disk_->remove_tree(part()); !removed) return removed;
+  return disk_->sync_folder(folder_of(path_));
+}
+
+Result<bool> is_downloaded(Disk& disk, std::string_view path, const protocol::tuf::TargetFile& expected) {
+  const auto status = disk.status(path);
+  if (!status && status.error().code == ErrorCode::not_found) return false;
+  if (!status) return fail(status);
+  const auto length = static_cast<std::uint64_t>(expected.length);
+  if (status->kind != Disk::Status::Kind::file || status->size != length || expected.hashes.empty()) {
+    return false;
+  }
   std::vector<Hasher> hashers = hashers_for(expected.hashes);
-  std::vector<char> buffer(64u << 10);
-  for (;;) {
-    const ssize_t count = ::read(file.number(), buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failed("reading", path);
-    if (count == 0) break;
-    for (Hasher& hasher : hashers)
-      hasher.update({buffer.data(), static_cast<std::size_t>(count)});
+  for (std::uint64_t read = 0; read < length;) {
+    const auto bytes = disk.read_part(path, read, bytes_at_once);
+    if (!bytes) return fail(bytes);
+    if (bytes->empty()) return false;
+    update(hashers, *bytes);
+    read += bytes->size();
   }
   return match(hashers, expected.hashes);
 }

@@ -10,13 +10,13 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
-#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "agent/disk.hpp"
 #include "agent/update/fetcher.hpp"
+#include "agent/update/partial_file.hpp"
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "protocol/tuf/target_search.hpp"
@@ -41,10 +41,11 @@ class TufClient {
   // After a refresh. Errors: failed_precondition (before it), invalid_argument (a path that leads elsewhere),
   // not_found, those of refresh().
   boost::asio::awaitable<Result<protocol::tuf::TargetFile>> find(std::string target_path);
-  // Does nothing if the file is there already and is the right one. Errors: those of PartialFile and Fetcher.
+  // Does nothing if the file `to` of that disk is there already and is the right one; goes on where a former
+  // download has ended. Errors: those of PartialFile and Fetcher.
   boost::asio::awaitable<Result<void>> download(std::string target_path,
                                                 const protocol::tuf::TargetFile& target, Fetcher& targets,
-                                                std::filesystem::path to);
+                                                Disk& disk, std::string to);
 
  private:
   using Trusted = protocol::tuf::TrustedMetadata;
@@ -56,6 +57,9 @@ class TufClient {
   // The metadata of a targets role: the copy if it is the one that the snapshot names, else a new one.
   boost::asio::awaitable<Result<Targets>> targets_of(const Trusted& trusted,
                                                      const protocol::tuf::TargetSearch::Visit& visit);
+
+  boost::asio::awaitable<Result<void>> go_on(std::string name, PartialFile& file, std::uint64_t length,
+                                             Fetcher& targets);
 
   Result<void> keep_root(const Trusted& trusted, std::string_view bytes);
   Result<std::string> kept(std::string_view role, std::size_t max_bytes);

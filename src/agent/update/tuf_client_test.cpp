@@ -9,6 +9,7 @@
 #include <map>
 
 #include "agent/fake_disk.hpp"
+#include "agent/posix_disk.hpp"
 #include "base/files.hpp"
 #include "protocol/tuf/test_repository.hpp"
 
@@ -31,15 +32,18 @@ class FileFetcher final : public Fetcher {
     if (found->second.size() > max_bytes) co_return fail(ErrorCode::too_large, path + " is too large");
     co_return found->second;
   }
-  awaitable<Result<void>> stream(std::string path, std::uint64_t, Sink sink) override {
-    asked.push_back(path);
+  awaitable<Result<void>> stream(std::string path, std::uint64_t first, std::uint64_t, Sink sink) override {
+    asked.push_back(path + (first > 0 ? " from " + std::to_string(first) : ""));
     const auto found = files.find(path);
     if (found == files.end()) co_return fail(ErrorCode::not_found, path + ": no such file");
-    for (std::size_t i = 0; i < found->second.size(); i += 2) {
+    if (first > 0 && first >= found->second.size()) co_return fail(ErrorCode::conflict, path + " is shorter");
+    for (std::size_t i = first; i < found->second.size(); i += 2) {
+      if (i >= cut_at) co_return fail(ErrorCode::unavailable, "the line is cut");
       if (auto taken = sink(std::string_view(found->second).substr(i, 2)); !taken) co_return taken;
     }
     co_return Result<void>();
   }
+  std::size_t cut_at = std::size_t(-1);
 
   std::map<std::string, std::string> files;
   std::vector<std::string> asked;
@@ -98,7 +102,7 @@ class TufClientTest : public testing::Test {
   Result<void> download(const std::string& path) {
     const auto found = run(client_.find(path));
     if (!found) return fail(found);
-    return run(client_.download(path, *found, targets_, folder_ / "file"));
+    return run(client_.download(path, *found, targets_, target_disk_, "file"));
   }
   std::string downloaded() const { return read_file(folder_ / "file", 1000).value_or("(none)"); }
   std::vector<std::string> in_folder() const {
@@ -113,6 +117,7 @@ class TufClientTest : public testing::Test {
   FileFetcher metadata_, targets_;
   TufClient client_{disk_, "tuf", metadata_};
   fs::path folder_;
+  PosixDisk target_disk_{folder_};
 };
 
 TEST_F(TufClientTest, KeepsWhatItTrustsByteForByte) {
@@ -180,6 +185,47 @@ TEST_F(TufClientTest, AWrongDownloadLeavesTheRightOne) {
   targets_.files[name] = "two!";
   EXPECT_TRUE(download("app/one.tar"));
   EXPECT_EQ(downloaded(), "two!");
+}
+
+TEST_F(TufClientTest, GoesOnWhereTheLineWasCut) {
+  repository_.targets["targets"] = JsonObject{{"app/one.tar", tuf::test::target_json("0123456789")}};
+  publish();
+  ASSERT_TRUE(refresh());
+  const std::string name = "app/" + sha256("0123456789").hex() + ".one.tar";
+  targets_.files[name] = "0123456789";
+  for (const std::size_t cut : {2u, 2u, 6u}) {
+    targets_.cut_at = cut;
+    EXPECT_EQ(download("app/one.tar").error().code, ErrorCode::unavailable);
+    EXPECT_EQ(in_folder(), std::vector<std::string>{"file.part"});
+  }
+  targets_.cut_at = 100;
+  const auto done = download("app/one.tar");
+  ASSERT_TRUE(done) << done.error().message;
+  EXPECT_EQ(downloaded(), "0123456789");
+  EXPECT_EQ(targets_.asked, (std::vector{name, name + " from 2", name + " from 2", name + " from 6"}));
+  EXPECT_EQ(in_folder(), std::vector<std::string>{"file"});
+}
+
+TEST_F(TufClientTest, BeginsAnewWhereWhatWasThereIsOfSomethingElse) {
+  repository_.targets["targets"] = JsonObject{{"app/one.tar", tuf::test::target_json("0123456789")}};
+  publish();
+  ASSERT_TRUE(refresh());
+  const std::string name = "app/" + sha256("0123456789").hex() + ".one.tar";
+  targets_.files[name] = "0123456789";
+  for (const char* part : {"01x3", "0123456789", "012345678x", "01234567890123456789"}) {
+    fs::remove(folder_ / "file");
+    ASSERT_TRUE(target_disk_.write_file("file.part", part, 0644));
+    const auto done = download("app/one.tar");
+    ASSERT_TRUE(done) << part << ": " << done.error().message;
+    EXPECT_EQ(downloaded(), "0123456789");
+    EXPECT_EQ(in_folder(), std::vector<std::string>{"file"});
+  }
+  // The server has less than it should.
+  targets_.files[name] = "01";
+  fs::remove(folder_ / "file");
+  ASSERT_TRUE(target_disk_.write_file("file.part", "0123", 0644));
+  EXPECT_EQ(download("app/one.tar").error().code, ErrorCode::corrupted);
+  EXPECT_TRUE(in_folder().empty());
 }
 
 TEST_F(TufClientTest, NeverWritesThroughALink) {

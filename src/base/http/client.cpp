@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/http/event_parser.hpp"
 #include "base/http/message_parser.hpp"
@@ -203,8 +204,18 @@ asio::awaitable<Result<Response>> Client::Impl::call(Call call) {
   co_return response;
 }
 
+// How much of the body comes before what was asked for; nullopt: this is not the body.
+std::optional<std::uint64_t> bytes_before(const Response& response, std::uint64_t first_byte) {
+  if (response.status == 200) return first_byte;
+  if (response.status != 206 || first_byte == 0) return std::nullopt;
+  const std::string_view range = response.headers.find("Content-Range").value_or("");
+  const bool as_asked = range.starts_with("bytes " + std::to_string(first_byte) + "-");
+  return as_asked ? std::optional<std::uint64_t>(0) : std::nullopt;
+}
+
 asio::awaitable<Result<Response>> Client::Impl::download(Call call, BodySink sink) {
   call.method = Method::get;
+  if (call.first_byte > 0) call.headers.set("Range", "bytes=" + std::to_string(call.first_byte) + "-");
   Deadline opening(context, call.timeout);
   const Result<std::unique_ptr<Link>> link = co_await connect(opening);
   if (!link) co_return fail(link);
@@ -213,12 +224,21 @@ asio::awaitable<Result<Response>> Client::Impl::download(Call call, BodySink sin
 
   ResponseParser parser({.max_header_bytes = max_header_bytes, .max_body_bytes = call.max_response_bytes},
                         false);
+  std::uint64_t dropped = 0;
   while (!parser.complete()) {
     Deadline silence(context, call.timeout);
     const Result<bool> more = co_await receive_some(**link, parser, parser.head_done() ? silence : opening);
     if (!more) co_return fail(more, origin.origin());
-    if (parser.head_done() && parser.response().status == 200) {
-      const std::string part = std::exchange(parser.response().body, {});
+    const auto before = parser.head_done() ? bytes_before(parser.response(), call.first_byte) : std::nullopt;
+    if (parser.head_done() && parser.response().status == 206 && !before) {
+      co_return fail(ErrorCode::unavailable,
+                     origin.origin() + ": the server sent another part than was asked for");
+    }
+    if (before) {
+      std::string part = std::exchange(parser.response().body, {});
+      const auto unwanted = static_cast<std::size_t>(std::min<std::uint64_t>(*before - dropped, part.size()));
+      dropped += unwanted;
+      part.erase(0, unwanted);
       if (const Result<void> taken = sink(part); !taken) co_return fail(taken);
     }
     if (!*more && !parser.complete()) {

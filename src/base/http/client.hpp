@@ -40,15 +40,18 @@ class Client {
     std::size_t max_response_bytes = 64u << 20;
     // events(): a stream from which nothing comes for longer, not even a comment, is lost (timed_out).
     Milliseconds longest_silence = std::chrono::hours(24 * 365);
+    // download(): where the body is to begin (RFC 9110 section 14.2). A server that sends it from its
+    // beginning all the same is read as well, and what lies before is dropped.
+    std::uint64_t first_byte = 0;
   };
   // Any status is a Response. Errors: unavailable (could not connect, connection lost), timed_out,
   // permission_denied (TLS pin or certificate), too_large. A call on a kept connection that turns out closed
   // is sent once more if it is idempotent by its method or carries an Idempotency-Key.
   boost::asio::awaitable<Result<Response>> call(Call call);
 
-  // GETs and hands over the body of a 200 part by part instead of keeping it; what has another status comes
-  // whole. `timeout` limits the time to the head, and then each silence. Further errors: the sink's, which
-  // ends the call.
+  // GETs and hands over the body of a 200, or of a 206 that begins where it was asked to, part by part
+  // instead of keeping it; what has another status comes whole. `timeout` limits the time to the head, and
+  // then each silence. Further errors: the sink's, which ends the call.
   using BodySink = std::function<Result<void>(std::string_view)>;
   boost::asio::awaitable<Result<Response>> download(Call call, BodySink sink);
 

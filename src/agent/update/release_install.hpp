@@ -1,0 +1,51 @@
+// Purpose: makes a release folder of a downloaded tar, or finds that there is one already; either way every
+// file in it has been read back and has its hash when this is done. Works in small pieces, and can be begun
+// again whatever became of a former attempt.
+// Owner: UpdateCore. Thread: one; each step blocks for a little. Lifetime: one attempt; `disk` outlives it.
+#pragma once
+
+#include <optional>
+
+#include "agent/disk.hpp"
+#include "agent/update/release.hpp"
+#include "agent/update/release_unpacker.hpp"
+
+namespace starling::agent {
+
+class ReleaseInstall {
+ public:
+  ReleaseInstall(Disk& disk, ReleaseTarget target) : disk_(disk), target_(std::move(target)) {}
+
+  // Errors: not_found (the tar is not there, or was damaged and is removed: it has to be downloaded),
+  // invalid_argument and too_large (the signed tar is no release for this device), those of Disk. Where it
+  // fails, what it has written is removed.
+  Result<Progress> step();
+
+ private:
+  enum class Stage { look, unpack, sync, name, check };
+
+  Result<Progress> take_step();
+  Result<void> look();
+  Result<void> unpack();
+  Result<void> begin_check();
+  Result<Progress> check();
+  Result<void> check_entry(const ListedEntry& listed);
+  Result<Progress> checked();
+  Result<void> drop(const std::string& path);
+
+  std::string folder() const { return release_path(target_.release.hash); }
+  std::string fresh() const { return release_path(target_.release.hash, ".new"); }
+  std::string tar() const { return release_tar_path(target_.release.hash); }
+
+  Disk& disk_;
+  ReleaseTarget target_;
+  Stage stage_ = Stage::look;
+  std::optional<ReleaseUnpacker> unpacker_;
+  bool found_ = false;  // it was unpacked before
+  std::uint64_t offset_ = 0;
+  ReleaseList list_;
+  std::size_t checked_ = 0;  // entries of the list
+  std::optional<Hasher> hasher_;
+};
+
+}  // namespace starling::agent

@@ -1,0 +1,117 @@
+#include "agent/update/release_unpacker.hpp"
+
+#include <fmt/format.h>
+
+namespace starling::agent {
+namespace {
+
+constexpr std::string_view version_path = "payload/VERSION";
+constexpr std::size_t max_version_bytes = 128;
+// So that no single sync takes seconds.
+constexpr std::uint64_t sync_after_bytes = 4u << 20;
+constexpr int folders_at_once = 16;
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t end = text.find_last_not_of(" \r\n");
+  return text.substr(0, end == std::string_view::npos ? 0 : end + 1);
+}
+
+bool is_about_the_release(const Error& error) {
+  return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::too_large;
+}
+
+}  // namespace
+
+Result<void> ReleaseUnpacker::begin() {
+  if (auto removed = disk_.remove_tree(folder_); !removed) return removed;
+  return disk_.make_folder(folder_);
+}
+
+Result<void> ReleaseUnpacker::feed(std::string_view bytes) {
+  whole_.update(bytes);
+  if (!readable_) return {};
+  auto fed = tar_.feed(bytes);
+  if (fed || !is_about_the_release(fed.error())) return fed;
+  readable_ = std::move(fed);
+  return {};
+}
+
+Result<void> ReleaseUnpacker::entry(const ReleaseEntry& entry) {
+  list_.push_back({entry, {}});
+  switch (entry.kind) {
+    case ReleaseEntry::Kind::folder: return disk_.make_folder(at(entry.path));
+    case ReleaseEntry::Kind::link: return disk_.make_link(entry.target, at(entry.path));
+    case ReleaseEntry::Kind::file: break;
+  }
+  file_.emplace(HashAlgorithm::sha256);
+  written_ = unsynced_ = 0;
+  if (entry.path == version_path && entry.size > max_version_bytes) {
+    return fail(ErrorCode::invalid_argument, fmt::format("the release's {} is too large", version_path));
+  }
+  return {};
+}
+
+Result<void> ReleaseUnpacker::content(std::string_view part) {
+  const ReleaseEntry& entry = list_.back().entry;
+  file_->update(part);
+  if (entry.path == release_metadata_path) metadata_ += part;
+  if (entry.path == version_path) version_ += part;
+  if (auto written = disk_.append(at(entry.path), part, mode_of(entry)); !written) return written;
+  written_ += part.size();
+  unsynced_ += part.size();
+  if (unsynced_ < sync_after_bytes) return {};
+  unsynced_ = 0;
+  return disk_.sync_file(at(entry.path));
+}
+
+Result<void> ReleaseUnpacker::file_end() {
+  ListedEntry& listed = list_.back();
+  listed.hash = *Digest::from_hex(file_->finish());
+  if (written_ == 0) {
+    if (auto made = disk_.append(at(listed.entry.path), "", mode_of(listed.entry)); !made) return made;
+  }
+  return disk_.sync_file(at(listed.entry.path));
+}
+
+Result<void> ReleaseUnpacker::finish() {
+  if (whole_.finish() != target_.release.hash.hex()) {
+    return fail(ErrorCode::corrupted, "the release's tar does not have the hash that was signed");
+  }
+  if (!readable_) return readable_;
+  if (auto complete = tar_.finish(); !complete) return complete;
+  if (auto good = check_versions(); !good) return good;
+  folders_to_sync_.push_back(folder_);
+  for (const ListedEntry& listed : list_)
+    if (listed.entry.kind == ReleaseEntry::Kind::folder) folders_to_sync_.push_back(at(listed.entry.path));
+  return disk_.write_file(at(release_list_name), release_list_text(list_), 0644);
+}
+
+Result<void> ReleaseUnpacker::check_versions() const {
+  const auto wrong = [&](std::string_view what) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("the release signed as {} for {} {}", target_.release.version,
+                            target_.architecture, what));
+  };
+  const Result<Json> json = parse_json(metadata_);
+  if (!json || !json->is_object())
+    return wrong(fmt::format("has a {} that cannot be read", release_metadata_path));
+  const JsonReader reader(json->get_object());
+  const auto version = reader.optional_string("version");
+  const auto architecture = reader.optional_string("architecture");
+  if (!version || *version != target_.release.version) return wrong("says that it is another one");
+  if (!architecture || architecture->value_or(target_.architecture) != target_.architecture) {
+    return wrong("says that it is for another architecture");
+  }
+  if (trimmed(version_) != target_.release.version) return wrong(fmt::format("has another {}", version_path));
+  return {};
+}
+
+Result<Progress> ReleaseUnpacker::sync() {
+  for (int i = 0; i < folders_at_once && !folders_to_sync_.empty(); ++i) {
+    if (auto synced = disk_.sync_folder(folders_to_sync_.back()); !synced) return fail(synced);
+    folders_to_sync_.pop_back();
+  }
+  return folders_to_sync_.empty() ? Progress::done : Progress::more;
+}
+
+}  // namespace starling::agent
