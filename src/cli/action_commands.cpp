@@ -59,7 +59,7 @@ class ResetDevice final : public Command {
   Result<ExitCode> run(Session& session) override {
     const auto id = find_device(session.api, device_);
     if (!id) return fail(id);
-    const auto keys = own_keys(session.api, *id);
+    const auto keys = own_keys(session, *id);
     if (!keys) return fail(keys);
     const std::string named = first_names(*keys, static_cast<std::int64_t>(keys->size()));
     if (!keys->empty() && !clear_settings_) {
@@ -74,20 +74,34 @@ class ResetDevice final : public Command {
     if (!yes_ && !session.console.confirm(question))
       return fail(ErrorCode::failed_precondition, "nothing was erased");
     if (clear_settings_ && !keys->empty()) {
+      if (const auto there = check_online(session, *id); !there) return fail(there);
       if (const auto cleared = clear(session, *id, *keys); !cleared) return fail(cleared);
     }
     return sender_.send(session, "factory_reset", Json(nullptr), JsonObject{{"device", *id}});
   }
 
  private:
-  // What the device's layer has.
-  static Result<std::vector<std::string>> own_keys(ApiClient& api, const std::string& id) {
-    const auto written = api.list("/api/v1/settings", {{"layer", "device:" + id}});
-    if (!written) return fail(written);
+  // What the device's layer has. Where it is not to be cleared it is only named: that it cannot be had is no
+  // reason to fail.
+  Result<std::vector<std::string>> own_keys(Session& session, const std::string& id) const {
+    const auto written = session.api.list("/api/v1/settings", {{"layer", "device:" + id}});
+    if (!written && clear_settings_) return fail(written);
     std::vector<std::string> keys;
+    if (!written) return keys;
     for (const Json& entry : array_at(*written, {"items"}))
       keys.push_back(text_at(as_object(entry), {"key"}));
     return keys;
+  }
+
+  // The reset of a device that is away expires; its settings would be gone all the same.
+  Result<void> check_online(Session& session, const std::string& id) const {
+    const auto device = session.api.get(path_of({"devices", id}));
+    if (!device) return fail(device);
+    const std::string away = offline_text(*device, session.clock.wall());
+    if (away.empty()) return {};
+    return fail(ErrorCode::failed_precondition,
+                fmt::format("{} is {}: nothing was taken away and nothing erased; try again when it is back",
+                            device_, away));
   }
 
   Result<void> clear(Session& session, const std::string& id, const std::vector<std::string>& keys) const {

@@ -19,6 +19,10 @@ class DeviceReset : public ApplicationTest {
              R"({"items":[{"device_uuid":")" BEAR R"(","device_name":"bear-1"}],"next":null})");
     hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":1})");
   }
+  void device_is(const std::string& status) {
+    hub().on("GET /api/v1/devices/" BEAR,
+             R"({"device_uuid":")" BEAR R"(","last_seen":null,"status":")" + status + R"("})");
+  }
   void layer_has(const std::string& items) {
     hub().on("GET /api/v1/settings", R"({"items":[)" + items + R"(],"next":null})");
   }
@@ -79,6 +83,7 @@ TEST_F(DeviceReset, WhatTheHubHasForTheDeviceAloneIsNamed) {
 
 TEST_F(DeviceReset, TheLayerIsClearedInOneChangeBeforeTheReset) {
   layer_has(own);
+  device_is("online");
   hub().on("PUT /api/v1/settings", R"({"revision":413,"targeted":1})");
   const std::string declined = asked_and_declined({"device", "reset", "bear-1", "--clear-settings"});
   EXPECT_THAT(declined, HasSubstr("at the hub its hotword.threshold, modules.recorder.enabled?"));
@@ -100,8 +105,25 @@ TEST_F(DeviceReset, TheLayerIsClearedInOneChangeBeforeTheReset) {
 
 TEST_F(DeviceReset, ALayerThatCannotBeClearedLeavesTheDeviceAlone) {
   layer_has(own);
+  device_is("online");
   hub().on("PUT /api/v1/settings", R"({"status":403,"code":"permission_denied","detail":"needs operator"})",
            403);
+  EXPECT_EQ(run({"device", "reset", "bear-1", "--clear-settings", "--yes"}).code, 1);
+  EXPECT_EQ(written().size(), 1u);
+}
+
+TEST_F(DeviceReset, TheLayerOfADeviceThatIsAwayIsLeftAlone) {
+  layer_has(own);
+  device_is("offline");
+  const Ran ran = run({"device", "reset", "bear-1", "--clear-settings", "--yes"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, HasSubstr("bear-1 is offline"));
+  EXPECT_TRUE(written().empty());
+}
+
+TEST_F(DeviceReset, NeedsNoSightOfTheLayer) {
+  hub().on("GET /api/v1/settings", R"({"status":500,"code":"internal","detail":"a bad day"})", 500);
+  EXPECT_EQ(run({"device", "reset", "bear-1", "--yes"}).code, 0);
   EXPECT_EQ(run({"device", "reset", "bear-1", "--clear-settings", "--yes"}).code, 1);
   EXPECT_EQ(written().size(), 1u);
 }
