@@ -7,11 +7,11 @@ set -euo pipefail
 
 declare -A packages=(
   [build]="g++ cmake ninja-build ccache libboost1.81-dev libboost-json1.81-dev libssl-dev libsqlite3-dev
-           libfmt-dev libcctz-dev tzdata zlib1g-dev prometheus-cpp-dev libvalijson-dev libcli11-dev
-           libtomlplusplus-dev libgtest-dev libgmock-dev libbenchmark-dev"
+           libfmt-dev libcctz-dev tzdata zlib1g-dev liblzma-dev libdivsufsort-dev prometheus-cpp-dev
+           libvalijson-dev libcli11-dev libtomlplusplus-dev libgtest-dev libgmock-dev libbenchmark-dev"
   [test]="git clang-format-14 clang-tidy-19 shellcheck python3 strace mosquitto redis-server postgresql-15 nginx-light mpd"
   [fuzz]="clang-19 libclang-rt-19-dev"
-  [bench]="nats-server mosquitto etcd-server python3 supervisor s6"
+  [bench]="nats-server mosquitto etcd-server python3 supervisor s6 xdelta3 bsdiff casync zchunk zstd time"
 )
 
 policy=/usr/sbin/policy-rc.d  # asked by packages whether they may start a daemon

@@ -1,0 +1,19 @@
+// Purpose: finds what of a new tar is in the old one, perhaps with other addresses in it, and writes the
+// rest: the idea of bsdiff (Colin Percival, "Naive differences of executable code", 2003), packed with LZMA.
+// Owner: none. Thread: any; busy for seconds, with five times the old tar and twice the new one in memory.
+// Lifetime: none.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "release/bytes.hpp"
+
+namespace starling::release {
+
+constexpr std::uint64_t max_delta_input = 128u << 20;  // of either tar
+
+// The same tars give the same delta. Errors: too_large (a full download it is), those of reading.
+Result<std::string> make_delta(Bytes& old_tar, Bytes& new_tar);
+
+}  // namespace starling::release
