@@ -29,13 +29,15 @@ std::unexpected<Error> too_large(const std::string& path, std::uint64_t max_byte
 }  // namespace
 
 HttpFetcher::HttpFetcher(boost::asio::any_io_executor executor, const http::Url& base, http::TlsTrust trust)
-    : client_(std::move(executor), base, std::move(trust)), folder_(base.target) {
+    : client_(std::move(executor), base, std::move(trust)),
+      folder_(base.target.substr(0, base.target.find('?'))),
+      query_(base.target.substr(std::min(base.target.find('?'), base.target.size()))) {
   if (!folder_.ends_with('/')) folder_ += '/';
 }
 
 http::Client::Call HttpFetcher::call_for(const std::string& path, std::uint64_t max_bytes) const {
   http::Client::Call call;
-  call.target = folder_ + path;
+  call.target = folder_ + path + query_;
   call.timeout = longest_wait;
   call.max_response_bytes = static_cast<std::size_t>(std::min(std::max(max_bytes, page_bytes), most_bytes));
   return call;

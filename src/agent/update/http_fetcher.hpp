@@ -11,7 +11,8 @@ namespace starling::agent {
 
 class HttpFetcher final : public Fetcher {
  public:
-  // `base` is the folder that paths are relative to, with or without a '/' at its end.
+  // `base` is the folder that paths are relative to, with or without a '/' at its end. A query of it goes
+  // with every request: a hub's /tuf/metadata?fleet=lab.
   HttpFetcher(boost::asio::any_io_executor executor, const http::Url& base, http::TlsTrust trust);
 
   boost::asio::awaitable<Result<std::string>> fetch(std::string path, std::size_t max_bytes) override;
@@ -22,6 +23,7 @@ class HttpFetcher final : public Fetcher {
   http::Client::Call call_for(const std::string& path, std::uint64_t max_bytes) const;
   http::Client client_;
   std::string folder_;  // ends with '/'
+  std::string query_;   // "" or with its '?'
 };
 
 }  // namespace starling::agent

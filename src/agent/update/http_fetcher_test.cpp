@@ -152,5 +152,16 @@ TEST(HttpFetcher, GoesOnWhereItIsToldTo) {
   }
 }
 
+TEST(HttpFetcher, TheBasesQueryGoesWithEveryRequest) {
+  OneAnswer server(answer("200 OK", "hello"));
+  asio::io_context context(1);
+  http::Url base = http::Url::parse(server.base() + "?fleet=lab").value();
+  HttpFetcher fetcher(context.get_executor(), base, {});
+  auto result = asio::co_spawn(context, fetcher.fetch("1.root.json", 100), asio::use_future);
+  context.run();
+  EXPECT_EQ(result.get().value(), "hello");
+  EXPECT_EQ(server.asked, "GET /my/repo/1.root.json?fleet=lab HTTP/1.1");
+}
+
 }  // namespace
 }  // namespace starling::agent
