@@ -8,6 +8,7 @@
 #include "cli/answer.hpp"
 #include "cli/printable.hpp"
 #include "protocol/modules_document.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::cli {
 namespace {
@@ -62,6 +63,7 @@ Result<Assignment> parse_assignment(std::string_view text) {
 
 SettingCatalog::SettingCatalog(const JsonObject& components) {
   schemas_.emplace(persona_active, JsonObject{{"type", "string"}});
+  schemas_.emplace(protocol::software_release_key, JsonObject{{"type", "string"}});
   for (const Json& item : array_at(components, {"items"})) {
     const JsonObject& component = as_object(item);
     const std::string name = text_at(component, {"x-component"});

@@ -128,7 +128,8 @@ TEST_F(SigningTest, AFolderIsPackedAndSentWithItsHash) {
   const fs::path payload = folder_ / "payload";
   fs::create_directory(payload);
   ASSERT_TRUE(write_file_durably(payload / "client.py", "print('hello')\n"));
-  const std::vector<std::string> words = {"v1.0.0", "Bug & fixes", payload.string(), "--architecture", "arm64"};
+  const std::vector<std::string> words = {"v1.0.0", "Bug & fixes", payload.string(), "--architecture",
+                                          "arm64"};
   std::vector<std::string> create = {"release", "create", "--packages", "libopus0,sox"};
   create.insert(create.end(), words.begin(), words.end());
   const Ran ran = run(create);

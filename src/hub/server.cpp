@@ -18,6 +18,7 @@
 #include "hub/api/log_access.hpp"
 #include "hub/first_start.hpp"
 #include "hub/io_executor.hpp"
+#include "hub/releases/release_log.hpp"
 #include "hub/releases/repositories.hpp"
 #include "hub/store/sqlite/sqlite_store.hpp"
 
@@ -162,6 +163,12 @@ asio::awaitable<Result<void>> Server::Running::prepare_fleets() {
     if (!change) co_return fail(change, "saving the component files");
     if (*change)
       logger.info("component files were taken over", {{"fleet", fleet}, {"count", (*change)->edits.size()}});
+    const SharedView view = repositories->view(fleet);
+    if (!view) continue;
+    // The hub may have died between publishing and recording.
+    auto releases = releases_plan(view, {"hub", "hub"});
+    const auto recorded = co_await log_access.append(fleet, std::move(releases));
+    if (!recorded) co_return fail(recorded, "recording the releases");
   }
   co_return Result<void>{};
 }

@@ -4,8 +4,8 @@
 //   {"components": {"hotword": "<schema hash>"}, "persona": {"name": "TARS", "voice_id": "..."} ,
 //    "settings": {"hotword.models": ["Hey_Tars.tflite"], "hotword.threshold": 0.5}}
 //
-// `persona` is absent when none is active. The section "modules" is in modules_document.hpp; "software" is
-// the empty object until that part exists, and its place in messages and generations is kept.
+// `persona` is absent when none is active. The section "modules" is in modules_document.hpp, "software" in
+// software_document.hpp.
 #pragma once
 
 #include <map>

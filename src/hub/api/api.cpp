@@ -25,6 +25,7 @@
 #include "hub/api/stream.hpp"
 #include "hub/api/system.hpp"
 #include "hub/api/tuf_files.hpp"
+#include "hub/api/updates.hpp"
 #include "protocol/messages.hpp"
 
 namespace starling::hub {
@@ -90,6 +91,7 @@ struct Api::Parts {
     fleets.add_to(router);
     releases.add_to(router);
     tuf_files.add_to(router);
+    updates.add_to(router);
     stream.add_to(router);
     system.add_to(router);
     add_link_routes();
@@ -128,6 +130,7 @@ struct Api::Parts {
   Fleets fleets{services};
   Releases releases{services};
   TufFiles tuf_files{services};
+  Updates updates{services};
 };
 
 Api::Api(asio::any_io_executor executor, Hub& hub, Executor& hub_executor, const Clock& clock, Logger logger,

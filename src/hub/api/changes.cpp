@@ -8,6 +8,7 @@
 
 #include "hub/api/visibility.hpp"
 #include "hub/settings/wanted_modules.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
@@ -99,7 +100,8 @@ class Concerned {
         if (!edit.after.is_null()) add_group(edit.after);
         break;
       case EntityKind::key:
-      case EntityKind::action: break;
+      case EntityKind::action:
+      case EntityKind::release: break;
     }
   }
 
@@ -139,7 +141,9 @@ class WrittenNames {
   using Names = std::set<std::string, std::less<>>;
 
   void add(std::string_view key) {
-    if (const auto module = protocol::module_of(key)) {
+    if (key == protocol::software_release_key) {
+      nothing_else_ = false;  // every device has software
+    } else if (const auto module = protocol::module_of(key)) {
       modules_.emplace(*module);
     } else {
       components_.emplace(protocol::component_of(key));
@@ -172,6 +176,13 @@ Judgement judge_refusal(FleetStandings& standings, Place place, Sections section
   Judgement judged;
   if (sections.settings) judged.standing = standing({.settings = true});
   if (judged.standing == Standing::refused) judged.errors = facts.errors;
+  if (sections.software) {
+    const Standing release = standing({.software = true});
+    if (judged.standing == Standing::applied || release == Standing::refused) judged.standing = release;
+    if (release == Standing::refused) {
+      judged.errors.insert(judged.errors.end(), facts.software_errors.begin(), facts.software_errors.end());
+    }
+  }
   if (!sections.modules || standing({.modules = true}) != Standing::refused) return judged;
   if (facts.module_errors.empty()) judged.standing = Standing::refused;
   for (const protocol::KeyError& error : facts.module_errors) {

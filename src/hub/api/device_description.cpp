@@ -1,6 +1,7 @@
 #include "hub/api/device_description.hpp"
 
 #include "hub/settings/explain.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
@@ -18,6 +19,11 @@ JsonObject shown_section(const DesiredSection& target, const SectionRecord& told
                     {"running_hash", told.running.hex()},
                     {"running_revision", told.running_revision},
                     {"errors", told.refused ? shown_errors(errors) : JsonArray()}};
+}
+
+Json release_of(const DesiredSection& software) {
+  const Json* release = software.value(protocol::software_release_key);
+  return release == nullptr ? Json() : *release;
 }
 
 // What cannot be read is not shown as if the device had said nothing.
@@ -65,6 +71,17 @@ JsonObject DeviceDescription::sync(const Device& device, const DesiredDocument& 
   JsonObject sync =
       shown_section(*target.settings, record == nullptr ? unknown : record->settings, facts.errors);
   sync["status"] = to_string(statuses.whole());
+  if (record != nullptr && record->takes_releases()) {
+    JsonObject software = shown_section(*target.software, record->software, facts.software_errors);
+    software["status"] = to_string(statuses.software);
+    software["release"] = release_of(*target.software);
+    const SharedSection running = record->software.running == target.software->hash
+                                      ? target.software
+                                      : hub_.documents().recent(record->software.running);
+    software["running_release"] = running ? release_of(*running) : Json();
+    sync["settings_status"] = to_string(statuses.settings);
+    sync["software"] = std::move(software);
+  }
   if (record == nullptr || record->module_names.empty()) return sync;
   sync["settings_status"] = to_string(statuses.settings);
   sync["modules"] = modules_sync(device, target, record, facts);
@@ -122,7 +139,7 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
 JsonObject DeviceDescription::describe_briefly(const FleetState& state, const Device& device) {
   const DeviceRecord* record = hub_.records().find(device.id);
   DeviceFacts facts;
-  if (record != nullptr && (record->settings.refused || record->modules.refused))
+  if (record != nullptr && (record->settings.refused || record->modules.refused || record->software.refused))
     facts = shown_facts(*record);
   return JsonObject{{"device", device.id},
                     {"name", device.name},
@@ -130,13 +147,16 @@ JsonObject DeviceDescription::describe_briefly(const FleetState& state, const De
                     {"sync", sync(device, desired(state, device), record, facts)}};
 }
 
-// Settings that are provisional are in force. A module that is has not been ready yet: whoever enabled it
-// waits for that, or for why it is not.
+// Settings that are provisional are in force. A module that is has not been ready yet, and a release may
+// still be taken back: whoever wanted it waits for that, or for why it is not.
 DeviceDescription::Standing DeviceDescription::standing(protocol::Section section, SyncStatus online,
                                                         const Device& device) const {
+  const DeviceRecord* record = hub_.records().find(device.id);
+  const bool takes_releases = record != nullptr && record->takes_releases();
+  if (section == protocol::Section::software && !takes_releases) return Standing::cannot_answer;
   switch (online) {
     case SyncStatus::provisional:
-      return section == protocol::Section::modules ? Standing::pending : Standing::applied;
+      return section == protocol::Section::settings ? Standing::applied : Standing::pending;
     case SyncStatus::in_sync:
     case SyncStatus::drifted: return Standing::applied;
     case SyncStatus::refused:
@@ -155,7 +175,8 @@ DeviceDescription::Standing DeviceDescription::standing_offline(protocol::Sectio
   const DeviceRecord* record = hub_.records().find(device.id);
   if (record == nullptr) return Standing::offline;
   const SectionRecord& told = record->section(section);
-  if (section == protocol::Section::modules && told.phase == protocol::Phase::provisional)
+  const bool waiting = section != protocol::Section::settings && told.phase == protocol::Phase::provisional;
+  if (waiting || (section == protocol::Section::software && !record->takes_releases()))
     return Standing::offline;
   const Digest target = desired(state, device).section(section)->hash;
   if (told.running == target) return Standing::applied;

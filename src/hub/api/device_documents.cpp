@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include "hub/settings/wanted_modules.hpp"
+#include "hub/settings/writes.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
@@ -30,6 +32,10 @@ JsonObject shown_settings(const FleetState& state, const Device& device, const D
   for (const auto& [name, module] : wanted_modules(state.stack(device), declared.modules)) {
     settings[protocol::enabled_key(name)] =
         shown_setting(module.enabled, module.layer.text(), module.revision);
+  }
+  const std::string release(protocol::software_release_key);
+  if (const auto wanted = effective_value(state, device, release)) {
+    settings[release] = shown_setting(wanted->value, wanted->layer.text(), wanted->revision);
   }
   return JsonObject{{"revision", state.revision()},
                     {"hash", section.hash.hex()},
@@ -81,15 +87,13 @@ Reply DeviceDocuments::document(const Call& call) {
   const auto device = call.device();
   if (!device) return fail(device);
   const DesiredDocument document = services_.description.desired(*call.fleet, **device);
-  // Software is empty until releases exist.
-  return http::json_response(
-      JsonObject{{"revision", call.fleet->revision()},
-                 {"sections", JsonObject{{"settings", document.settings->json},
-                                         {"modules", document.modules->json},
-                                         {"software", JsonObject()}}},
-                 {"hashes", JsonObject{{"settings", document.settings->hash.hex()},
-                                       {"modules", document.modules->hash.hex()},
-                                       {"software", protocol::empty_section_hash().hex()}}}});
+  return http::json_response(JsonObject{{"revision", call.fleet->revision()},
+                                        {"sections", JsonObject{{"settings", document.settings->json},
+                                                                {"modules", document.modules->json},
+                                                                {"software", document.software->json}}},
+                                        {"hashes", JsonObject{{"settings", document.settings->hash.hex()},
+                                                              {"modules", document.modules->hash.hex()},
+                                                              {"software", document.software->hash.hex()}}}});
 }
 
 }  // namespace starling::hub

@@ -234,11 +234,6 @@ void Registration::add_to(Router& router) {
               {Role::operator_, true},
               {},
               [this](const Call& call) { return set_status(call); }});
-  router.add({http::Method::get,
-              "/api/v1/devices/{uuid}/updates/check",
-              {Role::viewer, true},
-              {},
-              [this](const Call& call) { return check_updates(call); }});
 }
 
 asio::awaitable<Reply> Registration::enrol(Call& call) {
@@ -372,15 +367,6 @@ Reply Registration::set_status(const Call& call) {
     services_.hub.sessions().heard_by_rest(record);
   }
   return http::json_response(services_.description.describe(*call.fleet, **device));
-}
-
-// The shortest answer that there is: devices ask this every few minutes.
-Reply Registration::check_updates(const Call& call) {
-  const auto device = call.device();
-  if (!device) return fail(device);
-  http::Response response;
-  response.body = R"({"updates":[]})";
-  return response;
 }
 
 }  // namespace starling::hub

@@ -18,7 +18,6 @@ class Registration {
   asio::awaitable<Reply> enrol(Call& call);
   asio::awaitable<Reply> heartbeat(Call& call);
   Reply set_status(const Call& call);
-  Reply check_updates(const Call& call);
 
   // A sign of life.
   struct Heard {

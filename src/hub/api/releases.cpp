@@ -7,6 +7,7 @@
 #include <set>
 
 #include "hub/api/completion.hpp"
+#include "hub/releases/release_log.hpp"
 #include "protocol/release_metadata.hpp"
 
 namespace starling::hub {
@@ -139,6 +140,12 @@ asio::awaitable<Result<void>> Releases::perform(std::string fleet, Repositories:
   co_return co_await completion_of<Result<void>>(begin);
 }
 
+asio::awaitable<Result<void>> Releases::record(const Call& call) {
+  auto plan = releases_plan(services_.repositories->view(call.fleet_name), call.actor());
+  const auto change = co_await services_.log.append(call.fleet_name, std::move(plan));
+  co_return change ? Result<void>() : fail(change);
+}
+
 Reply Releases::list(const Call& call) const {
   const auto page = PageRequest::of(call);
   if (!page) return fail(page);
@@ -244,6 +251,7 @@ asio::awaitable<Reply> Releases::upload(Call& call) {
   };
   const auto added = co_await perform(call.fleet_name, std::move(work));
   if (!added) co_return fail(added);
+  if (const auto recorded = co_await record(call); !recorded) co_return fail(recorded);
   co_return shown(call, version, 201);
 }
 
@@ -278,6 +286,7 @@ asio::awaitable<Reply> Releases::sign(Call& call) {
     if (error.code == ErrorCode::unauthenticated) error.code = ErrorCode::invalid_argument;
     co_return std::unexpected(std::move(error));
   }
+  if (const auto recorded = co_await record(call); !recorded) co_return fail(recorded);
   co_return co_await repository(call);
 }
 

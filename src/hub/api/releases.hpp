@@ -31,6 +31,8 @@ class Releases {
 
   Result<Repositories*> repositories() const;
   asio::awaitable<Result<void>> perform(std::string fleet, Repositories::Work work);
+  // Puts what is published into the log, as this principal's doing.
+  asio::awaitable<Result<void>> record(const Call& call);
   Reply shown(const Call& call, const std::string& version, int status) const;
 
   Services& services_;

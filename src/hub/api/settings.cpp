@@ -6,6 +6,7 @@
 #include "hub/api/setting_writes.hpp"
 #include "hub/api/visibility.hpp"
 #include "protocol/modules_document.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
@@ -182,8 +183,9 @@ asio::awaitable<Reply> Settings::explain_one(Call& call) {
                     {"alias", text_or_null(explanation->alias)},
                     {"effective", explanation->effective},
                     {"winner", explanation->winner.text()}};
-  const auto section =
-      protocol::is_module_key(explanation->key) ? protocol::Section::modules : protocol::Section::settings;
+  const auto section = protocol::is_module_key(explanation->key)            ? protocol::Section::modules
+                       : explanation->key == protocol::software_release_key ? protocol::Section::software
+                                                                            : protocol::Section::settings;
   answer["sync"] = to_string(services_.hub.sessions().sync_statuses(**device).section(section));
   const DeviceRecord* record = services_.hub.records().find((*device)->id);
   const SharedSection running =

@@ -42,6 +42,7 @@ void FleetStandings::forget_what_a_change_touches() {
   for (KnownSections& each : by_place_) {
     forget(each.settings);
     forget(each.modules);
+    forget(each.software);
   }
 }
 
@@ -62,14 +63,15 @@ FleetStandings::KnownSections& FleetStandings::ask_sync(const Device& device, Pl
   if (sections.settings != Known::unknown) return sections;
   ++asked_;
   const SyncStatuses statuses = hub_.sessions().sync_statuses(device);
-  return sections = {known(statuses.settings), known(statuses.modules)};
+  return sections = {known(statuses.settings), known(statuses.modules), known(statuses.software)};
 }
 
 std::optional<SyncStatus> FleetStandings::sync(Place place) {
   const Device* device = state_.device_index().at(place);
   if (device == nullptr) return std::nullopt;
   const KnownSections& sections = ask_sync(*device, place);
-  return SyncStatuses{status_of(sections.settings), status_of(sections.modules)}.whole();
+  return SyncStatuses{status_of(sections.settings), status_of(sections.modules), status_of(sections.software)}
+      .whole();
 }
 
 std::optional<DeviceDescription::Standing> FleetStandings::standing(Place place, Sections sections) {
@@ -83,9 +85,12 @@ std::optional<DeviceDescription::Standing> FleetStandings::standing(Place place,
   const Standing modules = sections.modules
                                ? standing(*device, protocol::Section::modules, known_of_it.modules)
                                : Standing::applied;
+  const Standing software = sections.software
+                                ? standing(*device, protocol::Section::software, known_of_it.software)
+                                : Standing::applied;
   for (const Standing first :
        {Standing::pending, Standing::refused, Standing::offline, Standing::cannot_answer}) {
-    if (settings == first || modules == first) return first;
+    if (settings == first || modules == first || software == first) return first;
   }
   return Standing::applied;
 }

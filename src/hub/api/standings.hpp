@@ -1,5 +1,5 @@
 // Purpose: how each device of a fleet stands, remembered between requests, so that counting a fleet asks anew
-// only about devices of which something has changed: two bytes for each registered device.
+// only about devices of which something has changed: three bytes for each registered device.
 // Owner: Api. Thread: the hub's. Lifetime: the Hub and the description outlive it.
 #pragma once
 
@@ -41,6 +41,7 @@ class FleetStandings {
   struct KnownSections {
     Known settings{};
     Known modules{};
+    Known software{};
   };
 
   KnownSections& at(Place place);

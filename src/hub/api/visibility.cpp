@@ -29,7 +29,8 @@ bool edit_visible(const FleetState& state, const Reach& reach, const Edit& edit)
     case EntityKind::key: return false;
     case EntityKind::persona:
     case EntityKind::group:
-    case EntityKind::component: return true;
+    case EntityKind::component:
+    case EntityKind::release: return true;
   }
   return false;
 }

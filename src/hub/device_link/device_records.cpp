@@ -56,7 +56,7 @@ void add_to(std::uint64_t& hash, const SectionRecord& section) {
 // Of what is saved, but for the time. It takes all members apart, so that a new one is not forgotten.
 std::uint64_t fingerprint(const DeviceRecord& record) {
   const auto& [fleet, device_id, token_hash, previous_token_hash, token_issued_ms, epoch, last_seen_ms,
-               settings, modules, version, rest_status, components, module_names, facts] = record;
+               settings, modules, software, version, rest_status, components, module_names, facts] = record;
   std::uint64_t hash = 1;
   add_to(hash, token_hash);
   add_to(hash, previous_token_hash);
@@ -65,6 +65,7 @@ std::uint64_t fingerprint(const DeviceRecord& record) {
   add_to(hash, epoch.connection);
   add_to(hash, settings);
   add_to(hash, modules);
+  add_to(hash, software);
   for (const std::string* text : {&version, &rest_status, &module_names, &facts})
     add_to(hash, *text);
   add_to(hash, components);
@@ -93,6 +94,7 @@ Result<DeviceFacts> DeviceFacts::parse(std::string_view text) {
   facts.reported = object_in(object, "reported");
   facts.errors = errors_in(object, "errors");
   facts.module_errors = errors_in(object, "module_errors");
+  facts.software_errors = errors_in(object, "software_errors");
   facts.crashes = crashes_from_json(object.if_contains("crashes"));
   facts.counted_deaths = object_in(object, "counted_deaths");
   facts.pending_edits = JsonReader(object).optional_integer("pending").value_or(std::nullopt).value_or(0);
@@ -122,6 +124,7 @@ Result<std::string> DeviceFacts::text() const {
   if (!reported.empty()) object["reported"] = reported;
   if (!errors.empty()) object["errors"] = to_json(errors);
   if (!module_errors.empty()) object["module_errors"] = to_json(module_errors);
+  if (!software_errors.empty()) object["software_errors"] = to_json(software_errors);
   if (pending_edits != 0) object["pending"] = pending_edits;
   if (!crashes.empty()) object["crashes"] = to_json(crashes);
   if (!counted_deaths.empty()) object["counted_deaths"] = counted_deaths;
@@ -129,7 +132,8 @@ Result<std::string> DeviceFacts::text() const {
   std::string text = boost::json::serialize(object);
   // The reasons of a refusal and what modules died of always have room: they are bounded by themselves,
   // escaped at worst to the double.
-  const std::size_t refusals = (errors.empty() ? 0u : 1u) + (module_errors.empty() ? 0u : 1u);
+  const std::size_t refusals =
+      (errors.empty() ? 0u : 1u) + (module_errors.empty() ? 0u : 1u) + (software_errors.empty() ? 0u : 1u);
   const std::size_t history = crashes.empty() && counted_deaths.empty() ? 0 : max_history_bytes;
   const std::size_t room = max_bytes + refusals * 2 * max_errors_bytes + history;
   if (text.size() <= room) return text;

@@ -26,6 +26,7 @@ struct DeviceFacts {
   JsonObject reported;                            // merged from heartbeats
   std::vector<protocol::KeyError> errors;         // of the last refusal of settings
   std::vector<protocol::KeyError> module_errors;  // and of modules
+  std::vector<protocol::KeyError> software_errors;
   std::int64_t pending_edits = 0;
   std::vector<Crash> crashes;  // of its modules
   JsonObject counted_deaths;   // see count_deaths()
@@ -40,7 +41,9 @@ struct DeviceFacts {
   // As they fit beside everything else, the first ones first.
   void set_errors(protocol::Section section, std::vector<protocol::KeyError> all);
   std::vector<protocol::KeyError>& errors_of(protocol::Section section) {
-    return section == protocol::Section::modules ? module_errors : errors;
+    return section == protocol::Section::modules    ? module_errors
+           : section == protocol::Section::software ? software_errors
+                                                    : errors;
   }
 };
 

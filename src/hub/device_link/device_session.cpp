@@ -185,14 +185,20 @@ void DeviceSession::handle(const protocol::Handshake& message) {
 void DeviceSession::take_over(const protocol::Handshake& message) {
   const protocol::SectionState* settings = section_in(message.sections, Section::settings);
   const protocol::SectionState* modules = section_in(message.sections, Section::modules);
+  const protocol::SectionState* software = section_in(message.sections, Section::software);
   const bool errors_stand = take_over(settings == nullptr ? protocol::SectionState{} : *settings);
   const bool module_errors_stand = take_over(
       modules == nullptr ? protocol::SectionState{Section::modules, protocol::empty_section_hash(), {}}
                          : *modules);
+  const bool software_errors_stand =
+      take_over(software == nullptr ? protocol::SectionState{Section::software, {}, {}} : *software);
+  // Who does not speak of releases is told of none.
+  if (software == nullptr) offer(Section::software).running_hash = protocol::empty_section_hash();
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   const auto renew = [&](DeviceFacts& facts, const JsonObject& capabilities) {
     if (!errors_stand) facts.errors.clear();
     if (!module_errors_stand) facts.module_errors.clear();
+    if (!software_errors_stand) facts.software_errors.clear();
     facts.capabilities = capabilities;
     facts.reported.clear();
     facts.pending_edits = static_cast<std::int64_t>(message.pending.size());
@@ -207,7 +213,8 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
   record.components = names_of(message.components);
   record.module_names = joined_names(message.modules);
   record.version = message.agent_version;
-  record.settings.running_revision = record.modules.running_revision = message.cursor.revision;
+  record.settings.running_revision = record.modules.running_revision = record.software.running_revision =
+      message.cursor.revision;
   drifted_ = false;
   pending_edits_ = static_cast<std::int64_t>(message.pending.size());
 }
@@ -274,6 +281,7 @@ void DeviceSession::refresh() {
   if (document == nullptr) return;
   refresh(document->settings);
   refresh(document->modules);
+  refresh(document->software);
 }
 
 void DeviceSession::refresh(const SharedSection& target) {
@@ -300,7 +308,6 @@ void DeviceSession::refresh(const SharedSection& target) {
 }
 
 void DeviceSession::handle(const protocol::ConfigStatus& message) {
-  if (message.section == Section::software) return;
   ++sessions_.counters_.statuses;
   Offer& offered = offer(message.section);
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
@@ -346,7 +353,6 @@ void DeviceSession::say_outcome(const protocol::ConfigStatus& message) const {
 }
 
 void DeviceSession::handle(const protocol::ConfigRequest& message) {
-  if (message.section == Section::software) return;
   offer(message.section) = {};
   refresh();
 }
@@ -365,7 +371,6 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   record.last_seen_ms = sessions_.now_ms();
   for (const protocol::SectionState& told : message.sections) {
-    if (told.section == Section::software) continue;
     Offer& offered = offer(told.section);
     if (told.applied != offered.running_hash && !offered.offered_hash) {
       offered.running_hash = told.applied;
@@ -451,9 +456,11 @@ SyncStatuses DeviceSession::sync_statuses() {
   const DeviceRecord* record = sessions_.records_.find(request_.device_id, record_);
   const DesiredDocument* document = desired();
   if (record == nullptr || document == nullptr || state_ == State::flat) {
-    return {SyncStatus::pending, SyncStatus::pending};
+    return {SyncStatus::pending, SyncStatus::pending, SyncStatus::pending};
   }
-  return {sync_status(*record, *document->settings), sync_status(*record, *document->modules)};
+  const SyncStatus software =
+      record->takes_releases() ? sync_status(*record, *document->software) : SyncStatus::in_sync;
+  return {sync_status(*record, *document->settings), sync_status(*record, *document->modules), software};
 }
 
 SyncStatus DeviceSession::sync_status(const DeviceRecord& record, const DesiredSection& target) const {

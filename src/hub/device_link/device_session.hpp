@@ -82,7 +82,7 @@ class DeviceSession final : public ws::Session {
     Digest refused_hash;
     Digest offered_hash;  // sent and not answered yet
   };
-  Offer& offer(protocol::Section name) { return offers_[name == protocol::Section::modules ? 1 : 0]; }
+  Offer& offer(protocol::Section name) { return offers_.at(static_cast<std::size_t>(name)); }
 
   void open_flat(SteadyTime now);
   void hear_flat(std::string_view text);
@@ -119,7 +119,7 @@ class DeviceSession final : public ws::Session {
   DeviceRecords::Bookmark record_;
   SharedClass class_;
   std::uint64_t membership_epoch_ = 0;
-  std::array<Offer, 2> offers_;  // settings, modules
+  std::array<Offer, 3> offers_;  // settings, modules, software
   std::size_t unsettled_ = 0;
   TokenBucket messages_;
   std::vector<std::string> awaited_results_;  // ids of the actions sent in this session and not answered

@@ -140,7 +140,7 @@ void Sessions::announce_silent() {
 SyncStatus SyncStatuses::whole() const {
   for (const SyncStatus status : {SyncStatus::refused, SyncStatus::reverted, SyncStatus::drifted,
                                   SyncStatus::pending, SyncStatus::staging, SyncStatus::provisional}) {
-    if (settings == status || modules == status) return status;
+    if (settings == status || modules == status || software == status) return status;
   }
   return settings;
 }
@@ -149,7 +149,7 @@ SyncStatuses Sessions::sync_statuses(const Device& device) {
   const auto found = by_device_.find(device.id);
   if (found != by_device_.end()) return found->second->sync_statuses();
   const SyncStatus status = present(device) ? SyncStatus::pending : SyncStatus::offline;
-  return {status, status};
+  return {status, status, status};
 }
 
 void Sessions::observe(PresenceObserver& observer) {
@@ -236,7 +236,7 @@ void Sessions::refresh_slice() {
 
 ws::SharedFrame Sessions::update_frame(const DesiredSection& section, const SharedSection& base,
                                        std::int64_t as_of) {
-  ws::SharedFrame& frame = frames_[{base ? base->hash : Digest{}, section.hash, as_of}];
+  ws::SharedFrame& frame = frames_[{section.name, base ? base->hash : Digest{}, section.hash, as_of}];
   if (!frame) {
     protocol::ConfigUpdate update;
     update.section = section.name;
@@ -251,7 +251,7 @@ ws::SharedFrame Sessions::update_frame(const DesiredSection& section, const Shar
 }
 
 ws::SharedFrame Sessions::flat_frame(const DesiredSection& section, const FleetState& state) {
-  ws::SharedFrame& frame = frames_[{Digest{}, section.hash, flat}];
+  ws::SharedFrame& frame = frames_[{section.name, Digest{}, section.hash, flat}];
   if (frame) return frame;
   std::vector<std::shared_ptr<const protocol::Component>> components;
   for (const auto& [name, component] : state.catalog().components())

@@ -31,9 +31,12 @@ std::string_view to_string(SyncStatus status);
 struct SyncStatuses {
   SyncStatus settings = SyncStatus::offline;
   SyncStatus modules = SyncStatus::offline;
+  SyncStatus software = SyncStatus::offline;
 
   SyncStatus section(protocol::Section name) const {
-    return name == protocol::Section::modules ? modules : settings;
+    return name == protocol::Section::modules    ? modules
+           : name == protocol::Section::software ? software
+                                                 : settings;
   }
   SyncStatus whole() const;  // the one that wants attention first
 };
@@ -162,9 +165,9 @@ class Sessions : public ChangeObserver {
   std::vector<DeviceSession*> refresh_;  // sessions to look at in coming turns; nullptr: has gone meanwhile
   std::size_t refresh_next_ = 0;
   std::uint64_t sent_before_refresh_ = 0;
-  // By base hash, target hash and revision. Kept for those that come in the same second: until a change, the
-  // end of a fan-out, or the next tick.
-  std::map<std::tuple<Digest, Digest, std::int64_t>, ws::SharedFrame> frames_;
+  // By section, base hash, target hash and revision. Kept for those that come in the same second: until a
+  // change, the end of a fan-out, or the next tick.
+  std::map<std::tuple<protocol::Section, Digest, Digest, std::int64_t>, ws::SharedFrame> frames_;
   std::map<std::string, std::map<std::string, LogReader>> log_readers_;  // by device and follow; few
   bool stopping_ = false;
 };

@@ -4,6 +4,7 @@
 
 #include "hub/settings/wanted_modules.hpp"
 #include "protocol/canonical_json.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
@@ -23,6 +24,15 @@ std::vector<std::shared_ptr<const protocol::Component>> components_named(const p
   return components;
 }
 
+SharedSection empty_section(protocol::Section name) {
+  auto none = std::make_shared<DesiredSection>();
+  none->name = name;
+  none->hash = protocol::empty_section_hash();
+  none->json = JsonObject();
+  none->text = "{}";
+  return none;
+}
+
 bool is_device_layer(LayerKind kind) {
   return kind == LayerKind::device || kind == LayerKind::policy_device;
 }
@@ -30,7 +40,8 @@ bool is_device_layer(LayerKind kind) {
 // Everything that tells one class from another. The stack holds the persona's layer only if that has values,
 // so the persona is named apart.
 std::string class_key(const FleetState& state, const FleetState::Stack& stack, const Declared& declared) {
-  std::string key = state.fleet() + '\n' + declared.components + '\n' + declared.modules + '\n';
+  std::string key = state.fleet() + '\n' + declared.components + '\n' + declared.modules + '\n' +
+                    (declared.software ? "s" : "") + '\n';
   if (stack.persona != nullptr) key += stack.persona->name;
   for (const protocol::LayerView& view : stack.layers) {
     key += '\n' + view.id->text() + '\t' + std::to_string(view.rank);
@@ -41,6 +52,7 @@ std::string class_key(const FleetState& state, const FleetState::Stack& stack, c
 }  // namespace
 
 const Json* DesiredSection::value(std::string_view key) const {
+  if (key == protocol::software_release_key) return json.get_object().if_contains("release");
   const auto module = protocol::module_of(key);
   const Json* found = json.get_object().if_contains(module ? *module : std::string_view("settings"));
   return found == nullptr ? nullptr
@@ -52,7 +64,8 @@ ChangeScope scope_of(const Change& change) {
   for (const Edit& edit : change.edits) {
     switch (edit.kind) {
       case EntityKind::key:
-      case EntityKind::action: break;
+      case EntityKind::action:
+      case EntityKind::release: break;
       case EntityKind::device: scope.devices.push_back(edit.id); break;
       case EntityKind::setting: {
         const auto id = SettingId::parse(edit.id);
@@ -78,7 +91,9 @@ ChangeScope scope_of(const Change& change) {
 Sections sections_of(const Change& change, const FleetState& state) {
   Sections touched;
   const auto layer = [&](LayerKind kind, std::string scope) {
-    touched.modules = touched.modules || says_of_modules(state.layer({kind, std::move(scope)}));
+    const protocol::LayerValues& values = state.layer({kind, std::move(scope)});
+    touched.modules = touched.modules || says_of_modules(values);
+    touched.software = touched.software || values.contains(protocol::software_release_key);
   };
   const auto group = [&](const std::string& name) {
     layer(LayerKind::group, name);
@@ -86,12 +101,15 @@ Sections sections_of(const Change& change, const FleetState& state) {
   };
   for (const Edit& edit : change.edits) {
     if (edit.kind == EntityKind::key || edit.kind == EntityKind::action) continue;
+    if (edit.kind == EntityKind::release) continue;
     const auto id = edit.kind == EntityKind::setting ? SettingId::parse(edit.id) : Result<SettingId>();
     const bool module = edit.kind == EntityKind::setting && id && protocol::is_module_key(id->key);
     // A group that was made for a write of the same change only says where that goes.
     const bool new_group = edit.kind == EntityKind::group && edit.before.is_null();
+    const bool software = edit.kind == EntityKind::setting && id && id->key == protocol::software_release_key;
     touched.modules = touched.modules || module;
-    touched.settings = touched.settings || (!module && !new_group);
+    touched.software = touched.software || software;
+    touched.settings = touched.settings || (!module && !software && !new_group);
     if (edit.kind == EntityKind::group) group(edit.id);
     if (edit.kind == EntityKind::device) {
       for (const auto& [name, each] : state.groups())
@@ -102,7 +120,7 @@ Sections sections_of(const Change& change, const FleetState& state) {
       if (persona->is_string()) layer(LayerKind::persona, std::string(persona->get_string()));
     }
   }
-  if (!touched.modules) touched.settings = true;
+  if (!touched.modules && !touched.software) touched.settings = true;
   return touched;
 }
 
@@ -140,13 +158,24 @@ DesiredSection resolve_modules(const FleetState& state, const Device& device, co
   return section;
 }
 
-Documents::Documents(ChangeLog& log) : log_(log) {
-  auto none = std::make_shared<DesiredSection>();
-  none->name = protocol::Section::modules;
-  none->hash = protocol::empty_section_hash();
-  none->json = JsonObject();
-  none->text = "{}";
-  no_modules_ = std::move(none);
+DesiredSection resolve_software(const FleetState& state, const Device& device) {
+  const auto winner =
+      protocol::winner_of(protocol::software_release_key, nullptr, state.stack(device).layers);
+  protocol::SoftwareDocument document;
+  if (winner && winner->entry->value.is_string()) document.release = winner->entry->value.get_string();
+  DesiredSection section;
+  section.name = protocol::Section::software;
+  section.json = document.to_json();
+  section.text = protocol::canonical_json(section.json);
+  section.hash = sha256(section.text);
+  section.revision = state.revision();
+  return section;
+}
+
+Documents::Documents(ChangeLog& log)
+    : log_(log),
+      no_modules_(empty_section(protocol::Section::modules)),
+      no_software_(empty_section(protocol::Section::software)) {
   log_.observe(*this);
 }
 
@@ -202,6 +231,8 @@ const DesiredDocument& Documents::document(DeviceClass& device_class, const Flee
   document.modules = declared.modules.empty()
                          ? no_modules_
                          : keep(resolve_modules(state, member, declared.modules), document.modules);
+  document.software =
+      declared.software ? keep(resolve_software(state, member), document.software) : no_software_;
   ++counters_.resolved_documents;
   device_class.resolved_revision_ = device_class.checked_revision_ = state.revision();
   forget_unused();

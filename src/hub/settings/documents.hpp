@@ -31,16 +31,20 @@ using SharedSection = std::shared_ptr<const DesiredSection>;
 struct DesiredDocument {
   SharedSection settings;
   SharedSection modules;
+  SharedSection software;
 
   const SharedSection& section(protocol::Section name) const {
-    return name == protocol::Section::modules ? modules : settings;
+    return name == protocol::Section::modules    ? modules
+           : name == protocol::Section::software ? software
+                                                 : settings;
   }
 };
 
-// What a device says that it has: names with commas between.
+// What a device says that it has: names with commas between, and whether it takes releases.
 struct Declared {
   std::string components;
   std::string modules;
+  bool software = false;
 };
 
 // Devices that declare the same and are reached by the same layers.
@@ -67,6 +71,7 @@ ChangeScope scope_of(const Change& change);
 struct Sections {
   bool settings = false;
   bool modules = false;
+  bool software = false;
 };
 Sections sections_of(const Change& change, const FleetState& state);
 
@@ -110,6 +115,7 @@ class Documents : public ChangeObserver {
   std::unordered_map<Digest, std::weak_ptr<const DesiredSection>> recent_;
   std::deque<SharedSection> newest_;  // keeps a few alive for devices that come back
   SharedSection no_modules_;          // of devices that have none
+  SharedSection no_software_;         // of devices that take no releases
   std::uint64_t membership_epoch_ = 1;
   Counters counters_;
 };
@@ -117,6 +123,7 @@ class Documents : public ChangeObserver {
 // The document of a device at any state, also a past one. Pure.
 DesiredSection resolve_settings(const FleetState& state, const Device& device, const std::string& components);
 DesiredSection resolve_modules(const FleetState& state, const Device& device, const std::string& modules);
+DesiredSection resolve_software(const FleetState& state, const Device& device);
 // Every effective value with its layer and revision.
 std::vector<protocol::EffectiveSetting> resolve_effective(const FleetState& state, const Device& device,
                                                           const std::string& components);

@@ -5,6 +5,7 @@
 
 #include "hub/settings/documents.hpp"
 #include "hub/settings/wanted_modules.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
@@ -28,9 +29,11 @@ Sides effective_sides(const DeviceView& view) {
   for (const auto& [name, module] : wanted_modules(view.state.stack(view.device), view.declared.modules)) {
     sides.emplace(protocol::enabled_key(name), Side{module.enabled, module.layer.text()});
   }
-  const std::string active(protocol::persona_active_key);
-  if (auto persona = effective_value(view.state, view.device, active)) {
-    sides.emplace(active, Side{std::move(persona->value), persona->layer.text()});
+  for (const std::string_view key : {protocol::persona_active_key, protocol::software_release_key}) {
+    const std::string name(key);
+    if (auto value = effective_value(view.state, view.device, name)) {
+      sides.emplace(name, Side{std::move(value->value), value->layer.text()});
+    }
   }
   return sides;
 }
@@ -108,6 +111,7 @@ std::vector<Difference> diff_layers(const FleetState& left, const FleetState& ri
 Declared declared_by(const FleetState& state, const DeviceRecord* record) {
   Declared declared;
   if (record != nullptr) declared.modules = record->module_names;
+  if (record != nullptr) declared.software = record->takes_releases();
   if (record != nullptr && record->components) {
     declared.components = *record->components;
     return declared;

@@ -3,8 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
+#include "protocol/excerpt.hpp"
 #include "protocol/modules_document.hpp"
+#include "protocol/software_document.hpp"
+#include "protocol/version.hpp"
 
 namespace starling::hub {
 
@@ -109,10 +113,39 @@ Result<CheckedValue> check_persona(const FleetState& head, const LayerId& layer,
   return CheckedValue{std::move(key), value};
 }
 
+// The newest first.
+std::string published_versions(const FleetState& head) {
+  std::vector<protocol::Version> versions;
+  for (const auto& [name, release] : head.releases()) {
+    if (auto version = protocol::parse_version(name)) versions.push_back(std::move(*version));
+  }
+  std::ranges::sort(versions, std::greater<>());
+  std::string names;
+  for (std::size_t i = 0; i < versions.size() && i < 10; ++i)
+    names += (i == 0 ? "" : ", ") + to_string(versions[i]);
+  if (versions.empty()) return "none is published yet";
+  return (versions.size() > 10 ? "the newest are " : "there are ") + names;
+}
+
+Result<CheckedValue> check_release(const FleetState& head, const Json& value) {
+  std::string key(protocol::software_release_key);
+  if (value.is_null()) return CheckedValue{std::move(key), Json()};
+  if (!value.is_string())
+    return fail(ErrorCode::invalid_argument, "software.release is a version like v1.2.3");
+  if (!head.releases().contains(std::string_view(value.get_string()))) {
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("no release '{}' is published: {}",
+                    protocol::excerpt(std::string_view(value.get_string())), published_versions(head)));
+  }
+  return CheckedValue{std::move(key), value};
+}
+
 }  // namespace
 
 Result<std::string> full_key(const FleetState& head, const std::string& key_or_alias) {
   if (key_or_alias == persona_active_key || protocol::module_of(key_or_alias)) return key_or_alias;
+  if (key_or_alias == protocol::software_release_key) return key_or_alias;
   if (protocol::is_module_key(key_or_alias)) {
     return fail(ErrorCode::invalid_argument,
                 "the setting of a module is modules.NAME.enabled; NAME has a-z, 0-9, _ and -, at most 64");
@@ -190,6 +223,7 @@ Result<ResolvedTarget> resolve_target(const FleetState& head, const Target& targ
 Result<CheckedValue> check_value(const FleetState& head, const LayerId& layer, const std::string& key,
                                  const Json& value) {
   if (key == persona_active_key) return check_persona(head, layer, value);
+  if (key == protocol::software_release_key) return check_release(head, value);
   // What is there can be taken away, also if no component has such a setting any more.
   if (value.is_null() && find_value(head, layer, key) != nullptr) return CheckedValue{key, Json()};
   auto full = full_key(head, key);
@@ -277,7 +311,8 @@ Proposal plan_proposal(const FleetState& head, const Device& device, const proto
   const auto current = effective_value(head, device, key);
   const Json hub_value = current ? current->value : Json();
   const auto* schema = head.catalog().find(key);
-  if (schema != nullptr && schema->owner == protocol::SettingOwner::hub) {
+  const bool of_hub = schema != nullptr && schema->owner == protocol::SettingOwner::hub;
+  if (of_hub || key == protocol::software_release_key) {
     return refuse(hub_value, fmt::format("{} belongs to the hub; it cannot be set on a device", key));
   }
   if (!checked->value.is_null() && checked->value == hub_value) return {true, {}, hub_value, ""};

@@ -58,8 +58,8 @@ struct SettingsPlan {
 // failed_precondition (the setting belongs to the device).
 Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& write);
 
-// Of a full key or an alias; persona.active and modules.NAME.enabled belong to no component. Errors:
-// invalid_argument (unknown key).
+// Of a full key or an alias; persona.active, software.release and modules.NAME.enabled belong to no
+// component. Errors: invalid_argument (unknown key).
 Result<std::string> full_key(const FleetState& head, const std::string& key_or_alias);
 
 // What plan_settings checks of each value, for other writers of layers. `key` may be an alias; persona.active

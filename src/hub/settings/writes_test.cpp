@@ -353,5 +353,25 @@ TEST_F(Writes, SelectorsWithinOthers) {
   }
 }
 
+TEST_F(Writes, OnlyPublishedReleasesCanBeWanted) {
+  const auto wanted = [&](const Json& value) {
+    return check_value(state, {LayerKind::fleet, ""}, "software.release", value);
+  };
+  EXPECT_EQ(wanted("v1.0.0").error().message, "no release 'v1.0.0' is published: none is published yet");
+  apply({state.edit(EntityKind::release, "v1.9.0", JsonObject())});
+  apply({state.edit(EntityKind::release, "v1.10.0", JsonObject())});
+  EXPECT_EQ(wanted("v1.0.0").error().message, "no release 'v1.0.0' is published: there are v1.10.0, v1.9.0");
+  EXPECT_EQ(wanted("v1.0.0").error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(wanted(1).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(wanted("v1.9.0")->value, Json("v1.9.0"));
+  EXPECT_TRUE(wanted(nullptr)->value.is_null());
+
+  const std::string id = add_device(1, "bear");
+  const auto proposal =
+      plan_proposal(state, *state.device(id), {"e", "software.release", nullptr, "v1.9.0", 0});
+  EXPECT_FALSE(proposal.accepted);
+  EXPECT_NE(proposal.message.find("belongs to the hub"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace starling::hub

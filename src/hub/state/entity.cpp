@@ -7,8 +7,8 @@ namespace starling::hub {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> kind_names{"device",    "persona", "group", "setting",
-                                                     "component", "key",     "action"};
+constexpr std::array<std::string_view, 8> kind_names{"device",    "persona", "group",  "setting",
+                                                     "component", "key",     "action", "release"};
 constexpr std::array<std::string_view, 4> role_names{"viewer", "guardian", "operator", "admin"};
 
 std::unexpected<Error> damaged(std::string_view kind, std::string_view id, const Error& why) {
@@ -98,7 +98,7 @@ Result<EntityKind> parse_entity_kind(std::string_view name) {
   }
   return fail(ErrorCode::invalid_argument, "'" + std::string(name) +
                                                "' is not a kind: use device, persona, group, setting, "
-                                               "component, key or action");
+                                               "component, key, action or release");
 }
 
 std::string_view to_string(Role role) {
@@ -214,6 +214,11 @@ Result<Key> Key::from_json(std::string_view id, const Json& body) {
       if (grant != nullptr) out.grants.push_back(reader.take(read_grant(*grant)));
     }
   });
+}
+
+Result<Release> Release::from_json(std::string_view id, const Json& body) {
+  if (body.is_object()) return Release{std::string(id), body.get_object()};
+  return damaged("release", id, Error{ErrorCode::corrupted, "its body is not an object", {}});
 }
 
 Json ActionRequest::to_json() const {

@@ -16,7 +16,7 @@
 
 namespace starling::hub {
 
-enum class EntityKind { device, persona, group, setting, component, key, action };
+enum class EntityKind { device, persona, group, setting, component, key, action, release };
 std::string_view to_string(EntityKind kind);
 Result<EntityKind> parse_entity_kind(std::string_view name);
 
@@ -85,6 +85,15 @@ struct Key {
 
   Json to_json() const;
   static Result<Key> from_json(std::string_view id, const Json& body);
+};
+
+// A published version, as far as the log tells it: the signed metadata is what counts.
+struct Release {
+  std::string version;
+  JsonObject fields;  // type, description, architectures with the hashes of their tars
+
+  Json to_json() const { return fields; }
+  static Result<Release> from_json(std::string_view id, const Json& body);
 };
 
 // Carried out at most once by each device that it names; results are not desired state and live in the store.

@@ -84,6 +84,7 @@ Result<void> FleetState::put(EntityKind kind, const std::string& id, const Json&
     case EntityKind::group: return put_entity<Group>(groups_, id, body);
     case EntityKind::key: return put_entity<Key>(keys_, id, body);
     case EntityKind::action: return put_entity<ActionRequest>(actions_, id, body);
+    case EntityKind::release: return put_entity<Release>(releases_, id, body);
     case EntityKind::component: {
       auto component = protocol::Component::from_json(body);
       if (!component) return fail(component, "component '" + id + "' in the log");
@@ -112,6 +113,7 @@ void FleetState::remove(EntityKind kind, const std::string& id, std::int64_t rev
     case EntityKind::group: groups_.erase(id); break;
     case EntityKind::key: keys_.erase(id); break;
     case EntityKind::action: actions_.erase(id); break;
+    case EntityKind::release: releases_.erase(id); break;
     case EntityKind::component: break;  // apply_components() has done it
     case EntityKind::setting:
       if (const auto setting = SettingId::parse(id)) write_setting(*setting, nullptr, revision);
@@ -167,6 +169,7 @@ Json FleetState::body(EntityKind kind, const std::string& id) const {
     case EntityKind::group: return body_in(groups_, id);
     case EntityKind::key: return body_in(keys_, id);
     case EntityKind::action: return body_in(actions_, id);
+    case EntityKind::release: return body_in(releases_, id);
     case EntityKind::component: {
       const protocol::Component* component = catalog_.component(id);
       return component == nullptr ? Json(nullptr) : component->file();

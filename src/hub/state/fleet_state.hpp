@@ -49,6 +49,7 @@ class FleetState {
   const ById<Group>& groups() const { return groups_; }
   const ById<Key>& keys() const { return keys_; }
   const ById<ActionRequest>& actions() const { return actions_; }
+  const ById<Release>& releases() const { return releases_; }
   const protocol::Catalog& catalog() const { return catalog_; }
 
   // The values written in a layer; empty if none.
@@ -94,6 +95,7 @@ class FleetState {
   ById<Group> groups_;
   ById<Key> keys_;
   ById<ActionRequest> actions_;
+  ById<Release> releases_;
   protocol::Catalog catalog_;
   std::map<protocol::LayerId, Layer> layers_;
   std::map<std::string, std::int64_t, std::less<>> persona_revisions_;

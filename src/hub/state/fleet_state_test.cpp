@@ -127,6 +127,7 @@ TEST_F(FleetStateTest, BodiesRoundTripAndEditsCarryWhatWas) {
       {EntityKind::device, device.to_json()},
       {EntityKind::action, action.to_json()},
       {EntityKind::setting, JsonArray{"a", 1}},
+      {EntityKind::release, JsonObject{{"type", "urgent"}}},
   };
   for (const auto& [kind, body] : bodies) {
     const std::string id = kind == EntityKind::setting ? "fleet k.a" : "x1";
@@ -146,6 +147,7 @@ TEST_F(FleetStateTest, DamagedBodiesAreRefused) {
       {EntityKind::key, JsonObject{{"grants", JsonArray{JsonObject{{"fleet", "f"}, {"role", "king"}}}}}},
       {EntityKind::group, JsonObject{{"selector", "=,="}}},
       {EntityKind::component, JsonObject{}},
+      {EntityKind::release, JsonArray{}},
   };
   for (const auto& [kind, body] : damaged) {
     Change change;

@@ -41,6 +41,7 @@ struct DeviceRecord {
   std::int64_t last_seen_ms = 0;
   SectionRecord settings;
   SectionRecord modules{.running = protocol::empty_section_hash()};
+  SectionRecord software;   // nothing runs: the device has never said that it takes releases
   std::string version;      // current_version of the documents
   std::string rest_status;  // what PATCH status said last: online, offline, updating; "" if never
   // Declared at the last handshake: names, sorted, with commas between. Never declared is not declared none.
@@ -48,11 +49,16 @@ struct DeviceRecord {
   std::string module_names;  // of those that lie on the device; likewise
   std::string facts;         // JSON text, see DeviceFacts
 
-  SectionRecord& section(protocol::Section name) {
-    return name == protocol::Section::modules ? modules : settings;
-  }
+  bool takes_releases() const { return static_cast<bool>(software.running); }
   const SectionRecord& section(protocol::Section name) const {
-    return name == protocol::Section::modules ? modules : settings;
+    return name == protocol::Section::modules    ? modules
+           : name == protocol::Section::software ? software
+                                                 : settings;
+  }
+  SectionRecord& section(protocol::Section name) {
+    return name == protocol::Section::modules    ? modules
+           : name == protocol::Section::software ? software
+                                                 : settings;
   }
 };
 

@@ -59,6 +59,8 @@ Result<DeviceRecord> record_of(const Statement& row) {
   if (!phase) return fail(phase);
   const auto modules_phase = phase_of(row.text(21));
   if (!modules_phase) return fail(modules_phase);
+  const auto software_phase = phase_of(row.text(26));
+  if (!software_phase) return fail(software_phase);
   DeviceRecord record;
   record.fleet = row.text(0);
   record.device_id = row.text(1);
@@ -75,6 +77,7 @@ Result<DeviceRecord> record_of(const Statement& row) {
   record.facts = row.text(16);
   record.module_names = row.text(17);
   record.modules = {row.digest(18), row.digest(19), row.digest(20), *modules_phase, row.integer(22)};
+  record.software = {row.digest(23), row.digest(24), row.digest(25), *software_phase, row.integer(27)};
   return record;
 }
 
@@ -167,7 +170,8 @@ Result<void> ReadConnection::load_records(StoredHub& hub) {
       "epoch_connection, "
       "last_seen_ms, running_revision, target, running, refused, phase, version, rest_status, components, "
       "facts, module_names, modules_target, modules_running, modules_refused, modules_phase, "
-      "modules_revision "
+      "modules_revision, software_target, software_running, software_refused, software_phase, "
+      "software_revision "
       "FROM device_record ORDER BY fleet, device_id");
   if (!rows) return fail(rows);
   std::size_t at = 0;

@@ -109,8 +109,17 @@ ALTER TABLE device_record ADD COLUMN modules_phase TEXT NOT NULL DEFAULT 'applie
 ALTER TABLE device_record ADD COLUMN modules_revision INTEGER NOT NULL DEFAULT 0;
 )sql";
 
+// Who never had a software section takes no releases.
+constexpr std::string_view software_section = R"sql(
+ALTER TABLE device_record ADD COLUMN software_target BLOB;
+ALTER TABLE device_record ADD COLUMN software_running BLOB;
+ALTER TABLE device_record ADD COLUMN software_refused BLOB;
+ALTER TABLE device_record ADD COLUMN software_phase TEXT NOT NULL DEFAULT 'applied';
+ALTER TABLE device_record ADD COLUMN software_revision INTEGER NOT NULL DEFAULT 0;
+)sql";
+
 // Step n brings user_version from n to n + 1. Never edit one that has been released: append the next.
-constexpr std::array migrations{first_schema, modules_section};
+constexpr std::array migrations{first_schema, modules_section, software_section};
 constexpr auto newest_version = static_cast<std::int64_t>(migrations.size());
 
 Result<void> migrate(Database& database, std::int64_t version) {

@@ -60,7 +60,7 @@ class SqliteStoreTest : public testing::Test {
   sqlite::DataFolder data_{folder_.path() / "data", ""};
 };
 
-TEST_F(SqliteStoreTest, ADatabaseFromBeforeModulesOpens) {
+TEST_F(SqliteStoreTest, ADatabaseFromBeforeModulesAndReleasesOpens) {
   {
     const auto store = open();
     Batch batch = batch_of({make_change("home", 1, {register_device("d1")})});
@@ -72,7 +72,8 @@ TEST_F(SqliteStoreTest, ADatabaseFromBeforeModulesOpens) {
     ASSERT_TRUE(commit_now(*store, executor_, std::move(batch)));
   }
   for (const char* column : {"module_names", "modules_target", "modules_running", "modules_refused",
-                             "modules_phase", "modules_revision"}) {
+                             "modules_phase", "modules_revision", "software_target", "software_running",
+                             "software_refused", "software_phase", "software_revision"}) {
     ASSERT_TRUE(change_by_hand(std::string("ALTER TABLE device_record DROP COLUMN ") + column));
   }
   ASSERT_TRUE(change_by_hand("PRAGMA user_version = 1"));
@@ -82,6 +83,7 @@ TEST_F(SqliteStoreTest, ADatabaseFromBeforeModulesOpens) {
   EXPECT_EQ(record.settings.running, sha256("settings"));
   EXPECT_EQ(record.facts, R"({"metadata":{"os":"12"}})");
   EXPECT_TRUE(record.modules == DeviceRecord().modules);
+  EXPECT_FALSE(record.takes_releases());
   EXPECT_EQ(record.module_names, "");
 }
 

@@ -17,8 +17,9 @@ constexpr std::int64_t purge_rows = 1000;  // a turn of the writer stays short
 constexpr std::string_view put_record_sql = R"sql(
 INSERT INTO device_record (fleet, device_id, token_hash, previous_token_hash, token_issued_ms, epoch_start,
   epoch_connection, last_seen_ms, running_revision, target, running, refused, phase, version, rest_status, components,
-  facts, module_names, modules_target, modules_running, modules_refused, modules_phase, modules_revision)
-VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+  facts, module_names, modules_target, modules_running, modules_refused, modules_phase, modules_revision,
+  software_target, software_running, software_refused, software_phase, software_revision)
+VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT DO UPDATE SET
   token_hash = excluded.token_hash, previous_token_hash = excluded.previous_token_hash,
   token_issued_ms = excluded.token_issued_ms, epoch_start = excluded.epoch_start,
@@ -28,7 +29,10 @@ ON CONFLICT DO UPDATE SET
   rest_status = excluded.rest_status, components = excluded.components, facts = excluded.facts,
   module_names = excluded.module_names, modules_target = excluded.modules_target,
   modules_running = excluded.modules_running, modules_refused = excluded.modules_refused,
-  modules_phase = excluded.modules_phase, modules_revision = excluded.modules_revision
+  modules_phase = excluded.modules_phase, modules_revision = excluded.modules_revision,
+  software_target = excluded.software_target, software_running = excluded.software_running,
+  software_refused = excluded.software_refused, software_phase = excluded.software_phase,
+  software_revision = excluded.software_revision
 )sql";
 
 bool of_its_own(const Error& error) {
@@ -232,7 +236,9 @@ Result<void> WriteConnection::put_record(const DeviceRecord& record) {
             record.settings.refused, protocol::to_string(record.settings.phase), record.version,
             record.rest_status, stored_components(record), record.facts, record.module_names,
             record.modules.target, record.modules.running, record.modules.refused,
-            protocol::to_string(record.modules.phase), record.modules.running_revision)
+            protocol::to_string(record.modules.phase), record.modules.running_revision,
+            record.software.target, record.software.running, record.software.refused,
+            protocol::to_string(record.software.phase), record.software.running_revision)
       .run();
 }
 

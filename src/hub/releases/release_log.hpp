@@ -1,0 +1,13 @@
+// Purpose: what is published, in the fleet's change log: for the audit trail, and so that a release that is
+// wanted can be checked. Owner: none; a plan. Thread: the hub's. Lifetime: none.
+#pragma once
+
+#include "hub/releases/repository_view.hpp"
+#include "hub/state/change_log.hpp"
+
+namespace starling::hub {
+
+// Puts the releases that the log does not have, or has with other tars. No edits: it has them all.
+ChangeLog::Plan releases_plan(SharedView view, Actor actor);
+
+}  // namespace starling::hub
