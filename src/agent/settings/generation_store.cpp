@@ -305,8 +305,10 @@ Result<Generation> GenerationStore::revert(const Generation& running, std::strin
   back.quarantine = running.quarantine;
   back.taken_back = TakenBack{running.settings_hash, std::move(why)};
   const auto number = write(back);
-  if (!number && same_modules && confirmed_) {  // the disk may be full; a restart forgets why
-    if (auto switched = switch_to(*confirmed_); !switched) return fail(switched);
+  if (!number && same_modules) {  // the disk may be full; a restart forgets why
+    const auto done = confirmed_ ? switch_to(*confirmed_) : remove_link("current");
+    if (!done) return fail(done);
+    current_ = confirmed_;
     return back;
   }
   if (!number) return fail(number);

@@ -362,18 +362,23 @@ TEST(SettingsCore, WhatWasTakenBackStaysRefusedAfterARestart) {
 }
 
 TEST(SettingsCore, TheyAreTakenBackOnAFullDiskToo) {
-  SettingsBench bench;
-  ASSERT_TRUE(bench.restart());
-  offer(bench, 2, {{"hotword.models", models_a}});
-  bench.pass(Seconds(60));
-  offer(bench, 3, {{"hotword.models", models_b}});
-  bench.disk.make_fail("generations/3/document.json", ErrorCode::io);
-  bench.core->unhealthy("no wake word any more");
-  EXPECT_EQ(bench.recorder.said.back(), "reverted");
-  bench.disk.mend();
-  ASSERT_TRUE(bench.restart());
-  EXPECT_EQ(bench.core->state(), SettingsCore::State::idle);
-  EXPECT_EQ(bench.value("hotword.models"), models_a);
+  for (const bool confirmed_before : {false, true}) {
+    SettingsBench bench;
+    ASSERT_TRUE(bench.restart());
+    offer(bench, 2, {{"hotword.models", models_a}});
+    if (confirmed_before) {
+      bench.pass(Seconds(60));
+      offer(bench, 3, {{"hotword.models", models_b}});
+    }
+    const std::string next = confirmed_before ? "3" : "2";
+    bench.disk.make_fail("generations/" + next + "/document.json", ErrorCode::io);
+    bench.core->unhealthy("no wake word any more");
+    EXPECT_EQ(bench.recorder.said.back(), "reverted");
+    bench.disk.mend();
+    ASSERT_TRUE(bench.restart());
+    EXPECT_EQ(bench.core->state(), SettingsCore::State::idle);
+    EXPECT_EQ(bench.value("hotword.models"), confirmed_before ? models_a : Json(JsonArray{}));
+  }
 }
 
 TEST(SettingsCore, AnEditOnTheDeviceIsNotOnTrial) {
