@@ -11,6 +11,7 @@
 #include "agent/supervisor/death.hpp"
 #include "agent/supervisor/module_state.hpp"
 #include "agent/supervisor/restart_policy.hpp"
+#include "agent/supervisor/start_gate.hpp"
 
 namespace starling::agent {
 
@@ -40,6 +41,7 @@ struct ModuleStatus {
   std::optional<SteadyTime> since;  // in this state
   Cause cause = Cause::none;
   std::string detail;
+  StartGate::Wait wait = StartGate::Wait::nothing;
   std::string waits_for;    // why it is not started; else empty
   std::string status_text;  // the module's own words
   bool reloading = false;   // it said so, and not that it is ready again

@@ -39,11 +39,13 @@ SettingsVerdict SettingsTrial::verdict(std::span<const ModuleStatus> witnesses) 
     if (known != modules_.end() && known->second.deaths >= crash_loop) {
       return {.over = true, .failure = "module '" + module.name + "' keeps ending since they are in force"};
     }
-    if (failed && !module.waits_for.empty()) continue;
+    if (module.wait == StartGate::Wait::requirement) continue;
     if (failed && !tried_soon) {
       return {.over = true, .failure = "module '" + module.name + "' does not run since they are in force"};
     }
-    if (tried_soon || is_transient(module.state)) verdict.over = false;
+    // It has not been tried with them, and will be as soon as the others or the device let it start.
+    const bool held = module.wait != StartGate::Wait::nothing;
+    if (tried_soon || held || is_transient(module.state)) verdict.over = false;
   }
   return verdict;
 }

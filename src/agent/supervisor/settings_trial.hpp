@@ -2,7 +2,8 @@
 // Owner: Supervisor. Thread: one. Lifetime: a start of the agent.
 //
 // A module works from when it is ready until it fails; one that is stopped, or on its way up, still does.
-// What did not work before the settings came says nothing about them, nor does what waits for another module.
+// What did not work before the settings came says nothing about them, nor does what waits for a
+// module that is broken. One that waits for its turn, or for memory, is still to be tried.
 #pragma once
 
 #include <map>

@@ -72,13 +72,19 @@ TEST(SettingsTrial, OneThatIsTriedAgainSoonIsWaitedFor) {
   }
 }
 
-TEST(SettingsTrial, OneThatWaitsForAnotherAfterItFailedSaysNothing) {
+TEST(SettingsTrial, OneThatWaitsForABrokenOneSaysNothingAndForAnythingElseIsWaitedFor) {
   const SettingsTrial trial;
-  ModuleStatus status = ears(crashed);
-  status.next_retry = SteadyTime(Seconds(1));
-  status.waits_for = "waits for 'eyes', which is crashed";
-  EXPECT_TRUE(verdict_of(trial, status).over);
-  EXPECT_EQ(verdict_of(trial, status).failure, "");
+  for (const ModuleState state : {disabled, crashed}) {
+    for (const auto& [wait, over] :
+         {std::pair(StartGate::Wait::requirement, true), std::pair(StartGate::Wait::order, false),
+          std::pair(StartGate::Wait::device, false)}) {
+      ModuleStatus status = ears(state);
+      if (state == crashed) status.next_retry = SteadyTime(Seconds(1));
+      status.wait = wait;
+      EXPECT_EQ(verdict_of(trial, status).over, over) << to_string(state) << ' ' << static_cast<int>(wait);
+      EXPECT_EQ(verdict_of(trial, status).failure, "");
+    }
+  }
 }
 
 TEST(SettingsTrial, WhatIsNotWantedOrOnlyBeingEnabledSaysNothing) {
@@ -144,7 +150,8 @@ void PrintTo(const Story& story, std::ostream* out) {
 class SettingsTrialStory : public SupervisorFixture, public testing::WithParamInterface<Story> {
  protected:
   void SetUp() override {
-    const std::string manifest = "exec = \"/bin/true\"\nready_after = \"100ms\"\nuses = [\"hotword\"]\n";
+    const std::string manifest =
+        "exec = \"/bin/true\"\nready_after = \"100ms\"\nstart_timeout = \"300s\"\nuses = [\"hotword\"]\n";
     for (const char* name : {"ears", "eyes"})
       write_module(name, manifest, "enabled = true\n");
     write_module("mouth", manifest + "requires = [\"ears\"]\n", "enabled = true\n");
@@ -271,8 +278,10 @@ const std::vector<Story> table{
     {"broken_neighbour_is_tried_again", {eyes_give_up, first, eyes_start, eyes_give_up, minute}, Outcome::confirmed},
     {"newcomer", {nose_enable, first, nose_gives_up, minute}, Outcome::confirmed},
     {"newcomer_during_the_trial", {first, nose_enable, nose_gives_up, minute}, Outcome::confirmed},
-    {"one_that_requires_what_was_broken", {ears_give_up, first, mouth_dies, minute}, Outcome::confirmed},
+    {"one_that_requires_what_was_broken", {ears_give_up, first, ears_give_up, mouth_dies, minute}, Outcome::confirmed},
     {"one_that_requires_what_breaks", {first, mouth_dies, ears_give_up}, Outcome::taken_back},
+    {"one_that_waits_for_its_turn", {ears_give_up, ears_stop, first, ears_start, minute}, Outcome::open},
+    {"one_that_fails_and_waits_for_its_turn", {ears_give_up, first, mouth_dies, ears_start, minute}, Outcome::open},
     // a second change during the trial
     {"second_change_hides_nothing", {first, ears_die, second, ears_give_up}, Outcome::taken_back},
     {"second_change_is_no_fault_of_the_first", {first, ears_die, ears_die, second, ears_die, ears_get_up, minute}, Outcome::confirmed},

@@ -556,6 +556,7 @@ ModuleStatus SupervisedModule::status() const {
   status.since = since_;
   status.cause = cause_;
   status.detail = detail_;
+  status.wait = wait_;
   status.waits_for = waits_for_;
   status.reloading = is_reloading();
   status.manifest_problem = manifest() ? refusal_ : manifest().error().message;

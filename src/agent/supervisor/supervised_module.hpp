@@ -21,6 +21,7 @@
 #include "agent/supervisor/module_status.hpp"
 #include "agent/supervisor/notify.hpp"
 #include "agent/supervisor/restart_policy.hpp"
+#include "agent/supervisor/start_gate.hpp"
 #include "agent/supervisor/transition_journal.hpp"
 #include "agent/supervisor/tree_port.hpp"
 #include "base/result.hpp"
@@ -49,15 +50,6 @@ class ModuleHost {
   virtual void reverted(std::string_view module, std::string_view why) = 0;
   virtual void misunderstood(std::string_view module, std::string_view why) = 0;  // what it says
   virtual void answer(Answered answered, Result<ModuleState> result) = 0;  // later, not from within the call
-};
-
-// What the other modules and the device allow.
-struct StartGate {
-  enum class Wait { nothing, order, requirement, device };
-  Wait wait = Wait::nothing;  // it cannot start now
-  std::string waits_for;      // for people
-  bool must_stop = false;     // nor can it run on
-  Cause stop_cause = Cause::none;
 };
 
 class SupervisedModule {
