@@ -37,7 +37,7 @@ class DeviceBench : private LinkOutput,
     EXPECT_TRUE(disk.make_folder("modules") && disk.sync_folder(""));
   }
 
-  // Each uses hotword.engine, and is started again when it changes; with "none" it cannot run.
+  // Each uses hotword.engine, and is started again when it changes; with "not for a" a cannot run.
   void install(const std::string& name, bool gets_ready) {
     EXPECT_TRUE(disk.make_folder("modules/" + name) && disk.sync_folder("modules"));
     disk.put(config_path(name), "enabled = false\n");
@@ -82,6 +82,7 @@ class DeviceBench : private LinkOutput,
       const bool witness = device->settings().witnesses().contains(module.name);
       if (witness && module.cause == Cause::adopted) core->settings_changed(module.name);
     }
+    device->settings().witnesses_told();
     device->connect();
     deliver();
   }
@@ -190,6 +191,11 @@ class DeviceBench : private LinkOutput,
     for (const auto& [id, child] : board.children)
       if (!child.exit) ids.insert(id);
     return ids;
+  }
+  bool all_run_with_the_settings_in_force() const {
+    const auto in_force = device->settings().values().find(engine);
+    return std::ranges::all_of(living(),
+                               [&](const ChildId& id) { return started_with_.at(id) == in_force->second; });
   }
   const std::vector<std::string>& names() { return names_; }
   JsonObject report_of_modules() const {
@@ -307,7 +313,11 @@ class DeviceBench : private LinkOutput,
   void spawn(SpawnRequest request) override {
     if (!effect()) return;
     said_ready_.erase(request.id);
-    if (device->settings().values().find(engine)->second == Json("none")) cannot_run_.insert(request.id);
+    const Json& value = device->settings().values().find(engine)->second;
+    started_with_[request.id] = value;
+    if (value == Json("not for " + std::string(parse_child_id(request.id)->module))) {
+      cannot_run_.insert(request.id);
+    }
     board.spawn(std::move(request));
   }
   void signal(std::string_view id, int number, SignalScope scope) override {
@@ -440,6 +450,7 @@ class DeviceBench : private LinkOutput,
   std::vector<std::string> names_;
   std::set<std::string> never_ready_;
   std::set<ChildId> said_ready_;
+  std::map<ChildId, Json> started_with_;
   std::set<ChildId> cannot_run_;  // with the settings that they were started with
   SettingsTrial trial_;
   std::set<std::string> known_before_;

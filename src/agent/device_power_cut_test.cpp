@@ -58,8 +58,8 @@ const std::vector<Step> story{
     {"the hub comes back", without_answer([](DeviceBench& device) { device.connect_hub(true); })},
     {"a is enabled again", commanding("a", enable)},
     {"a crashes", without_answer([](DeviceBench& device) { device.die("a"); })},
-    {"the hub sets what no module can run with, which is taken back", without_answer([](DeviceBench& device) {
-       device.hub->set("hotword.engine", "none");
+    {"the hub sets what a cannot run with, which is taken back", without_answer([](DeviceBench& device) {
+       device.hub->set("hotword.engine", "not for a");
        device.push();
      }),
      true},
@@ -154,6 +154,7 @@ void expect_in_order(const DeviceBench& device) {
   EXPECT_FALSE(device.recovery->recovering());
   EXPECT_EQ(device.recovery->problem(), "");
   EXPECT_THAT(device.device->settings().drift(), IsEmpty());
+  EXPECT_TRUE(device.all_run_with_the_settings_in_force());
   for (const ModuleStatus& module : device.core->statuses()) {
     SCOPED_TRACE("module " + module.name);
     EXPECT_EQ(device.config(module.name), module.enabled);

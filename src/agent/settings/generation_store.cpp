@@ -236,7 +236,7 @@ Result<GenerationStore::Opened> GenerationStore::open() {
   }
   opened.current = std::move(*current);
   opened.confirmed = current_.has_value() && current_ == confirmed_;
-  if (opened.confirmed) opened.current->witnesses.clear();
+  if (opened.confirmed && !opened.current->taken_back) opened.current->witnesses.clear();
   return opened;
 }
 
@@ -303,6 +303,7 @@ Result<Generation> GenerationStore::revert(const Generation& running, std::strin
   const bool same_modules = back.modules == running.modules && back.quarantine == running.quarantine;
   back.modules = running.modules;
   back.quarantine = running.quarantine;
+  back.witnesses = running.witnesses;
   back.taken_back = TakenBack{running.settings_hash, std::move(why)};
   const auto number = write(back);
   if (!number && same_modules) {  // the disk may be full; a restart forgets why

@@ -43,7 +43,7 @@ struct Generation {
   JsonObject software;    // the place of the section
   Digest override_hash;   // of config_override.json as derived when this was written
   // Modules that worked when the settings came, and use what they changed. Empty: they have proved
-  // themselves.
+  // themselves. With `taken_back`: those that may not have heard that these are back in force.
   ModuleNames witnesses;
   std::optional<TakenBack> taken_back;  // in favour of these
 };

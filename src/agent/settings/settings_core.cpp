@@ -359,8 +359,18 @@ std::optional<SettingsCore::Event> SettingsCore::revert() {
   store_.collect();
   send_status(refused_, Phase::reverted, refusal_.errors);
   if (!changed.empty()) subscriptions_.notify(running_.cursor.revision, values_, changed);
+  witnesses_told();
   listener_.report_changed();
   return std::nullopt;
+}
+
+void SettingsCore::witnesses_told() {
+  if (provisional_until_ || running_.witnesses.empty()) return;
+  running_.witnesses.clear();
+  if (auto written = put_modules(running_.modules, running_.quarantine); !written) {
+    log_.warning("the next agent tells once more that settings were taken back",
+                 {{"error", written.error().message}});
+  }
 }
 
 // ---- time

@@ -101,7 +101,8 @@ class SettingsCore {
   // ---- what runs
   State state() const { return state_; }
   const Values& values() const { return values_; }
-  const ModuleNames& witnesses() const { return running_.witnesses; }  // while they are provisional
+  const ModuleNames& witnesses() const { return running_.witnesses; }  // of a trial, or of how it ended
+  void witnesses_told();                                               // all of them know the values in force
   const protocol::SettingsDocument& document() const { return running_.settings; }
   const protocol::Cursor& cursor() const { return running_.cursor; }
   const Digest& running_hash() const { return running_.settings_hash; }

@@ -490,6 +490,7 @@ void Supervisor::begin_trial() {
       tell_settings(module.name, folder->second);
     }
   }
+  device_->settings().witnesses_told();
 }
 
 void Supervisor::follow_transitions() {
