@@ -253,8 +253,10 @@ void Keeper::stop_agent() {
 
 void Keeper::end_children(int number) {
   for (const auto& [id, child] : children_.all()) {
-    child.signal(number, SignalScope::group);
-    child.signal(SIGCONT, SignalScope::group);
+    for (const int each : {number, SIGCONT}) {
+      child.signal(each, SignalScope::group);
+      if (child.has_other_main()) child.signal(each, SignalScope::main);  // its parent may live
+    }
   }
   for (const OwnChild& child : own_children()) {
     if (!child.alive || child.pid == agent_.pid()) continue;

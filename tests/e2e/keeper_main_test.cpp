@@ -157,6 +157,25 @@ TEST_F(KeeperMain, WhatDoesNotLiveIsRefusedAndChangesNothing) {
   EXPECT_EQ(agent.expect<Exited>().pid, child.pid);
 }
 
+TEST_F(KeeperMain, OneWhoseParentLivesIsAskedToEndWithTheDevice) {
+  start();
+  std::optional<ToldChild> child;
+  {
+    KeeperWire agent = attach();
+    child.emplace(agent.spawn(
+        shell("daemon",
+              "setsid sh -c 'tail -f /dev/null & trap \"kill $!; echo bye; exit\" TERM; echo $$; wait' & "
+              "trap '' TERM; echo deaf; wait")));
+    const std::string said =
+        read_line(child->handle(Handle::out)) + " " + read_line(child->handle(Handle::out));
+    const auto digit = said.find_first_of("0123456789");
+    take(agent, name("daemon", std::stoi(said.substr(digit))));
+  }
+  keeper_->signal(SIGTERM);
+  EXPECT_EQ(keeper_->wait(), 0);
+  EXPECT_EQ(read_pipe(child->handle(Handle::out)), "bye\n");
+}
+
 TEST_F(KeeperMain, WithoutPidfdThereIsNone) {
   start(idle, {"--without", "pidfd"});
   KeeperWire agent = attach();
