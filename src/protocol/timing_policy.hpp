@@ -4,14 +4,12 @@
 //   {"version": "v1.2.3", "type": "scheduled", "at": "02:00", "window_minutes": 120}
 //   {"version": "v1.2.4", "type": "urgent", "deadline_hours": 24}
 //
-// | member           | is                                                                  | absent |
-// |------------------|---------------------------------------------------------------------|-------------------|
-// | `type`           | `scheduled`: by the clock; `urgent`: after an hour without activity | | | `at` | the
-// device's local time at which a window opens every day           | see below         | | `window_minutes` |
-// how long it stays open: 1 to 1440                                   | 120               | | `not_before` |
-// a time, RFC 3339                                                    | none              | |
-// `deadline_hours` | of waiting, after which it goes ahead whatever holds it: 1 to 8784  | urgent: 24, or
-// never | | `now`            | nothing is waited for                                               | false |
+// `type`: `scheduled` goes by the clock, `urgent` waits for an hour without activity. It must be there.
+// `at`: the device's local time at which a window opens every day; if absent, see below.
+// `window_minutes`: how long it stays open, 1 to 1440; if absent, 120.
+// `not_before`: the earliest time, RFC 3339; if absent, there is none.
+// `deadline_hours`: 1 to 8784 of waiting, after which nothing holds it; if absent, 24 if urgent, else none.
+// `now`: nothing is waited for; if absent, false.
 //
 // A scheduled one without `at` waits for `not_before` alone, and for 02:00 if that is absent too.
 #pragma once
