@@ -43,6 +43,16 @@ class MainProcess : public testing::Test {
   void await_alone(pid_t main) const {
     eventually("its parent to end", [&] { return device.module_processes() == std::vector{main}; });
   }
+  // From then on nothing but its number tells whose it is.
+  void hide(pid_t main) const {
+    await_alone(main);
+    ::kill(main, SIGHUP);
+    eventually("what it says to be heard", [&] {
+      const JsonObject shown = device.show("daemon");
+      const Json* status = shown.if_contains("status");
+      return status != nullptr && *status == Json("hidden");
+    });
+  }
   std::string last_death() const { return boost::json::serialize(device.show("daemon").at("last_death")); }
   void kill_agent() const {
     const pid_t former = device.agent();
@@ -111,6 +121,19 @@ TEST_F(MainProcess, EndsTheModuleAlsoIfItsParentLivesAndReapsIt) {
   await_main(main);
   EXPECT_THAT(last_death(), HasSubstr("only its parent process was told"));
   EXPECT_THAT(device.module_processes(), SizeIs(2));
+  device.command("stop", "daemon");
+  EXPECT_THAT(device.module_processes(), IsEmpty());
+}
+
+TEST_F(MainProcess, IsHeardAndEndedWhateverItHasCastOff) {
+  start("leave");
+  const pid_t main = await_main();
+  hide(main);
+  device.command("stop", "daemon");
+  EXPECT_THAT(device.module_processes(), IsEmpty());
+  device.command("start", "daemon");
+  hide(await_main(main));
+  kill_agent();  // the next one never saw its parent
   device.command("stop", "daemon");
   EXPECT_THAT(device.module_processes(), IsEmpty());
 }

@@ -135,6 +135,20 @@ TEST_F(MainProcessTest, AStopReachesTheOneThatIsTakenMeanwhile) {
   EXPECT_THAT(deaths, IsEmpty());
 }
 
+TEST_F(MainProcessTest, AForcedEndReachesItOutsideOfTheGroupToo) {
+  start_ready();
+  name_main("recorder", other);
+  take_main();
+  command("recorder", ModuleCommand::stop);
+  board.signals.clear();
+  pass_until("recorder", disabled);
+  ASSERT_THAT(board.signals, SizeIs(2));
+  EXPECT_EQ(board.signals[0].scope, SignalScope::main);
+  EXPECT_EQ(board.signals[1].scope, SignalScope::group);
+  for (const auto& signal : board.signals)
+    EXPECT_EQ(signal.number, SIGKILL);
+}
+
 TEST_F(MainProcessTest, WithoutAnAnswerTheStopIsForcedInTime) {
   start_ready();
   name_main("recorder", other);

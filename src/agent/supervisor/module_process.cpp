@@ -98,6 +98,7 @@ void ModuleProcess::signal(int number) {
 
 void ModuleProcess::kill() {
   forced_ = true;
+  signal(SIGKILL);  // it may have left the group
   ports_.keeper.signal(child_id(), SIGKILL, SignalScope::group);
   ports_.trees.kill(module_);
   ending_at_ = ports_.clock.steady() + kill_repeat;  // and again, should the keeper not have heard

@@ -68,7 +68,10 @@ void ProcessTrees::led_by(std::string_view module, std::int32_t pid, std::uint64
 }
 
 void ProcessTrees::main_is(std::string_view module, std::int32_t pid, std::uint64_t start_time) {
-  runs_[std::string(module)].main = Identity{pid, start_time};
+  // One that is gone holds its number no longer: that may be of another's session.
+  const auto process = table_.entry(pid);
+  const bool is_there = process && process->start_time == start_time;
+  runs_[std::string(module)].main = is_there ? std::optional(Identity{pid, start_time}) : std::nullopt;
 }
 
 bool ProcessTrees::main_lives(std::string_view module) const {
@@ -80,12 +83,15 @@ bool ProcessTrees::main_lives(std::string_view module) const {
 
 bool ProcessTrees::known(const Run& run, const ProcessEntry& process) const {
   const Identity identity{process.pid, process.start_time};
-  if (run.leader == identity || run.seen.contains(identity)) return true;
-  if (!run.leader || process.session != run.leader->first) return false;
-  // The keeper starts every module in a session of its own. Its number is taken while anything is in it.
-  if (process.start_time < run.leader->second) return false;
-  const auto holder = table_.entry(run.leader->first);
-  return !holder || holder->start_time == run.leader->second;
+  // The keeper starts every module in a session of its own, and a daemon often makes one for itself.
+  return run.leader == identity || run.main == identity || run.seen.contains(identity) ||
+         in_session(run.leader, process) || in_session(run.main, process);
+}
+
+bool ProcessTrees::in_session(const std::optional<Identity>& leader, const ProcessEntry& process) const {
+  if (!leader || process.session != leader->first || process.start_time < leader->second) return false;
+  const auto holder = table_.entry(leader->first);  // its number is taken while anything is in its session
+  return !holder || holder->start_time == leader->second;
 }
 
 bool ProcessTrees::marked(const Run* run, std::string_view marker, const ProcessEntry& process) const {
@@ -239,10 +245,9 @@ Membership ProcessTrees::membership(std::string_view module, std::int32_t pid) c
   std::optional<ProcessEntry> process = table_.entry(pid);
   if (!process || !process->alive()) return Membership::gone;
   for (int step = 0; process && step < most_ancestors && process->pid > 1; ++step) {
-    if (run != nullptr && run->leader == Identity{process->pid, process->start_time})
-      return Membership::member;
+    if (run != nullptr && known(*run, *process)) return Membership::member;
     if (cgroups_ && cgroups_->holds(module, table_.cgroup(process->pid))) return Membership::member;
-    if (marked(run, mark, *process)) return Membership::member;
+    if (table_.has_variable(process->pid, mark)) return Membership::member;
     process = table_.entry(process->parent);
   }
   return Membership::stranger;

@@ -42,7 +42,7 @@ class ProcessTrees final : public TreePort {
   void led_by(std::string_view module, std::int32_t pid, std::uint64_t start_time, bool in_cgroup);
   void main_is(std::string_view module, std::int32_t pid, std::uint64_t start_time);
 
-  // Cheap for the leader and in cgroups.
+  // Cheap for the leader, the main process and in cgroups.
   Membership membership(std::string_view module, std::int32_t pid) const;
   // What /proc said of it; nullopt: it is not of the module, or has ended.
   std::optional<ProcessEntry> member(std::string_view module, std::int32_t pid) const;
@@ -61,7 +61,9 @@ class ProcessTrees final : public TreePort {
 
   std::string marker(std::string_view module) const;
   bool marked(const Run* run, std::string_view marker, const ProcessEntry& process) const;
-  bool known(const Run& run, const ProcessEntry& process) const;  // leader, seen before, or of its session
+  // Leader or main process, of the session of either, or seen before.
+  bool known(const Run& run, const ProcessEntry& process) const;
+  bool in_session(const std::optional<Identity>& leader, const ProcessEntry& process) const;
   bool in_cgroup(std::string_view module) const;
   std::string module_of(const ProcessEntry& process) const;
   std::vector<ProcessEntry> sweep(std::string_view module) const;

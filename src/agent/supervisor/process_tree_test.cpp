@@ -11,6 +11,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <stdexcept>
 
 #include "base/file_descriptor.hpp"
 #include "base/files.hpp"
@@ -80,6 +81,16 @@ struct Trees : testing::Test {
       if (c == '\n') --count;
     }
   }
+  ProcessEntry child_of(const ProcessEntry& parent) const {
+    for (const ProcessEntry& process : table.all()) {
+      if (process.parent == parent.pid) return process;
+    }
+    throw std::runtime_error("it has no child");
+  }
+  static void end(const ProcessEntry& process) {
+    ::kill(process.pid, SIGKILL);
+    EXPECT_EQ(::waitpid(process.pid, nullptr, 0), process.pid);
+  }
   // Whoever lives holds its output open.
   void expect_all_to_end() {
     pollfd ended{output.number(), POLLIN, 0};
@@ -143,12 +154,38 @@ TEST_F(Trees, WhatClearsItsEnvironmentIsFoundBySessionAndParent) {
   wait_for_lines(3);
   EXPECT_FALSE(trees.empty("shy"));
   // Seen once, it stays found when its parent is gone and it clings to nothing.
-  ::kill(leader.pid, SIGKILL);
-  ASSERT_EQ(::waitpid(leader.pid, nullptr, 0), leader.pid);
+  end(leader);
   EXPECT_GE(trees.processes("shy").size(), 2u);
   trees.kill("shy");
   expect_all_to_end();
   EXPECT_TRUE(trees.empty("shy"));
+}
+
+TEST_F(Trees, ANamedMainProcessIsKnownWithWhatItStartedWhateverTheyCastOff) {
+  ProcessTrees trees(table, std::nullopt, owner, {});
+  const TreePlace place = trees.make(named("daemon"), "daemon:1").value();
+  const ProcessEntry leader =
+      start(place, "env -i setsid sh -c \"sh -c \\\"$STAYS\\\" & $STAYS\" & exec sh -c \"$STAYS\"");
+  trees.led_by("daemon", leader.pid, leader.start_time, false);
+  wait_for_lines(3);
+  const ProcessEntry main = child_of(leader), other = child_of(main);
+  ASSERT_EQ(main.session, main.pid);
+  ASSERT_EQ(other.session, main.pid);
+  trees.main_is("daemon", main.pid, main.start_time);
+  end(leader);
+  EXPECT_EQ(trees.membership("daemon", main.pid), Membership::member);
+  EXPECT_EQ(trees.membership("daemon", other.pid), Membership::member);
+  EXPECT_THAT(trees.by_module()["daemon"], testing::SizeIs(2));
+  end(main);
+  EXPECT_EQ(trees.membership("daemon", other.pid), Membership::member);
+  ProcessTrees later(table, std::nullopt, owner, {});
+  later.led_by("daemon", leader.pid, leader.start_time, false);
+  later.main_is("daemon", main.pid, main.start_time);
+  EXPECT_EQ(later.membership("daemon", other.pid), Membership::stranger) << "the number may be another's";
+  EXPECT_FALSE(later.main_lives("daemon"));
+  trees.kill("daemon");
+  expect_all_to_end();
+  EXPECT_TRUE(trees.empty("daemon"));
 }
 
 TEST_F(Trees, MembershipIsOfTheTreeOnly) {

@@ -31,6 +31,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   struct Signal {
     ChildId id;
     int number;
+    SignalScope scope;
   };
 
   std::map<ChildId, Child> children;                 // of the keeper
@@ -69,8 +70,8 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
     if (children.contains(request.id)) violations.push_back("a child id used twice: " + request.id);
     if (!keeper_away) children[request.id] = {};
   }
-  void signal(std::string_view id, int number, SignalScope) override {
-    signals.push_back({ChildId(id), number});
+  void signal(std::string_view id, int number, SignalScope scope) override {
+    signals.push_back({ChildId(id), number, scope});
     const auto child = children.find(ChildId(id));
     if (number == SIGKILL && child != children.end() && !keeper_away) end(child->second, SIGKILL);
   }
