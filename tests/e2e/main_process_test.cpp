@@ -138,5 +138,17 @@ TEST_F(MainProcess, IsHeardAndEndedWhateverItHasCastOff) {
   EXPECT_THAT(device.module_processes(), IsEmpty());
 }
 
+TEST_F(MainProcess, IsEndedByAFactoryResetWhateverItHasCastOff) {
+  start("leave");
+  const pid_t main = await_main();
+  hide(main);
+  write_text(device.state() / "factory_reset", "an action's id");
+  ASSERT_EQ(::kill(device.agent(), SIGKILL), 0);
+  eventually("the reset to be carried out", [&] { return !fs::exists(device.state() / "factory_reset"); });
+  EXPECT_FALSE(process_is_alive(main));
+  eventually("an agent to answer", [&] { return device.ctl({"module", "list"}).status == 0; });
+  EXPECT_THAT(device.log(), Not(HasSubstr("have not ended")));
+}
+
 }  // namespace
 }  // namespace starling::e2e

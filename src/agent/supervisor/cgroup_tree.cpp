@@ -252,4 +252,16 @@ std::optional<std::uint64_t> CgroupTree::cpu_us(std::string_view module) const {
   return named_number(control(folder(module) / "cpu.stat"), "usage_usec");
 }
 
+std::optional<CgroupTree> delegated_cgroup(const fs::path& state, Logger log) {
+  CgroupTree::System system;
+  system.owner = state.string();
+  auto taken = CgroupTree::take(system);
+  if (!taken) {
+    log.info("without cgroups: modules are found by session, parentage and a mark in their environment",
+             {{"why", taken.error().message}});
+    return std::nullopt;
+  }
+  return std::move(*taken);
+}
+
 }  // namespace starling::agent

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agent/supervisor/manifest.hpp"
+#include "base/log.hpp"
 #include "base/result.hpp"
 
 namespace starling::agent {
@@ -69,5 +70,8 @@ class CgroupTree {
   std::function<void(const std::filesystem::path&)> made_;
   bool memory_ = false, cpu_ = false;
 };
+
+// Of the agent with this state folder. Nullopt: there is none, and the log says why.
+std::optional<CgroupTree> delegated_cgroup(const std::filesystem::path& state, Logger log);
 
 }  // namespace starling::agent

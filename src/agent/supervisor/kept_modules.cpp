@@ -1,6 +1,5 @@
 #include "agent/supervisor/kept_modules.hpp"
 
-#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <csignal>
 #include <set>
@@ -19,9 +18,13 @@ class EndOfModules final : public KeeperListener {
   EndOfModules(KeeperClient& keeper, ProcessTrees& trees, Logger log)
       : keeper_(keeper), trees_(trees), log_(log) {}
 
-  bool done() const {
-    return listed_none_ &&
-           std::ranges::all_of(modules_, [this](const std::string& module) { return trees_.empty(module); });
+  bool done() const { return listed_none_ && modules_.empty(); }
+  // Once may be too little for a tree that forks.
+  void end_what_is_left() {
+    if (!listed_none_) return;
+    std::erase_if(modules_, [this](const std::string& module) { return trees_.empty(module); });
+    for (const std::string& module : modules_)
+      trees_.kill(module);
   }
   std::string names() const {
     std::string names;
@@ -54,11 +57,12 @@ class EndOfModules final : public KeeperListener {
     log_.warning("ending a process that an agent before this one left", {{"child", child.id}});
     if (!child.exit) {
       living_.insert(child.id);
+      keeper_.signal(child.id, SIGKILL, SignalScope::main);  // it may have left the group
       keeper_.signal(child.id, SIGKILL, SignalScope::group);
     }
     if (const auto run = parse_child_id(child.id)) {
       if (child.pid != 0) {
-        trees_.led_by(run->module, child.leader_pid, child.leader_start_time, false);
+        trees_.led_by(run->module, child.leader_pid, child.leader_start_time, child.in_cgroup);
         trees_.main_is(run->module, child.pid, child.start_time);
       }
       trees_.kill(run->module);
@@ -74,7 +78,7 @@ class EndOfModules final : public KeeperListener {
   ProcessTrees& trees_;
   Logger log_;
   std::set<ChildId> living_;
-  std::set<std::string> modules_;  // that were found
+  std::set<std::string> modules_;  // with something that may live
   bool listed_none_ = false;
 };
 
@@ -86,13 +90,14 @@ Result<void> end_kept_modules(const std::filesystem::path& keeper_socket, const 
   asio::io_context context(1);
   KeeperClient keeper(context.get_executor(), keeper_socket, log);
   const ProcessTable table;
-  // Without cgroups: /proc shows all of them, too.
-  ProcessTrees trees(table, std::nullopt, state.string(), log);
+  ProcessTrees trees(table, delegated_cgroup(state, log), state.string(), log);
   EndOfModules ending(keeper, trees, log);
   if (auto started = keeper.start(ending); !started) return started;
   const SteadyTime until = clock.steady() + patience;
-  while (!ending.done() && clock.steady() < until)
+  while (!ending.done() && clock.steady() < until) {
     context.run_one_for(longest_turn);
+    ending.end_what_is_left();
+  }
   TaskGroup ends(context.get_executor(), log);
   ends.start("end of the keeper client", keeper.stop());
   context.run();

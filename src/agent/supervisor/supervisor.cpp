@@ -21,18 +21,6 @@ Environment module_environment(const SupervisorOptions& options) {
   return environment;
 }
 
-std::optional<CgroupTree> delegated_cgroup(const std::filesystem::path& state, Logger log) {
-  CgroupTree::System system;
-  system.owner = state.string();
-  auto taken = CgroupTree::take(system);
-  if (!taken) {
-    log.info("without cgroups: modules are found by session, parentage and a mark in their environment",
-             {{"why", taken.error().message}});
-    return std::nullopt;
-  }
-  return std::move(*taken);
-}
-
 Digest manifest_text(const FoundModule& found) {
   const auto text = read_file(std::filesystem::path(found.folder) / "module.toml", max_manifest_bytes + 1);
   return text ? sha256(*text) : Digest();
