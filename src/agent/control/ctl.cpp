@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "agent/control/control_server.hpp"
+#include "agent/control/doctor.hpp"
 #include "base/file_descriptor.hpp"
 #include "base/json_text.hpp"
 
@@ -190,6 +191,24 @@ int ask(const Wishes& wishes, JsonObject request) {
   return any || may_be_empty ? 0 : failed("the agent ended before it answered");
 }
 
+// 0: nothing stands in the way of the device's work.
+int print_findings(const std::vector<Finding>& findings, bool json) {
+  const auto word = [](const Finding& finding) {
+    return finding.kind == Finding::Kind::good      ? "good"
+           : finding.kind == Finding::Kind::warning ? "warning"
+                                                    : "problem";
+  };
+  JsonArray array;
+  for (const Finding& finding : findings) {
+    array.push_back(JsonObject{{"kind", word(finding)}, {"what", finding.what}, {"advice", finding.advice}});
+    if (json) continue;
+    fmt::print("{:<8} {}\n", word(finding), finding.what);
+    if (!finding.advice.empty()) fmt::print("{:<8} -> {}\n", "", finding.advice);
+  }
+  if (json) fmt::print("{}\n", json_text(array));
+  return std::ranges::any_of(findings, [](const Finding& one) { return one.kind == Finding::Kind::problem; });
+}
+
 void add_module_commands(CLI::App& app, Wishes& wishes, JsonObject& request) {
   CLI::App* module = app.add_subcommand("module", "The modules of this device");
   module->require_subcommand(1);
@@ -240,10 +259,18 @@ int run_ctl(int argc, char** argv) {
   journal->add_option("--after", wishes.after, "Those after this number")->check(CLI::NonNegativeNumber);
   journal->add_flag("-f,--follow", wishes.follow, "Go on with what happens");
   journal->callback([&request] { request["request"] = "journal"; });
+  Patient patient;
+  CLI::App* doctor = app.add_subcommand("doctor", "Looks at what this device needs, and says what is wrong");
+  doctor->add_option("--hub", patient.hub, "Address of the hub, to be tried")->envname("STARLING_HUB");
+  doctor->add_option("--pin", patient.pins, "The hub's pin")->delimiter(',')->envname("STARLING_PIN");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (doctor->parsed()) {
+    patient.state = wishes.state;
+    return print_findings(examine(patient), wishes.json());
   }
   request["module"] = wishes.module;
   request["action"] = wishes.action;

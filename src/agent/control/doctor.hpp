@@ -1,0 +1,27 @@
+// Purpose: `starling-agent ctl doctor`: looks at what a device needs to do its work, and says of each thing
+// whether it is there and else what to do. Reads only; works whether or not an agent runs.
+// Owner: run_ctl(). Thread: the main one; blocks, for 10 s at most. Lifetime: values.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace starling::agent {
+
+struct Finding {
+  enum class Kind { good, warning, problem };
+  Kind kind = Kind::good;
+  std::string what;
+  std::string advice;  // empty: nothing to do
+};
+
+struct Patient {
+  std::filesystem::path state;
+  std::string hub;  // empty: not known, and not tried
+  std::vector<std::string> pins;
+};
+
+std::vector<Finding> examine(const Patient& patient);
+
+}  // namespace starling::agent
