@@ -8,6 +8,7 @@
 #include "agent/supervisor/module_report.hpp"
 #include "agent/supervisor/rendered_files.hpp"
 #include "agent/supervisor/spawn_plan.hpp"
+#include "agent/supervisor/unknown_use.hpp"
 #include "base/files.hpp"
 
 namespace starling::agent {
@@ -100,13 +101,29 @@ void Supervisor::add(const FoundModule& found) {
   if (!found.enabled) {
     log_.warning("config.txt cannot be used", {{"module", found.name}, {"why", folder.config_problem}});
   }
-  if (found.manifest) {
-    folder.manifest = *found.manifest;
-  } else {
-    log_.error("a module cannot be used", {{"module", found.name}, {"why", found.manifest.error().message}});
-  }
+  take_manifest(found);
   core_->add(found.name, found.manifest, begin.enabled, begin.proved);
   if (begin.hand_edit) toggle_as_edited(found.name, *begin.hand_edit);
+}
+
+void Supervisor::take_manifest(const FoundModule& found) {
+  Folder& folder = folders_[found.name];
+  if (!found.manifest) {
+    return log_.error("a module cannot be used",
+                      {{"module", found.name}, {"why", found.manifest.error().message}});
+  }
+  folder.manifest = *found.manifest;
+  folder.note = unknown_use(*found.manifest, device_->settings().catalog());
+  if (!folder.note.empty()) log_.warning(folder.note, {{"module", found.name}});
+}
+
+// What could not be enabled because it requires this one is tried again.
+void Supervisor::wake_quarantined(std::string_view came) {
+  for (const auto& [name, folder] : folders_) {
+    if (!folder.manifest) continue;
+    const auto& required = folder.manifest->requirements;
+    if (std::ranges::find(required, came) != required.end()) device_->section().manifest_changed(name);
+  }
 }
 
 void Supervisor::toggle_as_edited(const std::string& module, bool enabled) {
@@ -156,6 +173,7 @@ void Supervisor::folder_changed(std::string_view module) {
   if (known == folders_.end()) {
     log_.info("a module has come", {{"module", found.name}});
     add(found);
+    wake_quarantined(found.name);
     device_->link().modules_came_or_went();
     return wakeup_.deadlines_changed();
   }
@@ -164,7 +182,7 @@ void Supervisor::folder_changed(std::string_view module) {
     log_.info("the manifest of a module has changed", {{"module", found.name}});
     known->second.manifest_text = text;
     known->second.too_many = found.too_many;
-    if (found.manifest) known->second.manifest = *found.manifest;
+    take_manifest(found);
     core_->replace_manifest(found.name, found.manifest);
     device_->section().manifest_changed(found.name);
   }
@@ -529,6 +547,7 @@ JsonObject Supervisor::describe(const ModuleStatus& status) const {
     if (folder->second.deaths > 0) json["deaths"] = folder->second.deaths;
     if (!folder->second.config_problem.empty()) json["config_problem"] = folder->second.config_problem;
     if (!folder->second.render_problem.empty()) json["render_problem"] = folder->second.render_problem;
+    if (!folder->second.note.empty()) json["manifest_note"] = folder->second.note;
   }
   if (const std::string_view problem = mirror_.problem(status.name); !problem.empty()) {
     json["config_problem"] = problem;

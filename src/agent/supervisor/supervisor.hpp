@@ -102,6 +102,7 @@ class Supervisor final : public ModuleSupervision,
     Digest manifest_text;
     bool too_many = false;
     std::string config_problem, render_problem;
+    std::string note;  // of its manifest: what looks like a slip, and is no reason not to run it
     std::optional<ModuleManifest> manifest;  // the newest that can be used
     bool known_before = false;               // to an earlier agent
     int deaths = 0;
@@ -137,6 +138,8 @@ class Supervisor final : public ModuleSupervision,
   bool main_lives(std::string_view module) const override { return trees_.main_lives(module); }
 
   void add(const FoundModule& found);
+  void take_manifest(const FoundModule& found);
+  void wake_quarantined(std::string_view came);
   FoundModule look_at(std::string_view module) const;
   void folder_changed(std::string_view module);
   void folder_gone(const std::string& module);
