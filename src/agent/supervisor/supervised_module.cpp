@@ -278,7 +278,8 @@ void SupervisedModule::spawn_failed(std::uint64_t run, const SpawnFailure& failu
   if (!process_.is_present(run)) return;
   process_.not_spawned();
   if (state_ != ModuleState::starting) return;
-  failed(ModuleEvent::failed, Cause::not_spawned, describe(failure, *manifest_), kind_of(failure));
+  failed(ModuleEvent::failed, Cause::not_spawned, host_.examiner().explain(failure, *manifest_),
+         kind_of(failure));
 }
 
 void SupervisedModule::became_ready(Cause cause) {
