@@ -305,6 +305,16 @@ TEST_F(Supervision, AProgramThatCannotBeExecutedSaysWhatToDo) {
   }
 }
 
+TEST_F(Supervision, TheFolderOfAllModulesMayComeLater) {
+  fs::remove(device.modules());
+  device.start();
+  EXPECT_THAT(device.log(), HasSubstr("the folder of modules is not there"));
+  fs::create_directory(device.modules());
+  sleeper("late", true);
+  eventually("it to be seen", [&] { return device.ctl({"module", "show", "late"}).status == 0; });
+  device.await_ready("late");
+}
+
 TEST_F(Supervision, AModuleThatComesOrGoesWhileTheAgentRuns) {
   device.start();
   sleeper("late", false);

@@ -76,10 +76,16 @@ Result<void> Supervisor::load(DeviceCore& device) {
                  {{"error", watching.error().message}});
   }
   const auto found = find_modules(options_.modules, system_account);
-  if (!found) return fail(found);
   device_->section().run_by(*this);
-  for (const FoundModule& module : *found)
-    add(module);
+  if (found) {
+    for (const FoundModule& module : *found)
+      add(module);
+  } else if (found.error().code == ErrorCode::not_found) {
+    log_.warning("the folder of modules is not there: they are taken when it comes",
+                 {{"folder", options_.modules.string()}});
+  } else {
+    return fail(found);
+  }
   device_->supervise(*this);
   std::vector<std::string> components;
   for (const auto& [name, component] : device_->settings().catalog().components())

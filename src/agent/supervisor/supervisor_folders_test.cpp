@@ -62,6 +62,14 @@ TEST_F(SupervisorFolders, WhatHoldsNoModuleIsLeftAsItIs) {
   EXPECT_EQ(config("coming"), "enabled = false\n");
 }
 
+TEST_F(SupervisorFolders, TheFolderOfAllModulesMayComeLater) {
+  fs::remove_all(modules());
+  start();
+  EXPECT_TRUE(supervisor->statuses().empty());
+  write_module("recorder", "exec = 'run'\n");
+  eventually([&] { return problem("recorder").empty(); });
+}
+
 TEST_F(SupervisorFolders, WhatCouldNotBeEnabledIsTriedAgainWhenItsRequirementComes) {
   write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
   start();
