@@ -381,7 +381,7 @@ Result<void> Supervisor::check_peer(std::string_view module, std::int32_t pid) c
 void Supervisor::modules_changed() {
   device_->link().report_changed();
   device_->section().modules_changed();
-  follow_transitions();
+  trial_.follow(*core_);
   judge_settings();
   tell_observers();
 }
@@ -488,31 +488,19 @@ void Supervisor::tell_settings(const std::string& module, Folder& folder) {
 
 // ---- whether the device works with new settings
 
-// What has not come up yet worked if it did when the last agent ended.
 void Supervisor::begin_trial() {
+  trial_.begin(*core_, recovery_, [this](const std::string& module) {
+    const auto folder = folders_.find(module);
+    return folder != folders_.end() && folder->second.known_before;
+  });
+  // The last agent may have ended before it told them.
   for (const ModuleStatus& module : core_->statuses()) {
     const auto folder = folders_.find(module.name);
-    const bool known = folder != folders_.end() && folder->second.known_before;
-    if (known && module.wanted && !module.provisional && recovery_.was_ready(module.name)) {
-      trial_.worked_before(module.name);
-    }
-    // The last agent may have ended before it told them.
+    const bool known = folder != folders_.end() && folder->second.known_before && folder->second.manifest;
     const bool witness = device_->settings().witnesses().contains(module.name);
-    if (witness && module.cause == Cause::adopted && known && folder->second.manifest) {
-      tell_settings(module.name, folder->second);
-    }
+    if (known && witness && module.cause == Cause::adopted) tell_settings(module.name, folder->second);
   }
   device_->settings().witnesses_told();
-}
-
-void Supervisor::follow_transitions() {
-  const auto news = core_->journal().after(followed_);
-  followed_ = core_->journal().newest();
-  for (const Transition& transition : news.transitions)
-    trial_.is(transition.module, transition.to);
-  if (!news.gap) return;
-  for (const ModuleStatus& module : core_->statuses())
-    trial_.is(module.name, module.state);
 }
 
 void Supervisor::judge_settings() {
@@ -528,10 +516,7 @@ ModuleNames Supervisor::witnesses(std::span<const std::string> changed) const {
 
 SettingsVerdict Supervisor::verdict() const {
   if (!begun_) return {.over = false, .failure = ""};
-  std::vector<ModuleStatus> witnesses;
-  for (const std::string& name : device_->settings().witnesses())
-    if (auto status = core_->status(name)) witnesses.push_back(*std::move(status));
-  return trial_.verdict(witnesses);
+  return trial_.verdict(*core_, device_->settings().witnesses());
 }
 
 // ---- what is told

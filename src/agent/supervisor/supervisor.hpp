@@ -151,7 +151,6 @@ class Supervisor final : public ModuleSupervision,
   void settings_changed(const SettingsChange& change);
   void tell_settings(const std::string& module, Folder& folder);
   void begin_trial();
-  void follow_transitions();
   void judge_settings();
   void look_at_board();
   std::uint32_t uid_of(std::string_view module) const;
@@ -183,8 +182,7 @@ class Supervisor final : public ModuleSupervision,
 
   std::map<std::string, Folder, std::less<>> folders_;
   SettingsTrial trial_;
-  bool begun_ = false;          // it is known what runs
-  std::uint64_t followed_ = 0;  // transitions
+  bool begun_ = false;  // it is known what runs
   JsonObject board_;
   SteadyTime board_at_{};
   bool told_well_ = false;
