@@ -65,7 +65,6 @@ class DeviceBench : private LinkOutput,
         board, *recovery, *mirror, static_cast<SupervisorListener&>(*this), SeededRandom(starts_), Logger());
     device->section().run_by(*this);
     trial_ = {};
-    followed_ = 0;
     known_before_.clear();
     for (const std::string& name : names_)
       add(name);
@@ -76,9 +75,8 @@ class DeviceBench : private LinkOutput,
     for (const auto& [id, child] : board.children)
       list.push_back(kept(id, child));
     core->attached(list);
+    trial_.begin(*core, *recovery, [this](const std::string& name) { return known_before_.contains(name); });
     for (const ModuleStatus& module : core->statuses()) {
-      const bool worked = known_before_.contains(module.name) && recovery->was_ready(module.name);
-      if (worked && module.wanted && !module.provisional) trial_.worked_before(module.name);
       const bool witness = device->settings().witnesses().contains(module.name);
       if (witness && module.cause == Cause::adopted) core->settings_changed(module.name);
     }
@@ -255,9 +253,7 @@ class DeviceBench : private LinkOutput,
   void modules_changed() override {
     device->link().report_changed();
     device->section().modules_changed();
-    for (const Transition& transition : core->journal().after(followed_).transitions)
-      trial_.is(transition.module, transition.to);
-    followed_ = core->journal().newest();
+    trial_.follow(*core);
     judge_settings();
   }
   void module_died(std::string_view module, const DeathReport&, bool unexpected) override {
@@ -299,12 +295,7 @@ class DeviceBench : private LinkOutput,
       if (std::ranges::find(changed, engine) != changed.end() && trial_.works(name)) working.insert(name);
     return working;
   }
-  SettingsVerdict verdict() const override {
-    std::vector<ModuleStatus> witnesses;
-    for (const std::string& name : device->settings().witnesses())
-      if (auto status = core->status(name)) witnesses.push_back(*std::move(status));
-    return trial_.verdict(witnesses);
-  }
+  SettingsVerdict verdict() const override { return trial_.verdict(*core, device->settings().witnesses()); }
   Result<void> check_peer(std::string_view, std::int32_t) const override { return {}; }
   void said_hello(std::string_view) override {}
   void said_state(std::string_view, std::string_view, std::string_view) override {}
@@ -454,7 +445,6 @@ class DeviceBench : private LinkOutput,
   std::set<ChildId> cannot_run_;  // with the settings that they were started with
   SettingsTrial trial_;
   std::set<std::string> known_before_;
-  std::uint64_t followed_ = 0;
   std::uint64_t starts_ = 0;
   int boots_ = 1;
   std::int32_t last_pid_ = 100;

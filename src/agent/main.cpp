@@ -104,6 +104,8 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   return options;
 }
 
+constexpr int exit_usage = 2;  // the keeper does not start the agent again
+
 int failed(const Error& error) {
   std::fprintf(stderr, "starling-agent: %s\n", error.message.c_str());
   return 1;
@@ -174,8 +176,8 @@ int main(int argc, char** argv) {
   app.add_option("--timezone", line.timezone, "IANA name, Europe/Berlin; default: the machine's");
   app.add_option("--label", line.labels, "KEY=VALUE, set when the device enrols; may be repeated");
   app.add_option("--modules", line.modules,
-                 "Folder of modules to run; the agent has to be started by starling-keeper then")
-      ->check(CLI::ExistingDirectory);
+                 "Folder of modules to run, which may come later; the agent has to be started by "
+                 "starling-keeper then");
   app.add_option(
       "--components", line.components,
       "Folder of component files, instead of those that ship with the agent; STATE/components adds to them");
@@ -183,7 +185,11 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"text", "json", "auto"}));
   app.set_version_flag("--version", STARLING_VERSION);
   app.footer("starling-agent ctl --help: what can be asked of the agent that runs on this device.");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : exit_usage;
+  }
   const Outcome outcome = run(line);
   if (outcome.end == End::for_good) return outcome.status;
   ::execv("/proc/self/exe", argv);

@@ -110,6 +110,29 @@ TEST_F(ModuleCommands, EnablingIsAWriteOfASetting) {
       "target":{"selector":"room=lab"},"reason":"week 31"})"));
 }
 
+TEST_F(ModuleCommands, WhatNobodyHasTakenYetIsQueued) {
+  hub().on("PUT /api/v1/settings", R"({"revision":412,"targeted":1})");
+  hub().on("GET /api/v1/changes/412/progress", R"({"revision":412,"targeted":1,"applied":0,"pending":0,
+      "refused":0,"offline":1,"devices":[{"device":"u","name":"bear-1","state":"offline"}]})");
+  const Ran ran = run({"module", "enable", "recorder", "--device", "bear-1", "--wait"});
+  EXPECT_EQ(ran.code, 4) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("revision 412 is queued for 1 device\n"
+                                 "offline, will get it when back: bear-1\n"));
+  EXPECT_THAT(ran.out, testing::Not(HasSubstr("applied")));
+}
+
+TEST_F(ModuleCommands, ADevicesNameIsNoSelector) {
+  hub().on("GET /api/v1/devices", R"({"items":[],"next":null})");
+  hub().on("GET /api/v1/devices",
+           R"({"items":[{"device_uuid":")" BEAR R"(","device_name":"bear-1"}],"next":null})");
+  run({"module", "show", "player", "--device", "bear-1"});  // takes the answer that all get
+  const Ran ran = run({"module", "enable", "recorder", "--on", "bear-1"});
+  EXPECT_NE(ran.code, 0);
+  EXPECT_THAT(ran.err, HasSubstr("'bear-1' is a device, and --on takes labels: write --device bear-1"));
+  for (const auto& asked : hub().asked())
+    EXPECT_TRUE(asked.line.starts_with("GET")) << asked.line;
+}
+
 TEST_F(ModuleCommands, EnablingOnceMoreTriesAgainWhereItCouldNotBe) {
   lies("player", R"("targeted":3,"quarantined_count":2,"quarantined":[
       {"device":")" BEAR R"(","name":"bear-1","message":"exit status 1"},

@@ -125,8 +125,10 @@ void print_progress(Session& session, const JsonObject& progress) {
     console.line("revision " + revision + " concerns no device");
     return;
   }
-  console.line(fmt::format("revision {} applied by {} of {}", revision, counts.applied,
-                           counted(counts.targeted, "device")));
+  const std::string targeted = counted(counts.targeted, "device");
+  console.line(counts.offline == counts.targeted
+                   ? fmt::format("revision {} is queued for {}", revision, targeted)
+                   : fmt::format("revision {} applied by {} of {}", revision, counts.applied, targeted));
   if (counts.refused > 0) {
     console.line(
         fmt::format("refused by {}; the old values stay in force there:", counted(counts.refused, "device")));

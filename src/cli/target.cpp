@@ -1,10 +1,29 @@
 #include "cli/target.hpp"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 
+#include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
+#include "cli/printable.hpp"
 
 namespace starling::cli {
+namespace {
+
+// A name alone selects the devices that have a label of that name. Where there are none, it may be a
+// device's.
+Result<void> check_selector(ApiClient& api, const std::string& selector) {
+  if (selector.find_first_of("=!,") != std::string::npos) return {};
+  const Parameters query{{"limit", "1"}, {"selector", selector}};
+  const auto matching = api.get("/api/v1/devices", query);
+  if (!matching || !array_at(*matching, {"items"}).empty() || !find_device(api, selector)) return {};
+  return fail(
+      ErrorCode::invalid_argument,
+      fmt::format("'{0}' is a device, and --on takes labels: write --device {0}", printable(selector)));
+}
+
+}  // namespace
 
 void TargetOptions::add_to(CLI::App& app, With with) {
   const bool one_needed = with == With::one_needed;
@@ -45,6 +64,7 @@ Result<Json> TargetOptions::target(ApiClient& api) const {
     if (!device) return fail(device);
     target["device"] = *device;
   } else if (!selector_.empty()) {
+    if (const auto checked = check_selector(api, selector_); !checked) return fail(checked);
     target["selector"] = selector_;
   } else if (!persona_.empty()) {
     target["persona"] = persona_;

@@ -5,8 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <filesystem>
-
+#include "base/temporary_folder.hpp"
 #include "keeper/unix_address.hpp"
 
 namespace starling::keeper {
@@ -16,8 +15,6 @@ using namespace std::literals;
 
 class AgentLinkTest : public testing::Test, protected AgentLink::Receiver {
  protected:
-  ~AgentLinkTest() override { std::filesystem::remove_all(folder_); }
-
   void attached() override { heard_ += "attached "; }
   void requested(const Request& request) override { heard_ += encode(request).value_or("?") + " "; }
   void detached() override { heard_ += "detached "; }
@@ -44,13 +41,8 @@ class AgentLinkTest : public testing::Test, protected AgentLink::Receiver {
     return std::exchange(heard_, {});
   }
 
-  static std::string make_folder() {
-    std::string name = testing::TempDir() + "agent-link-XXXXXX";
-    return ::mkdtemp(name.data());
-  }
-
-  const std::string folder_ = make_folder();
-  const std::string path_ = folder_ + "/keeper.sock";
+  const TemporaryFolder folder_;
+  const std::string path_ = folder_ / "keeper.sock";
   SystemClock clock_;
   Log log_{clock_, Log::Format::text};
   Poller poller_;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/temporary_folder.hpp"
 #include "keeper/restart_backoff.hpp"
 
 namespace starling::keeper {
@@ -13,18 +14,12 @@ namespace {
 
 class Counting : public testing::Test {
  protected:
-  Counting() {
-    std::string name = testing::TempDir() + "start-counter-XXXXXX";
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~Counting() override { std::filesystem::remove_all(folder_); }
-
   std::string file() const { return folder_ / "keeper.state"; }
   StartCounter counter() const { return {file(), log_}; }
 
   ManualClock clock_;
   Log log_{clock_, Log::Format::text};
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(Counting, OutlivesTheKeeper) {

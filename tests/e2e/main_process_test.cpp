@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <csignal>
 
 #include "base/build_folders.hpp"
@@ -21,10 +23,17 @@ using testing::SizeIs;
 class MainProcess : public testing::Test {
  protected:
   // How it is told to fork: leave or stay.
-  void start(const std::string& parent) {
+  void start(const std::string& parent, const std::vector<std::string>& agent_by = {}) {
     device.install(source_folder() / "tests/modules/daemonizing", "daemon", {{"leave", parent}});
-    device.start();
+    device.start(agent_by);
     device.command("start", "daemon");
+  }
+  // An agent that sees no hierarchy, where it may be hidden; who may not do that has none delegated.
+  static std::vector<std::string> without_cgroups() {
+    return {"/bin/sh", "-c",
+            "unshare -m true && exec unshare -m sh -c 'umount -l -a -t cgroup2; exec \"$@\"' sh \"$@\"; exec "
+            "\"$@\"",
+            "sh"};
   }
   // The one that was named last, once it is the module; another one than `former`.
   pid_t await_main(pid_t former = 0) const {
@@ -64,6 +73,18 @@ class MainProcess : public testing::Test {
   void expect_that_it_never_ended() const {
     EXPECT_THAT(device.ctl({"journal"}).output, Not(HasSubstr("crashed")));
     EXPECT_FALSE(device.show("daemon").contains("last_death"));
+  }
+
+  void expect_that_it_ends_whatever_it_casts_off() const {
+    const pid_t main = await_main();
+    hide(main);
+    device.command("stop", "daemon");
+    EXPECT_THAT(device.module_processes(), IsEmpty());
+    device.command("start", "daemon");
+    hide(await_main(main));
+    kill_agent();  // the next one never saw its parent
+    device.command("stop", "daemon");
+    EXPECT_THAT(device.module_processes(), IsEmpty());
   }
 
   SupervisedDevice device;
@@ -127,15 +148,14 @@ TEST_F(MainProcess, EndsTheModuleAlsoIfItsParentLivesAndReapsIt) {
 
 TEST_F(MainProcess, IsHeardAndEndedWhateverItHasCastOff) {
   start("leave");
-  const pid_t main = await_main();
-  hide(main);
-  device.command("stop", "daemon");
-  EXPECT_THAT(device.module_processes(), IsEmpty());
-  device.command("start", "daemon");
-  hide(await_main(main));
-  kill_agent();  // the next one never saw its parent
-  device.command("stop", "daemon");
-  EXPECT_THAT(device.module_processes(), IsEmpty());
+  expect_that_it_ends_whatever_it_casts_off();
+}
+
+TEST_F(MainProcess, IsHeardAndEndedWithoutCgroupsToo) {
+  start("leave", without_cgroups());
+  if (::geteuid() == 0) EXPECT_THAT(device.log(), HasSubstr("without cgroups"));
+  expect_that_it_ends_whatever_it_casts_off();
+  expect_that_it_never_ended();
 }
 
 TEST_F(MainProcess, IsEndedByAFactoryResetWhateverItHasCastOff) {

@@ -284,6 +284,37 @@ TEST_F(Supervision, GarbageInItsOwnFilesIsToldAndOutlived) {
   EXPECT_THAT(device.log(), HasSubstr("running_modules.json cannot be used"));
 }
 
+TEST_F(Supervision, AProgramThatCannotBeExecutedSaysWhatToDo) {
+  const struct {
+    const char* name;
+    const char* exec;
+    const char* says;
+  } cases[] = {{"bare", "sh", "PATH is not searched"},
+               {"arguments", "/bin/sleep 1000", "belongs into args"},
+               {"unmarked", "run", "chmod +x "},
+               {"windows", "run", "end as on Windows"}};
+  for (const auto& one : cases)
+    device.write_module(one.name, "exec = \"" + std::string(one.exec) + "\"\n");
+  write_text(device.modules() / "unmarked/run", "#!/bin/sh\n");
+  write_text(device.modules() / "windows/run", "#!/bin/sh\r\nexec sleep 1000\r\n", 0755);
+  device.start();
+  for (const auto& one : cases) {
+    const Finished refused = device.ctl({"module", "enable", one.name});
+    EXPECT_EQ(refused.status, 1) << one.name;
+    EXPECT_THAT(refused.output, HasSubstr(one.says)) << one.name;
+  }
+}
+
+TEST_F(Supervision, TheFolderOfAllModulesMayComeLater) {
+  fs::remove(device.modules());
+  device.start();
+  EXPECT_THAT(device.log(), HasSubstr("the folder of modules is not there"));
+  fs::create_directory(device.modules());
+  sleeper("late", true);
+  eventually("it to be seen", [&] { return device.ctl({"module", "show", "late"}).status == 0; });
+  device.await_ready("late");
+}
+
 TEST_F(Supervision, AModuleThatComesOrGoesWhileTheAgentRuns) {
   device.start();
   sleeper("late", false);

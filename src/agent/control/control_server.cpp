@@ -79,10 +79,14 @@ struct ControlServer::Connection {
     follower.reset();
   }
 
+  // It has asked for nothing, or does not read all of its answer.
+  bool is_idle() const { return !asked || finished; }
+
   net::UnixListener::Socket socket;
   asio::steady_timer wake;  // cancelled when there is something to do
   Supervisor& supervisor;
   std::string request, unsent;
+  bool asked = false;
   bool finished = false;  // nothing more will be said
   bool gone = false;      // the other end has closed
   std::optional<std::uint32_t> observer;
@@ -113,16 +117,25 @@ asio::awaitable<void> ControlServer::accept() {
   while (true) {
     auto socket = co_await listener_.accept(log_);
     if (!socket) co_return;
-    if (connections_ >= max_connections) continue;
-    tasks_.start("control connection", serve(std::make_shared<Connection>(std::move(*socket), supervisor_)));
+    if (connections_.size() >= max_connections && !leave_an_idle_one()) continue;
+    connections_.push_back(std::make_shared<Connection>(std::move(*socket), supervisor_));
+    tasks_.start("control connection", serve(connections_.back()));
   }
 }
 
+bool ControlServer::leave_an_idle_one() {
+  const auto oldest = std::ranges::find_if(connections_, [](const Shared& one) { return one->is_idle(); });
+  if (oldest == connections_.end()) return false;
+  (*oldest)->leave();
+  connections_.erase(oldest);
+  return true;
+}
+
 asio::awaitable<void> ControlServer::serve(Shared connection) {
-  ++connections_;
   auto buffer = asio::dynamic_buffer(connection->request, max_request_bytes);
   const auto [error, length] =
       co_await asio::async_read_until(connection->socket, buffer, '\n', tuple_awaitable);
+  connection->asked = !error;
   if (!error) {
     handle(connection, std::string_view(connection->request).substr(0, length - 1));
     tasks_.start("control end", watch_end(connection));
@@ -151,7 +164,7 @@ asio::awaitable<void> ControlServer::serve(Shared connection) {
   }
   connection->leave();
   std::erase(followers_, connection.get());
-  --connections_;
+  std::erase(connections_, connection);
 }
 
 // Nothing is expected but the end.

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <vector>
 
 #include "agent/supervisor/supervisor.hpp"
 #include "base/net/unix_listener.hpp"
@@ -16,8 +17,8 @@ class ControlServer {
  public:
   static constexpr std::string_view socket_name = "control.sock";
   static constexpr std::size_t max_request_bytes = 16 * 1024;
-  static constexpr std::size_t max_connections = 64;
-  static constexpr std::size_t max_followers = 16;  // among them, so that requests always get through
+  static constexpr std::size_t max_connections = 64;  // then the one that has been idle longest is left
+  static constexpr std::size_t max_followers = 16;    // among them, so that requests always get through
   // One that follows and does not read is told so and left.
   static constexpr std::size_t max_unsent_bytes = 1u << 20;
 
@@ -33,6 +34,7 @@ class ControlServer {
   using Shared = std::shared_ptr<Connection>;
 
   asio::awaitable<void> accept();
+  bool leave_an_idle_one();  // false: there is none
   asio::awaitable<void> serve(Shared connection);
   asio::awaitable<void> watch_end(Shared connection);
 
@@ -56,7 +58,7 @@ class ControlServer {
   Logger log_;
   TaskGroup tasks_;
   net::UnixListener listener_;
-  std::size_t connections_ = 0;
+  std::vector<Shared> connections_;     // oldest first
   std::vector<Connection*> followers_;  // oldest first
 };
 

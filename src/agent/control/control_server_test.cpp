@@ -248,17 +248,37 @@ TEST_F(ControlServerTest, FollowersThatNeverReadKeepNobodyOut) {
   EXPECT_FALSE(late.ended) << "it has the place of one that has been left";
 }
 
-TEST_F(ControlServerTest, ListensToManyAtOnceButNotToAllOfThem) {
+TEST_F(ControlServerTest, TheOneThatIsIdleLongestMakesRoom) {
   start_server();
   std::vector<Client> silent;
   for (std::size_t i = 0; i < ControlServer::max_connections; ++i) {
     silent.push_back(connect());
     turn();
   }
-  EXPECT_THAT(answers(R"({"request":"list"})"), IsEmpty()) << "left at once";
-  silent.pop_back();
-  turn();
   EXPECT_THAT(answers(R"({"request":"list"})"), SizeIs(1));
+  for (std::size_t i = 0; i < 3; ++i)
+    read(silent[i]);
+  EXPECT_TRUE(silent[0].ended);
+  EXPECT_FALSE(silent[1].ended) << "no more than needed";
+  write(silent[2], "{\"request\":\"list\"}\n");
+  EXPECT_THAT(answers(std::move(silent[2])), SizeIs(1));
+}
+
+TEST_F(ControlServerTest, WhoWaitsForAnAnswerIsNotIdle) {
+  write_module("slow", "exec = 'run'\nready_after = '10s'\n");
+  start_server();
+  std::vector<Client> waiting;
+  waiting.push_back(ask(R"({"request":"command","module":"slow","command":"start"})"));
+  turn();
+  for (std::size_t i = 1; i < ControlServer::max_connections + 3; ++i) {
+    waiting.push_back(connect());
+    turn();
+  }
+  for (std::size_t i = 0; i < 5; ++i)
+    read(waiting[i]);
+  EXPECT_FALSE(waiting[0].ended);
+  EXPECT_TRUE(waiting[1].ended && waiting[2].ended && waiting[3].ended);
+  EXPECT_FALSE(waiting[4].ended);
 }
 
 TEST_F(ControlServerTest, FollowersEndWithTheServer) {

@@ -13,6 +13,9 @@ constexpr Seconds good_session{10};
 constexpr std::string_view unknown_without_key =
     "the hub does not know this device: start the agent with an enrolment key (--key-file or "
     "STARLING_ENROLMENT_KEY; `starling key create NAME --enrolment` on the operator's machine makes one)";
+constexpr std::string_view wrong_key =
+    "the hub does not accept this enrolment key: give the agent another one (--key-file or "
+    "STARLING_ENROLMENT_KEY; `starling key create NAME --enrolment` on the operator's machine makes one)";
 
 // For the log: both ends write the type first. Nothing else of a message is logged; it may hold a token.
 std::string_view type_in(std::string_view message) {
@@ -75,6 +78,7 @@ void LinkCore::enrolled(std::string_view token) {
     save_told(identity_.untold(options_.facts));  // which is what the registration said
   }
   enrolment_needed_ = false;
+  last_refusal_.clear();
   log_.info(token.empty() ? "the hub knows this device already" : "device enrolled",
             {{"device", identity_.device_id()}});
   attempt();
@@ -97,15 +101,18 @@ void LinkCore::attempt_failed(const Error& why) {
   if (state_ != State::enrolling && state_ != State::connecting) return;
   const bool unknown_here = why.code == ErrorCode::unauthenticated || why.code == ErrorCode::not_found;
   // What goes wrong is said once, not once a minute for as long as it goes wrong.
-  const bool said = std::exchange(last_failure_, why.message) == why.message;
+  const bool enrolling = state_ == State::enrolling;
+  const bool said = std::exchange(enrolling ? last_refusal_ : last_failure_, why.message) == why.message;
   const auto warn = said ? &Logger::debug : &Logger::warning;
-  if (state_ == State::enrolling) {
-    (log_.*warn)("the hub did not enrol this device, trying on", {{"error", why.message}});
+  if (enrolling) {
+    const bool key = why.code == ErrorCode::unauthenticated;
+    (log_.*warn)(key ? wrong_key : "the hub did not enrol this device, trying on", {{"error", why.message}});
     // The enrolment key may have ended, or not be meant for what this device has become, and the device still
     // be registered: then its own key opens the link. If it is not, the hub says so and enrolment is next.
     if (why.code == ErrorCode::permission_denied || unknown_here) enrolment_needed_ = false;
   } else if (unknown_here && options_.can_enrol) {
-    log_.warning("the hub does not know this device: enrolling it again", {{"error", why.message}});
+    const auto again = last_refusal_.empty() ? &Logger::warning : &Logger::debug;  // why not has been said
+    (log_.*again)("the hub does not know this device: enrolling it again", {{"error", why.message}});
     enrolment_needed_ = true;
   } else if (unknown_here) {
     (log_.*warn)(unknown_without_key, {{"error", why.message}});
@@ -198,6 +205,7 @@ void LinkCore::on(const protocol::Welcome& welcome) {
   }
   actions_.connected(welcome.hub_time_ms);
   last_failure_.clear();
+  last_refusal_.clear();
   log_.info("connected to the hub", {{"revision", welcome.revision}});
   reported_.clear();
   send_status(settings_.status());  // the last one may have been lost with the link

@@ -133,6 +133,7 @@ class LinkCore {
   int failures_ = 0;               // since the last good session
   bool enrolment_needed_ = false;  // the hub does not know this device
   std::string last_failure_;       // as logged, so that it is logged once
+  std::string last_refusal_;       // the same, to enrol it
   bool slow_retry_ = false;        // the hub said that this client must not come back unchanged
   std::int64_t connections_ = 0;
   SteadyTime heard_at_{};

@@ -1,10 +1,14 @@
 #include "agent/hub_link/link_core.hpp"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "agent/device_core.hpp"
 #include "agent/settings_bench.hpp"
+#include "base/file_descriptor.hpp"
+#include "base/files.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace starling::agent {
 namespace {
@@ -46,8 +50,7 @@ struct LinkTest : testing::Test {
     options.link.can_enrol = can_enrol;
     options.link.boot_id = "boot";
     options.link.facts = facts;
-    auto loaded =
-        DeviceCore::load(disk, clock, catalog, maker, network, network, std::move(options), nullptr);
+    auto loaded = DeviceCore::load(disk, clock, catalog, maker, network, network, std::move(options), log);
     ASSERT_TRUE(loaded) << loaded.error().message;
     device = std::move(*loaded);
     network.asked.clear();
@@ -80,6 +83,7 @@ struct LinkTest : testing::Test {
   }
 
   JsonObject facts;
+  Log* log = nullptr;
   FakeDisk disk;
   ManualClock clock;
   protocol::Catalog catalog = test_catalog();
@@ -119,6 +123,29 @@ TEST_F(LinkTest, WithAnEnrolmentKeyThatIsNotForItTheLinkIsTriedAsWell) {
     pass(pause());
     EXPECT_EQ(network.asked.back(), "enrol");
   }
+}
+
+TEST_F(LinkTest, AWrongEnrolmentKeyIsSaidOnceAndAsWhatItIs) {
+  const TemporaryFolder folder;
+  const FileDescriptor file(
+      ::open((folder / "log").c_str(), O_CREAT | O_WRONLY | O_APPEND | O_CLOEXEC, 0600));
+  Log written(clock, file.number());
+  log = &written;
+  start();
+  for (int i = 0; i < 3; ++i) {
+    link().attempt_failed({ErrorCode::unauthenticated, "the key is not known", {}});
+    pass(pause());
+    EXPECT_EQ(network.asked.back(), "connect ");
+    link().attempt_failed({ErrorCode::unauthenticated, "no device is registered", {}});
+    pass(pause());
+    EXPECT_EQ(network.asked.back(), "enrol");
+  }
+  const std::string text = read_file(folder / "log", 1u << 20).value_or("");
+  const auto first = text.find("does not accept this enrolment key");
+  ASSERT_NE(first, std::string::npos) << text;
+  EXPECT_EQ(text.find("does not accept this enrolment key", first + 1), std::string::npos) << text;
+  EXPECT_EQ(text.find("enrolling it again"), std::string::npos) << text;
+  device.reset();
 }
 
 TEST_F(LinkTest, TellsOfItselfWhatTheHubHasNotHeard) {

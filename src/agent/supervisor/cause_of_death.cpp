@@ -6,8 +6,10 @@
 #include <csignal>
 #include <system_error>
 
+#include "agent/supervisor/exec_failure.hpp"
 #include "agent/supervisor/manifest_values.hpp"
 #include "agent/supervisor/notify.hpp"
+#include "agent/supervisor/spawn_plan.hpp"
 #include "base/files.hpp"
 
 namespace starling::agent {
@@ -238,6 +240,12 @@ DeathReport MachineExaminer::examine(const Death& death) {
   vm_kills_ = vm_kills;
   if (last_lines_) evidence.last_lines = last_lines_(death.module);
   return cause_of_death(death, std::move(evidence));
+}
+
+std::string MachineExaminer::explain(const SpawnFailure& failure, const ModuleManifest& manifest) {
+  const bool of_program = failure.step == SpawnStep::exec;
+  const std::string why = of_program ? explain_exec(manifest, failure.error) : std::string();
+  return why.empty() ? describe(failure, manifest) : manifest.exec + " cannot be started: " + why;
 }
 
 }  // namespace starling::agent

@@ -41,6 +41,7 @@ class MachineExaminer final : public DeathExaminer {
   // `cgroups` may be nullptr; it and what `last_lines` uses outlive this.
   MachineExaminer(const CgroupTree* cgroups, LastLines last_lines, const std::filesystem::path& root = "/");
   DeathReport examine(const Death& death) override;
+  std::string explain(const SpawnFailure& failure, const ModuleManifest& manifest) override;
 
  private:
   std::optional<std::uint64_t> read_vm_kills() const;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/supervisor/keeper_port.hpp"
+#include "agent/supervisor/manifest.hpp"
 
 namespace starling::agent {
 
@@ -48,11 +49,13 @@ struct DeathReport {
   std::string fingerprint;              // equal for the same crash on other devices
 };
 
-// Looks at the evidence while it is there: called once for each death, before the tree is made anew.
+// Looks at the evidence while it is there: called once for each death, before the tree is made anew, and for
+// each process that could not be made.
 class DeathExaminer {
  public:
   virtual ~DeathExaminer() = default;
   virtual DeathReport examine(const Death& death) = 0;
+  virtual std::string explain(const SpawnFailure& failure, const ModuleManifest& manifest) = 0;
 };
 
 }  // namespace starling::agent

@@ -17,6 +17,8 @@
 #include <cstring>
 #include <functional>
 
+#include "base/temporary_folder.hpp"
+
 namespace starling::agent {
 namespace {
 
@@ -83,7 +85,6 @@ class KeeperClientTest : public testing::Test {
     asio::co_spawn(context_, client_.stop(), asio::detached);
     context_.restart();
     context_.run();
-    std::filesystem::remove_all(folder_);
   }
 
   void listen() {
@@ -147,12 +148,7 @@ class KeeperClientTest : public testing::Test {
     await_words(notes_.words.size() + 1);
   }
 
-  static std::filesystem::path make_folder() {
-    std::string name = testing::TempDir() + "keeper-client-XXXXXX";
-    return ::mkdtemp(name.data());
-  }
-
-  const std::filesystem::path folder_ = make_folder();
+  const TemporaryFolder folder_;
   asio::io_context context_;
   FileDescriptor listener_, keeper_;
   Notes notes_;

@@ -33,6 +33,7 @@ struct ModuleLimits {
   std::optional<std::uint32_t> files;        // open descriptors
   std::optional<std::int32_t> nice;
   std::optional<std::uint64_t> core_bytes;  // of a core dump
+  bool operator==(const ModuleLimits&) const = default;
 };
 
 // The account of a module's `user`, looked up when the manifest is loaded.
@@ -41,11 +42,13 @@ struct Account {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::vector<std::uint32_t> groups;
+  bool operator==(const Account&) const = default;
 };
 
 struct RenderedFile {
   std::string template_path;  // both absolute
   std::string path;
+  bool operator==(const RenderedFile&) const = default;
 };
 
 struct ModuleManifest {
@@ -77,6 +80,7 @@ struct ModuleManifest {
 
   ModuleLimits limits;
   std::optional<Account> account;  // nullopt: the agent's own
+  bool operator==(const ModuleManifest&) const = default;
 };
 
 inline constexpr Milliseconds longest_start_timeout{300'000};  // however it is extended

@@ -58,9 +58,11 @@ JsonObject to_json(const ModuleStatus& status, const WallTimes& times) {
   put_text(json, "status", status.status_text);
   if (status.reloading) json["reloading"] = true;
   put_text(json, "manifest_problem", status.manifest_problem);
+  if (status.manifest_pending)
+    json["manifest_pending"] = "its module.toml has changed: it counts from the next start";
   json["epoch"] = status.epoch;
   if (status.wanted && status.attempt > 1) json["attempt"] = status.attempt;
-  if (status.starts > 1) json["restarts"] = status.starts - 1;
+  if (status.restarts > 0) json["restarts"] = status.restarts;
   put_time(json, "deadline", status.deadline, times);
   put_time(json, "next_retry", status.next_retry, times);
   if (status.wanted && status.pace != RetryPace::quick) json["pace"] = pace_name(status.pace);
@@ -80,7 +82,7 @@ void leave_out_evidence(JsonObject& module) {
 void leave_out_texts(JsonObject& module) {
   constexpr std::size_t beginning = 40;
   for (const char* name : {"settled", "detail", "waits_for", "status", "config_problem", "render_problem",
-                           "attempt", "deadline", "main_pid", "use"})
+                           "manifest_pending", "manifest_note", "attempt", "deadline", "main_pid", "use"})
     module.erase(name);
   for (const char* name : {"quarantine", "manifest_problem"})
     if (Json* text = module.if_contains(name)) *text = printable_text(text->as_string(), beginning);

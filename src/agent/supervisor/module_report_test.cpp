@@ -1,5 +1,6 @@
 #include "agent/supervisor/module_report.hpp"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace starling::agent {
@@ -65,7 +66,8 @@ TEST(ModuleReport, TellsACrashWithItsCauseAndNextAttempt) {
   status.cause = Cause::exited;
   status.detail = "killed by signal 11";
   status.attempt = 3;
-  status.starts = 4;
+  status.starts = 5;
+  status.restarts = 3;
   status.pace = RetryPace::slow;
   status.next_retry = clock.steady() + Seconds(300);
   status.last_death = DeathReport{};
@@ -88,10 +90,12 @@ TEST(ModuleReport, TellsWhatTheModuleSays) {
   status.status_text = "3 channels";
   status.reloading = true;
   status.main_pid = 815;
+  status.manifest_pending = true;
   const JsonObject report = to_json(status, WallTimes(clock));
   EXPECT_EQ(report.at("status").as_string(), "3 channels");
   EXPECT_EQ(report.at("reloading").as_bool(), true);
   EXPECT_EQ(report.at("main_pid").as_int64(), 815);
+  EXPECT_THAT(std::string(report.at("manifest_pending").as_string()), testing::HasSubstr("next start"));
 }
 
 TEST(ModuleReport, TellsATransition) {

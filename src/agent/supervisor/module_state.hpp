@@ -92,7 +92,6 @@ enum class Cause {
   watchdog,         // it fell silent
   keeper_lost,      // with the keeper that held it
   finished,         // it ended well, and is not to be started again
-  tree_empty,       // the last of its processes is gone
   enable_reverted,  // it could not be enabled
   shutdown,         // the device's modules end
   removed,          // its folder is gone
@@ -109,11 +108,11 @@ constexpr std::string_view to_string(ModuleEvent event) {
   return names[static_cast<std::size_t>(event)];
 }
 constexpr std::string_view to_string(Cause cause) {
-  constexpr std::array<std::string_view, 24> names{
-      "none",        "enabled",   "disabled",    "started",         "stopped",  "restarted",
-      "boot",        "recovery",  "adopted",     "retry",           "settings", "requirement",
-      "ready",       "recording", "not_spawned", "start_timeout",   "exited",   "watchdog",
-      "keeper_lost", "finished",  "tree_empty",  "enable_reverted", "shutdown", "removed"};
+  constexpr std::array<std::string_view, 23> names{
+      "none",        "enabled",   "disabled",        "started",       "stopped",  "restarted",
+      "boot",        "recovery",  "adopted",         "retry",         "settings", "requirement",
+      "ready",       "recording", "not_spawned",     "start_timeout", "exited",   "watchdog",
+      "keeper_lost", "finished",  "enable_reverted", "shutdown",      "removed"};
   return names[static_cast<std::size_t>(cause)];
 }
 

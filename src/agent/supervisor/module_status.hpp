@@ -46,10 +46,12 @@ struct ModuleStatus {
   std::string status_text;  // the module's own words
   bool reloading = false;   // it said so, and not that it is ready again
   std::string manifest_problem;
+  bool manifest_pending = false;  // it has changed, and counts from the next start
 
   std::uint64_t epoch = 0;
-  int attempt = 0;  // of the starts since the last good run
-  int starts = 0;   // since the agent's
+  int attempt = 0;   // of the starts since the last good run
+  int starts = 0;    // since the agent's
+  int restarts = 0;  // of those, after a failure and without being asked for
   std::optional<SteadyTime> deadline, next_retry;
   RetryPace pace = RetryPace::quick;
 

@@ -42,10 +42,11 @@ Result<void> ModuleWatch::open(const std::filesystem::path& modules_folder) {
   watch_ = std::make_unique<Watch>(executor_, handle);
   folder_ = std::filesystem::absolute(modules_folder);
   if (!folder_.has_filename()) folder_ = folder_.parent_path();
-  parent_watch_ = add_watch(folder_.parent_path(), of_modules);
+  watch_above();
   folder_watch_ = add_watch(folder_, of_modules);
-  if (folder_watch_ < 0) {
-    const int number = errno;
+  const int number = errno;
+  const bool comes_later = number == ENOENT && above_watch_ >= 0;
+  if (folder_watch_ < 0 && !comes_later) {
     watch_.reset();
     return fail(ErrorCode::io, "watching " + folder_.string() + ": " + std::strerror(number));
   }
@@ -65,6 +66,22 @@ asio::awaitable<void> ModuleWatch::stop() {
 
 int ModuleWatch::add_watch(const std::filesystem::path& folder, std::uint32_t mask) const {
   return ::inotify_add_watch(watch_->descriptor.native_handle(), folder.c_str(), mask);
+}
+
+// The nearest folder above that is there: what is made in it may be the way down. What is made meanwhile is
+// seen by the next round.
+void ModuleWatch::watch_above() {
+  for (int former = -2; former != above_watch_;) {
+    former = above_watch_;
+    std::filesystem::path way = folder_;
+    do {
+      awaited_ = way.filename();
+      way = way.parent_path();
+      above_watch_ = add_watch(way, of_modules);
+    } while (above_watch_ < 0 && errno == ENOENT && way.has_relative_path());
+    const bool turned = former >= 0 && former != above_watch_;
+    if (turned) ::inotify_rm_watch(watch_->descriptor.native_handle(), former);
+  }
 }
 
 void ModuleWatch::watch_all(std::set<std::string>& found) {
@@ -94,6 +111,7 @@ void ModuleWatch::watch_module(const std::string& name) {
 void ModuleWatch::watch_anew(std::set<std::string>& changed) {
   for (const auto& [number, module] : modules_)
     changed.insert(module);
+  watch_above();
   if (const int number = add_watch(folder_, of_modules); number != folder_watch_) {
     const int inotify = watch_->descriptor.native_handle();
     for (const auto& [former, module] : std::exchange(modules_, {}))
@@ -111,8 +129,8 @@ void ModuleWatch::take(int watch, std::uint32_t mask, std::string_view name, std
     changed.emplace(name);
     return;
   }
-  if (watch == parent_watch_) {
-    if (name == folder_.filename()) watch_anew(changed);
+  if (watch == above_watch_) {
+    if (name == awaited_) watch_anew(changed);
     return;
   }
   const auto module = modules_.find(watch);

@@ -2,7 +2,7 @@
 // with inotify. Owner: Agent. Thread: the io_context's. Lifetime: stop() completes before destruction.
 //
 // A module may write into its own folder as fast as it can: it is looked at a few times a second. The folder
-// of all modules may itself be taken away and replaced, or be a link that is turned.
+// of all modules may itself be taken away and replaced, be a link that is turned, or come later.
 #pragma once
 
 #include <cstdint>
@@ -27,8 +27,8 @@ class ModuleWatch {
   ModuleWatch(const asio::any_io_executor& executor, Changed changed, Logger log);
   ~ModuleWatch();
 
-  // What happens from now on is noticed. Errors: io (the kernel's limit of watches is reached, the folder is
-  // missing); changes are then seen at the next start only.
+  // What happens from now on is noticed. Errors: io (the kernel's limit of watches is reached, it is no
+  // folder); changes are then seen at the next start only.
   Result<void> open(const std::filesystem::path& modules_folder);
   void start();  // tells it
   asio::awaitable<void> stop();
@@ -39,6 +39,7 @@ class ModuleWatch {
   std::set<std::string> read_events();
   void take(int watch, std::uint32_t mask, std::string_view name, std::set<std::string>& changed);
   int add_watch(const std::filesystem::path& folder, std::uint32_t mask) const;  // -1: errno
+  void watch_above();
   void watch_module(const std::string& name);
   void watch_all(std::set<std::string>& found);
   void watch_anew(std::set<std::string>& changed);
@@ -50,7 +51,8 @@ class ModuleWatch {
   std::filesystem::path folder_;
   std::unique_ptr<Watch> watch_;
   int folder_watch_ = -1;  // -1: the folder is away
-  int parent_watch_ = -1;
+  int above_watch_ = -1;
+  std::filesystem::path awaited_;       // there, the next on the way to the folder
   std::map<int, std::string> modules_;  // by watch
 };
 

@@ -144,10 +144,30 @@ TEST_F(Watched, ALinkToTheFolderIsTurned) {
     context.run_one();
 }
 
-TEST(ModuleWatch, AFolderThatIsNotThereIsAnError) {
-  asio::io_context context;
-  ModuleWatch watch(context.get_executor(), {}, {});
-  EXPECT_EQ(watch.open("/nonexistent/modules").error().code, ErrorCode::io);
+TEST_F(Watched, TheFolderOfAllModulesComesLater) {
+  ModuleWatch waiting(context.get_executor(),
+                      [this](std::string_view module) { changed.emplace_back(module); }, {});
+  ASSERT_TRUE(waiting.open(base / "disk/device/modules"));
+  waiting.start();
+  fs::create_directories(base / "disk");
+  fs::create_directories(base / "disk/device/modules/three");
+  EXPECT_THAT(look_until("three"), ElementsAre("three"));
+  put("../disk/device/modules/three/config.txt", "enabled = true\n");
+  EXPECT_THAT(look_until("three"), ElementsAre("three"));
+  TaskGroup stopping(context.get_executor(), {});
+  stopping.start("stop", waiting.stop());
+  while (stopping.running() > 0)
+    context.run_one();
+}
+
+TEST_F(Watched, WhatIsNoFolderIsAnError) {
+  std::ofstream(base / "file") << "x";
+  for (const char* place : {"file", "file/modules"}) {
+    ModuleWatch other(context.get_executor(), {}, {});
+    const auto opened = other.open(base / place);
+    ASSERT_FALSE(opened) << place;
+    EXPECT_EQ(opened.error().code, ErrorCode::io);
+  }
 }
 
 }  // namespace

@@ -4,6 +4,24 @@
 
 namespace starling::agent {
 
+void SettingsTrial::begin(const SupervisorCore& core, const SessionRecovery& recovery,
+                          const KnownBefore& known_before) {
+  for (const ModuleStatus& module : core.statuses()) {
+    const bool is_wanted = module.wanted && !module.provisional;
+    if (is_wanted && known_before(module.name) && recovery.was_ready(module.name)) worked_before(module.name);
+  }
+}
+
+void SettingsTrial::follow(const SupervisorCore& core) {
+  const auto news = core.journal().after(followed_);
+  followed_ = core.journal().newest();
+  for (const Transition& transition : news.transitions)
+    is(transition.module, transition.to);
+  if (!news.gap) return;
+  for (const ModuleStatus& module : core.statuses())
+    is(module.name, module.state);
+}
+
 void SettingsTrial::is(std::string_view module, ModuleState state) {
   if (is_ready(state) || is_failed(state)) modules_[std::string(module)].works = is_ready(state);
 }
@@ -48,6 +66,13 @@ SettingsVerdict SettingsTrial::verdict(std::span<const ModuleStatus> witnesses) 
     if (tried_soon || held || is_transient(module.state)) verdict.over = false;
   }
   return verdict;
+}
+
+SettingsVerdict SettingsTrial::verdict(const SupervisorCore& core, const ModuleNames& witnesses) const {
+  std::vector<ModuleStatus> statuses;
+  for (const std::string& name : witnesses)
+    if (auto status = core.status(name)) statuses.push_back(*std::move(status));
+  return verdict(statuses);
 }
 
 bool uses_one_of(const ModuleManifest& manifest, std::span<const std::string> keys) {

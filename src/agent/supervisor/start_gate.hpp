@@ -13,6 +13,7 @@ struct StartGate {
   std::string waits_for;      // for people
   bool must_stop = false;     // nor can it run on
   Cause stop_cause = Cause::none;
+  bool in_vain = false;  // nothing that is here ends the wait
 };
 
 }  // namespace starling::agent

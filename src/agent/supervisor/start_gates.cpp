@@ -39,7 +39,7 @@ void SupervisorCore::check_requirements(const ModuleManifest& manifest, StartGat
       const bool missing = required == nullptr;
       gate = {StartGate::Wait::requirement,
               "waits for " + quoted + (missing ? ", which does not exist" : ", which is not to run"), true,
-              Cause::requirement};
+              Cause::requirement, missing};
       return;
     }
     if (is_ready(required->state()) || gate.wait != StartGate::Wait::nothing) continue;

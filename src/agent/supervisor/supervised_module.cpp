@@ -41,6 +41,10 @@ Cause cause_of(ModuleCommand command) {
   return Cause::none;
 }
 
+bool is_asked(Cause start) {
+  return start == Cause::enabled || start == Cause::started || start == Cause::restarted;
+}
+
 }  // namespace
 
 SupervisedModule::SupervisedModule(std::string name, Result<ModuleManifest> manifest, bool enabled,
@@ -57,6 +61,16 @@ SupervisedModule::SupervisedModule(std::string name, Result<ModuleManifest> mani
 // ---- what is wanted
 
 void SupervisedModule::command(ModuleCommand command, Answered answered) {
+  if (command == ModuleCommand::restart && runs_on_broken()) {
+    if (answered) {
+      host_.answer(std::move(answered),
+                   fail(ErrorCode::failed_precondition, "module '" + name_ +
+                                                            "' is not restarted and runs on: it could not "
+                                                            "be started again: " +
+                                                            status().manifest_problem));
+    }
+    return;
+  }
   ++epoch_;
   overtake(command, std::move(answered));
   quarantine_.clear();
@@ -113,7 +127,9 @@ void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was
 
 void SupervisedModule::replace_manifest(Result<ModuleManifest> manifest) {
   next_manifest_ = std::move(manifest);
-  if (!has_process()) manifest_ = *std::exchange(next_manifest_, std::nullopt);
+  const bool same = *next_manifest_ && manifest_ && **next_manifest_ == *manifest_;
+  if (same) next_manifest_.reset();
+  if (next_manifest_ && !has_process()) manifest_ = *std::exchange(next_manifest_, std::nullopt);
   retry_now(Cause::settings);
 }
 
@@ -133,6 +149,8 @@ void SupervisedModule::settings_changed() {
       break;
     case OnChange::restart:
       if (state_ == ModuleState::stopping || is_failed(state_)) break;
+      owes_restart_ = runs_on_broken();
+      if (owes_restart_) break;
       ++epoch_;
       start_cause_ = Cause::settings;
       begin_stop(Cause::settings);
@@ -162,17 +180,22 @@ void SupervisedModule::sweep() {
 void SupervisedModule::reconcile(const StartGate& gate) {
   wait_ = StartGate::Wait::nothing;
   waits_for_.clear();
+  if (owes_restart_ && !is_broken()) {
+    owes_restart_ = false;
+    settings_changed();
+  }
   if (!wanted_ || gate.must_stop) {
     const bool down = state_ == ModuleState::disabled || state_ == ModuleState::stopping;
     if (!down) begin_stop(wanted_ ? gate.stop_cause : stop_cause_);
   }
-  if (!has_tree()) apply(ModuleEvent::gone, Cause::tree_empty);
+  if (!has_tree()) apply(ModuleEvent::gone, cause_);
   if (wanted_ && !has_tree() && start_due()) {
     if (gate.wait == StartGate::Wait::nothing) {
       start();
     } else {
       wait_ = gate.wait;
       waits_for_ = gate.waits_for;
+      if (trial_ && gate.in_vain) revert("it " + waits_for_);
     }
   }
   settle_answer();
@@ -222,11 +245,12 @@ void SupervisedModule::start() {
   attempt_ = policy_.failures() + 1;
   ++starts_;
   if (trial_) --trial_->attempts_left;
-  adopted_ = was_ready_ = false;
+  adopted_ = was_ready_ = owes_restart_ = false;
   retry_at_.reset();
   said_ = {};
   started_at_ = now();
   const Cause cause = std::exchange(start_cause_, Cause::retry);
+  if (is_failed(state_) && !is_asked(cause)) ++restarts_;
   if (!manifest_ || !refusal_.empty()) {
     start_deadline_ = started_at_;
     apply(ModuleEvent::start, cause);
@@ -254,7 +278,8 @@ void SupervisedModule::spawn_failed(std::uint64_t run, const SpawnFailure& failu
   if (!process_.is_present(run)) return;
   process_.not_spawned();
   if (state_ != ModuleState::starting) return;
-  failed(ModuleEvent::failed, Cause::not_spawned, describe(failure, *manifest_), kind_of(failure));
+  failed(ModuleEvent::failed, Cause::not_spawned, host_.examiner().explain(failure, *manifest_),
+         kind_of(failure));
 }
 
 void SupervisedModule::became_ready(Cause cause) {
@@ -541,42 +566,6 @@ void SupervisedModule::publish(ModuleState from) {
                                                           : std::nullopt;
   transition.next_retry = retry_at_;
   host_.transitioned(std::move(transition));
-}
-
-ModuleStatus SupervisedModule::status() const {
-  ModuleStatus status;
-  status.name = name_;
-  status.enabled = enabled_;
-  status.settled = settled();
-  status.provisional = trial_.has_value();
-  status.wanted = wanted_;
-  status.finished = finished_;
-  status.quarantine = quarantine_;
-  status.state = state_;
-  status.since = since_;
-  status.cause = cause_;
-  status.detail = detail_;
-  status.wait = wait_;
-  status.waits_for = waits_for_;
-  status.reloading = is_reloading();
-  status.manifest_problem = manifest() ? refusal_ : manifest().error().message;
-  status.epoch = epoch_;
-  status.attempt = attempt_;
-  status.starts = starts_;
-  if (state_ == ModuleState::starting) status.deadline = start_deadline_;
-  if (state_ == ModuleState::stopping) status.deadline = process_.ending_at();
-  status.next_retry = retry_at_;
-  status.pace = policy_.pace();
-  status.run = process_.run();
-  status.pid = process_.pid();
-  status.start_time = process_.start_time();
-  if (has_process()) {
-    status.status_text = said_.status;
-    status.main_pid = said_.main_pid;
-  }
-  status.forced = process_.forced();
-  status.last_death = last_death_;
-  return status;
 }
 
 }  // namespace starling::agent

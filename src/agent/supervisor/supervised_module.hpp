@@ -141,6 +141,8 @@ class SupervisedModule {
   bool apply(ModuleEvent event, Cause cause, std::string detail = {});
   void publish(ModuleState from);
   bool settled() const;
+  // It lives, and could not be started again.
+  bool runs_on_broken() const { return is_broken() && (state_ == ModuleState::starting || is_ready(state_)); }
   bool has_tree() const { return process_.phase() != ModuleProcess::Phase::none; }
   SteadyTime now() const { return clock_.steady(); }
 
@@ -170,12 +172,13 @@ class SupervisedModule {
   Cause stop_cause_ = Cause::disabled;
   std::uint64_t epoch_ = 0;
   int attempt_ = 0;
-  int starts_ = 0;
+  int starts_ = 0, restarts_ = 0;
   std::optional<SteadyTime> retry_at_;  // error, crashed
 
-  bool swept_ = false;      // nothing of an earlier agent's or keeper's time lives
-  bool adopted_ = false;    // the process is
-  bool was_ready_ = false;  // the process has been
+  bool swept_ = false;         // nothing of an earlier agent's or keeper's time lives
+  bool adopted_ = false;       // the process is
+  bool was_ready_ = false;     // the process has been
+  bool owes_restart_ = false;  // settings changed while it could not be started again
   SteadyTime started_at_{}, stop_began_at_{};
   std::optional<SteadyTime> start_deadline_, ready_at_;  // starting
   Milliseconds watchdog_{0};

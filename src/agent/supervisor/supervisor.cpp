@@ -8,6 +8,7 @@
 #include "agent/supervisor/module_report.hpp"
 #include "agent/supervisor/rendered_files.hpp"
 #include "agent/supervisor/spawn_plan.hpp"
+#include "agent/supervisor/unknown_use.hpp"
 #include "base/files.hpp"
 
 namespace starling::agent {
@@ -75,10 +76,16 @@ Result<void> Supervisor::load(DeviceCore& device) {
                  {{"error", watching.error().message}});
   }
   const auto found = find_modules(options_.modules, system_account);
-  if (!found) return fail(found);
   device_->section().run_by(*this);
-  for (const FoundModule& module : *found)
-    add(module);
+  if (found) {
+    for (const FoundModule& module : *found)
+      add(module);
+  } else if (found.error().code == ErrorCode::not_found) {
+    log_.warning("the folder of modules is not there: they are taken when it comes",
+                 {{"folder", options_.modules.string()}});
+  } else {
+    return fail(found);
+  }
   device_->supervise(*this);
   std::vector<std::string> components;
   for (const auto& [name, component] : device_->settings().catalog().components())
@@ -100,13 +107,29 @@ void Supervisor::add(const FoundModule& found) {
   if (!found.enabled) {
     log_.warning("config.txt cannot be used", {{"module", found.name}, {"why", folder.config_problem}});
   }
-  if (found.manifest) {
-    folder.manifest = *found.manifest;
-  } else {
-    log_.error("a module cannot be used", {{"module", found.name}, {"why", found.manifest.error().message}});
-  }
+  take_manifest(found);
   core_->add(found.name, found.manifest, begin.enabled, begin.proved);
   if (begin.hand_edit) toggle_as_edited(found.name, *begin.hand_edit);
+}
+
+void Supervisor::take_manifest(const FoundModule& found) {
+  Folder& folder = folders_[found.name];
+  if (!found.manifest) {
+    return log_.error("a module cannot be used",
+                      {{"module", found.name}, {"why", found.manifest.error().message}});
+  }
+  folder.manifest = *found.manifest;
+  folder.note = unknown_use(*found.manifest, device_->settings().catalog());
+  if (!folder.note.empty()) log_.warning(folder.note, {{"module", found.name}});
+}
+
+// What could not be enabled because it requires this one is tried again.
+void Supervisor::wake_quarantined(std::string_view came) {
+  for (const auto& [name, folder] : folders_) {
+    if (!folder.manifest) continue;
+    const auto& required = folder.manifest->requirements;
+    if (std::ranges::find(required, came) != required.end()) device_->section().manifest_changed(name);
+  }
 }
 
 void Supervisor::toggle_as_edited(const std::string& module, bool enabled) {
@@ -156,6 +179,7 @@ void Supervisor::folder_changed(std::string_view module) {
   if (known == folders_.end()) {
     log_.info("a module has come", {{"module", found.name}});
     add(found);
+    wake_quarantined(found.name);
     device_->link().modules_came_or_went();
     return wakeup_.deadlines_changed();
   }
@@ -164,7 +188,7 @@ void Supervisor::folder_changed(std::string_view module) {
     log_.info("the manifest of a module has changed", {{"module", found.name}});
     known->second.manifest_text = text;
     known->second.too_many = found.too_many;
-    if (found.manifest) known->second.manifest = *found.manifest;
+    take_manifest(found);
     core_->replace_manifest(found.name, found.manifest);
     device_->section().manifest_changed(found.name);
   }
@@ -357,7 +381,7 @@ Result<void> Supervisor::check_peer(std::string_view module, std::int32_t pid) c
 void Supervisor::modules_changed() {
   device_->link().report_changed();
   device_->section().modules_changed();
-  follow_transitions();
+  trial_.follow(*core_);
   judge_settings();
   tell_observers();
 }
@@ -464,31 +488,19 @@ void Supervisor::tell_settings(const std::string& module, Folder& folder) {
 
 // ---- whether the device works with new settings
 
-// What has not come up yet worked if it did when the last agent ended.
 void Supervisor::begin_trial() {
+  trial_.begin(*core_, recovery_, [this](const std::string& module) {
+    const auto folder = folders_.find(module);
+    return folder != folders_.end() && folder->second.known_before;
+  });
+  // The last agent may have ended before it told them.
   for (const ModuleStatus& module : core_->statuses()) {
     const auto folder = folders_.find(module.name);
-    const bool known = folder != folders_.end() && folder->second.known_before;
-    if (known && module.wanted && !module.provisional && recovery_.was_ready(module.name)) {
-      trial_.worked_before(module.name);
-    }
-    // The last agent may have ended before it told them.
+    const bool known = folder != folders_.end() && folder->second.known_before && folder->second.manifest;
     const bool witness = device_->settings().witnesses().contains(module.name);
-    if (witness && module.cause == Cause::adopted && known && folder->second.manifest) {
-      tell_settings(module.name, folder->second);
-    }
+    if (known && witness && module.cause == Cause::adopted) tell_settings(module.name, folder->second);
   }
   device_->settings().witnesses_told();
-}
-
-void Supervisor::follow_transitions() {
-  const auto news = core_->journal().after(followed_);
-  followed_ = core_->journal().newest();
-  for (const Transition& transition : news.transitions)
-    trial_.is(transition.module, transition.to);
-  if (!news.gap) return;
-  for (const ModuleStatus& module : core_->statuses())
-    trial_.is(module.name, module.state);
 }
 
 void Supervisor::judge_settings() {
@@ -504,10 +516,7 @@ ModuleNames Supervisor::witnesses(std::span<const std::string> changed) const {
 
 SettingsVerdict Supervisor::verdict() const {
   if (!begun_) return {.over = false, .failure = ""};
-  std::vector<ModuleStatus> witnesses;
-  for (const std::string& name : device_->settings().witnesses())
-    if (auto status = core_->status(name)) witnesses.push_back(*std::move(status));
-  return trial_.verdict(witnesses);
+  return trial_.verdict(*core_, device_->settings().witnesses());
 }
 
 // ---- what is told
@@ -529,6 +538,7 @@ JsonObject Supervisor::describe(const ModuleStatus& status) const {
     if (folder->second.deaths > 0) json["deaths"] = folder->second.deaths;
     if (!folder->second.config_problem.empty()) json["config_problem"] = folder->second.config_problem;
     if (!folder->second.render_problem.empty()) json["render_problem"] = folder->second.render_problem;
+    if (!folder->second.note.empty()) json["manifest_note"] = folder->second.note;
   }
   if (const std::string_view problem = mirror_.problem(status.name); !problem.empty()) {
     json["config_problem"] = problem;

@@ -102,6 +102,7 @@ class Supervisor final : public ModuleSupervision,
     Digest manifest_text;
     bool too_many = false;
     std::string config_problem, render_problem;
+    std::string note;  // of its manifest: what looks like a slip, and is no reason not to run it
     std::optional<ModuleManifest> manifest;  // the newest that can be used
     bool known_before = false;               // to an earlier agent
     int deaths = 0;
@@ -137,6 +138,8 @@ class Supervisor final : public ModuleSupervision,
   bool main_lives(std::string_view module) const override { return trees_.main_lives(module); }
 
   void add(const FoundModule& found);
+  void take_manifest(const FoundModule& found);
+  void wake_quarantined(std::string_view came);
   FoundModule look_at(std::string_view module) const;
   void folder_changed(std::string_view module);
   void folder_gone(const std::string& module);
@@ -148,7 +151,6 @@ class Supervisor final : public ModuleSupervision,
   void settings_changed(const SettingsChange& change);
   void tell_settings(const std::string& module, Folder& folder);
   void begin_trial();
-  void follow_transitions();
   void judge_settings();
   void look_at_board();
   std::uint32_t uid_of(std::string_view module) const;
@@ -180,8 +182,7 @@ class Supervisor final : public ModuleSupervision,
 
   std::map<std::string, Folder, std::less<>> folders_;
   SettingsTrial trial_;
-  bool begun_ = false;          // it is known what runs
-  std::uint64_t followed_ = 0;  // transitions
+  bool begun_ = false;  // it is known what runs
   JsonObject board_;
   SteadyTime board_at_{};
   bool told_well_ = false;

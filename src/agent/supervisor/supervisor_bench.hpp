@@ -114,6 +114,10 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
     return report;
   }
 
+  std::string explain(const SpawnFailure& failure, const ModuleManifest& manifest) override {
+    return describe(failure, manifest);
+  }
+
   // ConfigFiles
   bool holds_module(std::string_view module) const override { return !without_manifest.contains(module); }
   Result<void> write_enabled(std::string_view module, bool enabled) override {

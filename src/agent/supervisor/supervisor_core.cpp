@@ -64,7 +64,7 @@ void SupervisorCore::replace_manifest(std::string_view name, Result<ModuleManife
   SupervisedModule* module = find(name);
   if (module == nullptr) return;
   module->replace_manifest(std::move(manifest));
-  files_behind_ = true;  // without its module.toml a folder's config.txt is left alone
+  changed_ = files_behind_ = true;  // without its module.toml a folder's config.txt is left alone
   put_in_order();
 }
 

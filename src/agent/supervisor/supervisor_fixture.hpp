@@ -14,6 +14,7 @@
 
 #include "agent/settings_bench.hpp"
 #include "agent/supervisor/supervisor.hpp"
+#include "base/temporary_folder.hpp"
 #include "keeper/protocol.hpp"
 
 namespace starling::agent {
@@ -23,7 +24,6 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
   SupervisorFixture() { std::filesystem::create_directories(modules()); }
   ~SupervisorFixture() override {
     if (supervisor) finish(supervisor->stop());
-    std::filesystem::remove_all(folder);
   }
 
   std::filesystem::path modules() const { return folder / "modules"; }
@@ -42,7 +42,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
     listen();
     SupervisorOptions options;
     options.modules = modules();
-    options.state = folder;
+    options.state = folder.path();
     options.keeper_socket = folder / "keeper.sock";
     options.boot_id = boot_id;
     supervisor = std::make_unique<Supervisor>(context.get_executor(), clock, log, disk,
@@ -102,10 +102,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
     eventually([&done] { return done; });
   }
 
-  const std::filesystem::path folder = [] {
-    std::string name = testing::TempDir() + "machine-XXXXXX";
-    return std::filesystem::path(::mkdtemp(name.data()));
-  }();
+  const TemporaryFolder folder;
   std::string boot_id = "boot-1";
   asio::io_context context;
   ManualClock clock;

@@ -3,6 +3,7 @@
 
 #include "agent/supervisor/supervisor_fixture.hpp"
 #include "base/files.hpp"
+#include "protocol/canonical_json.hpp"
 
 namespace starling::agent {
 namespace {
@@ -59,6 +60,42 @@ TEST_F(SupervisorFolders, WhatHoldsNoModuleIsLeftAsItIs) {
   eventually([&] { return problem("coming").empty(); });
   pass(Seconds(1));
   EXPECT_EQ(config("coming"), "enabled = false\n");
+}
+
+TEST_F(SupervisorFolders, TheFolderOfAllModulesMayComeLater) {
+  fs::remove_all(modules());
+  start();
+  EXPECT_TRUE(supervisor->statuses().empty());
+  write_module("recorder", "exec = 'run'\n");
+  eventually([&] { return problem("recorder").empty(); });
+}
+
+TEST_F(SupervisorFolders, WhatCouldNotBeEnabledIsTriedAgainWhenItsRequirementComes) {
+  write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
+  start();
+  protocol::ConfigUpdate wish;
+  wish.section = protocol::Section::modules;
+  wish.revision = 1;
+  wish.payload = JsonObject{{"camera", JsonObject{{"enabled", true}}}};
+  wish.hash = protocol::hash_of(wish.payload);
+  device->section().offer(wish);
+  const auto& quarantine = device->settings().module_quarantine();
+  ASSERT_TRUE(quarantine.contains("camera"));
+  EXPECT_THAT(std::string(quarantine.at("camera").as_string()), HasSubstr("'bus', which does not exist"));
+  write_module("bus", "exec = 'run'\n");
+  eventually([&] { return !device->settings().module_quarantine().contains("camera"); });
+}
+
+TEST_F(SupervisorFolders, WhatLooksLikeASlipIsSaid) {
+  write_module("recorder", "exec = 'run'\nuses = ['hotwrd']\n");
+  start();
+  const auto note = [this] {
+    const JsonObject recorder = supervisor->descriptions().at("recorder").as_object();
+    return recorder.contains("manifest_note") ? std::string(recorder.at("manifest_note").as_string()) : "";
+  };
+  EXPECT_THAT(note(), HasSubstr("did you mean hotword?"));
+  write_module("recorder", "exec = 'run'\nuses = ['hotword']\n");
+  eventually([&] { return note().empty(); });
 }
 
 }  // namespace

@@ -1,0 +1,133 @@
+// Modules whose module.toml changes beneath them, or names what is not there.
+#include "agent/supervisor/supervisor_bench_test.hpp"
+
+namespace starling::agent {
+namespace {
+
+struct ChangedManifest : SupervisorBenchTest {
+  void start_ready(OnChange on_change = OnChange::notify) {
+    module("recorder", true).on_change = on_change;
+    start_agent();
+    up("recorder");
+  }
+  void spoil() {
+    core->replace_manifest("recorder", fail(ErrorCode::invalid_argument, "module.toml:1: not TOML"));
+  }
+  void mend() { core->replace_manifest("recorder", manifests.at("recorder")); }
+};
+
+TEST_F(ChangedManifest, WhatCouldNotBeStartedAgainIsNotRestarted) {
+  start_ready();
+  spoil();
+  Result<ModuleState> answer = disabled;
+  core->command("recorder", restart, [&answer](const Result<ModuleState>& settled) { answer = settled; });
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().code, ErrorCode::failed_precondition);
+  EXPECT_THAT(answer.error().message, HasSubstr("runs on"));
+  EXPECT_THAT(answer.error().message, HasSubstr("module.toml:1: not TOML"));
+  core->command("recorder", restart, {});
+  EXPECT_EQ(state("recorder"), idle);
+  mend();
+  command("recorder", restart);
+  EXPECT_EQ(state("recorder"), stopping);
+  exit("recorder", 0);
+  EXPECT_EQ(state("recorder"), starting);
+}
+
+TEST_F(ChangedManifest, ARestartOfOneThatDoesNotRunSaysWhyItCannot) {
+  start_ready();
+  spoil();
+  die("recorder");
+  pass_until("recorder", error);
+  command("recorder", restart);
+  EXPECT_THAT(answers, ElementsAre("recorder: failed_precondition"));
+}
+
+TEST_F(ChangedManifest, NewSettingsWaitUntilItCanBeStartedAgain) {
+  start_ready(OnChange::restart);
+  spoil();
+  core->settings_changed("recorder");
+  EXPECT_EQ(state("recorder"), idle);
+  mend();
+  EXPECT_EQ(state("recorder"), stopping);
+  exit("recorder", 0);
+  up("recorder");
+  spoil();
+  mend();
+  EXPECT_EQ(state("recorder"), idle) << "it has been started with them";
+}
+
+TEST_F(ChangedManifest, IsPendingUntilTheNextStart) {
+  start_ready();
+  EXPECT_FALSE(status("recorder").manifest_pending);
+  const int told = changes;
+  ModuleManifest other = *manifests.at("recorder");
+  other.args = {"--fast"};
+  core->replace_manifest("recorder", other);
+  EXPECT_TRUE(status("recorder").manifest_pending);
+  EXPECT_GT(changes, told);
+  mend();
+  EXPECT_FALSE(status("recorder").manifest_pending) << "it is what it runs with";
+  core->replace_manifest("recorder", other);
+  command("recorder", restart);
+  exit("recorder", 0);
+  EXPECT_FALSE(status("recorder").manifest_pending);
+}
+
+// ---- a requirement that is not there
+
+TEST_F(ChangedManifest, EnablingWithoutARequirementIsRefusedAtOnce) {
+  module("camera").requirements = {"bus"};
+  start_agent();
+  command("camera", enable);
+  EXPECT_THAT(answers, ElementsAre("camera: failed_precondition"));
+  EXPECT_THAT(reverts, ElementsAre(HasSubstr("'bus', which does not exist")));
+  EXPECT_FALSE(status("camera").enabled);
+  EXPECT_EQ(state("camera"), disabled);
+}
+
+TEST_F(ChangedManifest, ARequirementThatComesStartsWhatWaitsForIt) {
+  module("camera", true).requirements = {"bus"};
+  start_agent();
+  EXPECT_THAT(status("camera").waits_for, HasSubstr("'bus', which does not exist"));
+  EXPECT_TRUE(status("camera").enabled) << "it was proved once";
+  core->add("bus", module("bus"), true);
+  up("bus");
+  EXPECT_EQ(state("camera"), starting);
+}
+
+// ---- restarts
+
+TEST_F(ChangedManifest, OnlyStartsThatNobodyAskedForAreRestarts) {
+  start_ready();
+  command("recorder", restart);
+  exit("recorder", 0);
+  up("recorder");
+  command("recorder", stop);
+  exit("recorder", 0);
+  command("recorder", start);
+  up("recorder");
+  EXPECT_EQ(status("recorder").restarts, 0);
+  die("recorder");
+  pass_until("recorder", starting);
+  EXPECT_EQ(status("recorder").restarts, 1);
+  make("recorder");
+  die("recorder");
+  command("recorder", start);
+  EXPECT_EQ(status("recorder").restarts, 1) << "somebody did not wait for it";
+  EXPECT_EQ(status("recorder").starts, 5);
+}
+
+// ---- why it is down
+
+TEST_F(ChangedManifest, WhatIsDownSaysWhy) {
+  start_ready();
+  command("recorder", stop);
+  EXPECT_EQ(status("recorder").cause, Cause::stopped);
+  exit("recorder", 0);
+  EXPECT_EQ(state("recorder"), disabled);
+  EXPECT_EQ(status("recorder").cause, Cause::stopped);
+}
+
+}  // namespace
+}  // namespace starling::agent
