@@ -183,6 +183,21 @@ TEST_F(FleetModules, OneThatCouldNotBeEnabledIsTriedAgainWhenItIsEnabledOnceMore
   EXPECT_THAT(starling({"module", "enable", "broken", "--wait"}), Not(HasSubstr("trying again")));
 }
 
+TEST_F(FleetModules, WhatIsTakenBackIsAsItShipped) {
+  SupervisedDevice& device = add("bear", "nursery");
+  const auto expect_off = [&](const std::vector<std::string>& words) {
+    starling({"module", "enable", "recorder", "--wait"});
+    device.await_ready("recorder");
+    starling(words);
+    device.await_state("recorder", "disabled");
+    eventually("config.txt to follow",
+               [&] { return read_text(device.modules() / "recorder/config.txt") == "enabled = false\n"; });
+  };
+  expect_off({"settings", "unset", "modules.recorder.enabled"});
+  expect_off({"settings", "rollback", "0"});
+  EXPECT_THAT(starling({"settings", "get", "bear", "modules.recorder.enabled"}, 1), HasSubstr("shipped"));
+}
+
 TEST_F(FleetModules, AToggleOnTheDeviceGoesUpAlsoAfterTimeWithoutAHub) {
   SupervisedDevice& device = add("bear", "nursery");
   hub.kill();

@@ -91,7 +91,8 @@ Result<void> Supervisor::load(DeviceCore& device) {
 void Supervisor::add(const FoundModule& found) {
   const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
   const bool known_before = mirror_.known(found.name).has_value();
-  const auto begin = mirror_.begin(found.name, config, device_->section().said(found.name));
+  const ModulesSection& section = device_->section();
+  const auto begin = mirror_.begin(found.name, config, section.wanted(found.name), section.edits_lost());
   Folder& folder = folders_[found.name];
   folder.known_before = known_before;
   folder.manifest_text = manifest_text(found);
