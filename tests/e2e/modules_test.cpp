@@ -75,6 +75,10 @@ TEST_F(FleetModules, AreEnabledForASelectorAndDoAsAsked) {
   const pid_t former = lab.await_ready("recorder");
   starling({"module", "restart", "recorder", "--device", "lab-1", "--wait"});
   EXPECT_NE(lab.await_ready("recorder", former), former);
+  for (const auto& [command, state] : {std::pair("stop", "disabled"), std::pair("start", "idle")}) {
+    starling({"module", command, "recorder", "--device", "lab-1", "--wait"});
+    EXPECT_THAT(starling({"module", "show", "recorder", "--device", "lab-1"}), HasSubstr(state)) << "at once";
+  }
   starling({"module", "enable", "recorder", "--wait"});  // the same on two devices of one machine
   kitchen.await_ready("recorder");
   starling({"module", "disable", "recorder", "--wait"});

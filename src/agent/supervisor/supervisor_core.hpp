@@ -182,8 +182,9 @@ class SupervisorCore final : private ModuleHost {
 
   int turns_ = 0;  // public calls on the stack
   bool changed_ = false;
-  std::set<std::string> came_up_;              // since the last settle()
-  std::vector<std::function<void()>> outbox_;  // for the listener and those who asked
+  std::set<std::string> came_up_;               // since the last settle()
+  std::vector<std::function<void()>> outbox_;   // for the listener
+  std::vector<std::function<void()>> answers_;  // for those who asked, who find the listener knowing
 };
 
 }  // namespace starling::agent
