@@ -21,6 +21,7 @@
 #include "agent/supervisor/keeper_client.hpp"
 #include "agent/supervisor/log_readers.hpp"
 #include "agent/supervisor/module_folder.hpp"
+#include "agent/supervisor/module_history.hpp"
 #include "agent/supervisor/module_outputs.hpp"
 #include "agent/supervisor/module_report.hpp"
 #include "agent/supervisor/module_watch.hpp"
@@ -104,7 +105,6 @@ class Supervisor final : public ModuleSupervision,
     std::string config_problem, render_problem;
     std::optional<ModuleManifest> manifest;  // the newest that can be used
     bool known_before = false;               // to an earlier agent
-    int deaths = 0;
   };
 
   // KeeperListener
@@ -171,6 +171,7 @@ class Supervisor final : public ModuleSupervision,
   SessionRecovery recovery_;
   ConfigTxtFiles config_files_;
   ConfigMirror mirror_;
+  ModuleHistory history_;
   ModuleWatch watch_;
   ResourceSampler sampler_;
   BoardWatch board_watch_;
