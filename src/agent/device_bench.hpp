@@ -233,7 +233,8 @@ class DeviceBench : private LinkOutput,
   // ---- as Supervisor does
   void add(const std::string& name) {
     if (mirror->known(name)) known_before_.insert(name);
-    const auto begin = mirror->begin(name, config(name), device->section().said(name));
+    const ModulesSection& section = device->section();
+    const auto begin = mirror->begin(name, config(name), section.wanted(name), section.edits_lost());
     ModuleManifest manifest;
     manifest.name = name;
     manifest.folder = "/modules/" + name;
@@ -278,6 +279,7 @@ class DeviceBench : private LinkOutput,
   std::vector<std::string> names() const override { return names_; }
   bool is_enabled(std::string_view module) const override { return core->is_enabled(module); }
   bool is_provisional(std::string_view module) const override { return core->is_provisional(module); }
+  bool is_shipped_enabled(std::string_view module) const override { return mirror->shipped(module); }
   void command(std::vector<Commanded> commands) override { core->command(std::move(commands)); }
   bool has(std::string_view) const override { return true; }
   void add_to(JsonObject& report) const override {

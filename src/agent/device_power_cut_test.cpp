@@ -91,6 +91,14 @@ const std::vector<Step> story{
        device.hub->enable("d", false);
        device.push();
      })},
+    {"and enables it", without_answer([](DeviceBench& device) {
+       device.hub->enable("d", true);
+       device.push();
+     })},
+    {"and takes back all that was said of it", without_answer([](DeviceBench& device) {
+       device.hub->leave_open("d");
+       device.push();
+     })},
 };
 
 std::string joined(const std::set<std::string>& names) {

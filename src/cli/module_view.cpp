@@ -62,7 +62,7 @@ std::string when(const JsonObject& object, Path path, WallTime now) {
 
 std::string desired_text(const JsonObject& module, DeviceNames& names) {
   const std::string enabled = enabled_text(find(module, {"desired", "enabled"}));
-  if (enabled.empty()) return "nothing: the device decides by itself";
+  if (enabled.empty()) return "nothing: it is as it shipped";
   return fmt::format("{} ({}, revision {})", enabled,
                      describe_layer(text_at(module, {"desired", "layer"}), names),
                      number_at(module, {"desired", "revision"}));

@@ -66,7 +66,7 @@ class GetSettings final : public Command {
     }
     if (const auto module = protocol::module_of(key_)) {
       return fail(ErrorCode::not_found,
-                  fmt::format("no layer says of '{}' on {} whether it is enabled: the device decides (see: "
+                  fmt::format("no layer says of '{}' on {} whether it is enabled: it is as it shipped (see: "
                               "starling module show {} --device {})",
                               *module, printable(device_), *module, printable(device_)));
     }

@@ -3,8 +3,8 @@
 //
 //   {"recorder": {"enabled": true}}
 //
-// It names the modules that lie on the device and of which a layer says something. Of the others the device
-// decides by itself: what each config.txt says.
+// It names the modules that lie on the device and of which a layer says something. The others are as they
+// shipped.
 #pragma once
 
 #include <map>

@@ -75,6 +75,10 @@ TEST_F(FleetModules, AreEnabledForASelectorAndDoAsAsked) {
   const pid_t former = lab.await_ready("recorder");
   starling({"module", "restart", "recorder", "--device", "lab-1", "--wait"});
   EXPECT_NE(lab.await_ready("recorder", former), former);
+  for (const auto& [command, state] : {std::pair("stop", "disabled"), std::pair("start", "idle")}) {
+    starling({"module", command, "recorder", "--device", "lab-1", "--wait"});
+    EXPECT_THAT(starling({"module", "show", "recorder", "--device", "lab-1"}), HasSubstr(state)) << "at once";
+  }
   starling({"module", "enable", "recorder", "--wait"});  // the same on two devices of one machine
   kitchen.await_ready("recorder");
   starling({"module", "disable", "recorder", "--wait"});
@@ -181,6 +185,21 @@ TEST_F(FleetModules, OneThatCouldNotBeEnabledIsTriedAgainWhenItIsEnabledOnceMore
   EXPECT_EQ(device.state_of("broken"), "idle");
   EXPECT_THAT(starling({"settings", "get", "bear", "modules.broken.enabled"}), HasSubstr("true"));
   EXPECT_THAT(starling({"module", "enable", "broken", "--wait"}), Not(HasSubstr("trying again")));
+}
+
+TEST_F(FleetModules, WhatIsTakenBackIsAsItShipped) {
+  SupervisedDevice& device = add("bear", "nursery");
+  const auto expect_off = [&](const std::vector<std::string>& words) {
+    starling({"module", "enable", "recorder", "--wait"});
+    device.await_ready("recorder");
+    starling(words);
+    device.await_state("recorder", "disabled");
+    eventually("config.txt to follow",
+               [&] { return read_text(device.modules() / "recorder/config.txt") == "enabled = false\n"; });
+  };
+  expect_off({"settings", "unset", "modules.recorder.enabled"});
+  expect_off({"settings", "rollback", "0"});
+  EXPECT_THAT(starling({"settings", "get", "bear", "modules.recorder.enabled"}, 1), HasSubstr("shipped"));
 }
 
 TEST_F(FleetModules, AToggleOnTheDeviceGoesUpAlsoAfterTimeWithoutAHub) {

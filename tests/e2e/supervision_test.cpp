@@ -119,14 +119,22 @@ TEST_F(Supervision, AnEnableThatFailsIsTakenBack) {
   const Finished crashing = device.ctl({"module", "enable", "crashing"});
   EXPECT_EQ(crashing.status, 1);
   EXPECT_THAT(crashing.output, HasSubstr("exited with status 1"));
-  for (const char* name : {"missing", "crashing"}) {
-    EXPECT_EQ(device.show(name).at("enabled"), Json(false));
-    EXPECT_TRUE(device.show(name).contains("quarantine"));
-    EXPECT_EQ(config(name), "enabled = false\n");
-  }
-  EXPECT_THAT(device.module_processes(), IsEmpty());
-  EXPECT_EQ(device.show("crashing").at("last_death").at("last_lines").as_array().size(), 1u)
-      << "those of the last of three attempts";
+  const auto expect_told = [&] {
+    for (const char* name : {"missing", "crashing"}) {
+      EXPECT_EQ(device.show(name).at("enabled"), Json(false));
+      EXPECT_TRUE(device.show(name).contains("quarantine"));
+      EXPECT_EQ(config(name), "enabled = false\n");
+    }
+    EXPECT_THAT(device.module_processes(), IsEmpty());
+    EXPECT_EQ(device.show("crashing").at("last_death").at("last_lines").as_array().size(), 1u)
+        << "those of the last of three attempts";
+  };
+  const auto three_deaths = [&] { return device.show("crashing").at("deaths") == Json(3); };
+  expect_told();
+  eventually("its deaths to be counted", three_deaths);
+  kill_agent();
+  expect_told();
+  EXPECT_TRUE(three_deaths());
 }
 
 TEST_F(Supervision, WhatIsEnabledIsMirroredAndAnEditOfTheMirrorIsAToggle) {

@@ -229,7 +229,9 @@ void LinkCore::on(const protocol::ConfigProposed& answer) {
 void LinkCore::on(const protocol::Action& action) {
   if (state_ != State::established) return lose("an action before the welcome");
   actions_.handle(action, hub_time_ms(), [this](const protocol::ActionResult& result) {
-    if (established()) send(result);  // else it is asked for again
+    if (!established()) return;   // it is asked for again
+    if (report_at_) heartbeat();  // whoever waits for it finds what it did reported by then
+    send(result);
   });
 }
 

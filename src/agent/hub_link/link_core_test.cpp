@@ -392,6 +392,18 @@ TEST_F(LinkTest, CarriesOutAnActionAtMostOnce) {
   EXPECT_EQ(network.last<protocol::ActionResult>()->result.at("x"), Json(1));
 }
 
+TEST_F(LinkTest, WhatAnActionDidIsReportedBeforeItIsAnswered) {
+  start(false);
+  establish();
+  network.sent.clear();
+  link().report_changed();
+  const std::int64_t hub_now = clock.wall().time_since_epoch().count() + 5'000;
+  receive(protocol::Action{"a1", "echo", {}, hub_now + 60'000});
+  ASSERT_EQ(network.sent.size(), 2u);
+  EXPECT_TRUE(std::holds_alternative<protocol::Heartbeat>(network.sent[0]));
+  EXPECT_TRUE(std::holds_alternative<protocol::ActionResult>(network.sent[1]));
+}
+
 TEST_F(LinkTest, AnswersActionsThatItDoesNotCarryOut) {
   start(false);
   establish();

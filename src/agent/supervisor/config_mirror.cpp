@@ -56,16 +56,24 @@ Result<void> ConfigMirror::save() {
 }
 
 ConfigMirror::Beginning ConfigMirror::begin(std::string_view module, std::optional<bool> config,
-                                            std::optional<bool> said) {
+                                            std::optional<bool> said, bool edits_lost) {
   const std::optional<bool> before = known(module);
   const bool says = config.value_or(before.value_or(false));
   const bool on_trial = on_trial_.contains(module);
   // An edit that was taken back, together with what it had said: all but noting it down was done.
-  const bool taken_back = on_trial && !says && !said;
+  const bool taken_back = on_trial && !says && said != true;
   const bool by_itself = taken_back ? says : before.value_or(says);
   if (config) found(module, says);
-  return {said.value_or(by_itself), before.value_or(true) && !on_trial,
-          by_itself == says ? std::nullopt : std::optional(says)};
+  const bool lost = edits_lost && !said && says != shipped(module);
+  // One that says what the module falls back to has been written by the agent, and not noted down.
+  const bool edited = (lost || by_itself != says) && (said || says != shipped(module));
+  return {said.value_or(lost ? by_itself : shipped(module)), before.value_or(true) && !on_trial,
+          edited ? std::optional(says) : std::nullopt};
+}
+
+bool ConfigMirror::shipped(std::string_view module) const {
+  const auto shipped = shipped_.find(module);
+  return shipped != shipped_.end() ? shipped->second : known(module).value_or(false);
 }
 
 std::optional<bool> ConfigMirror::known(std::string_view module) const {

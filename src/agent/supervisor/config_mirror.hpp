@@ -3,7 +3,8 @@
 //
 // What each config.txt was last known to say is kept in a file of its own, written after them: what differs
 // from it was written by somebody else, also while the agent was away. What it said when the agent saw it
-// first is kept there before it is changed: that is what a factory reset goes back to.
+// first is kept there before it is changed: that is what counts where nothing is said, and after a factory
+// reset.
 #pragma once
 
 #include <map>
@@ -38,13 +39,17 @@ class ConfigMirror {
   // What was known is read; without it every config.txt is taken for unedited.
   ConfigMirror(ConfigFiles& files, Disk& disk, Logger log);
 
-  // How a module begins, by its config.txt, if that says anything, and by what hub and device say of it.
+  // How a module begins: as hub and device say, else as it shipped. With `edits_lost`, which said what was
+  // decided on the device, its config.txt says it.
   struct Beginning {
     bool enabled = false;
     bool proved = true;             // else it is being enabled: config.txt has not followed, or was first
     std::optional<bool> hand_edit;  // of config.txt, while the agent was away
   };
-  Beginning begin(std::string_view module, std::optional<bool> config, std::optional<bool> said);
+  Beginning begin(std::string_view module, std::optional<bool> config, std::optional<bool> said,
+                  bool edits_lost = false);
+  // What its config.txt said at first; false: nothing.
+  bool shipped(std::string_view module) const;
   // What the module's config.txt was last known to say.
   std::optional<bool> known(std::string_view module) const;
   // What it says now, after a hand edit.

@@ -114,6 +114,7 @@ TEST_F(ConfigMirrorTest, HowAModuleBegins) {
     disk = FakeDisk();
     start();
     if (one.known) {
+      mirror->found("a", *one.known);  // so it shipped
       EXPECT_TRUE(sync({status("a", *one.known)}));
     }
     start();
@@ -122,6 +123,33 @@ TEST_F(ConfigMirrorTest, HowAModuleBegins) {
     EXPECT_EQ(begin.proved, one.proved);
     EXPECT_EQ(begin.hand_edit, one.hand_edit);
   }
+}
+
+TEST_F(ConfigMirrorTest, IsAsItShippedWhereNothingIsSaid) {
+  constexpr std::optional<bool> nothing;
+  for (const bool shipped : {true, false}) {
+    SCOPED_TRACE(shipped);
+    disk = FakeDisk();
+    start();
+    mirror->found("a", shipped);
+    EXPECT_TRUE(sync({status("a", !shipped)}));  // as somebody wanted it
+    start();
+    EXPECT_EQ(mirror->shipped("a"), shipped);
+    auto begin = mirror->begin("a", !shipped, nothing);
+    EXPECT_EQ(begin.enabled, shipped) << "that was taken back";
+    EXPECT_EQ(begin.proved, !shipped);
+    EXPECT_EQ(begin.hand_edit, nothing);
+    begin = mirror->begin("a", shipped, nothing);
+    EXPECT_EQ(begin.hand_edit, nothing) << "the agent wrote it, and did not come to note it down";
+    start();
+    begin = mirror->begin("a", !shipped, nothing, true);
+    EXPECT_EQ(begin.enabled, !shipped) << "nobody knows what was wanted here";
+    EXPECT_EQ(begin.hand_edit, !shipped);
+    begin = mirror->begin("a", !shipped, shipped, true);
+    EXPECT_EQ(begin.enabled, shipped);
+    EXPECT_EQ(begin.hand_edit, nothing);
+  }
+  EXPECT_FALSE(mirror->shipped("b"));
 }
 
 TEST_F(ConfigMirrorTest, WhatWasEnabledByHandIsNotProvedByThat) {

@@ -25,6 +25,8 @@ void put_text(JsonObject& json, std::string_view key, std::string_view text) {
   if (!text.empty()) json[key] = text;
 }
 
+}  // namespace
+
 JsonObject to_json(const DeathReport& death) {
   JsonObject json;
   json["class"] = to_string(death.death_class);
@@ -41,8 +43,6 @@ JsonObject to_json(const DeathReport& death) {
   if (!lines.empty()) json["last_lines"] = std::move(lines);
   return json;
 }
-
-}  // namespace
 
 JsonObject to_json(const ModuleStatus& status, const WallTimes& times) {
   JsonObject json;

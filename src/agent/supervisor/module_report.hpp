@@ -42,6 +42,7 @@ JsonObject to_json(const ModuleStatus& status, const WallTimes& times);
 // Of a report that is too long: the evidence of its death; then whatever is not of a small, known size.
 void leave_out_evidence(JsonObject& module);
 void leave_out_texts(JsonObject& module);
+JsonObject to_json(const DeathReport& death);
 JsonObject to_json(const Transition& transition, const WallTimes& times);
 JsonObject to_json(const ResourceUse& use);
 

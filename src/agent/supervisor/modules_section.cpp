@@ -48,6 +48,7 @@ ModulesSection::ModulesSection(Disk& disk, const Clock& clock, SettingsCore& set
 Result<void> ModulesSection::start() {
   const auto drift = journal_.open();
   if (!drift) return fail(drift);
+  edits_lost_ = !drift->empty();
   for (const Drift& one : *drift)
     settings_.note_drift(one.kind, one.message);
   return {};
@@ -122,9 +123,6 @@ void ModulesSection::settle_edit(const protocol::ConfigProposed& answer) {
   std::erase_if(entries, [&](const JournalEntry& one) { return one.edit.id == answer.id; });
   if (auto saved = save(std::move(entries)); !saved) {
     return log_.warning("a settled edit stays in the journal", {{"error", saved.error().message}});
-  }
-  if (!answer.accepted && answer.hub_value.is_bool() && !said(module) && runner_ != nullptr) {
-    runner_->command(just(toggle_of(module, answer.hub_value.get_bool())));
   }
   carry_out();
   tell();
@@ -242,11 +240,17 @@ std::optional<bool> ModulesSection::said(std::string_view module) const {
   return enabled_in(settings_.modules(), module);
 }
 
+std::optional<bool> ModulesSection::wanted(std::string_view module) const {
+  const std::optional<bool> by_somebody = said(module);
+  const bool quarantined = settings_.module_quarantine().contains(module);
+  return !by_somebody && quarantined ? std::optional(false) : by_somebody;
+}
+
 void ModulesSection::carry_out() {
   std::vector<Commanded> commands;
   for (const std::string& module : names()) {
-    const std::optional<bool> wanted = said(module);
-    if (wanted && *wanted != runner_->is_enabled(module)) commands.push_back(toggle_of(module, *wanted));
+    const bool enabled = wanted(module).value_or(runner_->is_shipped_enabled(module));
+    if (enabled != runner_->is_enabled(module)) commands.push_back(toggle_of(module, enabled));
   }
   if (!commands.empty()) runner_->command(std::move(commands));
 }

@@ -3,8 +3,8 @@
 // Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs; everything passed in outlives it.
 //
 // The commit point of a section is a new generation, that of an edit its journal; what follows from them is
-// carried out afterwards, and again at each start. Where neither says anything of a module, its config.txt
-// counts.
+// carried out afterwards, and again at each start. Where neither says anything of a module, it is enabled as
+// it shipped.
 #pragma once
 
 #include <optional>
@@ -25,6 +25,7 @@ class ModuleRunner {
   virtual std::vector<std::string> names() const = 0;  // sorted
   virtual bool is_enabled(std::string_view module) const = 0;
   virtual bool is_provisional(std::string_view module) const = 0;  // being enabled
+  virtual bool is_shipped_enabled(std::string_view module) const = 0;
   // Answered later, never from within the call.
   virtual void command(std::vector<Commanded> commands) = 0;
 };
@@ -55,8 +56,10 @@ class ModulesSection {
   void manifest_changed(std::string_view module);                // what could not be enabled is tried again
 
   // ---- what is wanted
-  // nullopt: nothing is said of it.
-  std::optional<bool> said(std::string_view module) const;
+  // nullopt: nothing is said of it, so it is as it shipped.
+  std::optional<bool> wanted(std::string_view module) const;
+  // The journal could not be read at this start.
+  bool edits_lost() const { return edits_lost_; }
 
   // ---- for the link
   std::vector<std::string> names() const;
@@ -69,6 +72,7 @@ class ModulesSection {
   using Entries = JournalEntries::const_iterator;
 
   Entries find(std::string_view edit_id) const;
+  std::optional<bool> said(std::string_view module) const;
   Digest running() const;
   protocol::Phase phase() const;
   Result<std::optional<JsonObject>> content_of(const protocol::ConfigUpdate& update) const;
@@ -87,6 +91,7 @@ class ModulesSection {
   Logger log_;
   EditJournal journal_;
   ModuleRunner* runner_ = nullptr;
+  bool edits_lost_ = false;
 
   std::int64_t revision_ = 0;  // as of which the section was offered; 0: not in this start
   Digest refused_;             // the section that is in force without what is in quarantine

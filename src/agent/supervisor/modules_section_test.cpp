@@ -24,6 +24,7 @@ class FakeRunner final : public ModuleRunner {
   }
   bool is_enabled(std::string_view module) const override { return enabled_modules.find(module)->second; }
   bool is_provisional(std::string_view module) const override { return provisional.contains(module); }
+  bool is_shipped_enabled(std::string_view module) const override { return shipped_on.contains(module); }
   void command(std::vector<Commanded> commands) override {
     for (Commanded& one : commands) {
       const bool enabled = one.command == ModuleCommand::enable;
@@ -34,7 +35,7 @@ class FakeRunner final : public ModuleRunner {
     }
   }
   std::map<std::string, bool, std::less<>> enabled_modules{{"clock", false}, {"recorder", false}};
-  std::set<std::string, std::less<>> provisional;
+  std::set<std::string, std::less<>> provisional, shipped_on;
   std::map<std::string, Answered> waiting;
 };
 
@@ -43,7 +44,7 @@ struct ModulesSectionTest : testing::Test {
     start();
   }
 
-  // The device starts; its modules are enabled as the section says, or as they were.
+  // The device starts; its modules are enabled as the section says, or as they shipped.
   void start() {
     section.reset();
     ASSERT_TRUE(bench.restart());
@@ -53,7 +54,7 @@ struct ModulesSectionTest : testing::Test {
     runner.provisional.clear();
     section->run_by(runner);
     for (auto& [name, enabled] : runner.enabled_modules)
-      enabled = section->said(name).value_or(enabled);
+      enabled = section->wanted(name).value_or(runner.is_shipped_enabled(name));
   }
 
   static protocol::ConfigUpdate update(std::int64_t revision, std::string_view text) {
@@ -100,7 +101,7 @@ TEST_F(ModulesSectionTest, BeginsEmptyAndAsksForNothing) {
   EXPECT_EQ(section->state().applied, protocol::hash_of(JsonObject{}));
   EXPECT_FALSE(section->state().refused);
   EXPECT_THAT(section->pending_edits(), IsEmpty());
-  EXPECT_FALSE(section->said("recorder"));
+  EXPECT_FALSE(section->wanted("recorder"));
 }
 
 TEST_F(ModulesSectionTest, ADamagedJournalIsMovedAsideAndIsDrift) {
@@ -110,7 +111,7 @@ TEST_F(ModulesSectionTest, ADamagedJournalIsMovedAsideAndIsDrift) {
   ASSERT_EQ(bench.core->drift().size(), 1u);
   EXPECT_EQ(bench.core->drift()[0].kind, "corruption");
   EXPECT_THAT(bench.core->drift()[0].message, testing::HasSubstr("corrupt-module_edits.json"));
-  EXPECT_FALSE(section->said("recorder"));
+  EXPECT_FALSE(section->wanted("recorder"));
   EXPECT_TRUE(bench.disk.content("corrupt-module_edits.json"));
 }
 
@@ -128,12 +129,38 @@ TEST_F(ModulesSectionTest, IsProvisionalUntilItsModulesAreReady) {
   EXPECT_TRUE(runner.enabled_modules["recorder"]);
 }
 
-TEST_F(ModulesSectionTest, LeavesAloneWhatIsNotNamed) {
-  runner.enabled_modules["clock"] = true;
+TEST_F(ModulesSectionTest, WhatIsNotNamedIsAsItShipped) {
+  runner.shipped_on.insert("clock");
+  start();
   section->offer(update(4, R"({"recorder":{"enabled":true}})"));
   EXPECT_TRUE(runner.enabled_modules["clock"]);
+  section->offer(update(5, R"({"clock":{"enabled":false},"recorder":{"enabled":true}})"));
+  EXPECT_FALSE(runner.enabled_modules["clock"]);
+  section->offer(update(6, "{}"));
+  EXPECT_FALSE(runner.enabled_modules["recorder"]) << "nothing is said of it any more";
+  EXPECT_TRUE(runner.enabled_modules["clock"]);
+}
+
+TEST_F(ModulesSectionTest, WhatWasDecidedHereOutlastsWhatTheHubTakesBack) {
+  section->offer(update(4, R"({"recorder":{"enabled":false}})"));
+  toggle("recorder", true);
+  settle("recorder");
   section->offer(update(5, "{}"));
-  EXPECT_TRUE(runner.enabled_modules["recorder"]) << "nothing is said of it any more";
+  EXPECT_TRUE(runner.enabled_modules["recorder"]) << "the hub has not settled it";
+  const protocol::PendingEdit edit = section->pending_edits().at(0);
+  section->settle_edit(answer_to(edit, true));
+  EXPECT_TRUE(runner.enabled_modules["recorder"]);
+  section->offer(update(6, R"({"recorder":{"enabled":true}})"));
+  section->offer(update(7, "{}"));
+  EXPECT_FALSE(runner.enabled_modules["recorder"]) << "it was the hub's by then";
+}
+
+TEST_F(ModulesSectionTest, AnEditThatTheHubRefusesLeavesWhatShipped) {
+  runner.shipped_on.insert("recorder");
+  start();
+  toggle("recorder", false);
+  section->settle_edit(answer_to(section->pending_edits().at(0), false));
+  EXPECT_TRUE(runner.enabled_modules["recorder"]);
 }
 
 TEST_F(ModulesSectionTest, TakesPatchesOfWhatRuns) {
@@ -172,6 +199,7 @@ TEST_F(ModulesSectionTest, QuarantinesWhatCannotBeEnabledAndKeepsTheRest) {
   EXPECT_EQ(running(), R"({"clock":{"enabled":true}})");
   EXPECT_EQ(section->state().refused, offer.hash);
 
+  runner.shipped_on.insert("recorder");
   start();
   EXPECT_FALSE(runner.enabled_modules["recorder"]);
   section->offer(offer);  // the hub offers what it has not been told is refused
@@ -230,7 +258,7 @@ TEST_F(ModulesSectionTest, AToggleThatFailsIsNotProposed) {
   fail_to_enable("recorder");
   EXPECT_EQ(answer, "it crashes");
   EXPECT_THAT(section->pending_edits(), IsEmpty());
-  EXPECT_FALSE(section->said("recorder"));
+  EXPECT_FALSE(section->wanted("recorder"));
 }
 
 TEST_F(ModulesSectionTest, ARefusedEditGivesWayToTheHub) {
@@ -316,7 +344,7 @@ struct PowerCutDevice final : ModulesSectionTest {
   std::string wanted() const {
     std::string text;
     for (const std::string& name : runner.names())
-      text += name + "=" + (section->said(name) ? (*section->said(name) ? "on " : "off ") : "- ");
+      text += name + "=" + (section->wanted(name) ? (*section->wanted(name) ? "on " : "off ") : "- ");
     return text;
   }
 };

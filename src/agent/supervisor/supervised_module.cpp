@@ -108,6 +108,11 @@ void SupervisedModule::begin(Cause cause, bool provisional) {
   if (provisional) trial_ = Trial{now() + trial_time};
 }
 
+void SupervisedModule::remember(std::string quarantine, std::optional<DeathReport> last_death) {
+  quarantine_ = std::move(quarantine);
+  last_death_ = std::move(last_death);
+}
+
 void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was_ready, bool was_recording) {
   skip_to(run);
   process_.adopt(child, run);

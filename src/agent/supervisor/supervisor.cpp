@@ -54,6 +54,7 @@ Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock
       recovery_(disk, options_.boot_id, log_),
       config_files_(options_.modules),
       mirror_(config_files_, disk, log_),
+      history_(disk, clock, log_),
       watch_(
           executor, [this](std::string_view module) { folder_changed(module); }, log_),
       sampler_(table_, trees_, clock),
@@ -98,7 +99,8 @@ Result<void> Supervisor::load(DeviceCore& device) {
 void Supervisor::add(const FoundModule& found) {
   const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
   const bool known_before = mirror_.known(found.name).has_value();
-  const auto begin = mirror_.begin(found.name, config, device_->section().said(found.name));
+  const ModulesSection& section = device_->section();
+  const auto begin = mirror_.begin(found.name, config, section.wanted(found.name), section.edits_lost());
   Folder& folder = folders_[found.name];
   folder.known_before = known_before;
   folder.manifest_text = manifest_text(found);
@@ -109,6 +111,8 @@ void Supervisor::add(const FoundModule& found) {
   }
   take_manifest(found);
   core_->add(found.name, found.manifest, begin.enabled, begin.proved);
+  ModulePast past = history_.of(found.name);
+  core_->remember(found.name, begin.enabled ? "" : std::move(past.quarantine), std::move(past.last_death));
   if (begin.hand_edit) toggle_as_edited(found.name, *begin.hand_edit);
 }
 
@@ -155,6 +159,7 @@ void Supervisor::folder_gone(const std::string& module) {
   readers_.module_gone(module);
   trial_.forget(module);
   mirror_.forget(module);
+  history_.forget(module);
   folders_.erase(module);
   core_->remove(module);
   device_->link().modules_came_or_went();
@@ -221,6 +226,7 @@ asio::awaitable<void> Supervisor::stop() {
   co_await watch_.stop();
   co_await keeper_.stop();
   core_->write_files();
+  history_.write();
   co_await notify_.stop();
   co_await outputs_.stop();
 }
@@ -232,6 +238,10 @@ void Supervisor::tick() {
   if (now >= sampler_.next_deadline()) sampler_.tick();
   if (now >= board_at_) look_at_board();
   readers_.tick();
+  if (history_.next_deadline() && now >= *history_.next_deadline()) {
+    history_.write();
+    device_->link().report_changed();
+  }
   if (!told_well_ && now >= started_at_ + well_after) {
     told_well_ = true;
     keeper_.healthy();
@@ -241,7 +251,7 @@ void Supervisor::tick() {
 std::optional<SteadyTime> Supervisor::next_deadline() const {
   SteadyTime next = std::min(sampler_.next_deadline(), board_at_);
   if (!told_well_) next = std::min<SteadyTime>(next, started_at_ + well_after);
-  for (const auto& other : {core_->next_deadline(), readers_.next_deadline()})
+  for (const auto& other : {core_->next_deadline(), readers_.next_deadline(), history_.next_deadline()})
     if (other) next = std::min(next, *other);
   return next;
 }
@@ -381,6 +391,10 @@ Result<void> Supervisor::check_peer(std::string_view module, std::int32_t pid) c
 void Supervisor::modules_changed() {
   device_->link().report_changed();
   device_->section().modules_changed();
+  for (const std::string& module : history_.in_quarantine()) {
+    const auto now = core_->status(module);
+    if (now && now->quarantine.empty()) history_.quarantined(module, "");
+  }
   trial_.follow(*core_);
   judge_settings();
   tell_observers();
@@ -398,17 +412,18 @@ void Supervisor::module_removed(std::string_view module) {
   outputs_.forget(module);
 }
 
-void Supervisor::module_died(std::string_view module, const DeathReport&, bool unexpected) {
+void Supervisor::module_died(std::string_view module, const DeathReport& report, bool unexpected) {
   sampler_.ended(module);
   const auto folder = folders_.find(module);
   if (folder == folders_.end() || !unexpected) return;
-  ++folder->second.deaths;
+  history_.died(module, report);
   trial_.died(module);
   judge_settings();
   device_->link().report_changed();
 }
 
 void Supervisor::enable_reverted(std::string_view module, std::string_view why) {
+  if (has(module)) history_.quarantined(module, why);
   device_->section().reverted(module, why);
 }
 
@@ -535,7 +550,7 @@ JsonObject Supervisor::describe(const ModuleStatus& status) const {
   JsonObject json = to_json(status, wall_times_);
   const auto folder = folders_.find(status.name);
   if (folder != folders_.end()) {
-    if (folder->second.deaths > 0) json["deaths"] = folder->second.deaths;
+    if (const int deaths = history_.deaths(status.name); deaths > 0) json["deaths"] = deaths;
     if (!folder->second.config_problem.empty()) json["config_problem"] = folder->second.config_problem;
     if (!folder->second.render_problem.empty()) json["render_problem"] = folder->second.render_problem;
     if (!folder->second.note.empty()) json["manifest_note"] = folder->second.note;

@@ -21,6 +21,7 @@
 #include "agent/supervisor/keeper_client.hpp"
 #include "agent/supervisor/log_readers.hpp"
 #include "agent/supervisor/module_folder.hpp"
+#include "agent/supervisor/module_history.hpp"
 #include "agent/supervisor/module_outputs.hpp"
 #include "agent/supervisor/module_report.hpp"
 #include "agent/supervisor/module_watch.hpp"
@@ -105,7 +106,6 @@ class Supervisor final : public ModuleSupervision,
     std::string note;  // of its manifest: what looks like a slip, and is no reason not to run it
     std::optional<ModuleManifest> manifest;  // the newest that can be used
     bool known_before = false;               // to an earlier agent
-    int deaths = 0;
   };
 
   // KeeperListener
@@ -130,6 +130,7 @@ class Supervisor final : public ModuleSupervision,
   std::vector<std::string> names() const override;
   bool is_enabled(std::string_view module) const override;
   bool is_provisional(std::string_view module) const override;
+  bool is_shipped_enabled(std::string_view module) const override { return mirror_.shipped(module); }
   void command(std::vector<Commanded> commands) override;
   // TreePort: files are rendered before a process is made.
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
@@ -172,6 +173,7 @@ class Supervisor final : public ModuleSupervision,
   SessionRecovery recovery_;
   ConfigTxtFiles config_files_;
   ConfigMirror mirror_;
+  ModuleHistory history_;
   ModuleWatch watch_;
   ResourceSampler sampler_;
   BoardWatch board_watch_;

@@ -448,6 +448,7 @@ void SupervisorCore::deliver() {
     outbox_.push_back(std::exchange(*shut_down_, nullptr));
   }
   if (std::exchange(changed_, false)) outbox_.push_back([this] { listener_.modules_changed(); });
+  std::ranges::move(std::exchange(answers_, {}), std::back_inserter(outbox_));
   for (const std::function<void()>& message : std::exchange(outbox_, {}))
     message();
 }
@@ -546,7 +547,7 @@ void SupervisorCore::misunderstood(std::string_view module, std::string_view why
 }
 
 void SupervisorCore::answer(Answered answered, Result<ModuleState> result) {
-  outbox_.push_back([answered = std::move(answered), result = std::move(result)] { answered(result); });
+  answers_.push_back([answered = std::move(answered), result = std::move(result)] { answered(result); });
 }
 
 // ---- looking up

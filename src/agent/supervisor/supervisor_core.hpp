@@ -69,6 +69,10 @@ class SupervisorCore final : private ModuleHost {
   // A manifest that cannot be used makes a visible module with its error.
   // `proved`: what is enabled has been ready once; else it is being enabled, and that may be taken back.
   void add(const std::string& name, Result<ModuleManifest> manifest, bool enabled, bool proved = true);
+  // What an earlier agent knew of a module that was added.
+  void remember(std::string_view name, std::string quarantine, std::optional<DeathReport> last_death) {
+    find(name)->remember(std::move(quarantine), std::move(last_death));
+  }
   void replace_manifest(std::string_view name, Result<ModuleManifest> manifest);
   void remove(std::string_view name);
 
@@ -182,8 +186,9 @@ class SupervisorCore final : private ModuleHost {
 
   int turns_ = 0;  // public calls on the stack
   bool changed_ = false;
-  std::set<std::string> came_up_;              // since the last settle()
-  std::vector<std::function<void()>> outbox_;  // for the listener and those who asked
+  std::set<std::string> came_up_;               // since the last settle()
+  std::vector<std::function<void()>> outbox_;   // for the listener
+  std::vector<std::function<void()>> answers_;  // for those who asked, who find the listener knowing
 };
 
 }  // namespace starling::agent

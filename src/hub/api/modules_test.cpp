@@ -80,6 +80,9 @@ TEST_F(ModulesApi, WhereAModuleLiesAndWhereItCouldNotBeEnabledIsTold) {
   EXPECT_EQ(get("/api/v1/modules/recorder?device=nobody").status, 404);
   const std::string lab = make_key_of(R"({"name":"l","role":"viewer","selector":"room=lab"})");
   EXPECT_EQ(get_as(lab, "/api/v1/modules/recorder").at("/targeted"), Json(1)) << "its own devices";
+  bear.report(R"({"modules":{"player":{"state":"idle"},"recorder":{"state":"disabled"}}})");
+  EXPECT_EQ(get("/api/v1/modules").at("/items/0/failing"), Json(0));
+  EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(1)) << "whatever its state is";
 }
 
 TEST_F(ModulesApi, WhenAModuleCameIntoItsStateIsATime) {

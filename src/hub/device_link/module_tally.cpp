@@ -52,6 +52,13 @@ ModulesReport::Module module_of_report(std::string_view name, const JsonObject& 
   return module;
 }
 
+// Its device could not enable it, whatever it says of it now.
+bool is_refused(const DeviceFacts& facts, std::string_view module) {
+  if (facts.module_errors.empty()) return false;
+  const std::string key = protocol::enabled_key(module);
+  return std::ranges::find(facts.module_errors, key, &protocol::KeyError::key) != facts.module_errors.end();
+}
+
 }  // namespace
 
 void ModuleUse::add(const ModuleUse& other, int sign) {
@@ -67,8 +74,9 @@ ModulesReport ModulesReport::of(const DeviceFacts& facts) {
   if (const JsonObject* modules = object_in(facts.reported, "modules")) {
     for (const auto& [name, told] : *modules) {
       const bool known = told.is_object() && protocol::valid_module_name(name);
-      if (known && report.modules.size() < protocol::max_modules)
-        report.modules.push_back(module_of_report(name, told.get_object()));
+      if (!known || report.modules.size() >= protocol::max_modules) continue;
+      Module& module = report.modules.emplace_back(module_of_report(name, told.get_object()));
+      module.failing |= is_refused(facts, name);
     }
   }
   if (const JsonObject* board = object_in(facts.reported, "board")) {

@@ -1,0 +1,172 @@
+#include "agent/supervisor/module_history.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <utility>
+
+#include "agent/settings/sealed_json.hpp"
+#include "agent/supervisor/cause_of_death.hpp"
+#include "agent/supervisor/manifest.hpp"
+#include "agent/supervisor/module_folder.hpp"
+#include "agent/supervisor/module_report.hpp"
+#include "agent/supervisor/notify.hpp"
+
+namespace starling::agent {
+namespace {
+
+constexpr std::size_t max_file_bytes = 512 * 1024;
+constexpr std::size_t max_text_bytes = 512;
+
+JsonObject to_json(const ModulePast& past) {
+  JsonObject json;
+  if (past.deaths > 0) json["deaths"] = past.deaths;
+  if (!past.quarantine.empty()) json["quarantine"] = past.quarantine;
+  if (past.last_death) json["last_death"] = to_json(*past.last_death);
+  return json;
+}
+
+std::vector<std::string> lines_at(const JsonObject& json, std::string_view key) {
+  std::vector<std::string> lines;
+  const auto array = JsonReader(json).optional_array(key);
+  if (!array || *array == nullptr) return lines;
+  for (const Json& line : **array)
+    if (line.is_string()) lines.emplace_back(line.get_string());
+  return lines;
+}
+
+template <typename Value, std::size_t Count>
+Value named(const std::array<Value, Count>& all, std::string_view name, Value otherwise) {
+  const auto found = std::ranges::find_if(all, [&](Value one) { return to_string(one) == name; });
+  return found == all.end() ? otherwise : *found;
+}
+
+DeathReport death_from(const JsonObject& json) {
+  using enum DeathClass;
+  constexpr std::array classes{finished, exit_code,     signal,  out_of_memory,
+                               watchdog, start_timeout, stopped, unknown};
+  constexpr std::array confidences{Confidence::certain, Confidence::likely, Confidence::guess};
+  const JsonReader reader(json);
+  DeathReport death;
+  death.death_class = named(classes, reader.string("class").value_or(""), unknown);
+  death.confidence = named(confidences, reader.string("confidence").value_or(""), Confidence::guess);
+  death.text = reader.string("text").value_or("");
+  death.fingerprint = reader.string("fingerprint").value_or("");
+  death.evidence = lines_at(json, "evidence");
+  death.last_lines = lines_at(json, "last_lines");
+  return death;
+}
+
+ModulePast past_from(const JsonObject& json) {
+  const JsonReader reader(json);
+  ModulePast past;
+  past.deaths = static_cast<int>(
+      std::clamp<std::int64_t>(reader.integer("deaths").value_or(0), 0, std::numeric_limits<int>::max()));
+  past.quarantine = reader.string("quarantine").value_or("");
+  if (const auto death = reader.object("last_death")) past.last_death = death_from(**death);
+  return past;
+}
+
+}  // namespace
+
+ModuleHistory::ModuleHistory(Disk& disk, const Clock& clock, Logger log)
+    : disk_(disk), clock_(clock), log_(log) {
+  const auto text = disk_.read_file(path, max_file_bytes);
+  if (!text && text.error().code == ErrorCode::not_found) return;
+  auto past = text ? parse(*text) : Result<Past>(fail(text));
+  if (past) {
+    past_ = std::move(*past);
+  } else {
+    log_.warning("how modules ended before this start is forgotten",
+                 {{"file", path}, {"why", past.error().message}});
+  }
+}
+
+Result<ModuleHistory::Past> ModuleHistory::parse(std::string_view text) {
+  const auto json = unseal(text);
+  if (!json) return fail(json);
+  const auto modules = JsonReader(*json).object("modules");
+  if (!modules) return fail(modules);
+  Past past;
+  for (const auto& [name, value] : **modules) {
+    if (past.size() >= max_module_folders) break;
+    if (value.is_object() && valid_module_name(name))
+      past[std::string(name)].past = past_from(value.get_object());
+  }
+  return past;
+}
+
+ModulePast ModuleHistory::of(std::string_view module) const {
+  const auto found = past_.find(module);
+  return found == past_.end() ? ModulePast{} : found->second.past;
+}
+
+int ModuleHistory::deaths(std::string_view module) const {
+  const auto found = past_.find(module);
+  return found == past_.end() ? 0 : found->second.past.deaths - found->second.unwritten;
+}
+
+std::vector<std::string> ModuleHistory::in_quarantine() const {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : past_)
+    if (!entry.past.quarantine.empty()) names.push_back(name);
+  return names;
+}
+
+// ---- what happens
+
+void ModuleHistory::died(std::string_view module, const DeathReport& report) {
+  Entry& entry = past_[std::string(module)];
+  entry.past.last_death = report;
+  if (entry.past.deaths < std::numeric_limits<int>::max()) {
+    ++entry.past.deaths;
+    ++entry.unwritten;
+  }
+  write_after(pause);
+}
+
+void ModuleHistory::quarantined(std::string_view module, std::string_view why) {
+  const std::string told = printable_text(why, max_text_bytes);
+  if (const auto known = past_.find(module);
+      known == past_.end() ? told.empty() : known->second.past.quarantine == told)
+    return;
+  past_[std::string(module)].past.quarantine = told;
+  write_after(pause);
+  if (!told.empty()) write();
+}
+
+void ModuleHistory::forget(std::string_view module) {
+  const auto known = past_.find(module);
+  if (known == past_.end()) return;
+  past_.erase(known);
+  write_after(pause);
+}
+
+// ---- the file
+
+void ModuleHistory::write_after(Milliseconds time) {
+  if (!write_at_) write_at_ = clock_.steady() + time;
+}
+
+void ModuleHistory::write() {
+  if (!std::exchange(write_at_, std::nullopt)) return;
+  JsonObject modules;
+  std::size_t left = max_evidence_bytes;
+  for (auto& [name, entry] : past_) {
+    entry.unwritten = 0;
+    JsonObject json = to_json(entry.past);
+    const auto size = [&json] { return boost::json::serialize(json).size(); };
+    if (size() > left) leave_out_evidence(json);
+    if (size() > left) json.erase("last_death");
+    left -= std::min(left, size());
+    modules[name] = std::move(json);
+  }
+  JsonObject file;
+  file["modules"] = std::move(modules);
+  if (auto written = replace_file(disk_, path, seal(std::move(file)), 0600); !written) {
+    log_.warning("how modules ended is not kept", {{"error", written.error().message}});
+    write_after(retry);
+  }
+}
+
+}  // namespace starling::agent
