@@ -1,12 +1,14 @@
 // What devices have by a rollout, as their documents say it.
 #include <gtest/gtest.h>
 
+#include "hub/queue_executor.hpp"
 #include "hub/rollouts/rollout.hpp"
 #include "hub/rollouts/rollout_edits.hpp"
 #include "hub/settings/documents.hpp"
 #include "hub/settings/explain.hpp"
 #include "hub/settings/fleet_fixture.hpp"
 #include "hub/settings/rollback.hpp"
+#include "hub/state/scripted_store.hpp"
 
 namespace starling::hub {
 namespace {
@@ -258,6 +260,25 @@ TEST_F(RolloutGateTest, ChangesOfRolloutsSayWhatTheyTouch) {
   EXPECT_TRUE(scope_of(*log.back()).whole_fleet);
   EXPECT_TRUE(sections_of(*log.back(), state).modules);
   EXPECT_FALSE(sections_of(*log.back(), state).settings);
+}
+
+TEST_F(RolloutGateTest, MembersAndOthersAreOfDifferentClasses) {
+  QueueExecutor executor;
+  ScriptedStore store(executor);
+  ManualClock clock;
+  ChangeLog changes(store, executor, clock, Logger());
+  Documents documents(changes);
+  const auto class_of = [&](int i) { return documents.class_of(state, device(i), {"hotword", ""}); };
+  EXPECT_EQ(class_of(0), class_of(19));
+  start(wanted("r1", {{{fleet_layer, "hotword.threshold"}, 0.8}}));
+  open_stage("r1");
+  const auto epoch = documents.membership_epoch();
+  documents.on_change(log.back(), state);
+  EXPECT_GT(documents.membership_epoch(), epoch) << "or sessions would keep the class that they had";
+  for (int i = 0; i < 20; ++i) {
+    for (int j = 0; j < 20; ++j)
+      EXPECT_EQ(class_of(i) == class_of(j), admits("r1", i) == admits("r1", j)) << i << " " << j;
+  }
 }
 
 TEST_F(RolloutGateTest, ADamagedBodyIsRefused) {
