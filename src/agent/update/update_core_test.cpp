@@ -1,0 +1,315 @@
+#include "agent/update/update_core.hpp"
+
+#include <gmock/gmock.h>
+
+#include "agent/update/update_bench.hpp"
+
+namespace starling::agent {
+namespace {
+
+using protocol::Phase;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::UnorderedElementsAre;
+
+constexpr std::chrono::hours day{24};
+
+// Runs v1.0.0, confirmed; v1.1.0 and v1.2.0 can be had.
+struct UpdateCoreTest : testing::Test {
+  UpdateCoreTest() {
+    device.publish("v1.0.0", "0");
+    device.publish("v1.1.0", "1");
+    device.publish("v1.2.0", "2");
+    device.start();
+    device.want("v1.0.0");
+    device.pass(Seconds(100));
+    EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.0.0 v1.0.0");
+  }
+  Phase told() const { return device.device.recorder.last_status.phase; }
+  std::vector<std::string> on_disk() { return *device.device.disk.list("releases"); }
+  std::string hash(const std::string& version) const { return device.targets.at(version).release.hash.hex(); }
+
+  UpdateBench device;
+};
+
+TEST_F(UpdateCoreTest, AReleaseIsOnTrialForAMinute) {
+  device.want("v1.1.0");
+  device.pass(Seconds(50));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.0.0");
+  EXPECT_EQ(device.state(), "provisional");
+  EXPECT_EQ(told(), Phase::provisional);
+  device.pass(Seconds(10));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
+  EXPECT_EQ(device.state(), "confirmed");
+  EXPECT_EQ(told(), Phase::applied);
+  EXPECT_EQ(device.core->section().applied, protocol::hash_of(JsonObject{{"release", "v1.1.0"}}));
+  EXPECT_FALSE(device.core->section().refused);
+}
+
+TEST_F(UpdateCoreTest, OneThatDoesNotWorkIsTakenBackAndNotTriedAgain) {
+  device.broken.insert("v1.1.0");
+  device.want("v1.1.0");
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.0.0 v1.0.0");
+  EXPECT_EQ(device.state(), "reverted");
+  EXPECT_EQ(told(), Phase::reverted);
+  EXPECT_THAT(device.device.recorder.last_status.errors[0].message, HasSubstr("'ear' is not ready"));
+  EXPECT_EQ(device.fingerprint(), "modules");
+  EXPECT_EQ(device.core->section().refused, protocol::hash_of(JsonObject{{"release", "v1.1.0"}}));
+  EXPECT_EQ(device.core->section().applied, protocol::hash_of(JsonObject{{"release", "v1.0.0"}}));
+  const int downloads = device.downloads;
+  for (int i = 0; i < 3; ++i) {
+    device.want("v1.1.0");
+    device.crash();
+    device.pass(day);
+  }
+  device.want("v1.0.0");
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.state(), "confirmed");
+  device.want("v1.1.0");
+  device.pass(day);
+  EXPECT_EQ(device.state(), "reverted");
+  EXPECT_EQ(device.downloads, downloads);
+}
+
+TEST_F(UpdateCoreTest, AnOperatorMayHaveItTriedAgain) {
+  device.broken.insert("v1.1.0");
+  device.want("v1.1.0");
+  device.pass(Seconds(100));
+  device.broken.clear();
+  device.core->retry();
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
+}
+
+TEST_F(UpdateCoreTest, AMendedReleaseIsFoundByItself) {
+  device.publish_tar("v1.1.0", tar_of(release_parts("v1.1.1")));
+  device.want("v1.1.0");
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.state() + " " + device.fingerprint(), "refused bad-release");
+  EXPECT_EQ(told(), Phase::refused);
+  EXPECT_THAT(on_disk(), ElementsAre(hash("v1.0.0")));
+  device.publish("v1.1.0");
+  device.pass(std::chrono::hours(7));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
+}
+
+TEST_F(UpdateCoreTest, WithoutNetworkItWaitsLongerEachTime) {
+  device.network = false;
+  device.want("v1.1.0");
+  device.pass(day);
+  EXPECT_EQ(device.state() + " " + device.fingerprint(), "pending release-not-found:unavailable");
+  EXPECT_EQ(told(), Phase::staging);
+  EXPECT_LT(device.lookups, 20);
+  device.network = true;
+  device.connect_hub();  // does not wait for its pause to end
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.state(), "confirmed");
+}
+
+TEST_F(UpdateCoreTest, WhatIsServedWronglyIsNotTakenAndAskedForRarely) {
+  device.tampered = std::string(5000, 'x');
+  device.want("v1.1.0");
+  device.pass(day);
+  EXPECT_EQ(device.runs(), "v1.0.0");
+  EXPECT_EQ(device.fingerprint(), "download:corrupted");
+  EXPECT_LT(device.downloads, 20);
+  device.tampered = std::string(1u << 20, 'x');
+  device.pass(day);
+  device.tampered.reset();
+  device.pass(day);
+  EXPECT_EQ(device.runs(), "v1.1.0");
+}
+
+TEST_F(UpdateCoreTest, ItWaitsForItsHourWithAllThere) {
+  device.hour = device.device.clock.steady() + std::chrono::hours(5);
+  device.want("v1.1.0");
+  device.pass(std::chrono::hours(4));
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 waiting");
+  EXPECT_EQ(device.core->report().at("waits_for").as_string(), "its hour");
+  device.network = device.hub_is_there = false;
+  device.crash();  // and goes on without asking anybody
+  EXPECT_EQ(device.state(), "installing");
+  device.pass(std::chrono::hours(1));
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
+}
+
+TEST_F(UpdateCoreTest, WithoutTheHubItGoesBackAndTriesAgainIfTheHubItselfWasAway) {
+  device.want("v1.1.0");
+  device.hub_is_there = false;
+  device.pass(std::chrono::minutes(14));
+  EXPECT_EQ(device.state(), "provisional");
+  device.crash();
+  device.pass(std::chrono::minutes(16));
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(), "v1.0.0 reverted no-hub");
+  device.pass(std::chrono::minutes(20));
+  device.connect_hub();
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
+}
+
+TEST_F(UpdateCoreTest, AReleaseThatKeepsTheHubAwayIsNotTriedAgain) {
+  device.want("v1.1.0");
+  device.hub_is_there = false;
+  device.crash();
+  device.pass(std::chrono::minutes(16));
+  device.connect_hub();  // at once, with the former release
+  device.pass(day);
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 reverted");
+}
+
+TEST_F(UpdateCoreTest, TrialStartsAreCounted) {
+  device.counts = {2, 4};  // before it
+  device.crash();
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.crash();
+  device.crash();
+  EXPECT_EQ(device.runs(), "v1.1.0");
+  device.crash();
+  device.pass(Seconds(0));
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.0.0 reverted agent-crashes");
+
+  device.want("v1.2.0");
+  device.pass(Seconds(10));
+  for (int i = 0; i < 4; ++i) {
+    device.device.disk.crash_now();
+    device.power_comes_back();
+  }
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.2.0 provisional");
+  device.device.disk.crash_now();
+  device.power_comes_back();
+  EXPECT_EQ(device.runs() + " " + device.fingerprint(), "v1.0.0 power-cuts");
+}
+
+TEST_F(UpdateCoreTest, ANewerOneIsTakenWhenTheTrialIsOver) {
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.want("v1.2.0");
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
+  device.pass(Seconds(200));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.2.0 v1.2.0");
+}
+
+TEST_F(UpdateCoreTest, OldReleasesGoAndOneMoreThanNeededStays) {
+  for (const char* version : {"v1.1.0", "v1.2.0"}) {
+    device.want(version);
+    device.pass(Seconds(100));
+  }
+  EXPECT_THAT(on_disk(), UnorderedElementsAre(hash("v1.1.0"), hash("v1.2.0")));
+  device.publish("v1.3.0", "3");
+  device.want("v1.3.0");
+  device.pass(Seconds(10));
+  EXPECT_THAT(on_disk(), testing::IsSupersetOf({hash("v1.2.0"), hash("v1.3.0")}));
+  device.pass(Seconds(100));
+  EXPECT_THAT(on_disk(), UnorderedElementsAre(hash("v1.2.0"), hash("v1.3.0")));
+}
+
+TEST_F(UpdateCoreTest, TheDiskHasToHaveRoomForItAndForTheWayBack) {
+  device.device.disk.set_free_bytes(UpdateOptions{}.reserve_bytes + 10'000);
+  device.want("v1.1.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(device.state() + " " + device.fingerprint(), "pending disk-full");
+  EXPECT_EQ(device.downloads, 1);
+  device.device.disk.set_free_bytes(UpdateOptions{}.reserve_bytes + 100'000);
+  device.pass(day);
+  EXPECT_EQ(device.runs(), "v1.1.0");
+}
+
+TEST_F(UpdateCoreTest, AnOlderOneHasToBeSignedAsOneToGoBackTo) {
+  device.publish("v0.9.0");
+  device.want("v0.9.0");
+  device.pass(day);
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.0.0 refused not-for-this-device");
+  device.targets["v0.9.0"].custom["allow_downgrade"] = true;
+  device.pass(day);
+  EXPECT_EQ(device.runs(), "v0.9.0");
+}
+
+TEST_F(UpdateCoreTest, TheSameVersionAsSignedIsNothingNew) {
+  const int lookups = device.lookups;
+  device.want(JsonObject{{"release", "v1.0.0"}, {"later", 1}});
+  EXPECT_EQ(device.core->section().applied,
+            protocol::hash_of(JsonObject{{"release", "v1.0.0"}, {"later", 1}}));
+  device.want(JsonObject{});
+  EXPECT_EQ(device.core->section().applied, protocol::hash_of(JsonObject{}));
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 confirmed");
+  EXPECT_EQ(device.lookups, lookups);
+}
+
+TEST_F(UpdateCoreTest, ASectionThatCannotBeReadIsRefused) {
+  for (const JsonObject& section :
+       {JsonObject{{"release", 1}}, JsonObject{{"release", "1.0.0"}}, JsonObject{{"release", "v1/../../x"}},
+        JsonObject{{"release", ""}}, JsonObject{{"release", "v" + std::string(100, '1')}},
+        JsonObject{{"release", "v1.1.0"}, {"x", std::string(100'000, 'x')}}}) {
+    device.want(section);
+    EXPECT_EQ(told(), Phase::refused);
+    EXPECT_EQ(device.state(), "confirmed");
+  }
+  protocol::ConfigUpdate update;
+  update.section = protocol::Section::software;
+  update.payload = JsonObject{{"release", "v1.1.0"}};
+  update.hash = sha256("something else");
+  device.core->offer(update);
+  EXPECT_EQ(told(), Phase::refused);
+  update.base = update.hash;
+  device.device.recorder.said.clear();
+  device.core->offer(update);
+  EXPECT_THAT(device.device.recorder.said, ElementsAre("section needed"));
+  update.base = device.core->section().applied;
+  update.hash = protocol::hash_of(update.payload);
+  device.core->offer(update);
+  EXPECT_EQ(device.state(), "pending");
+}
+
+TEST_F(UpdateCoreTest, ADamagedRecordIsPutAsideAndTheTrialGoesOn) {
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.device.disk.put("update.json", "{");
+  device.crash();
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
+  EXPECT_EQ(device.device.core->drift().size(), 1u);
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
+}
+
+TEST_F(UpdateCoreTest, GoingBackKeepsWhatModulesAndSettingsHaveBecome) {
+  device.broken.insert("v1.1.0");
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  const JsonObject modules{{"ear", JsonObject{{"enabled", true}}}};
+  ASSERT_TRUE(device.device.core->put_modules(modules, {}));
+  device.set({{"hotword.threshold", 0.9}});
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.0.0 v1.0.0");
+  device.crash();
+  EXPECT_EQ(device.device.core->modules(), modules);
+  EXPECT_EQ(device.device.value("hotword.threshold"), Json(0.9));
+  EXPECT_EQ(device.runs(), "v1.0.0");
+}
+
+TEST_F(UpdateCoreTest, SettingsAreConfirmedAndTakenBackApartFromTheRelease) {
+  device.want("v1.1.0");
+  device.hub_is_there = false;  // the trial lasts
+  device.crash();
+  device.set({{"hotword.threshold", 0.9}});
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.device.core->state(), SettingsCore::State::idle);
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.0.0");
+  device.set({{"hotword.threshold", 0.1}});
+  device.device.core->unhealthy("test");
+  EXPECT_EQ(device.device.value("hotword.threshold"), Json(0.9));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.0.0");
+  device.crash();
+  EXPECT_EQ(device.device.value("hotword.threshold"), Json(0.9));
+  EXPECT_EQ(device.device.core->state(), SettingsCore::State::idle);
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.0.0");
+  device.connect_hub();
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
+}
+
+}  // namespace
+}  // namespace starling::agent
