@@ -256,6 +256,16 @@ Result<std::optional<Generation>> GenerationStore::load_link(std::string_view li
   return std::nullopt;
 }
 
+Result<std::optional<Generation>> GenerationStore::peek(std::string_view link) {
+  const auto number = number_of(link);
+  if (!number) return fail(number);
+  if (!*number) return std::nullopt;
+  auto generation = load(**number);
+  if (generation) return std::move(*generation);
+  if (!is_damage(generation.error())) return fail(generation);
+  return std::nullopt;
+}
+
 Result<GenerationStore::Opened> GenerationStore::open() {
   if (auto made = disk_.make_folder(folder); !made) return fail(made);
   const auto names = disk_.list(folder);

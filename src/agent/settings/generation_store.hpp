@@ -68,6 +68,9 @@ class GenerationStore {
   // Errors: those of Disk that are not about one file's content.
   Result<Opened> open();
 
+  // What the link `current` or `confirmed` names, as it is; none if it cannot be read. Errors: as open().
+  Result<std::optional<Generation>> peek(std::string_view link);
+
   // Durable, but not in force. Gives the number.
   Result<std::int64_t> write(const Generation& generation);
   // The commit point. If it fails, `current` is what it was.

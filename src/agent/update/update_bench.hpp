@@ -12,6 +12,7 @@
 #include <string>
 
 #include "agent/settings_bench.hpp"
+#include "agent/update/boot_guard.hpp"
 #include "agent/update/partial_file.hpp"
 #include "agent/update/release_bench.hpp"
 #include "agent/update/update_core.hpp"
@@ -41,6 +42,8 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
     if (device.disk.crashed()) return;
     restart_wanted_ = false;
     ++starts;
+    const auto chosen = choose_release(device.disk, device.clock, counts, Logger());
+    ASSERT_TRUE(chosen || device.disk.crashed()) << chosen.error().message;
     const auto loaded = device.restart();
     ASSERT_TRUE(loaded || device.disk.crashed()) << loaded.error().message;
     core = std::make_unique<UpdateCore>(device.disk, device.clock, *device.core, device.recorder,
@@ -49,6 +52,9 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
     const auto started = loaded ? core->start() : Result<void>(fail(loaded));
     ASSERT_TRUE(started || !alive()) << started.error().message;
     if (!alive()) return;
+    if (!restart_wanted_) {
+      EXPECT_EQ(*chosen, device.core->release());
+    }
     core->keeper_counts(counts);
     if (alive() && hub_is_there) core->hub_session();
     deliver();

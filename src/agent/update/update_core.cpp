@@ -223,6 +223,7 @@ std::optional<UpdateCore::Event> UpdateCore::wait() {
 
 std::optional<UpdateCore::Event> UpdateCore::switch_over() {
   record_.before = counts_;
+  record_.trial_starts = 0;
   record_.ready_before = port_.ready_modules();
   if (auto recorded = record(RecordedStep::switching); !recorded) {
     return fails("disk", recorded.error().message, Event::hindered);
@@ -286,14 +287,12 @@ void UpdateCore::hub_session() {
 
 void UpdateCore::keeper_counts(const StartCounts& counts) {
   counts_ = counts;
-  const auto since = [](std::uint32_t now, std::uint32_t before) {
-    return now >= before ? now - before : now;
-  };
-  const std::uint32_t crashes = since(counts.crashes, record_.before.crashes);
-  const std::uint32_t cuts = since(counts.unrecorded, record_.before.unrecorded);
-  if (crashes >= options_.crashes)
-    return unhealthy("agent-crashes", fmt::format("the agent crashed {} times", crashes));
-  if (cuts >= options_.power_cuts) unhealthy("power-cuts", fmt::format("the power was cut {} times", cuts));
+  judge_starts();
+}
+
+void UpdateCore::judge_starts() {
+  auto failure = failure_of_starts(record_, counts_, clock_.wall().time_since_epoch().count());
+  if (failure) unhealthy(std::move(failure->fingerprint), std::move(failure->message));
 }
 
 std::optional<UpdateCore::Event> UpdateCore::settle() {

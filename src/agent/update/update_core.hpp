@@ -33,8 +33,6 @@ struct UpdateOptions {
   Milliseconds longest_pause{21'600'000};
   Milliseconds look_again{21'600'000};     // whether a release that was refused has become another one
   std::uint64_t reserve_bytes = 8u << 20;  // of the disk, for the way back
-  std::uint32_t crashes = 3;               // of the agent on trial, until it goes back
-  std::uint32_t power_cuts = 5;            // likewise
 };
 
 class UpdateCore {
@@ -141,6 +139,7 @@ class UpdateCore {
   bool on_trial() const { return state_ == State::provisional || state_ == State::going_back; }
   std::optional<Event> fails(std::string fingerprint, std::string message, Event event);
   Result<void> record(RecordedStep step);
+  void judge_starts();
   void note(RecordedStep step);  // where nothing depends on it: what failed is only logged
   void mark_bad(RecordedStep became);
   void tell();

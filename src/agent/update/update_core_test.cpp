@@ -183,6 +183,88 @@ TEST_F(UpdateCoreTest, TrialStartsAreCounted) {
   EXPECT_EQ(device.runs() + " " + device.fingerprint(), "v1.0.0 power-cuts");
 }
 
+TEST_F(UpdateCoreTest, ATrialDoesNotLastForEver) {
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.hub_is_there = false;
+  for (int i = 0; i < 15; ++i) {
+    device.crash();
+    device.counts = {};  // it was well for a while, so the keeper begins anew
+    device.pass(Seconds(90));
+  }
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
+  for (int i = 0; i < 6; ++i) {
+    device.crash();
+    device.counts = {};
+    device.pass(Seconds(90));
+  }
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.0.0 reverted agent-starts");
+}
+
+// As an agent that ends before it has read anything.
+TEST_F(UpdateCoreTest, TheGuardGoesBackForAnAgentThatCannot) {
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.end();
+  const auto choose = [&] {
+    const auto chosen = choose_release(device.device.disk, device.device.clock, device.counts, Logger());
+    return chosen && *chosen ? (*chosen)->version : "none";
+  };
+  for (device.counts.crashes = 0; device.counts.crashes < 3; ++device.counts.crashes)
+    EXPECT_EQ(choose(), "v1.1.0");
+  EXPECT_EQ(choose(), "v1.0.0");
+  EXPECT_EQ(choose(), "v1.0.0");
+  device.start();
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.0.0 reverted agent-crashes");
+  device.pass(day);
+  EXPECT_EQ(device.runs(), "v1.0.0");
+}
+
+TEST_F(UpdateCoreTest, TheGuardGoesBackWhereAnAgentCannotBeExecuted) {
+  SettingsBench& bench = device.device;
+  ASSERT_TRUE(give_up_release(bench.disk, bench.clock, "not for this machine", Logger()));
+  EXPECT_EQ(device.runs(), "v1.0.0") << "nothing to go back to";
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.end();
+  ASSERT_TRUE(give_up_release(bench.disk, bench.clock, "not for this machine", Logger()));
+  device.start();
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.0.0 reverted agent-cannot-run");
+}
+
+TEST_F(UpdateCoreTest, TheGuardMayEndAnywhere) {
+  bool ended = true;
+  for (std::uint64_t step = 1; ended; ++step) {
+    SCOPED_TRACE(step);
+    UpdateBench bench(step, FakeDisk::Unsynced::drawn);
+    bench.publish("v1.0.0");
+    bench.publish("v1.1.0");
+    bench.start();
+    for (const char* version : {"v1.0.0", "v1.1.0"}) {
+      bench.want(version);
+      bench.pass(Seconds(bench.runs() == "none" ? 100 : 10));
+    }
+    bench.end();
+    bench.counts.crashes = 3;
+    bench.device.disk.crash_after(step);
+    const auto chosen = choose_release(bench.device.disk, bench.device.clock, bench.counts, Logger());
+    ended = bench.device.disk.crashed();
+    bench.power_comes_back();
+    EXPECT_EQ(bench.runs() + " " + bench.state(), "v1.0.0 reverted");
+    EXPECT_TRUE(bench.device.core->drift().empty());
+  }
+}
+
+TEST(StartCounts, AreReadFromWhatTheKeeperWrites) {
+  const StartCounts counts{3, 2};
+  EXPECT_EQ(parse_start_counts("starts=7\ncrashes=3\nunrecorded=2\nrunning=1\n"), counts);
+  EXPECT_EQ(parse_start_counts(""), StartCounts());
+  EXPECT_EQ(parse_start_counts("crashes=x\nunrecorded=99999999999"), StartCounts());
+}
+
 TEST_F(UpdateCoreTest, ANewerOneIsTakenWhenTheTrialIsOver) {
   device.want("v1.1.0");
   device.pass(Seconds(10));

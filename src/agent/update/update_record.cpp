@@ -1,5 +1,7 @@
 #include "agent/update/update_record.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -178,6 +180,9 @@ Result<UpdateRecord> from_object(const JsonObject& object) {
   const auto before = counts_in(reader);
   if (!before) return fail(before);
   record.before = *before;
+  const auto starts = reader.integer("trial_starts");
+  if (!starts) return fail(starts);
+  record.trial_starts = *starts;
   if (auto lists = read_lists(reader, record); !lists) return fail(lists);
   return record;
 }
@@ -198,6 +203,7 @@ std::string update_record_text(const UpdateRecord& record) {
   if (record.failure) object["failure"] = to_json(*record.failure);
   object["crashes_before"] = record.before.crashes;
   object["unrecorded_before"] = record.before.unrecorded;
+  object["trial_starts"] = record.trial_starts;
   JsonArray ready, bad, unpacked;
   for (const std::string& name : record.ready_before)
     ready.push_back(JsonString(name));
@@ -221,10 +227,24 @@ Result<UpdateRecord> parse_update_record(std::string_view text) {
   return record;
 }
 
-Result<OpenedRecord> open_update_record(Disk& disk) {
+namespace {
+
+Result<UpdateRecord> read_update_record(Disk& disk) {
   const auto text = disk.read_file(UpdateRecord::path, max_record_bytes);
-  if (!text && text.error().code == ErrorCode::not_found) return OpenedRecord{};
-  auto record = text ? parse_update_record(*text) : Result<UpdateRecord>(fail(text));
+  if (!text && text.error().code == ErrorCode::not_found) return UpdateRecord();
+  return text ? parse_update_record(*text) : Result<UpdateRecord>(fail(text));
+}
+
+}  // namespace
+
+Result<UpdateRecord> peek_update_record(Disk& disk) {
+  auto record = read_update_record(disk);
+  if (!record && is_damage(record.error())) return UpdateRecord();
+  return record;
+}
+
+Result<OpenedRecord> open_update_record(Disk& disk) {
+  auto record = read_update_record(disk);
   if (record) return OpenedRecord{std::move(*record), ""};
   if (!is_damage(record.error())) return fail(record);
   const std::string aside = "corrupt-" + std::string(UpdateRecord::path);
@@ -236,6 +256,28 @@ Result<OpenedRecord> open_update_record(Disk& disk) {
 
 Result<void> save_update_record(Disk& disk, const UpdateRecord& record) {
   return replace_file(disk, UpdateRecord::path, update_record_text(record), 0600);
+}
+
+std::optional<UpdateFailure> failure_of_starts(const UpdateRecord& record, const StartCounts& now,
+                                               std::int64_t now_ms) {
+  constexpr StartLimits limits;
+  // The keeper begins anew when an agent has been well for a while.
+  const auto since = [](std::uint32_t count, std::uint32_t before) {
+    return count >= before ? count - before : count;
+  };
+  const std::uint32_t crashes = since(now.crashes, record.before.crashes);
+  const std::uint32_t cuts = since(now.unrecorded, record.before.unrecorded);
+  if (crashes >= limits.crashes) {
+    return UpdateFailure{"agent-crashes", fmt::format("the agent crashed {} times", crashes), now_ms};
+  }
+  if (cuts >= limits.power_cuts) {
+    return UpdateFailure{"power-cuts", fmt::format("the power was cut {} times", cuts), now_ms};
+  }
+  if (record.trial_starts >= limits.starts) {
+    return UpdateFailure{"agent-starts", fmt::format("the agent started {} times", record.trial_starts),
+                         now_ms};
+  }
+  return std::nullopt;
 }
 
 }  // namespace starling::agent

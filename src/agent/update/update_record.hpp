@@ -64,6 +64,7 @@ struct UpdateRecord {
   std::optional<ReleaseTarget> target;  // from `downloading` on
   std::optional<UpdateFailure> failure;
   StartCounts before;                     // the switch
+  std::int64_t trial_starts = 0;          // of the agent since then
   std::vector<std::string> ready_before;  // modules
   std::vector<BadRelease> bad;            // newest first
   std::vector<Digest> unpacked;           // newest first
@@ -81,6 +82,17 @@ struct OpenedRecord {
   std::string damage;  // empty: none
 };
 Result<OpenedRecord> open_update_record(Disk& disk);
+// Likewise, but nothing is moved.
+Result<UpdateRecord> peek_update_record(Disk& disk);
 Result<void> save_update_record(Disk& disk, const UpdateRecord& record);
+
+// How often an agent on trial may start until it has failed.
+struct StartLimits {
+  std::uint32_t crashes = 3;
+  std::uint32_t power_cuts = 5;
+  std::int64_t starts = 20;  // for whatever reason
+};
+std::optional<UpdateFailure> failure_of_starts(const UpdateRecord& record, const StartCounts& now,
+                                               std::int64_t now_ms);
 
 }  // namespace starling::agent

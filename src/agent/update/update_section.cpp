@@ -85,9 +85,11 @@ void UpdateCore::resume_trial() {
     deadline_ = started_at_;
     return;
   }
-  if (record_.step != RecordedStep::provisional) note(RecordedStep::provisional);
+  ++record_.trial_starts;
+  note(RecordedStep::provisional);
   state_ = State::provisional;
   deadline_ = started_at_ + options_.provisional;
+  judge_starts();
 }
 
 void UpdateCore::resume_work() {
