@@ -1,10 +1,12 @@
 #include "agent/agent.hpp"
 
 #include <boost/asio/as_tuple.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "agent/supervisor/kept_modules.hpp"
+#include "agent/update/boot_guard.hpp"
 #include "base/json_folder.hpp"
 
 namespace starling::agent {
@@ -93,6 +95,7 @@ Agent::Agent(const asio::any_io_executor& executor, const Clock& clock, Log& log
       link_driver_(executor, link_target(options_, board), *this, Logger(log, "link")),
       module_server_(executor, *this, Logger(log, "modules")),
       factory_reset_(disk_, [this] { restart(); }),
+      updater_(executor, disk_, clock, *this, updater_options(), Logger(log, "software")),
       override_watch_(
           executor,
           [this] {
@@ -118,6 +121,17 @@ void Agent::make_supervisor(const asio::any_io_executor& executor, const Board& 
   control_server_ = std::make_unique<ControlServer>(executor, *supervisor_, Logger(log_, "control"));
 }
 
+UpdaterOptions Agent::updater_options() {
+  UpdaterOptions options;
+  options.hub = options_.hub;
+  options.trust.pins = options_.pins;
+  options.root = options_.release_root;
+  options.architecture = machine_architecture();
+  options.restart = [this] { begin_anew(); };
+  options.modules = [this] { return supervisor_ ? supervisor_->statuses() : std::vector<ModuleStatus>(); };
+  return options;
+}
+
 ActionRunners Agent::action_runners() {
   ActionRunners runners{{"factory_reset", &factory_reset_}};
   if (!supervisor_) return runners;
@@ -140,11 +154,18 @@ Result<void> Agent::load_core(const Board& board) {
   device.link.facts = facts_of(options_, board);
   device.link.first_backoff = options_.first_backoff;
   device.actions = action_runners();
+  device.updates = &updater_;
+  device.timing = &timing_;
   auto core = DeviceCore::load(disk_, clock_, catalog_, identity_maker_, link_driver_, module_server_,
                                std::move(device), &log_);
   if (!core) return fail(core);
   core_ = std::move(*core);
   link_driver_.attach(core_->link(), core_->identity());
+  updater_.attach(*core_->updates());
+  if (!options_.keeper_socket.empty()) {
+    const auto counts = read_file(options_.keeper_socket.parent_path() / "keeper.state", 4096);
+    if (counts) core_->updates()->keeper_counts(parse_start_counts(*counts));
+  }
   follow_log_level();
   if (supervisor_) {
     if (auto loaded = supervisor_->load(*core_); !loaded) return loaded;
@@ -185,6 +206,7 @@ Result<void> Agent::start(std::function<void(End)> ended) {
   }
   core_->connect();
   tasks_.start("clock", run_clock());
+  if (new_start_wanted_) begin_anew();
   return {};
 }
 
@@ -192,6 +214,7 @@ asio::awaitable<void> Agent::stop() {
   stopping_ = true;
   co_await override_watch_.stop();
   co_await link_driver_.stop();
+  co_await updater_.stop_all();
   if (supervisor_) {
     co_await control_server_->stop();
     co_await supervisor_->stop();
@@ -204,6 +227,17 @@ asio::awaitable<void> Agent::stop() {
 void Agent::restart() {
   if (!supervisor_) return ended_(End::for_a_new_start);
   supervisor_->shut_down([this] { ended_(End::for_a_new_start); });
+}
+
+void Agent::begin_anew() {
+  new_start_wanted_ = !ended_;
+  if (ended_) tasks_.start("new start", end_for_a_new_start());
+}
+
+// Not from within what wants it.
+asio::awaitable<void> Agent::end_for_a_new_start() {
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  ended_(End::for_a_new_start);
 }
 
 void Agent::deadlines_changed() {

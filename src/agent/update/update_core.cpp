@@ -280,7 +280,9 @@ void UpdateCore::hub_session() {
       clock_.steady() >= started_at_ + options_.hub_wait) {
     return retry();  // the former release did not find it either
   }
-  if (state_ != State::paused) return;
+  if (state_ != State::paused || !record_.failure) return;
+  const std::string_view why = record_.failure->fingerprint;
+  if (!why.ends_with(":unavailable") && !why.ends_with(":timed_out")) return;
   const SteadyTime soon = clock_.steady() + Milliseconds(random_.below(5'000));
   deadline_ = deadline_ ? std::min(*deadline_, soon) : soon;
 }
