@@ -393,5 +393,50 @@ TEST_F(UpdateCoreTest, SettingsAreConfirmedAndTakenBackApartFromTheRelease) {
   EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
 }
 
+// Whatever becomes of the release: taken back are the settings, and they stay so.
+TEST(UpdateCore, SettingsThatWereTakenBackDuringATrialStayRefused) {
+  for (const bool works : {true, false}) {
+    SCOPED_TRACE(works);
+    UpdateBench device;
+    device.publish("v1.0.0", "0");
+    device.publish("v1.1.0", "1");
+    if (!works) device.broken.insert("v1.1.0");
+    device.start();
+    device.set({{"hotword.threshold", 0.7}});
+    device.want("v1.0.0");
+    device.pass(Seconds(200));
+    device.want("v1.1.0");
+    device.pass(Seconds(10));
+    device.set({{"hotword.threshold", 0.9}});
+    device.device.core->unhealthy("test");
+    for (const char* const runs : {"v1.1.0", works ? "v1.1.0" : "v1.0.0"}) {
+      device.crash();
+      EXPECT_EQ(device.runs(), runs);
+      EXPECT_EQ(device.device.value("hotword.threshold"), Json(0.7));
+      EXPECT_EQ(device.device.core->state(), SettingsCore::State::idle);
+      EXPECT_EQ(device.device.core->status().phase, Phase::reverted);
+      EXPECT_TRUE(device.device.core->sections()[0].refused);
+      device.pass(Seconds(200));
+    }
+    EXPECT_EQ(device.confirmed(), device.runs());
+  }
+}
+
+TEST_F(UpdateCoreTest, OnAFullDiskSettingsAreNotTakenBackWithTheReleaseThatIsOnTrial) {
+  device.set({{"hotword.threshold", 0.7}});
+  device.pass(Seconds(100));
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.set({{"hotword.threshold", 0.9}});
+  device.device.disk.full_after(0);
+  device.device.core->unhealthy("test");
+  EXPECT_EQ(device.device.value("hotword.threshold"), Json(0.9));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.0.0");
+  device.device.disk.make_room();
+  device.pass(Seconds(10));
+  EXPECT_EQ(device.device.value("hotword.threshold"), Json(0.7));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.0.0");
+}
+
 }  // namespace
 }  // namespace starling::agent

@@ -155,6 +155,18 @@ TEST_F(RolloutGateTest, ModulesAndThePersonaAreRolledOutAlike) {
   }
 }
 
+TEST_F(RolloutGateTest, ReleasesAreRolledOutAlike) {
+  apply({state.edit(EntityKind::release, "v1.2.3", JsonObject())});
+  start(wanted("r1", {{{fleet_layer, "software.release"}, "v1.2.3"}}));
+  const Sections touched = sections_of(*log.back(), state);
+  EXPECT_TRUE(touched.software);
+  EXPECT_FALSE(touched.settings || touched.modules);
+  open_stage("r1");
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(resolve_software(state, device(i)).json.as_object().contains("release"), admits("r1", i)) << i;
+  }
+}
+
 TEST_F(RolloutGateTest, ExplainNamesTheLayerThatTheValueIsBroughtTo) {
   start(wanted("r1", {{{fleet_layer, "hotword.threshold"}, 0.8}}));
   open_all("r1");
