@@ -120,7 +120,6 @@ void add_commands(CommandTree& tree) {
   add_device_commands(tree);
   add_module_commands(tree);
   add_persona_commands(tree);
-  add_release_commands(tree);
   add_settings_commands(tree);
   add_group_commands(tree);
   add_component_commands(tree);

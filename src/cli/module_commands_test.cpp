@@ -16,6 +16,7 @@ constexpr auto bears_modules =
     R"({"device":")" BEAR R"(","status":"online","sync":{"status":"refused","errors":[
     {"key":"modules.player.enabled","message":"exit status 1"}]},"items":[
     {"module":"old","on_device":false,"desired":null,"reported":{"state":"idle"},"differs":false},
+    {"module":"other","on_device":false,"desired":null,"reported":{"state":"idle","unmanaged":true},"differs":false},
     {"module":"player","on_device":true,"differs":true,"desired":{"enabled":true,"layer":"group:room=lab","revision":12},
      "reported":{"enabled":false,"state":"crashed","cause":"died","detail":"exit status 1","attempt":3,"restarts":2,
        "deaths":3,"next_retry":"2026-11-20T22:33:05Z","quarantine":"exit status 1, three times",
@@ -59,10 +60,11 @@ TEST_F(ModuleCommands, TheFleetAndADeviceAreListed) {
   const Ran ran = run({"module", "list", "--device", "bear-1"});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(ran.out,
-            "MODULE    DESIRED  STATE    SINCE  PID  RESTARTS    CPU  MEMORY  CAUSE\n"
-            "old       -        gone     -        -         -      -       -  -\n"
-            "player    enabled  crashed  -        -         2      -       -  exit status 1, three times\n"
-            "recorder  enabled  idle     -      417         -  2.5 %  1.5 MB  -\n");
+            "MODULE    DESIRED  STATE      SINCE  PID  RESTARTS    CPU  MEMORY  CAUSE\n"
+            "old       -        gone       -        -         -      -       -  -\n"
+            "other     -        unmanaged  -        -         -      -       -  -\n"
+            "player    enabled  crashed    -        -         2      -       -  exit status 1, three times\n"
+            "recorder  enabled  idle       -      417         -  2.5 %  1.5 MB  -\n");
 }
 
 TEST_F(ModuleCommands, AModuleShowsWhyItDoesNotRun) {

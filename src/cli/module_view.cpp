@@ -18,7 +18,8 @@ Colour colour_of_state(std::string_view state) {
 }
 
 std::string state_of(const JsonObject& module) {
-  return flag_at(module, {"on_device"}) ? text_at(module, {"reported", "state"}) : "gone";
+  if (flag_at(module, {"on_device"})) return text_at(module, {"reported", "state"});
+  return flag_at(module, {"reported", "unmanaged"}) ? "unmanaged" : "gone";  // started by somebody else
 }
 
 std::string enabled_text(const Json* enabled) {

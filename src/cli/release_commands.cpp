@@ -49,6 +49,9 @@ Result<ExitCode> sign_drafts(Session& session, const std::string& keys,
 // Gives a tar to the hub and, with keys, signs it.
 Result<ExitCode> give_to_hub(Session& session, const std::string& file,
                              const protocol::ReleaseMetadata& metadata, const std::string& keys) {
+  if (!keys.empty()) {
+    if (const auto folder = SigningFolder::open(keys); !folder) return fail(folder);
+  }
   auto tar = read_file(file, static_cast<std::size_t>(release::max_release_bytes) * 2);
   if (!tar) return fail(tar);
   const std::string version = to_string(metadata.version);
@@ -73,7 +76,11 @@ Result<ExitCode> give_to_hub(Session& session, const std::string& file,
   session.console.line(
       fmt::format("{} for {} is {}", version, architecture, draft && keys.empty() ? "a draft" : "published"));
   if (draft && keys.empty()) {
-    session.console.note(fmt::format("devices get it once it is signed: starling release sign {}", version));
+    session.console.note(
+        fmt::format("nobody can have it before it is signed: starling release sign {}", version));
+  }
+  if (!draft && !keys.empty()) {
+    session.console.note("the hub signs what it is given (--online-targets): your keys were not used");
   }
   return ExitCode::done;
 }

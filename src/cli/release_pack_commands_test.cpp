@@ -5,6 +5,7 @@
 
 #include "base/crypto.hpp"
 #include "base/files.hpp"
+#include "base/temporary_folder.hpp"
 #include "cli/application_fixture.hpp"
 
 namespace starling::cli {
@@ -16,15 +17,12 @@ using testing::HasSubstr;
 class ReleasePackTest : public ApplicationTest {
  protected:
   ReleasePackTest() {
-    std::string pattern = (fs::temp_directory_path() / "starling-pack-XXXXXX").string();
-    root_ = ::mkdtemp(pattern.data());
     payload_ = (root_ / "pi_client").string();
     tar_ = (root_ / "release.tar").string();
     write("client.py", std::string(2000, 'c'));
     write("lib/sound.py", "sound");
     write("__pycache__/x.pyc", "x");
   }
-  ~ReleasePackTest() override { fs::remove_all(root_); }
 
   void write(const std::string& path, const std::string& content) const {
     const fs::path file = fs::path(payload_) / path;
@@ -35,7 +33,8 @@ class ReleasePackTest : public ApplicationTest {
     return read_file(fs::path(payload_) / "VERSION", 100).value_or("none");
   }
 
-  fs::path root_;
+  TemporaryFolder temporary_;
+  fs::path root_ = temporary_.path();
   std::string payload_, tar_;
 };
 

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "base/files.hpp"
+#include "base/temporary_folder.hpp"
 #include "cli/application_fixture.hpp"
 
 namespace starling::cli {
@@ -16,12 +17,6 @@ namespace tuf = protocol::tuf;
 
 class SigningTest : public ApplicationTest {
  protected:
-  SigningTest() {
-    std::string name = (fs::temp_directory_path() / "starling-keys-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~SigningTest() override { fs::remove_all(folder_); }
-
   std::string keys() const { return (folder_ / "keys").string(); }
   static JsonObject online_keys() {
     JsonObject keys;
@@ -41,7 +36,8 @@ class SigningTest : public ApplicationTest {
     return {};
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  fs::path folder_ = temporary_.path();
 };
 
 TEST_F(SigningTest, KeysAreForTheirOwnerAlone) {

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "base/temporary_folder.hpp"
 #include "protocol/release_metadata.hpp"
 #include "release/image.hpp"
 #include "release/pack.hpp"
@@ -20,12 +21,9 @@ namespace starling::release {
 class FolderTest : public testing::Test {
  protected:
   FolderTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "starling-release-XXXXXX").string();
-    root_ = ::mkdtemp(pattern.data());
     payload_ = root_ / "pi_client";
     std::filesystem::create_directory(payload_);
   }
-  ~FolderTest() override { std::filesystem::remove_all(root_); }
 
   void write(const std::string& path, std::string_view content, bool executable = false) const {
     const std::filesystem::path file = payload_ / path;
@@ -74,7 +72,8 @@ class FolderTest : public testing::Test {
     return status == 0 ? bytes_of("output") : "failed: " + bytes_of("output");
   }
 
-  std::filesystem::path root_, payload_;
+  TemporaryFolder temporary_;
+  std::filesystem::path root_ = temporary_.path(), payload_;
 };
 
 }  // namespace starling::release

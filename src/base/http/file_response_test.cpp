@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/files.hpp"
+#include "base/temporary_folder.hpp"
 #include "base/test_server.hpp"
 
 namespace starling::http {
@@ -60,10 +61,6 @@ TEST(FileResponse, EntityTagsAreFoundInTheirList) {
 class ServedFile : public testing::Test {
  protected:
   ServedFile() {
-    std::string name = (std::filesystem::temp_directory_path() / "starling-file-XXXXXX").string();
-    const int descriptor = ::mkstemp(name.data());
-    ::close(descriptor);
-    path_ = name;
     content_.resize(3u << 20);
     for (std::size_t i = 0; i < content_.size(); ++i)
       content_[i] = static_cast<char>(i * 31 + i / 251);
@@ -73,8 +70,6 @@ class ServedFile : public testing::Test {
       return response ? *std::move(response) : problem_response(response.error());
     };
   }
-  ~ServedFile() override { std::filesystem::remove(path_); }
-
   struct Got {
     std::string head, body;
   };
@@ -87,7 +82,8 @@ class ServedFile : public testing::Test {
     return got;
   }
 
-  std::filesystem::path path_;
+  TemporaryFolder folder_;
+  std::filesystem::path path_ = folder_ / "file";
   std::string content_;
   TestServer server_;
 };

@@ -50,6 +50,7 @@ class Collector final : public beast::http::basic_parser<is_request> {
   int version = 11;  // 10 or 11
   int hosts = 0;
   bool expects_continue = false;
+  std::uint64_t announced = 0;  // of a body in chunks, up to the end of the last one that has begun
 
  private:
   void on_request_impl(beast::http::verb verb, beast::string_view, beast::string_view target,
@@ -79,7 +80,9 @@ class Collector final : public beast::http::basic_parser<is_request> {
     message_.body.append(body.data(), body.size());
     return body.size();
   }
-  void on_chunk_header_impl(std::uint64_t, beast::string_view, error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t bytes, beast::string_view, error_code&) override {
+    announced = message_.body.size() + bytes;
+  }
   std::size_t on_chunk_body_impl(std::uint64_t, beast::string_view body, error_code&) override {
     message_.body.append(body.data(), body.size());
     return body.size();
@@ -235,7 +238,7 @@ bool RequestParser::has_body() const {
   return head_done() && (impl_->parser->chunked() || impl_->parser->content_length().value_or(0) > 0);
 }
 std::uint64_t RequestParser::body_bytes() const {
-  return impl_->parser->content_length().value_or(impl_->request.body.size());
+  return impl_->parser->content_length().value_or(impl_->parser->announced);
 }
 Request& RequestParser::request() {
   return impl_->request;

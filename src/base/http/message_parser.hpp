@@ -40,7 +40,7 @@ class RequestParser {
   bool http_1_0() const;
   bool expects_continue() const;  // and its body is still to come
   bool has_body() const;          // or will have one
-  // What the header announces; without that, what has come so far and is still in the request.
+  // What the header announces, or the chunk that has begun with what is in the request before it.
   std::uint64_t body_bytes() const;
 
   Request& request();  // the body grows with what is fed and may be taken out in between

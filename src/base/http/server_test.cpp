@@ -155,6 +155,7 @@ TEST(Server, RefusesBadRequests) {
        post + "Transfer-Encoding: chunked\r\n\r\n200\r\n" + std::string(512, 'x') + "\r\n200\r\n" +
            std::string(512, 'x') + "\r\n0\r\n\r\n",
        413},
+      {"chunk announced too large", post + "Transfer-Encoding: chunked\r\n\r\n4000000\r\n", 413},
       {"chunk size is no number", post + "Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400},
       {"chunk extension without end",
        post + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(100'000, 'x'), 400},

@@ -304,7 +304,7 @@ asio::awaitable<Reply> Releases::schedule(Call& call) {
   if (auto allowed = check_whole_fleet(call.reach); !allowed) co_return fail(allowed);
   auto policy = call.object({"type", "at", "window_minutes", "not_before", "deadline_hours", "now"});
   if (!policy) co_return fail(policy);
-  const std::string version = call.value("version");
+  const std::string& version = call.value("version");
   Repositories::Work work = [=, policy = std::move(*policy),
                              now = services_.clock.wall()](Repository& repository) {
     return repository.set_schedule(version, policy, now);

@@ -24,9 +24,9 @@ using protocol::software_release_key;
 
 constexpr std::size_t max_targets = 1000;
 
-Json field(const ReleaseTar& tar, std::string_view name, Json otherwise) {
+Json field(const ReleaseTar& tar, std::string_view name, const Json& otherwise) {
   const Json* value = tar.custom.if_contains(name);
-  return value == nullptr ? std::move(otherwise) : *value;
+  return value == nullptr ? otherwise : *value;
 }
 
 std::string download_path(std::string_view version) {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/files.hpp"
+#include "base/temporary_folder.hpp"
 #include "protocol/tuf/target_search.hpp"
 #include "protocol/tuf/trusted_metadata.hpp"
 
@@ -61,12 +62,6 @@ struct Operators {
 
 class RepositoryTest : public testing::Test {
  protected:
-  RepositoryTest() {
-    std::string name = (fs::temp_directory_path() / "starling-releases-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-  }
-  ~RepositoryTest() override { fs::remove_all(folder_); }
-
   Repository open(bool online_targets = false, Repository::Write write = {}) const {
     auto opened = Repository::open(folder_ / "fleet", {online_targets, std::move(write)});
     EXPECT_TRUE(opened) << opened.error().message;
@@ -121,7 +116,8 @@ class RepositoryTest : public testing::Test {
   }
   static std::string file_of(std::string_view version) { return tar_path(version, "all"); }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  fs::path folder_ = temporary_.path();
   Operators operators_;
 };
 
