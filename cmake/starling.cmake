@@ -45,7 +45,6 @@ function(starling_test name)
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock GTest::gtest_main)
   # What is tested is optimised as it ships; optimising the tests themselves only takes time.
   target_compile_options(${name} PRIVATE -O0)
-  target_compile_definitions(${name} PRIVATE STARLING_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
-                                             STARLING_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  target_sources(${name} PRIVATE $<TARGET_OBJECTS:starling_build_folders>)
   gtest_discover_tests(${name} PROPERTIES TIMEOUT 300 LABELS ${name} DISCOVERY_TIMEOUT 60)
 endfunction()

@@ -5,6 +5,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "base/build_folders.hpp"
 #include "base/files.hpp"
 #include "hub/api/standings.hpp"
 #include "hub/queue_executor.hpp"
@@ -21,7 +22,7 @@ class LargeHub {
  public:
   LargeHub() {
     StoredFleet& fleet = store_.contents.fleets.front();
-    const auto hotword = read_file(STARLING_SOURCE_DIR "/components/hotword.json", 1u << 20);
+    const auto hotword = read_file(source_folder() / "components/hotword.json", 1u << 20);
     fleet.entities.push_back({EntityKind::component, "hotword", parse_json(hotword.value()).value(), 1});
     for (int n = 0; n < registered; ++n) {
       Device device;

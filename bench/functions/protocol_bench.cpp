@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/build_folders.hpp"
 #include "base/json_folder.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/document.hpp"
@@ -22,7 +23,7 @@ using Components = std::vector<std::shared_ptr<const Component>>;
 
 Components shipped_components() {
   Components components;
-  const auto files = read_json_folders({STARLING_SOURCE_DIR "/components"}).value();
+  const auto files = read_json_folders({source_folder() / "components"}).value();
   const Catalog catalog = catalog_of(files).value();
   for (const auto& [name, component] : catalog.components())
     components.push_back(component);

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/build_folders.hpp"
 #include "base/crypto.hpp"
 #include "base/files.hpp"
 #include "base/temporary_folder.hpp"
@@ -117,9 +118,9 @@ TEST_F(ReleasePackTest, CreateUpdateTakesTheWordsOfTheDocument) {
   fs::permissions(root_ / "tools/show", fs::perms::owner_all);
   const auto said = [this](const std::string& arguments) {
     const std::string out = (root_ / "said").string();
-    const std::string command = "cd " + (root_ / "tools").string() +
-                                " && STARLING=./show " STARLING_SOURCE_DIR "/packaging/create_update.sh " +
-                                arguments + " > " + out + " 2>&1";
+    const std::string command = "cd " + (root_ / "tools").string() + " && STARLING=./show " +
+                                (source_folder() / "packaging/create_update.sh ").string() + arguments +
+                                " > " + out + " 2>&1";
     const int status = std::system(command.c_str());
     return (status == 0 ? "" : "failed: ") + read_file(out, 10'000).value();
   };

@@ -1,4 +1,5 @@
 #include "protocol/component.hpp"
+#include "base/build_folders.hpp"
 
 #include <gtest/gtest.h>
 
@@ -261,7 +262,7 @@ struct Shipped {
 
 Catalog shipped_catalog() {
   Catalog catalog;
-  for (const auto& entry : std::filesystem::directory_iterator(STARLING_SOURCE_DIR "/components")) {
+  for (const auto& entry : std::filesystem::directory_iterator(source_folder() / "components")) {
     std::ifstream file(entry.path());
     std::stringstream text;
     text << file.rdbuf();

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "base/build_folders.hpp"
 #include "base/files.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/merge_patch.hpp"
@@ -21,7 +22,7 @@ struct Example {
 
 // Every block that starts with "```json SPEAKER".
 std::vector<Example> examples() {
-  const std::string page = read_file(STARLING_SOURCE_DIR "/docs/wire-protocol.md", 1u << 20).value();
+  const std::string page = read_file(source_folder() / "docs/wire-protocol.md", 1u << 20).value();
   constexpr std::string_view fence = "```json ";
   std::vector<Example> found;
   for (auto at = page.find(fence); at != std::string::npos; at = page.find(fence, at + 1)) {

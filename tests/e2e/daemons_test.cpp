@@ -8,6 +8,7 @@
 
 #include <csignal>
 
+#include "base/build_folders.hpp"
 #include "base/file_descriptor.hpp"
 #include "e2e/supervised_device.hpp"
 #include "e2e/wire.hpp"
@@ -36,7 +37,7 @@ bool connects(const std::filesystem::path& path) {
 class RealDaemon : public testing::TestWithParam<Daemon> {
  protected:
   RealDaemon() {
-    folder = device.install(std::filesystem::path(STARLING_SOURCE_DIR) / "tests/modules/daemons" / name, name,
+    folder = device.install(source_folder() / "tests/modules/daemons" / name, name,
                             {{"@FOLDER@", folder.string()},
                              {"@PORT@", std::to_string(port)},
                              {"@USER@", root ? "user = \"postgres\"" : ""}});

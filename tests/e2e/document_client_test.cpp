@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/build_folders.hpp"
 #include "base/uuid.hpp"
 #include "e2e/fleet.hpp"
 
@@ -110,7 +111,7 @@ TEST_F(DocumentClient, HearsConfigUpdatesByAlias) {
   EXPECT_EQ(first.at("payload").at("LOG_LEVEL"), Json("INFO"));
 
   hub.call("POST", "/api/v1/personas/import",
-           *parse_json(read_text(std::filesystem::path(STARLING_SOURCE_DIR) / "examples/personas.json")));
+           *parse_json(read_text(source_folder() / "examples/personas.json")));
   hub.call("POST", "/api/v1/personas/TARS/switch", JsonObject{});
   for (;;) {
     const JsonObject update = link.receive_type("config_update");

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "base/build_folders.hpp"
 #include "e2e/keeper_fixture.hpp"
 
 namespace starling::e2e {
@@ -367,7 +368,7 @@ TEST_F(KeeperTest, IsNotStartedTwiceInOneFolder) {
 }
 
 TEST_F(KeeperTest, SparesDescriptorsForItself) {
-  const std::string command = std::string("ulimit -n 64; exec ") + STARLING_BIN_DIR +
+  const std::string command = std::string("ulimit -n 64; exec ") + programs_folder().string() +
                               "/starling-keeper --state " + state().string() +
                               " -- /usr/bin/tail -f /dev/null";
   start_process("/bin/sh", {"-c", command});

@@ -5,6 +5,7 @@
 
 #include <csignal>
 
+#include "base/build_folders.hpp"
 #include "e2e/keeper_wire.hpp"
 #include "e2e/supervised_device.hpp"
 
@@ -21,8 +22,7 @@ class MainProcess : public testing::Test {
  protected:
   // How it is told to fork: leave or stay.
   void start(const std::string& parent) {
-    device.install(fs::path(STARLING_SOURCE_DIR) / "tests/modules/daemonizing", "daemon",
-                   {{"leave", parent}});
+    device.install(source_folder() / "tests/modules/daemonizing", "daemon", {{"leave", parent}});
     device.start();
     device.command("start", "daemon");
   }

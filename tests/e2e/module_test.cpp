@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/build_folders.hpp"
 #include "e2e/fleet.hpp"
 
 namespace starling::e2e {
@@ -77,7 +78,7 @@ TEST_P(ModuleSays, RefusesAMissingModelAndNothingChangesAnywhere) {
 
 INSTANTIATE_TEST_SUITE_P(Examples, ModuleSays,
                          testing::Values(Detector{"Cpp", "hotword-module"},
-                                         Detector{"Python", std::filesystem::path(STARLING_SOURCE_DIR) /
+                                         Detector{"Python", source_folder() /
                                                                 "examples/modules/hotword_py/hotword.py"}),
                          [](const auto& tested) { return std::string(tested.param.name); });
 

@@ -4,6 +4,7 @@
 
 #include <csignal>
 
+#include "base/build_folders.hpp"
 #include "e2e/fleet.hpp"
 #include "e2e/supervised_device.hpp"
 
@@ -24,7 +25,7 @@ class FleetModules : public testing::Test {
         std::vector<std::string>{"--key", hub.make_enrolment_key(), "--name", name, "--label",
                                  "room=" + room},
         hub.url());
-    device->install(fs::path(STARLING_SOURCE_DIR) / "examples/modules/recorder", "recorder");
+    device->install(source_folder() / "examples/modules/recorder", "recorder");
     write_text(device->modules() / "recorder/config.txt", "enabled = false\n");
     fs::create_directories(device->modules() / "recorder/recordings");
     device->write_module("broken", "exec = \"nothing-here\"\n");

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/build_folders.hpp"
 #include "e2e/fleet.hpp"
 
 namespace starling::e2e {
@@ -10,7 +11,7 @@ namespace {
 using testing::HasSubstr;
 
 Json example_personas() {
-  return *parse_json(read_text(std::filesystem::path(STARLING_SOURCE_DIR) / "examples/personas.json"));
+  return *parse_json(read_text(source_folder() / "examples/personas.json"));
 }
 
 const Json tars_models = JsonArray{"Hey_Tars.tflite", "Tars.tflite"};

@@ -1,4 +1,5 @@
 #include "e2e/process.hpp"
+#include "base/build_folders.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -77,7 +78,7 @@ void write_text(const std::filesystem::path& path, std::string_view text, unsign
 }
 
 Process::Process(Options options) : options_(std::move(options)) {
-  if (!options_.program.has_parent_path()) options_.program = STARLING_BIN_DIR / options_.program;
+  if (!options_.program.has_parent_path()) options_.program = programs_folder() / options_.program;
   std::vector<std::string> arguments = options_.arguments;
   arguments.insert(arguments.begin(), options_.program.filename().string());
   std::vector<std::string> environment = merged_environment(options_.environment);

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/build_folders.hpp"
 #include "base/file_descriptor.hpp"
 #include "e2e/supervised_device.hpp"
 #include "protocol/module_messages.hpp"
@@ -181,8 +182,7 @@ TEST_F(RecorderModule, RecordsOnWhileTheAgentIsAway) {
 
 TEST(RecorderOnADevice, DoesWhatAPersonTellsIt) {
   SupervisedDevice device;
-  const auto folder =
-      device.install(std::filesystem::path(STARLING_SOURCE_DIR) / "examples/modules/recorder", "recorder");
+  const auto folder = device.install(source_folder() / "examples/modules/recorder", "recorder");
   device.start();
   device.await_state("recorder", "idle");
   const auto act = [&](const std::string& action) {

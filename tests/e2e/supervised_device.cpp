@@ -1,4 +1,5 @@
 #include "e2e/supervised_device.hpp"
+#include "base/build_folders.hpp"
 
 #include <gtest/gtest.h>
 
@@ -62,7 +63,7 @@ fs::path SupervisedDevice::install(const fs::path& source, std::string_view name
     std::ofstream(entry.path(), std::ios::trunc) << text;
   }
   for (const char* program : {"hotword-module", "recorder-module", "memory-eater"})
-    fs::create_symlink(fs::path(STARLING_BIN_DIR) / program, target / program);
+    fs::create_symlink(programs_folder() / program, target / program);
   return target;
 }
 
@@ -79,7 +80,7 @@ void SupervisedDevice::write_module(std::string_view name, std::string_view mani
 void SupervisedDevice::start(const std::vector<std::string>& by) {
   std::vector<std::string> arguments = {"--state", state().string(), "--"};
   arguments.insert(arguments.end(), by.begin(), by.end());
-  const std::string agent = (fs::path(STARLING_BIN_DIR) / "starling-agent").string();
+  const std::string agent = (programs_folder() / "starling-agent").string();
   for (const std::string& word : {agent, std::string("--state"), state().string(), std::string("--hub"),
                                   hub_url_, std::string("--modules"), modules().string()})
     arguments.push_back(word);

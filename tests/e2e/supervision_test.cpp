@@ -4,6 +4,7 @@
 
 #include <csignal>
 
+#include "base/build_folders.hpp"
 #include "e2e/keeper_wire.hpp"
 #include "e2e/supervised_device.hpp"
 
@@ -15,7 +16,7 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const fs::path test_modules = fs::path(STARLING_SOURCE_DIR) / "tests/modules";
+const fs::path test_modules = source_folder() / "tests/modules";
 
 class Supervision : public testing::Test {
  protected:

@@ -18,6 +18,7 @@
 #include "agent/device_core.hpp"
 #include "agent/fake_disk.hpp"
 #include "agent/modules/module_server.hpp"
+#include "base/build_folders.hpp"
 #include "base/json_folder.hpp"
 #include "base/temporary_folder.hpp"
 
@@ -83,7 +84,7 @@ struct ExampleModules : testing::TestWithParam<const char*> {
   void SetUp() override {
     fs::create_directories(folder / "models");
     std::ofstream(folder / "models/Hey_Tars.tflite") << "model";
-    const auto files = read_json_folders({fs::path(STARLING_SOURCE_DIR) / "components"});
+    const auto files = read_json_folders({source_folder() / "components"});
     ASSERT_TRUE(files) << files.error().message;
     auto read = protocol::catalog_of(*files);
     ASSERT_TRUE(read) << read.error().message;
@@ -110,10 +111,9 @@ struct ExampleModules : testing::TestWithParam<const char*> {
   std::vector<std::string> command() const {
     const std::string models = (folder / "models").string(), socket = (folder / "agent.sock").string();
     if (std::string_view(GetParam()) == "cpp") {
-      return {std::string(STARLING_BIN_DIR) + "/hotword-module", models, socket};
+      return {(programs_folder() / "hotword-module").string(), models, socket};
     }
-    return {"python3", std::string(STARLING_SOURCE_DIR) + "/examples/modules/hotword_py/hotword.py", models,
-            socket};
+    return {"python3", (source_folder() / "examples/modules/hotword_py/hotword.py").string(), models, socket};
   }
   void offer(std::int64_t revision, std::map<std::string, Json> values) {
     protocol::SettingsDocument document = default_document(catalog);

@@ -10,6 +10,7 @@
 #include <optional>
 #include <thread>
 
+#include "base/build_folders.hpp"
 #include "base/files.hpp"
 #include "base/http/client.hpp"
 #include "base/tls.hpp"
@@ -49,7 +50,7 @@ class RunningHub {
   static ServerSettings with_port(ServerSettings settings) {
     settings.port = 0;
     settings.handle_signals = false;
-    settings.components = std::string(STARLING_SOURCE_DIR) + "/components";
+    settings.components = source_folder() / "components";
     return settings;
   }
   void run() {

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "agent/supervisor/module_folder.hpp"
+#include "base/build_folders.hpp"
 #include "base/files.hpp"
 
 namespace starling::agent {
@@ -15,7 +16,7 @@ class ModuleFolders : public testing::TestWithParam<const char*> {};
 
 TEST_P(ModuleFolders, AreUnderstood) {
   int found = 0;
-  for (const auto& entry : fs::directory_iterator(fs::path(STARLING_SOURCE_DIR) / GetParam())) {
+  for (const auto& entry : fs::directory_iterator(source_folder() / GetParam())) {
     if (!fs::exists(entry.path() / "module.toml")) continue;
     ++found;
     std::string text = read_file(entry.path() / "module.toml", max_manifest_bytes).value();

@@ -2,6 +2,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 
+#include "base/build_folders.hpp"
 #include "base/json_folder.hpp"
 #include "base/uuid.hpp"
 #include "hub/api/api_fixture.hpp"
@@ -49,7 +50,7 @@ void ApiFixture::start() {
   api = std::make_unique<Api>(context->get_executor(), *hub, executor, clock, Logger(), options_);
   const auto done = [](const Result<SharedChange>& change) { EXPECT_TRUE(change); };
   hub->changes().append("default", admin_key_plan(admin_key, 1), done);
-  const auto files = read_json_folders({std::string(STARLING_SOURCE_DIR) + "/components"});
+  const auto files = read_json_folders({source_folder() / "components"});
   ASSERT_TRUE(files) << files.error().message;
   const auto components = protocol::catalog_of(*files);
   ASSERT_TRUE(components) << components.error().message;

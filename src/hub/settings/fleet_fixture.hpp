@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/build_folders.hpp"
 #include "base/files.hpp"
 #include "hub/state/fleet_state.hpp"
 
@@ -16,7 +17,7 @@ class FleetFixture {
  public:
   FleetFixture() {
     for (const char* name : {"hotword", "audio", "acknowledgement", "logger"}) {
-      const auto path = std::string(STARLING_SOURCE_DIR) + "/components/" + name + ".json";
+      const auto path = source_folder() / "components" / (std::string(name) + ".json");
       apply({state.edit(EntityKind::component, name, json(*read_file(path, 1u << 20)))});
     }
   }
