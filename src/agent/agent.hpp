@@ -18,6 +18,7 @@
 #include "agent/posix_disk.hpp"
 #include "agent/supervisor/module_actions.hpp"
 #include "agent/supervisor/supervisor.hpp"
+#include "agent/update/updater.hpp"
 #include "base/files.hpp"
 #include "base/task_group.hpp"
 
@@ -34,7 +35,9 @@ struct AgentOptions {
   JsonObject labels;
   std::filesystem::path modules;        // folder of modules; empty: none are run
   std::filesystem::path keeper_socket;  // with `modules`
+  std::filesystem::path release_root;   // the first root.json by which releases are trusted; empty: none
   SettingsOptions settings;
+  Milliseconds release_trial{60'000};
   Milliseconds first_backoff{1'000};
 };
 
@@ -60,8 +63,12 @@ class Agent final : private Wakeup {
         AgentOptions options, protocol::Catalog catalog, const Board& board);
   Result<void> load_core(const Board& board);
   void make_supervisor(const asio::any_io_executor& executor, const Board& board);
+  void end_modules_of_another(const std::filesystem::path& release_modules);
   ActionRunners action_runners();
   void restart();
+  void begin_anew();  // with the release that the generation names; modules run on, unless it brings some
+  asio::awaitable<void> end_for_a_new_start();
+  UpdaterOptions updater_options();
   void follow_log_level();
   void deadlines_changed() override;
   asio::awaitable<void> run_clock();
@@ -83,10 +90,12 @@ class Agent final : private Wakeup {
   std::unique_ptr<ModuleCommandRunner> module_command_;
   std::unique_ptr<CollectLogsRunner> collect_logs_;
   FactoryResetRunner factory_reset_;
+  Updater updater_;
   std::function<void(End)> ended_;
   std::unique_ptr<DeviceCore> core_;
   OverrideWatch override_watch_;
   bool stopping_ = false;
+  bool new_start_wanted_ = false;  // before there was anybody to tell
 };
 
 }  // namespace starling::agent

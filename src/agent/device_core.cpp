@@ -20,6 +20,10 @@ Result<std::unique_ptr<DeviceCore>> DeviceCore::load(Disk& disk, const Clock& cl
   if (auto started = core->settings_.start(); !started) return fail(started, "loading the settings");
   if (auto started = core->section_.start(); !started) return fail(started, "loading the modules section");
   if (auto started = core->actions_.start(); !started) return fail(started, "loading the journal of actions");
+  if (core->updates_) {
+    if (auto started = core->updates_->start(); !started)
+      return fail(started, "loading the software section");
+  }
   return core;
 }
 
@@ -40,6 +44,12 @@ DeviceCore::DeviceCore(Identity identity, Disk& disk, const Clock& clock, const 
             std::move(options.link), logger(log, "link")) {
   link_.set_reporter(*this);
   link_.set_logs(*this);
+  if (options.updates == nullptr) return;
+  UpdateOptions updating;
+  updating.provisional = options.release_trial;
+  updates_.emplace(disk, clock, settings_, static_cast<SettingsListener&>(*this), *options.updates,
+                   *options.timing, SeededRandom(random_()), updating, logger(log, "software"));
+  link_.set_updates(*updates_);
 }
 
 ActionRunners DeviceCore::with_own_actions(ActionRunners runners) {
@@ -52,12 +62,14 @@ ActionRunners DeviceCore::with_own_actions(ActionRunners runners) {
 void DeviceCore::tick() {
   modules_.tick();
   settings_.tick();
+  if (updates_) updates_->tick();
   link_.tick();
 }
 
 std::optional<SteadyTime> DeviceCore::next_deadline() const {
   std::optional<SteadyTime> next = link_.next_deadline();
-  for (const auto& other : {settings_.next_deadline(), modules_.next_deadline()}) {
+  const auto updates = updates_ ? updates_->next_deadline() : std::nullopt;
+  for (const auto& other : {settings_.next_deadline(), modules_.next_deadline(), updates}) {
     if (other && (!next || *other < *next)) next = other;
   }
   return next;
@@ -119,6 +131,7 @@ JsonObject DeviceCore::report() const {
   const auto uptime = std::chrono::duration_cast<Seconds>(clock_.steady() - started_at_);
   report["uptime_s"] = uptime.count();
   report["starts"] = identity_.start_count();
+  if (updates_) report["software"] = updates_->report();
   if (supervision_ != nullptr) supervision_->add_to(report);
   return report;
 }

@@ -18,7 +18,10 @@ struct DeviceOptions {
   std::uint64_t seed = 0;    // of jitter and identifiers
   SettingsOptions settings;
   LinkOptions link;
-  ActionRunners actions;  // what the device can do besides what DeviceCore can; they outlive the core
+  ActionRunners actions;          // what the device can do besides what DeviceCore can; they outlive the core
+  UpdatePort* updates = nullptr;  // nullptr: no release is installed; outlives the core, as `timing` does
+  InstallTiming* timing = nullptr;  // with `updates`
+  Milliseconds release_trial = UpdateOptions{}.provisional;
 };
 
 // The part of a device that runs its modules, where there is one.
@@ -59,6 +62,7 @@ class DeviceCore final : private SettingsListener,
   const SettingsCore& settings() const { return settings_; }
   ModuleCore& modules() { return modules_; }
   ModulesSection& section() { return section_; }
+  UpdateCore* updates() { return updates_ ? &*updates_ : nullptr; }
   void supervise(ModuleSupervision& supervision) { supervision_ = &supervision; }
   const Identity& identity() const { return identity_; }
 
@@ -103,6 +107,7 @@ class DeviceCore final : private SettingsListener,
   ModuleActionRunner module_action_;
   SettingsCore settings_;
   ModulesSection section_;
+  std::optional<UpdateCore> updates_;
   ActionCore actions_;
   LinkCore link_;
   ModuleSupervision* supervision_ = nullptr;

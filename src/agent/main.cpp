@@ -14,6 +14,7 @@
 #include "agent/agent.hpp"
 #include "agent/control/ctl.hpp"
 #include "agent/local_timezone.hpp"
+#include "agent/update/launch.hpp"
 #include "base/json_folder.hpp"
 #include "base/timezone.hpp"
 
@@ -22,8 +23,10 @@ namespace {
 using namespace starling;
 
 struct CommandLine {
-  std::string state, hub, key, key_file, name, timezone, modules, components, log_format = "auto";
+  std::string state, hub, key, key_file, name, timezone, modules, components, release_root,
+      log_format = "auto";
   std::vector<std::string> pins, labels;
+  std::int64_t release_trial_seconds = 60;
 };
 
 Result<std::string> enrolment_key(const CommandLine& line) {
@@ -68,6 +71,11 @@ Result<JsonObject> parse_labels(const std::vector<std::string>& labels) {
   return parsed;
 }
 
+std::filesystem::path keeper_socket() {
+  const char* keeper = std::getenv("STARLING_KEEPER");
+  return keeper == nullptr ? "" : keeper;
+}
+
 Result<agent::AgentOptions> options_of(const CommandLine& line) {
   agent::AgentOptions options;
   auto hub = http::Url::parse(line.hub);
@@ -100,7 +108,9 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   options.timezone = std::move(*timezone);
   options.labels = std::move(*labels);
   if (!line.modules.empty()) options.modules = std::filesystem::absolute(line.modules);
-  if (const char* keeper = std::getenv("STARLING_KEEPER")) options.keeper_socket = keeper;
+  options.keeper_socket = keeper_socket();
+  options.release_root = line.release_root;
+  options.release_trial = Seconds(line.release_trial_seconds);
   return options;
 }
 
@@ -132,14 +142,17 @@ asio::awaitable<void> run_until_signal(agent::Agent& agent, asio::signal_set& si
   co_await agent.stop();
 }
 
-Outcome run(const CommandLine& line) {
-  auto options = options_of(line);
-  if (!options) return {failed(options.error())};
+Outcome run(const CommandLine& line, char** argv) {
   const SystemClock clock;
   const LogFormat format = line.log_format == "text"   ? LogFormat::text
                            : line.log_format == "json" ? LogFormat::json
                                                        : LogFormat::automatic;
   Log log(clock, STDERR_FILENO, format);
+  const std::filesystem::path keeper = keeper_socket();
+  agent::become_chosen_agent(std::filesystem::absolute(line.state),
+                             keeper.empty() ? "" : keeper.parent_path() / "keeper.state", clock, log, argv);
+  auto options = options_of(line);
+  if (!options) return {failed(options.error())};
   if (!line.key.empty()) {
     Logger(log, "agent")
         .warning(
@@ -181,6 +194,12 @@ int main(int argc, char** argv) {
   app.add_option(
       "--components", line.components,
       "Folder of component files, instead of those that ship with the agent; STATE/components adds to them");
+  app.add_option("--release-root", line.release_root,
+                 "The fleet's root.json (starling keys init), by which releases are trusted; needed once")
+      ->check(CLI::ExistingFile);
+  app.add_option("--release-trial", line.release_trial_seconds,
+                 "For how many seconds a new release has to work until it stays; default: 60")
+      ->check(CLI::Range(1, 86'400));
   app.add_option("--log-format", line.log_format, "text, json or auto")
       ->check(CLI::IsMember({"text", "json", "auto"}));
   app.set_version_flag("--version", STARLING_VERSION);
@@ -190,8 +209,8 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : exit_usage;
   }
-  const Outcome outcome = run(line);
+  const Outcome outcome = run(line, argv);
   if (outcome.end == End::for_good) return outcome.status;
-  ::execv("/proc/self/exe", argv);
+  agent::become_installed_agent(argv);
   return failed({ErrorCode::io, "the agent cannot start anew; start it again", ""});
 }

@@ -96,7 +96,7 @@ struct SettingsBench {
       : disk(seed, unsynced) {}
 
   Result<void> restart() {
-    disk.restore_power();
+    if (disk.crashed()) disk.restore_power();
     recorder.said.clear();
     core = std::make_unique<SettingsCore>(disk, clock, catalog, recorder, recorder, SeededRandom(7),
                                           SettingsOptions{}, Logger());

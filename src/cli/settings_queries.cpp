@@ -173,8 +173,11 @@ class ExplainSetting final : public Command {
       const JsonObject& entry = as_object(item);
       const bool wins = flag_at(entry, {"in_force"});
       const Colour colour = wins ? Colour::green : Colour::dim;
+      const std::string rollout = text_at(entry, {"rollout"});
       table.add({wins ? ">" : " ",
-                 {describe_layer(text_at(entry, {"layer"}), names), colour},
+                 {describe_layer(text_at(entry, {"layer"}), names) +
+                      (rollout.empty() ? "" : ", by rollout " + rollout),
+                  colour},
                  {value_at(entry, "value"), colour},
                  revision_at(entry, "revision"),
                  age(text_at(entry, {"at"}), session.clock.wall()),

@@ -23,6 +23,7 @@ struct LayerEntry {
   // The schema hash of the component that accepted the value last. It only saves time: resolution validates
   // an entry again if this is not the hash of the component that it resolves with.
   Digest accepted_by{};
+  std::string rollout{};  // the id of the one that brought it; empty: it was written
 };
 
 // The values of one layer, by full key.
@@ -34,6 +35,7 @@ struct LayerView {
   // Views come lowest rank first. Between groups of equal rank (equal priority) the entry with the higher
   // revision wins, key by key; for other kinds of layers the rank has no meaning.
   int rank = 0;
+  std::string_view form{};  // tells it from other forms in which a rollout's devices see the layer
 };
 
 struct EffectiveSetting {

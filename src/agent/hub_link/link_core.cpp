@@ -208,15 +208,21 @@ void LinkCore::on(const protocol::Welcome& welcome) {
   last_refusal_.clear();
   log_.info("connected to the hub", {{"revision", welcome.revision}});
   reported_.clear();
+  if (updates_ != nullptr) {
+    updates_->hub_said("", WallTime(Milliseconds(welcome.hub_time_ms)));
+    send_status(updates_->status());
+  }
   send_status(settings_.status());  // the last one may have been lost with the link
   if (!modules_.names().empty()) send_status(modules_.status());
   heartbeat();
   propose_edits();  // those that were made since the handshake
+  if (updates_ != nullptr) updates_->hub_session();
 }
 
 void LinkCore::on(const protocol::ConfigUpdate& update) {
   if (state_ != State::established) return lose("settings before the welcome");
   if (update.section == protocol::Section::modules) return modules_.offer(update);
+  if (update.section == protocol::Section::software && updates_ != nullptr) return updates_->offer(update);
   settings_.offer(update);
 }
 
@@ -314,6 +320,7 @@ void LinkCore::mark_edits_sent() {
 std::vector<protocol::SectionState> LinkCore::sections() const {
   std::vector<protocol::SectionState> sections = settings_.sections();
   sections.push_back(modules_.state());
+  if (updates_ != nullptr) sections.push_back(updates_->section());
   return sections;
 }
 

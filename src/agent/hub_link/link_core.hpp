@@ -16,6 +16,7 @@
 #include "agent/seeded_random.hpp"
 #include "agent/settings/settings_core.hpp"
 #include "agent/supervisor/modules_section.hpp"
+#include "agent/update/update_core.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "protocol/messages.hpp"
@@ -88,6 +89,7 @@ class LinkCore {
   void send_log(const protocol::LogLines& lines);
   std::size_t unsent_bytes() const { return output_.unsent_bytes(); }  // who can wait looks first
   void set_reporter(const Reporter& reporter) { reporter_ = &reporter; }
+  void set_updates(UpdateCore& updates) { updates_ = &updates; }  // without: no release is installed
 
   State state() const { return state_; }
   bool established() const { return state_ == State::established; }
@@ -127,6 +129,7 @@ class LinkCore {
   Logger log_;
   const Reporter* reporter_ = nullptr;
   LogPort* logs_ = nullptr;
+  UpdateCore* updates_ = nullptr;
 
   State state_ = State::waiting;
   std::optional<SteadyTime> attempt_at_;

@@ -69,6 +69,47 @@ void read_trial(const JsonReader& reader, Generation& generation) {
   if (hash && why) generation.taken_back = TakenBack{*hash, std::move(*why)};
 }
 
+Result<std::optional<Release>> release_in(const JsonReader& software) {
+  const auto found = software.optional_object("release");
+  if (!found) return fail(found);
+  if (*found == nullptr) return std::nullopt;
+  const JsonReader reader(**found);
+  auto version = reader.string("version");
+  if (!version) return fail(version);
+  const auto hex = reader.string("sha256");
+  if (!hex) return fail(hex);
+  const auto hash = Digest::from_hex(*hex);
+  if (!hash) return fail(hash);
+  if (!*hash) return fail(ErrorCode::corrupted, "a release without a hash");
+  return Release{std::move(*version), *hash};
+}
+
+// The part of `from`; the rest stays what it is.
+void take(Generation& into, const Generation& from, GenerationStore::Part part) {
+  if (part == GenerationStore::Part::release) {
+    into.software = from.software;
+    into.release = from.release;
+    return;
+  }
+  into.cursor = from.cursor;
+  into.settings = from.settings;
+  into.settings_hash = from.settings_hash;
+  into.override_hash = from.override_hash;
+  into.witnesses = from.witnesses;
+  into.taken_back = from.taken_back;
+}
+
+// But for the settings.
+bool same_rest(const Generation& one, const Generation& other) {
+  return one.modules == other.modules && one.quarantine == other.quarantine &&
+         one.software == other.software && one.release == other.release;
+}
+
+bool same_content(const Generation& one, const Generation& other) {
+  return one.settings_hash == other.settings_hash && same_rest(one, other) &&
+         one.witnesses == other.witnesses && one.taken_back == other.taken_back;
+}
+
 Result<Generation> from_object(const JsonObject& object) {
   const JsonReader reader(object);
   Generation generation;
@@ -98,6 +139,8 @@ Result<Generation> from_object(const JsonObject& object) {
   if (*quarantine != nullptr) generation.quarantine = **quarantine;
   auto software = section_document(section_reader, "software", unused);
   if (!software) return fail(software);
+  auto release = release_in(JsonReader(*section_reader.object("software").value()));
+  if (!release) return fail(release);
   const auto override_hex = reader.string("override_hash");
   if (!override_hex) return fail(override_hex);
   const auto override_hash = Digest::from_hex(*override_hex);
@@ -107,6 +150,7 @@ Result<Generation> from_object(const JsonObject& object) {
   generation.settings = std::move(*document);
   generation.modules = std::move(modules->get_object());
   generation.software = std::move(software->get_object());
+  generation.release = std::move(*release);
   generation.override_hash = *override_hash;
   read_trial(reader, generation);
   return generation;
@@ -129,7 +173,12 @@ std::string generation_text(const Generation& generation) {
   JsonObject modules = section_json(generation.modules, protocol::hash_of(generation.modules));
   if (!generation.quarantine.empty()) modules["quarantine"] = generation.quarantine;
   sections["modules"] = std::move(modules);
-  sections["software"] = section_json(generation.software, protocol::hash_of(generation.software));
+  JsonObject software = section_json(generation.software, protocol::hash_of(generation.software));
+  if (generation.release) {
+    software["release"] =
+        JsonObject{{"version", generation.release->version}, {"sha256", generation.release->hash.hex()}};
+  }
+  sections["software"] = std::move(software);
   JsonObject object;
   object["format"] = 1;
   object["generation"] = generation.number;
@@ -207,6 +256,16 @@ Result<std::optional<Generation>> GenerationStore::load_link(std::string_view li
   return std::nullopt;
 }
 
+Result<std::optional<Generation>> GenerationStore::peek(std::string_view link) {
+  const auto number = number_of(link);
+  if (!number) return fail(number);
+  if (!*number) return std::nullopt;
+  auto generation = load(**number);
+  if (generation) return std::move(*generation);
+  if (!is_damage(generation.error())) return fail(generation);
+  return std::nullopt;
+}
+
 Result<GenerationStore::Opened> GenerationStore::open() {
   if (auto made = disk_.make_folder(folder); !made) return fail(made);
   const auto names = disk_.list(folder);
@@ -228,15 +287,22 @@ Result<GenerationStore::Opened> GenerationStore::open() {
   }
   auto confirmed = same ? current : load_link("confirmed", opened.drift);
   if (!confirmed) return fail(confirmed);
-  if (*confirmed) confirmed_ = (*confirmed)->number;
+  if (*confirmed) {
+    confirmed_ = (*confirmed)->number;
+    opened.confirmed_release = (*confirmed)->release;
+  }
+  // The defaults have nothing to prove.
+  const Digest proved = *confirmed ? (*confirmed)->settings_hash : defaults_generation().settings_hash;
+  opened.settings_confirmed = !*current || (*current)->settings_hash == proved;
   if (*current) current_ = (*current)->number;
   if (!current_ && confirmed_) {
     if (auto back = switch_to(*confirmed_); !back) return fail(back);
     current = std::move(*confirmed);
   }
   opened.current = std::move(*current);
-  opened.confirmed = current_.has_value() && current_ == confirmed_;
-  if (opened.confirmed && !opened.current->taken_back) opened.current->witnesses.clear();
+  if (opened.current && opened.settings_confirmed && !opened.current->taken_back) {
+    opened.current->witnesses.clear();
+  }
   return opened;
 }
 
@@ -296,29 +362,71 @@ Result<std::optional<Generation>> GenerationStore::load_confirmed() {
   return std::nullopt;
 }
 
-Result<Generation> GenerationStore::revert(const Generation& running, std::string why) {
+Result<void> GenerationStore::confirm(Part part, const Generation& running) {
   auto confirmed = load_confirmed();
   if (!confirmed) return fail(confirmed);
-  Generation back = *confirmed ? std::move(**confirmed) : defaults_generation();
-  const bool same_modules = back.modules == running.modules && back.quarantine == running.quarantine;
-  back.modules = running.modules;
-  back.quarantine = running.quarantine;
+  const Part other = part == Part::settings ? Part::release : Part::settings;
+  Generation proved = running;
+  take(proved, *confirmed ? **confirmed : defaults_generation(), other);
+  const auto number = write(proved);
+  if (!number) return fail(number);
+  if (auto linked = replace_link(disk_, "confirmed", path_of(*number)); !linked) return linked;
+  confirmed_ = *number;
+  return {};
+}
+
+Result<Generation> GenerationStore::revert_settings(const Generation& running, std::string why) {
+  auto confirmed = load_confirmed();
+  if (!confirmed) return fail(confirmed);
+  const Generation proved = *confirmed ? std::move(**confirmed) : defaults_generation();
+  Generation back = running;
+  take(back, proved, Part::settings);
   back.witnesses = running.witnesses;
   back.taken_back = TakenBack{running.settings_hash, std::move(why)};
-  const auto number = write(back);
-  if (!number && same_modules) {  // the disk may be full; a restart forgets why
-    const auto done = confirmed_ ? switch_to(*confirmed_) : remove_link("current");
-    if (!done) return fail(done);
-    current_ = confirmed_;
+  // On a full disk; a restart forgets why then.
+  const bool all_may_go_back = same_rest(back, proved);
+  return put_back(std::move(back), proved, all_may_go_back);
+}
+
+Result<Generation> GenerationStore::revert_release(const Generation& running) {
+  auto confirmed = load_confirmed();
+  if (!confirmed) return fail(confirmed);
+  const bool all_may_go_back = confirmed->has_value();  // it may not stay because the disk is full
+  const Generation proved = *confirmed ? std::move(**confirmed) : defaults_generation();
+  Generation back = running;
+  take(back, proved, Part::release);
+  return put_back(std::move(back), proved, all_may_go_back);
+}
+
+Result<Generation> GenerationStore::put_back(Generation back, const Generation& proved,
+                                             bool all_may_go_back) {
+  bool as_it_was = same_content(back, proved);
+  const auto number = as_it_was ? Result<std::int64_t>(proved.number) : write(back);
+  if (!number) {
+    if (!all_may_go_back) return fail(number);
+    log_.warning("all of the confirmed generation is put back", {{"error", number.error().message}});
+    as_it_was = true;
+  }
+  if (as_it_was) {
+    if (auto switched = switch_to_confirmed(); !switched) return fail(switched);
+    back.number = proved.number;
     return back;
   }
-  if (!number) return fail(number);
-  back.number = *number;
-  // The way back first: what is in force afterwards has nothing to prove.
-  if (auto linked = replace_link(disk_, "confirmed", path_of(*number)); !linked) return fail(linked);
-  confirmed_ = *number;
   if (auto switched = switch_to(*number); !switched) return fail(switched);
+  back.number = *number;
+  // Should this fail, the next start finds by their content what has proved itself.
+  const bool all_proved = back.settings_hash == proved.settings_hash && back.release == proved.release;
+  if (auto kept = all_proved ? confirm() : Result<void>(); !kept) {
+    log_.warning("cannot confirm the generation", {{"error", kept.error().message}});
+  }
   return back;
+}
+
+Result<void> GenerationStore::switch_to_confirmed() {
+  if (confirmed_) return switch_to(*confirmed_);
+  if (auto removed = remove_link("current"); !removed) return removed;
+  current_.reset();
+  return {};
 }
 
 void GenerationStore::collect() {

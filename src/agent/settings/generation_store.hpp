@@ -8,6 +8,9 @@
 //
 // Order of an apply: write 7/document.json (fsync), sync its folder, sync `generations`, rename `current`,
 // sync the state folder. Before the rename a crash leaves the old document, after it the new one.
+//
+// Sections prove themselves apart: while one is still on trial, what `confirmed` names is a generation of its
+// own, which never ran as a whole but each section of which did.
 #pragma once
 
 #include <cstdint>
@@ -18,6 +21,7 @@
 
 #include "agent/disk.hpp"
 #include "agent/settings/drift.hpp"
+#include "agent/update/release.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "protocol/document.hpp"
@@ -31,6 +35,7 @@ using ModuleNames = std::set<std::string, std::less<>>;
 struct TakenBack {
   Digest hash;
   std::string why;
+  bool operator==(const TakenBack&) const = default;
 };
 
 struct Generation {
@@ -38,10 +43,11 @@ struct Generation {
   protocol::Cursor cursor;
   protocol::SettingsDocument settings;
   Digest settings_hash;
-  JsonObject modules;     // the section as applied: without what is in quarantine
-  JsonObject quarantine;  // module → why it could not be enabled
-  JsonObject software;    // the place of the section
-  Digest override_hash;   // of config_override.json as derived when this was written
+  JsonObject modules;              // the section as applied: without what is in quarantine
+  JsonObject quarantine;           // module → why it could not be enabled
+  JsonObject software;             // the section as applied
+  std::optional<Release> release;  // that it runs on; none: what was installed with the system
+  Digest override_hash;            // of config_override.json as derived when this was written
   // Modules that worked when the settings came, and use what they changed. Empty: they have proved
   // themselves. With `taken_back`: those that may not have heard that these are back in force.
   ModuleNames witnesses;
@@ -54,21 +60,30 @@ class GenerationStore {
 
   struct Opened {
     std::optional<Generation> current;  // none: never had one, or none was readable
-    bool confirmed = false;             // current has proved itself
+    bool settings_confirmed = false;    // those of current have proved themselves
+    std::optional<Release> confirmed_release;
     std::vector<Drift> drift;
   };
   // Reads `current`, falls back to `confirmed`, then to nothing; unreadable ones are moved aside.
   // Errors: those of Disk that are not about one file's content.
   Result<Opened> open();
 
+  // What the link `current` or `confirmed` names, as it is; none if it cannot be read. Errors: as open().
+  Result<std::optional<Generation>> peek(std::string_view link);
+
   // Durable, but not in force. Gives the number.
   Result<std::int64_t> write(const Generation& generation);
   // The commit point. If it fails, `current` is what it was.
   Result<void> switch_to(std::int64_t number);
+  enum class Part { settings, release };
+  // All of `current` has proved itself, or a part of it, while the other is on trial.
   Result<void> confirm();
-  // Puts the settings of `confirmed` in force again, or the defaults if there are none, with the modules of
-  // `running`, which settle on their own. Why is durable with it: they are not tried again after a restart.
-  Result<Generation> revert(const Generation& running, std::string why);
+  Result<void> confirm(Part part, const Generation& running);
+  // Puts that part of `confirmed` in force again, or of the defaults if there is none, with the rest of
+  // `running`, which settles on its own; on a full disk, where nothing can be written, perhaps all of it.
+  // Why settings are taken back is durable with it: they are not tried again after a restart.
+  Result<Generation> revert_settings(const Generation& running, std::string why);
+  Result<Generation> revert_release(const Generation& running);
   // Removes generations that no link names.
   void collect();
 
@@ -82,6 +97,8 @@ class GenerationStore {
   Result<std::vector<std::int64_t>> numbers();
   Result<std::optional<Generation>> load_confirmed();
   Result<void> remove_link(std::string_view link);
+  Result<Generation> put_back(Generation back, const Generation& proved, bool all_may_go_back);
+  Result<void> switch_to_confirmed();
 
   Disk& disk_;
   const Clock& clock_;

@@ -341,6 +341,8 @@ void SettingsCore::write_override(const std::string& content) {
   if (!present || *present != content) {
     if (auto written = replace_file(disk_, override_path, content); !written) {
       log_.warning("cannot write the override file", {{"error", written.error().message}});
+      known_overrides_.push_back(hash);  // what is there is no hand edit because of that
+      return;
     }
   }
   known_overrides_.assign(1, hash);

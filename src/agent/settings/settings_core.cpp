@@ -58,9 +58,12 @@ Result<void> SettingsCore::start() {
   if (!opened) return fail(opened);
   auto journal_drift = journal_.open();
   if (!journal_drift) return fail(journal_drift);
+  confirmed_release_ = std::move(opened->confirmed_release);
   drift_ = std::move(opened->drift);
   drift_.insert(drift_.end(), journal_drift->begin(), journal_drift->end());
-  if (opened->current && !opened->confirmed) provisional_until_ = clock_.steady() + options_.provisional;
+  if (opened->current && !opened->settings_confirmed) {
+    provisional_until_ = clock_.steady() + options_.provisional;
+  }
   run_with(opened->current ? std::move(*opened->current) : defaults_generation());
   if (!drift_.empty()) drift_until_ = clock_.steady() + options_.drift_shown;
   state_ = resting_state();
@@ -101,27 +104,75 @@ void SettingsCore::run_with(Generation generation) {
   running_.settings_hash = running_.settings.hash();
 }
 
-Result<void> SettingsCore::put_modules(JsonObject modules, JsonObject quarantine) {
-  const bool defaults = running_.cursor.hub_generation.empty();  // no hub has said anything
-  Generation next = defaults ? defaults_generation() : running_;
-  next.taken_back = running_.taken_back;
-  next.modules = std::move(modules);
-  next.quarantine = std::move(quarantine);
-  next.override_hash = defaults ? sha256(override_text(catalog_, values_)) : running_.override_hash;
+// As it is written: while no hub has said anything, the settings are the defaults, whatever they are.
+Generation SettingsCore::stored_form() const {
+  if (!running_.cursor.hub_generation.empty()) return running_;
+  Generation stored = defaults_generation();
+  stored.modules = running_.modules;
+  stored.quarantine = running_.quarantine;
+  stored.software = running_.software;
+  stored.release = running_.release;
+  stored.override_hash = sha256(override_text(catalog_, values_));
+  stored.witnesses = running_.witnesses;
+  stored.taken_back = running_.taken_back;
+  return stored;
+}
+
+Result<void> SettingsCore::put(const Generation& next) {
   const auto number = store_.write(next);
   if (!number) return fail(number);
   if (auto switched = store_.switch_to(*number); !switched) return switched;
   running_.number = *number;
-  running_.modules = std::move(next.modules);
-  running_.quarantine = std::move(next.quarantine);
-  if (!provisional_until_) {
-    // Should this fail, the next start takes the settings for some that have to prove themselves.
+  running_.modules = next.modules;
+  running_.quarantine = next.quarantine;
+  running_.software = next.software;
+  running_.release = next.release;
+  if (!provisional_until_ && !release_on_trial()) {
+    // Should this fail, the next start finds by their content what has proved itself.
     if (auto confirmed = store_.confirm(); !confirmed) {
       log_.warning("cannot confirm the generation", {{"error", confirmed.error().message}});
     }
   }
   store_.collect();
   return {};
+}
+
+Result<void> SettingsCore::put_modules(JsonObject modules, JsonObject quarantine) {
+  Generation next = stored_form();
+  next.modules = std::move(modules);
+  next.quarantine = std::move(quarantine);
+  return put(next);
+}
+
+Result<void> SettingsCore::put_software(JsonObject software, std::optional<Release> release) {
+  Generation next = stored_form();
+  next.software = std::move(software);
+  next.release = std::move(release);
+  return put(next);
+}
+
+Result<void> SettingsCore::confirm_release() {
+  auto confirmed =
+      provisional_until_ ? store_.confirm(GenerationStore::Part::release, stored_form()) : store_.confirm();
+  if (!confirmed) return confirmed;
+  confirmed_release_ = running_.release;
+  store_.collect();
+  return {};
+}
+
+Result<void> SettingsCore::revert_release() {
+  auto former = store_.revert_release(stored_form());
+  if (!former) return fail(former);
+  running_.number = former->number;
+  running_.software = std::move(former->software);
+  running_.release = std::move(former->release);
+  store_.collect();
+  return {};
+}
+
+Result<void> SettingsCore::confirm_settings() {
+  if (!release_on_trial()) return store_.confirm();
+  return store_.confirm(GenerationStore::Part::settings, stored_form());
 }
 
 // ---- the machine
@@ -203,6 +254,7 @@ std::optional<SettingsCore::Event> SettingsCore::persist() {
   candidate_->generation.modules = running_.modules;
   candidate_->generation.quarantine = running_.quarantine;
   candidate_->generation.software = running_.software;
+  candidate_->generation.release = running_.release;
   candidate_->generation.override_hash = sha256(candidate_->override_content);
   // What an earlier change broke, while it is on trial, is not forgotten over a later one.
   candidate_->generation.witnesses = running_.witnesses;
@@ -323,13 +375,14 @@ std::optional<SettingsCore::Event> SettingsCore::refuse() {
 }
 
 std::optional<SettingsCore::Event> SettingsCore::confirm() {
-  if (auto confirmed = store_.confirm(); !confirmed) {
+  if (auto confirmed = confirm_settings(); !confirmed) {
     log_.error("cannot confirm the settings, trying again", {{"error", confirmed.error().message}});
     provisional_until_ = clock_.steady() + options_.provisional;
     return std::nullopt;
   }
   provisional_until_.reset();
   running_.witnesses.clear();
+  override_check_wanted_ = true;  // the disk may have been full when the file was to be written
   store_.collect();
   log_.info("settings confirmed", {{"revision", running_.cursor.revision}});
   send_status(running_.settings_hash, Phase::applied);
@@ -338,7 +391,7 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
 }
 
 std::optional<SettingsCore::Event> SettingsCore::revert() {
-  auto former = store_.revert(running_, unhealthy_why_);
+  auto former = store_.revert_settings(running_, unhealthy_why_);
   if (!former) {
     note_drift("failed_apply", "the settings do not work (" + unhealthy_why_ +
                                    ") and the confirmed ones cannot be put back: " + former.error().message);

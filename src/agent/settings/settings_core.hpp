@@ -98,6 +98,16 @@ class SettingsCore {
   // Durable and in force when it returns; the settings stay what they are. Errors: those of Disk.
   Result<void> put_modules(JsonObject modules, JsonObject quarantine);
 
+  // ---- the software section, and the release that the generation runs on, likewise
+  const JsonObject& software() const { return running_.software; }
+  const std::optional<Release>& release() const { return running_.release; }
+  const std::optional<Release>& confirmed_release() const { return confirmed_release_; }
+  bool release_on_trial() const { return running_.release != confirmed_release_; }
+  // Another release is on trial until it is confirmed. Errors of all: those of Disk.
+  Result<void> put_software(JsonObject software, std::optional<Release> release);
+  Result<void> confirm_release();
+  Result<void> revert_release();
+
   // ---- what runs
   State state() const { return state_; }
   const Values& values() const { return values_; }
@@ -160,6 +170,9 @@ class SettingsCore {
   };
 
   void run_with(Generation generation);
+  Generation stored_form() const;
+  Result<void> put(const Generation& next);
+  Result<void> confirm_settings();
   void step(Event event);
   State resting_state() const { return provisional_until_ ? State::provisional : State::idle; }
   bool at_rest() const { return state_ == State::idle || state_ == State::provisional; }
@@ -215,6 +228,7 @@ class SettingsCore {
   State state_ = State::idle;
   bool stepping_ = false;
   Generation running_;
+  std::optional<Release> confirmed_release_;
   Values values_;
   Digest refused_;
   protocol::ConfigStatus refusal_;  // why refused_ was

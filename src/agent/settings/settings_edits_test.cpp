@@ -201,5 +201,22 @@ TEST(OverrideFile, ACrashBeforeItIsRewrittenIsNoHandEdit) {
   }
 }
 
+TEST(OverrideFile, AFullDiskThatKeepsTheFormerOneIsNoHandEdit) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  bench.core->offer(make_update(bench.catalog, 2, {{"hotword.threshold", 0.7}}));
+  bench.disk.make_fail("config_override.json.new", ErrorCode::unavailable);
+  bench.core->offer(make_update(bench.catalog, 3, {{"hotword.threshold", 0.8}}));
+  bench.disk.mend();
+  bench.core->check_override();
+  EXPECT_EQ(bench.value("hotword.threshold"), Json(0.8));
+  EXPECT_TRUE(bench.core->pending_edits().empty());
+  bench.disk.make_fail("config_override.json.new", ErrorCode::unavailable);
+  bench.core->offer(make_update(bench.catalog, 4, {{"hotword.threshold", 0.9}}));
+  bench.disk.mend();
+  bench.pass(Seconds(60));  // nobody looked at it until now
+  EXPECT_EQ(bench.file("config_override.json"), override_text(bench.catalog, bench.core->values()));
+}
+
 }  // namespace
 }  // namespace starling::agent

@@ -92,6 +92,13 @@ class Concerned {
       case EntityKind::setting:
         if (const auto id = SettingId::parse(edit.id)) scopes_.push_back(scope_of(state, id->layer));
         break;
+      case EntityKind::rollout: {
+        const auto rollout = state.rollouts().find(edit.id);
+        if (rollout == state.rollouts().end()) break;
+        for (const RolloutValue& each : rollout->second->plan.values)
+          scopes_.push_back(scope_of(state, each.setting.layer));
+        break;
+      }
       case EntityKind::persona: scopes_.push_back({{protocol::LayerKind::persona, edit.id}, {}}); break;
       case EntityKind::device: scopes_.push_back({{protocol::LayerKind::device, edit.id}, {}}); break;
       case EntityKind::component: scopes_.push_back({{protocol::LayerKind::fleet, ""}, {}}); break;

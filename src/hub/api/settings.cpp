@@ -203,6 +203,7 @@ asio::awaitable<Reply> Settings::explain_one(Call& call) {
                      {"by", nullptr},
                      {"reason", nullptr},
                      {"in_force", stacked.in_force}};
+    if (!stacked.rollout.empty()) entry["rollout"] = stacked.rollout;
     if (stacked.revision > 0) {
       const auto change = co_await services_.log.change(call.fleet_name, stacked.revision);
       if (!change) co_return fail(change);

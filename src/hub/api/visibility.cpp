@@ -1,5 +1,7 @@
 #include "hub/api/visibility.hpp"
 
+#include <algorithm>
+
 namespace starling::hub {
 
 using protocol::LayerKind;
@@ -25,6 +27,12 @@ bool edit_visible(const FleetState& state, const Reach& reach, const Edit& edit)
       if (!action || action->device.empty()) return action.has_value();
       const Device* device = state.device(action->device);
       return device != nullptr && reach.covers(*device);
+    }
+    case EntityKind::rollout: {
+      const auto rollout = RolloutRecord::from_json(edit.id, edit.after.is_null() ? edit.before : edit.after);
+      return rollout && std::ranges::all_of(rollout->plan.values, [&](const RolloutValue& each) {
+               return layer_visible(state, reach, each.setting.layer);
+             });
     }
     case EntityKind::key: return false;
     case EntityKind::persona:

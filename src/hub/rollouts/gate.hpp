@@ -1,12 +1,11 @@
 // Purpose: which devices see the new values of a rollout while others still see the former ones.
-// Owner: values. Thread: any. Lifetime: none.
+// Owner: values. Thread: any. Lifetime: a gate's: that of its rollout.
 #pragma once
 
 #include <cstddef>
 #include <optional>
-#include <string>
+#include <span>
 #include <string_view>
-#include <vector>
 
 #include "protocol/selector.hpp"
 
@@ -24,9 +23,10 @@ struct Stage {
 // of its place in other rollouts.
 int place_in_rollout(std::string_view rollout, std::string_view device);
 
+// A view of a rollout, which outlives it.
 struct Gate {
-  std::string rollout;
-  std::vector<Stage> stages;
+  std::string_view rollout;
+  std::span<const Stage> stages;
   std::size_t open = 0;  // so many of them
 
   // The first stage that a device is in. The last stage is the whole.

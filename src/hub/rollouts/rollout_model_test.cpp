@@ -252,7 +252,8 @@ TEST(RolloutModel, HoldsItsPromisesWhateverHappens) {
 }
 
 TEST(Gate, IsEvenStableAndGrows) {
-  Gate gate{"r1", {{.share = 500}, {.share = 2500}, {.share = Stage::whole}}, 0};
+  const std::array<Stage, 3> stages{{{.share = 500}, {.share = 2500}, {.share = Stage::whole}}};
+  Gate gate{"r1", stages, 0};
   std::array<int, 3> members{};
   for (int i = 0; i < 4000; ++i) {
     const std::string device = "device-" + std::to_string(i);

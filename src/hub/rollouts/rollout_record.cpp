@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
+#include <limits>
 #include <set>
 
 #include "base/rfc3339.hpp"
@@ -142,6 +144,7 @@ Json RolloutRecord::to_json() const {
                   {"min_failures", number(plan.min_failures)},
                   {"waits_for_absent", plan.waits_for_absent},
                   {"windows", std::move(windows)},
+                  {"started", started},
                   {"state", to_string(state)},
                   {"open", number(open)},
                   {"approvals", std::move(given)}};
@@ -157,6 +160,7 @@ Result<RolloutRecord> RolloutRecord::from_json(std::string_view id, const Json& 
   RolloutRecord record;
   record.id = id;
   record.plan = read_plan(reader);
+  record.started = reader.optional_integer("started", 0, std::numeric_limits<std::int64_t>::max(), 0);
   record.state = read_state(reader);
   record.open = static_cast<std::size_t>(
       reader.optional_integer("open", 0, static_cast<std::int64_t>(record.plan.stages.size()), 0));

@@ -41,6 +41,7 @@ struct Approval {
 struct RolloutRecord {
   std::string id;
   RolloutPlan plan;
+  std::int64_t started = 0;  // revision
   KeptRolloutState state = KeptRolloutState::awaiting;
   std::size_t open = 0;  // stages
   WallTime opened_at{};  // the newest of them

@@ -45,6 +45,8 @@ std::string class_key(const FleetState& state, const FleetState::Stack& stack, c
   if (stack.persona != nullptr) key += stack.persona->name;
   for (const protocol::LayerView& view : stack.layers) {
     key += '\n' + view.id->text() + '\t' + std::to_string(view.rank);
+    key += '\t';
+    key += view.form;
   }
   return key;
 }
@@ -78,6 +80,7 @@ ChangeScope scope_of(const Change& change) {
       }
       case EntityKind::persona:
       case EntityKind::group:
+      case EntityKind::rollout:
       case EntityKind::component: scope.whole_fleet = true; break;
     }
   }
@@ -102,6 +105,18 @@ Sections sections_of(const Change& change, const FleetState& state) {
   for (const Edit& edit : change.edits) {
     if (edit.kind == EntityKind::key || edit.kind == EntityKind::action) continue;
     if (edit.kind == EntityKind::release) continue;
+    if (edit.kind == EntityKind::rollout) {
+      const auto rollout = state.rollouts().find(edit.id);
+      if (rollout == state.rollouts().end()) continue;
+      for (const RolloutValue& each : rollout->second->plan.values) {
+        const bool of_module = protocol::is_module_key(each.setting.key);
+        const bool of_software = each.setting.key == protocol::software_release_key;
+        touched.modules = touched.modules || of_module;
+        touched.software = touched.software || of_software;
+        touched.settings = touched.settings || (!of_module && !of_software);
+      }
+      continue;
+    }
     const auto id = edit.kind == EntityKind::setting ? SettingId::parse(edit.id) : Result<SettingId>();
     const bool module = edit.kind == EntityKind::setting && id && protocol::is_module_key(id->key);
     // A group that was made for a write of the same change only says where that goes.
@@ -260,7 +275,7 @@ SharedSection Documents::recent(const Digest& hash) const {
 // A class is told by its stack, so classes move when layers appear or vanish, not when values change.
 void Documents::on_change(const SharedChange& change, const FleetState& state) {
   for (const Edit& edit : change->edits) {
-    if (edit.kind == EntityKind::group) ++membership_epoch_;
+    if (edit.kind == EntityKind::group || edit.kind == EntityKind::rollout) ++membership_epoch_;
     if (edit.kind == EntityKind::persona && (edit.before.is_null() || edit.after.is_null())) {
       ++membership_epoch_;
     }

@@ -74,14 +74,15 @@ Result<Explanation> explain(const FleetState& state, const Device& device, const
   const protocol::SettingSchema* schema = state.catalog().find(explanation.key);
   if (schema != nullptr) {
     explanation.alias = schema->alias;
-    explanation.stack.push_back({{LayerKind::defaults, ""}, schema->default_value, 0, false});
+    explanation.stack.push_back({{LayerKind::defaults, ""}, schema->default_value, 0, false, {}});
   }
   const auto* component =
       schema == nullptr ? nullptr : state.catalog().component(protocol::component_of(schema->key));
   const FleetState::Stack stack = state.stack(device);
   bool written = false;
   for (const protocol::StackEntry& each : protocol::stack_of(explanation.key, component, stack.layers)) {
-    explanation.stack.push_back({*each.layer->id, each.entry->value, each.entry->revision, each.effective});
+    explanation.stack.push_back(
+        {*each.layer->id, each.entry->value, each.entry->revision, each.effective, each.entry->rollout});
     if (!each.effective) continue;
     written = true;
     explanation.effective = each.entry->value;

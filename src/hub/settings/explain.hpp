@@ -18,6 +18,7 @@ struct StackedValue {
   Json value;
   std::int64_t revision = 0;  // 0: default
   bool in_force = false;
+  std::string rollout;  // that brings it, and has not written it yet; else empty
 };
 
 struct Explanation {

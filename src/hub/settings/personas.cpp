@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include "base/json_text.hpp"
+#include "hub/rollouts/rollout_edits.hpp"
 
 namespace starling::hub {
 
@@ -69,7 +70,7 @@ Result<void> add_persona_edits(const FleetState& head, const PersonaWrite& write
     Edit edit = setting_edit(head, layer, key, std::move(value));
     if (edit.before != edit.after) edits.push_back(std::move(edit));
   }
-  return {};
+  return check_not_rolled_out(head, edits);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ JsonObject persona_json(const FleetState& state, const Persona& persona);
 
 // The edits that make these personas exactly as written; personas that are not named stay.
 // Errors: invalid_argument naming persona and key, with the pointer /<name>/pi_config/<key> if `in_import`,
-// else /pi_config/<key>.
+// else /pi_config/<key>; failed_precondition (a rollout brings one of them).
 Result<std::vector<Edit>> plan_personas(const FleetState& head, const std::vector<PersonaWrite>& personas,
                                         bool in_import);
 

@@ -1,5 +1,7 @@
 #include "hub/settings/rollback.hpp"
 
+#include "hub/rollouts/rollout_edits.hpp"
+
 namespace starling::hub {
 
 namespace {
@@ -39,6 +41,7 @@ Result<std::vector<Edit>> Rollback::plan(const FleetState& head) const {
     Edit edit = head.edit(kind, id, body);
     if (edit.before != edit.after) edits.push_back(std::move(edit));
   }
+  if (auto free = check_not_rolled_out(head, edits); !free) return fail(free);
   return edits;
 }
 

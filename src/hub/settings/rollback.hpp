@@ -20,7 +20,8 @@ class Rollback {
   void read(std::span<const SharedChange> changes);
   std::int64_t read_until() const { return read_until_; }
 
-  // Errors: conflict if the head has changes that were not read.
+  // Errors: conflict if the head has changes that were not read; failed_precondition if a rollout brings one
+  // of the settings.
   Result<std::vector<Edit>> plan(const FleetState& head) const;
 
  private:

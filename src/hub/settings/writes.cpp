@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "hub/rollouts/rollout_edits.hpp"
 #include "protocol/excerpt.hpp"
 #include "protocol/modules_document.hpp"
 #include "protocol/software_document.hpp"
@@ -274,6 +275,9 @@ Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& 
     if (!value.is_null()) plan.keys.push_back(key);
     const Json* current = find_value(head, layer, key);
     if (!plan.conflicts.empty() || (current == nullptr ? value.is_null() : *current == value)) continue;
+    if (auto free = check_not_rolled_out(head, {layer, key}); !free) {
+      return fail(free.error().code, free.error().message, value_pointer(key));
+    }
     plan.edits.push_back(setting_edit(head, layer, key, std::move(value)));
   }
   if (!plan.edits.empty() && target->new_group) {
@@ -323,6 +327,9 @@ Proposal plan_proposal(const FleetState& head, const Device& device, const proto
   }
   if (current && current->layer.kind >= LayerKind::policy_fleet) {
     return refuse(hub_value, fmt::format("{} is set by policy", key));
+  }
+  if (auto free = check_not_rolled_out(head, {layer, key}); !free) {
+    return refuse(hub_value, free.error().message);
   }
   Edit change = setting_edit(head, layer, key, std::move(checked->value));
   Proposal proposal{true, {}, hub_value, ""};

@@ -55,7 +55,7 @@ struct SettingsPlan {
 
 // Errors: those of resolve_target; not_found (a persona that does not exist); invalid_argument with the
 // pointer /values/<key> (unknown key, a value outside its schema, one setting named twice);
-// failed_precondition (the setting belongs to the device).
+// failed_precondition (the setting belongs to the device, or a rollout brings it).
 Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& write);
 
 // Of a full key or an alias; persona.active, software.release and modules.NAME.enabled belong to no

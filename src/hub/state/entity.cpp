@@ -7,8 +7,8 @@ namespace starling::hub {
 
 namespace {
 
-constexpr std::array<std::string_view, 8> kind_names{"device",    "persona", "group",  "setting",
-                                                     "component", "key",     "action", "release"};
+constexpr std::array<std::string_view, 9> kind_names{"device", "persona", "group",   "setting", "component",
+                                                     "key",    "action",  "release", "rollout"};
 constexpr std::array<std::string_view, 4> role_names{"viewer", "guardian", "operator", "admin"};
 
 std::unexpected<Error> damaged(std::string_view kind, std::string_view id, const Error& why) {
@@ -98,7 +98,7 @@ Result<EntityKind> parse_entity_kind(std::string_view name) {
   }
   return fail(ErrorCode::invalid_argument, "'" + std::string(name) +
                                                "' is not a kind: use device, persona, group, setting, "
-                                               "component, key, action or release");
+                                               "component, key, action, release or rollout");
 }
 
 std::string_view to_string(Role role) {

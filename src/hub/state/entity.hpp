@@ -16,7 +16,7 @@
 
 namespace starling::hub {
 
-enum class EntityKind { device, persona, group, setting, component, key, action, release };
+enum class EntityKind { device, persona, group, setting, component, key, action, release, rollout };
 std::string_view to_string(EntityKind kind);
 Result<EntityKind> parse_entity_kind(std::string_view name);
 

@@ -85,6 +85,7 @@ Result<void> FleetState::put(EntityKind kind, const std::string& id, const Json&
     case EntityKind::key: return put_entity<Key>(keys_, id, body);
     case EntityKind::action: return put_entity<ActionRequest>(actions_, id, body);
     case EntityKind::release: return put_entity<Release>(releases_, id, body);
+    case EntityKind::rollout: return put_rollout(id, body);
     case EntityKind::component: {
       auto component = protocol::Component::from_json(body);
       if (!component) return fail(component, "component '" + id + "' in the log");
@@ -114,6 +115,10 @@ void FleetState::remove(EntityKind kind, const std::string& id, std::int64_t rev
     case EntityKind::key: keys_.erase(id); break;
     case EntityKind::action: actions_.erase(id); break;
     case EntityKind::release: releases_.erase(id); break;
+    case EntityKind::rollout:
+      rollouts_.erase(id);
+      gated_layers_.remove(id);
+      break;
     case EntityKind::component: break;  // apply_components() has done it
     case EntityKind::setting:
       if (const auto setting = SettingId::parse(id)) write_setting(*setting, nullptr, revision);
@@ -124,6 +129,7 @@ void FleetState::remove(EntityKind kind, const std::string& id, std::int64_t rev
 void FleetState::accept_values_of(const protocol::Component& component) {
   for (auto& [layer_id, layer] : layers_)
     protocol::mark_accepted(layer.values, component);
+  gated_layers_.catalog_changed();
 }
 
 Result<void> FleetState::put_device(const std::string& id, const Json& body) {
@@ -143,9 +149,23 @@ void FleetState::remove_device(const std::string& id) {
   devices_.erase(found);
 }
 
+Result<void> FleetState::put_rollout(const std::string& id, const Json& body) {
+  auto rollout = RolloutRecord::from_json(id, body);
+  if (!rollout) {
+    return fail(ErrorCode::corrupted,
+                "rollout '" + id + "' in the log is damaged: " + rollout.error().message,
+                rollout.error().field);
+  }
+  auto kept = std::make_shared<const RolloutRecord>(*std::move(rollout));
+  gated_layers_.put(kept);
+  rollouts_.insert_or_assign(id, std::move(kept));
+  return {};
+}
+
 void FleetState::write_setting(const SettingId& id, const Json* value, std::int64_t revision) {
   Layer& layer = layers_[id.layer];
   layer.revision = std::max(layer.revision, revision);
+  gated_layers_.layer_changed(id.layer);
   if (value == nullptr) {
     layer.values.erase(id.key);
     return;
@@ -170,6 +190,7 @@ Json FleetState::body(EntityKind kind, const std::string& id) const {
     case EntityKind::key: return body_in(keys_, id);
     case EntityKind::action: return body_in(actions_, id);
     case EntityKind::release: return body_in(releases_, id);
+    case EntityKind::rollout: return body_in(rollouts_, id);
     case EntityKind::component: {
       const protocol::Component* component = catalog_.component(id);
       return component == nullptr ? Json(nullptr) : component->file();
@@ -229,6 +250,10 @@ FleetState::Stack FleetState::stack(const Device& device) const {
   Stack stack;
   int rank = 0;
   const auto add = [&](const LayerId& id) {
+    if (const auto form = gated_layers_.form_for(id, device, layer(id), catalog_)) {
+      if (!form->values->empty()) stack.layers.push_back({form->layer, form->values, rank, form->name});
+      return;
+    }
     const auto found = layers_.find(id);
     if (found == layers_.end() || found->second.values.empty()) return;
     stack.layers.push_back(LayerView{&found->first, &found->second.values, rank});

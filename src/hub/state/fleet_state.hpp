@@ -12,6 +12,7 @@
 #include "hub/state/change.hpp"
 #include "hub/state/device_index.hpp"
 #include "hub/state/entity.hpp"
+#include "hub/state/gated_layers.hpp"
 #include "protocol/component.hpp"
 #include "protocol/resolution.hpp"
 
@@ -50,9 +51,12 @@ class FleetState {
   const ById<Key>& keys() const { return keys_; }
   const ById<ActionRequest>& actions() const { return actions_; }
   const ById<Release>& releases() const { return releases_; }
+  const ById<RolloutRecord>& rollouts() const { return rollouts_; }
+  // The newest rollout that has not ended and brings this setting; nullptr if there is none.
+  const RolloutRecord* rollout_of(const SettingId& setting) const { return gated_layers_.holder(setting); }
   const protocol::Catalog& catalog() const { return catalog_; }
 
-  // The values written in a layer; empty if none.
+  // The values written in a layer; empty if none. Those that rollouts bring are not written yet.
   const protocol::LayerValues& layer(const protocol::LayerId& id) const;
   struct Layer {
     protocol::LayerValues values;
@@ -70,8 +74,9 @@ class FleetState {
   std::vector<const Group*> groups_of(const protocol::Labels& labels) const;
 
   // The layers that apply to a device, lowest first, without empty ones, and the persona in force there:
-  // persona.active of the highest of them; nullptr if none says so or if it does not exist. Groups of equal
-  // priority share a rank: between those, the newest write of a key wins.
+  // persona.active of the highest of them; nullptr if none says so or if it does not exist. A layer has the
+  // form in which the device sees it by the rollouts that admit it. Groups of equal priority share a rank:
+  // between those, the newest write of a key wins.
   struct Stack {
     std::vector<protocol::LayerView> layers;
     const Persona* persona = nullptr;
@@ -85,6 +90,7 @@ class FleetState {
   void accept_values_of(const protocol::Component& component);
   Result<void> put_device(const std::string& id, const Json& body);
   void remove_device(const std::string& id);
+  Result<void> put_rollout(const std::string& id, const Json& body);
   void write_setting(const SettingId& id, const Json* value, std::int64_t revision);
 
   std::string fleet_;
@@ -96,6 +102,8 @@ class FleetState {
   ById<Key> keys_;
   ById<ActionRequest> actions_;
   ById<Release> releases_;
+  ById<RolloutRecord> rollouts_;
+  GatedLayers gated_layers_;  // of rollouts_; changed only by put_rollout and remove
   protocol::Catalog catalog_;
   std::map<protocol::LayerId, Layer> layers_;
   std::map<std::string, std::int64_t, std::less<>> persona_revisions_;

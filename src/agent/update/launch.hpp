@@ -1,0 +1,22 @@
+// Purpose: which program goes on as the agent: the one that was installed with the system, or the one of the
+// release that the generation names. The installed one is what the keeper starts, and chooses.
+// Owner: main(). Thread: one; blocking. Lifetime: none.
+#pragma once
+
+#include <filesystem>
+
+#include "base/log.hpp"
+
+namespace starling::agent {
+
+inline constexpr std::string_view release_agent_path = "payload/bin/starling-agent";
+
+// Returns where this program is the agent; otherwise it becomes the one that is. `keeper_state`: the keeper's
+// keeper.state; empty: there is no keeper.
+void become_chosen_agent(const std::filesystem::path& state, const std::filesystem::path& keeper_state,
+                         const Clock& clock, Log& log, char** argv);
+
+// Begins anew as the installed one. Returns only if that fails.
+void become_installed_agent(char** argv);
+
+}  // namespace starling::agent

@@ -1,0 +1,30 @@
+#include "agent/update/module_health.hpp"
+
+#include <algorithm>
+
+namespace starling::agent {
+
+std::vector<std::string> ready_ones(const std::vector<ModuleStatus>& modules) {
+  std::vector<std::string> names;
+  for (const ModuleStatus& module : modules)
+    if (is_ready(module.state)) names.push_back(module.name);
+  return names;
+}
+
+SettingsVerdict judge_modules(const std::vector<ModuleStatus>& modules,
+                              const std::vector<std::string>& were_ready) {
+  SettingsVerdict verdict;
+  for (const ModuleStatus& module : modules) {
+    const bool was = std::ranges::find(were_ready, module.name) != were_ready.end();
+    if (!was || !module.wanted || is_ready(module.state)) continue;
+    if (is_transient(module.state) || !module.waits_for.empty()) {
+      verdict.over = false;
+      continue;
+    }
+    verdict.failure = "module '" + module.name + "' is " + std::string(to_string(module.state)) +
+                      " with this release, and was ready before it";
+  }
+  return verdict;
+}
+
+}  // namespace starling::agent

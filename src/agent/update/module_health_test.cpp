@@ -1,0 +1,49 @@
+#include "agent/update/module_health.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace starling::agent {
+namespace {
+
+ModuleStatus module(std::string name, ModuleState state, bool wanted = true) {
+  ModuleStatus status;
+  status.name = std::move(name);
+  status.state = state;
+  status.wanted = wanted;
+  return status;
+}
+
+TEST(ModuleHealth, NamesThoseThatAreReady) {
+  EXPECT_THAT(ready_ones({module("a", ModuleState::idle), module("b", ModuleState::recording),
+                          module("c", ModuleState::starting), module("d", ModuleState::crashed)}),
+              testing::ElementsAre("a", "b"));
+}
+
+TEST(ModuleHealth, WhatWasReadyHasToBeReady) {
+  struct Case {
+    ModuleStatus now;
+    bool over;
+    bool well;
+  };
+  const Case cases[] = {
+      {module("a", ModuleState::idle), true, true},
+      {module("a", ModuleState::recording), true, true},
+      {module("a", ModuleState::starting), false, true},
+      {module("a", ModuleState::stopping), false, true},
+      {module("a", ModuleState::error), true, false},
+      {module("a", ModuleState::crashed), true, false},
+      {module("a", ModuleState::disabled), true, false},
+      {module("a", ModuleState::disabled, false), true, true},  // disabled meanwhile
+      {module("b", ModuleState::crashed), true, true},          // was not ready before either
+  };
+  for (const Case& one : cases) {
+    const SettingsVerdict trial = judge_modules({one.now}, {"a"});
+    EXPECT_EQ(trial.over, one.over) << to_string(one.now.state);
+    EXPECT_EQ(trial.failure.empty(), one.well) << trial.failure;
+  }
+  EXPECT_TRUE(judge_modules({}, {"a"}).failure.empty()) << "the release has it no more";
+}
+
+}  // namespace
+}  // namespace starling::agent

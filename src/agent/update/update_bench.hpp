@@ -1,0 +1,233 @@
+// Purpose: a device that updates itself, for tests: settings and update core on a fake disk, with a hub, a
+// repository and modules that do as they are told. Owner: a test. Thread: one. Lifetime: a test; agents die
+// and start again on it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "agent/settings_bench.hpp"
+#include "agent/update/boot_guard.hpp"
+#include "agent/update/partial_file.hpp"
+#include "agent/update/release_bench.hpp"
+#include "agent/update/update_core.hpp"
+#include "protocol/canonical_json.hpp"
+
+namespace starling::agent {
+
+class UpdateBench final : private UpdatePort, private InstallTiming {
+ public:
+  explicit UpdateBench(std::uint64_t seed = 1, FakeDisk::Unsynced unsynced = FakeDisk::Unsynced::lost)
+      : device(seed, unsynced) {}
+
+  // ---- the repository
+  void publish(const std::string& version, const std::string& what = "1") {
+    const std::vector<TarPart> payload{{"payload/modules/ear/run", std::string(3000, what[0]), '0', "", 0755},
+                                       {"payload/modules/mouth", "", '2', "ear", 0777}};
+    publish_tar(version, tar_of(release_parts(version, payload)));
+  }
+  void publish_tar(const std::string& version, std::string tar) {
+    targets[version] = target_of(version, tar);
+    tars[targets[version].release.hash] = std::move(tar);
+  }
+
+  // ---- the agent's life
+  bool alive() const { return core != nullptr && !device.disk.crashed(); }
+  void start() {
+    if (device.disk.crashed()) return;
+    restart_wanted_ = false;
+    ++starts;
+    const auto chosen = choose_release(device.disk, device.clock, counts, Logger());
+    ASSERT_TRUE(chosen || device.disk.crashed()) << chosen.error().message;
+    const auto loaded = device.restart();
+    ASSERT_TRUE(loaded || device.disk.crashed()) << loaded.error().message;
+    core = std::make_unique<UpdateCore>(device.disk, device.clock, *device.core, device.recorder,
+                                        static_cast<UpdatePort&>(*this), static_cast<InstallTiming&>(*this),
+                                        SeededRandom(starts), UpdateOptions{}, Logger());
+    const auto started = loaded ? core->start() : Result<void>(fail(loaded));
+    ASSERT_TRUE(started || !alive()) << started.error().message;
+    if (!alive()) return;
+    if (!restart_wanted_) {
+      EXPECT_EQ(*chosen, device.core->release());
+    }
+    core->keeper_counts(counts);
+    if (alive() && hub_is_there) core->hub_session();
+    deliver();
+  }
+  // What is in memory is gone.
+  void end() {
+    core.reset();
+    asked_.clear();
+  }
+  void power_comes_back() {
+    end();
+    device.disk.restore_power();
+    ++counts.unrecorded;
+    start();
+  }
+  void crash() {
+    end();
+    ++counts.crashes;
+    start();
+  }
+
+  // ---- what happens
+  void want(const JsonObject& section) {
+    if (!alive()) return;
+    protocol::ConfigUpdate update;
+    update.section = protocol::Section::software;
+    update.revision = ++revision_;
+    update.hub_generation = "g1";
+    update.payload = section;
+    update.hash = protocol::hash_of(section);
+    core->offer(update);
+    deliver();
+  }
+  void want(const std::string& version) { want(JsonObject{{"release", version}}); }
+  void set(std::map<std::string, Json> values) {
+    if (alive()) device.core->offer(make_update(device.catalog, ++revision_, std::move(values)));
+    deliver();
+  }
+  void connect_hub() {
+    hub_is_there = true;
+    if (alive()) core->hub_session();
+    deliver();
+  }
+  void pass(Milliseconds time) {
+    const SteadyTime until = device.clock.steady() + time;
+    deliver();
+    while (alive()) {
+      auto next = core->next_deadline();
+      if (const auto other = device.core->next_deadline(); other && (!next || *other < *next)) next = other;
+      const auto target = next ? std::min(*next, until) : until;
+      device.clock.advance(
+          std::max(std::chrono::ceil<Milliseconds>(target - device.clock.steady()), Milliseconds(0)));
+      device.core->tick();
+      if (alive()) core->tick();
+      deliver();
+      if (target == until && !busy()) break;
+    }
+  }
+
+  // ---- what is so
+  std::string runs() const { return version_of(device.core->release()); }
+  std::string confirmed() const { return version_of(device.core->confirmed_release()); }
+  std::string state() const { return std::string(core->state_word()); }
+  std::string fingerprint() const {
+    return core->record().failure ? core->record().failure->fingerprint : "";
+  }
+  // Whether each file of the release is there as it was packed.
+  bool is_whole(const Release& release) const {
+    const std::string at = release_path(release.hash) + "/payload/";
+    const std::string& tar = tars.at(release.hash);
+    const auto program = device.disk.content(at + "modules/ear/run");
+    return device.disk.content(at + "VERSION") == release.version + "\n" && program &&
+           program->size() == 3000 && tar.find(*program) != std::string::npos;
+  }
+
+  SettingsBench device;
+  std::unique_ptr<UpdateCore> core;
+  std::map<std::string, ReleaseTarget> targets;
+  std::map<Digest, std::string> tars;
+  std::set<std::string> broken;  // versions whose modules do not get ready
+  bool hub_is_there = true, network = true, trusting = true;
+  std::optional<std::string> tampered;  // what is served instead of a tar
+  StartCounts counts;
+  std::uint64_t starts = 0;
+  int lookups = 0, downloads = 0;
+  std::optional<SteadyTime> hour;  // before which nothing is switched
+
+ private:
+  struct Find {
+    std::string version;
+  };
+  using Asked = std::variant<Find, ReleaseTarget>;
+
+  static std::string version_of(const std::optional<Release>& release) {
+    return release ? release->version : "none";
+  }
+  bool busy() const {
+    return alive() && core->next_deadline() && *core->next_deadline() <= device.clock.steady();
+  }
+
+  // ---- as the agent does
+  Result<void> can_trust() const override {
+    if (trusting) return {};
+    return fail(ErrorCode::failed_precondition, "no root is trusted");
+  }
+  void hub_said(std::string_view, WallTime) override {}
+  void find(const std::string& version) override { asked_.emplace_back(Find{version}); }
+  void download(const ReleaseTarget& target) override { asked_.emplace_back(target); }
+  void stop() override { asked_.clear(); }
+  void restart() override { restart_wanted_ = true; }
+  std::vector<std::string> ready_modules() const override { return {"ear"}; }
+  SettingsVerdict trial(const std::vector<std::string>& were_ready) const override {
+    const bool works = were_ready.empty() || !broken.contains(runs());
+    return {true, works ? "" : "module 'ear' is not ready, as it was before"};
+  }
+  Answer ready_to_install(const ReleaseTarget&, SteadyTime now) override {
+    if (!hour || now >= *hour) return {};
+    return {hour, "its hour"};
+  }
+
+  void deliver() {
+    while (alive()) {
+      if (restart_wanted_) {
+        end();
+        start();
+        continue;
+      }
+      if (asked_.empty()) return;
+      const Asked asked = std::move(asked_.front());
+      asked_.pop_front();
+      if (const Find* find = std::get_if<Find>(&asked)) {
+        ++lookups;
+        core->found(find->version, looked_up(find->version));
+      } else {
+        const auto& target = std::get<ReleaseTarget>(asked);
+        ++downloads;
+        const Result<void> done = fetched(target);
+        if (alive()) core->downloaded(target.release.hash, done);
+      }
+    }
+  }
+  Result<ReleaseTarget> looked_up(const std::string& version) const {
+    if (!network) return fail(ErrorCode::unavailable, "no network");
+    const auto found = targets.find(version);
+    if (found == targets.end()) return fail(ErrorCode::not_found, version + " is not signed");
+    return found->second;
+  }
+  Result<void> fetched(const ReleaseTarget& target) {
+    if (!network) return fail(ErrorCode::unavailable, "no network");
+    protocol::tuf::TargetFile expected;
+    expected.length = static_cast<std::int64_t>(target.length);
+    expected.hashes = {{HashAlgorithm::sha256, target.release.hash.hex()}};
+    auto file = PartialFile::open(device.disk, release_tar_path(target.release.hash), expected);
+    if (!file) return fail(file);
+    for (;;) {
+      const auto caught_up = file->catch_up();
+      if (!caught_up) return fail(caught_up);
+      if (*caught_up == Progress::done) break;
+    }
+    const std::string& tar = tampered ? *tampered : tars.at(target.release.hash);
+    constexpr std::size_t part_bytes = 2048;
+    for (std::size_t at = file->size(); at < tar.size(); at += part_bytes) {
+      if (auto written = file->write(std::string_view(tar).substr(at, part_bytes)); !written) return written;
+    }
+    const bool resumed = file->resumes();
+    auto finished = file->finish();
+    if (finished || finished.error().code != ErrorCode::corrupted || !resumed) return finished;
+    return fetched(target);  // as TufClient does
+  }
+
+  std::deque<Asked> asked_;
+  bool restart_wanted_ = false;
+  std::int64_t revision_ = 1;
+};
+
+}  // namespace starling::agent

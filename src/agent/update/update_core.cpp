@@ -1,0 +1,456 @@
+#include "agent/update/update_core.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/update/release_shelf.hpp"
+#include "protocol/version.hpp"
+
+namespace starling::agent {
+namespace {
+
+constexpr std::string_view no_hub = "no-hub";
+constexpr std::string_view no_trust = "no-trust";
+constexpr std::string_view unfit = "not-for-this-device";  // as it is now
+constexpr std::uint64_t max_release_bytes = std::uint64_t{2} << 30;
+constexpr std::size_t max_custom_bytes = 16u << 10;
+
+}  // namespace
+
+const UpdateCore::Transition UpdateCore::transitions[] = {
+    // from              event             to                  action
+    {State::idle, Event::wanted, State::seeking, &UpdateCore::seek},
+    {State::seeking, Event::wanted, State::seeking, &UpdateCore::seek},
+    {State::downloading, Event::wanted, State::seeking, &UpdateCore::seek},
+    {State::installing, Event::wanted, State::seeking, &UpdateCore::seek},
+    {State::waiting, Event::wanted, State::seeking, &UpdateCore::seek},
+    {State::paused, Event::wanted, State::seeking, &UpdateCore::seek},
+    {State::refused, Event::wanted, State::seeking, &UpdateCore::seek},
+
+    {State::seeking, Event::unwanted, State::idle, &UpdateCore::drop},
+    {State::downloading, Event::unwanted, State::idle, &UpdateCore::drop},
+    {State::installing, Event::unwanted, State::idle, &UpdateCore::drop},
+    {State::waiting, Event::unwanted, State::idle, &UpdateCore::drop},
+    {State::paused, Event::unwanted, State::idle, &UpdateCore::drop},
+    {State::refused, Event::unwanted, State::idle, &UpdateCore::drop},
+
+    {State::idle, Event::resumed, State::installing, &UpdateCore::install},
+    {State::paused, Event::resumed, State::installing, &UpdateCore::install},
+    {State::seeking, Event::found, State::downloading, &UpdateCore::download},
+    {State::seeking, Event::known_bad, State::refused, &UpdateCore::refuse_again},
+    {State::seeking, Event::refused, State::refused, &UpdateCore::refuse},
+    {State::seeking, Event::hindered, State::paused, &UpdateCore::pause},
+    {State::downloading, Event::downloaded, State::installing, &UpdateCore::install},
+    {State::downloading, Event::hindered, State::paused, &UpdateCore::pause},
+    {State::installing, Event::unpacked, State::waiting, &UpdateCore::wait},
+    {State::installing, Event::missing, State::downloading, &UpdateCore::download},
+    {State::installing, Event::refused, State::refused, &UpdateCore::refuse},
+    {State::installing, Event::hindered, State::paused, &UpdateCore::pause},
+    {State::waiting, Event::due, State::switching, &UpdateCore::switch_over},
+    {State::waiting, Event::hindered, State::paused, &UpdateCore::pause},
+    {State::switching, Event::switched, State::provisional, &UpdateCore::begin_trial},
+    {State::switching, Event::hindered, State::paused, &UpdateCore::pause},
+
+    {State::provisional, Event::healthy, State::idle, &UpdateCore::settle},
+    {State::provisional, Event::unhealthy, State::going_back, &UpdateCore::go_back},
+    {State::going_back, Event::due, State::going_back, &UpdateCore::go_back},
+    {State::going_back, Event::went_back, State::refused, &UpdateCore::settle_back},
+};
+
+UpdateCore::UpdateCore(Disk& disk, const Clock& clock, SettingsCore& settings, SettingsListener& listener,
+                       UpdatePort& port, InstallTiming& timing, SeededRandom random, UpdateOptions options,
+                       Logger log)
+    : disk_(disk),
+      clock_(clock),
+      settings_(settings),
+      listener_(listener),
+      port_(port),
+      timing_(timing),
+      random_(random),
+      options_(options),
+      log_(log) {}
+
+void UpdateCore::step(Event event) {
+  std::optional<Event> next = event;
+  while (next) {
+    const auto* const found = std::ranges::find_if(
+        transitions, [&](const Transition& row) { return row.from == state_ && row.on == *next; });
+    if (found == std::end(transitions)) break;
+    state_ = found->to;
+    deadline_.reset();
+    next = (this->*found->act)();
+  }
+  tell();
+}
+
+// ---- towards a release
+
+std::optional<UpdateCore::Event> UpdateCore::seek() {
+  port_.stop();
+  install_.reset();
+  downloads_ = 0;
+  // What is there of the same version is kept until it is known to be of another release.
+  if (record_.target && !is_wanted(record_.target->release)) record_.target.reset();
+  if (auto recorded = record(RecordedStep::pending); !recorded) {
+    return fails("disk", recorded.error().message, Event::hindered);
+  }
+  if (auto trusts = port_.can_trust(); !trusts) {
+    return fails(std::string(no_trust), trusts.error().message, Event::refused);
+  }
+  port_.find(*wanted_version());
+  return std::nullopt;
+}
+
+void UpdateCore::found(std::string_view version, Result<ReleaseTarget> target) {
+  if (state_ != State::seeking || wanted_version() != version) return;
+  if (!target) {
+    const auto what = fmt::format("release-not-found:{}", to_string(target.error().code));
+    return step(*fails(what, target.error().message, Event::hindered));
+  }
+  if (target->release.version != version || !target->release.hash) {
+    return step(*fails("signed-as-another",
+                       fmt::format("{} is signed as {}", version, target->release.version), Event::hindered));
+  }
+  record_.target = std::move(*target);
+  if (boost::json::serialize(record_.target->custom).size() > max_custom_bytes)
+    record_.target->custom.clear();
+  if (auto good = check_target(); !good) {
+    return step(*fails(std::string(unfit), good.error().message, Event::refused));
+  }
+  const bool bad = std::ranges::any_of(
+      record_.bad, [&](const BadRelease& one) { return one.hash == record_.target->release.hash; });
+  step(bad ? Event::known_bad : Event::found);
+}
+
+// What a signature does not settle.
+Result<void> UpdateCore::check_target() const {
+  const ReleaseTarget& target = *record_.target;
+  if (target.length > max_release_bytes) {
+    return fail(ErrorCode::too_large, fmt::format("the release has {} bytes", target.length));
+  }
+  const auto& runs = settings_.release();
+  const auto next = protocol::parse_version(target.release.version);
+  if (!next) return fail(next);
+  const auto now = runs ? protocol::parse_version(runs->version) : next;
+  const auto allowed = JsonReader(target.custom).optional_boolean("allow_downgrade");
+  if (!now || *next >= *now || (allowed && allowed->value_or(false))) return {};
+  return fail(ErrorCode::failed_precondition,
+              fmt::format("{} is older than {}, which runs, and is not signed as one to go back to",
+                          target.release.version, runs->version));
+}
+
+std::optional<UpdateCore::Event> UpdateCore::download() {
+  constexpr int most_downloads = 3;
+  if (auto recorded = record(RecordedStep::downloading); !recorded) {
+    return fails("disk", recorded.error().message, Event::hindered);
+  }
+  if (++downloads_ > most_downloads) {
+    return fails("disk-alters-files", "what was downloaded is damaged each time it is read", Event::hindered);
+  }
+  const Digest& hash = record_.target->release.hash;
+  if (disk_.status(release_path(hash)) || disk_.status(release_tar_path(hash))) return Event::downloaded;
+  if (const auto hindered = lacks_room()) return hindered;
+  port_.download(*record_.target);
+  return std::nullopt;
+}
+
+// Old releases make room before there is too little.
+std::optional<UpdateCore::Event> UpdateCore::lacks_room() {
+  std::uint64_t needed = 0, there = 0;
+  for (const bool collected : {false, true}) {
+    if (collected) collect();
+    const auto needs = bytes_needed(disk_, *record_.target);
+    if (!needs) return fails("disk", needs.error().message, Event::hindered);
+    const auto free = disk_.free_bytes();
+    if (!free) return fails("disk", free.error().message, Event::hindered);
+    needed = *needs + options_.reserve_bytes;
+    there = *free;
+    if (there >= needed) return std::nullopt;
+  }
+  return fails("disk-full", fmt::format("the release takes {} bytes, of which {} are free", needed, there),
+               Event::hindered);
+}
+
+void UpdateCore::downloaded(const Digest& release, const Result<void>& result) {
+  if (state_ != State::downloading || record_.target->release.hash != release) return;
+  if (result) return step(Event::downloaded);
+  const auto what = fmt::format("download:{}", to_string(result.error().code));
+  step(*fails(what, result.error().message, Event::hindered));
+}
+
+std::optional<UpdateCore::Event> UpdateCore::install() {
+  if (auto recorded = record(RecordedStep::installing); !recorded) {
+    return fails("disk", recorded.error().message, Event::hindered);
+  }
+  install_.emplace(disk_, *record_.target);
+  deadline_ = clock_.steady();
+  return std::nullopt;
+}
+
+void UpdateCore::install_some() {
+  const auto progress = install_->step();
+  if (progress && *progress == Progress::more) return;
+  install_.reset();
+  if (progress) {
+    auto& unpacked = record_.unpacked;
+    std::erase(unpacked, record_.target->release.hash);
+    unpacked.insert(unpacked.begin(), record_.target->release.hash);
+    if (unpacked.size() > UpdateRecord::kept_unpacked) unpacked.pop_back();
+    return step(Event::unpacked);
+  }
+  const Error& error = progress.error();
+  if (error.code == ErrorCode::not_found) {
+    log_.warning("a release has to be downloaded again", {{"why", error.message}});
+    return step(Event::missing);
+  }
+  const bool bad = error.code == ErrorCode::invalid_argument || error.code == ErrorCode::too_large;
+  step(*fails(bad                                    ? "bad-release"
+              : error.code == ErrorCode::unavailable ? "disk-full"
+                                                     : "disk",
+              error.message, bad ? Event::refused : Event::hindered));
+}
+
+std::optional<UpdateCore::Event> UpdateCore::wait() {
+  if (record_.step != RecordedStep::waiting) {
+    if (auto recorded = record(RecordedStep::waiting); !recorded) {
+      return fails("disk", recorded.error().message, Event::hindered);
+    }
+  }
+  InstallTiming::Answer answer = timing_.ready_to_install(*record_.target, clock_.steady());
+  waits_for_ = std::move(answer.waits_for);
+  if (!answer.ask_again) return Event::due;
+  deadline_ = *answer.ask_again;
+  return std::nullopt;
+}
+
+std::optional<UpdateCore::Event> UpdateCore::switch_over() {
+  record_.before = counts_;
+  record_.trial_starts = 0;
+  record_.ready_before = port_.ready_modules();
+  if (auto recorded = record(RecordedStep::switching); !recorded) {
+    return fails("disk", recorded.error().message, Event::hindered);
+  }
+  const Release& next = record_.target->release;
+  if (auto switched = settings_.put_software(record_.section, next); !switched) {
+    return fails("disk", switched.error().message, Event::hindered);
+  }
+  log_.info("switched to a release, on trial", {{"version", next.version}, {"sha256", next.hash.hex()}});
+  return Event::switched;
+}
+
+// ---- the trial
+
+std::optional<UpdateCore::Event> UpdateCore::begin_trial() {
+  note(RecordedStep::provisional);
+  pauses_ = 0;
+  hub_seen_ = false;
+  started_at_ = clock_.steady();
+  deadline_ = started_at_ + options_.hub_wait;  // it is the next start that judges, unless none comes about
+  port_.restart();
+  return std::nullopt;
+}
+
+void UpdateCore::judge_trial() {
+  const SteadyTime now = clock_.steady();
+  SettingsVerdict trial = port_.trial(record_.ready_before);
+  if (!trial.failure.empty()) return unhealthy("modules", std::move(trial.failure));
+  if (trial.over && !hub_seen_ && now >= started_at_ + options_.hub_wait) {
+    return unhealthy(std::string(no_hub), "no session with the hub came about");
+  }
+  if (!trial.over || !hub_seen_) {
+    deadline_ = now + options_.trial_retry;
+    return;
+  }
+  if (auto confirmed = settings_.confirm_release(); !confirmed) {
+    log_.error("cannot confirm the release, trying again", {{"error", confirmed.error().message}});
+    deadline_ = now + options_.trial_retry;
+    return;
+  }
+  step(Event::healthy);
+  follow_section();
+}
+
+void UpdateCore::unhealthy(std::string fingerprint, std::string why) {
+  if (state_ != State::provisional) return;
+  step(*fails(std::move(fingerprint), std::move(why), Event::unhealthy));
+}
+
+void UpdateCore::hub_session() {
+  const bool first = !std::exchange(hub_seen_, true);
+  const bool for_want_of_it = record_.failure && record_.failure->fingerprint == no_hub;
+  if (first && state_ == State::refused && for_want_of_it &&
+      clock_.steady() >= started_at_ + options_.hub_wait) {
+    return retry();  // the former release did not find it either
+  }
+  if (state_ != State::paused || !record_.failure) return;
+  const std::string_view why = record_.failure->fingerprint;
+  if (!why.ends_with(":unavailable") && !why.ends_with(":timed_out")) return;
+  const SteadyTime soon = clock_.steady() + Milliseconds(random_.below(5'000));
+  deadline_ = deadline_ ? std::min(*deadline_, soon) : soon;
+}
+
+void UpdateCore::hour_changed() {
+  if (state_ == State::waiting) deadline_ = clock_.steady();
+}
+
+void UpdateCore::keeper_counts(const StartCounts& counts) {
+  counts_ = counts;
+  judge_starts();
+}
+
+void UpdateCore::judge_starts() {
+  auto failure = failure_of_starts(record_, counts_, clock_.wall().time_since_epoch().count());
+  if (failure) unhealthy(std::move(failure->fingerprint), std::move(failure->message));
+}
+
+std::optional<UpdateCore::Event> UpdateCore::settle() {
+  record_.failure.reset();
+  note(RecordedStep::confirmed);
+  log_.info("release confirmed", {{"version", settings_.release() ? settings_.release()->version : ""}});
+  collect();
+  return std::nullopt;
+}
+
+std::optional<UpdateCore::Event> UpdateCore::go_back() {
+  if (record_.step != RecordedStep::going_back) {
+    record_.failure = trouble_;
+    note(RecordedStep::going_back);
+  }
+  if (auto reverted = settings_.revert_release(); !reverted) {
+    log_.error("cannot go back to the former release, trying again", {{"error", reverted.error().message}});
+    deadline_ = clock_.steady() + options_.trial_retry;
+    return std::nullopt;
+  }
+  return Event::went_back;
+}
+
+std::optional<UpdateCore::Event> UpdateCore::settle_back() {
+  mark_bad(RecordedStep::reverted);
+  note(RecordedStep::reverted);
+  const std::string why = record_.failure ? record_.failure->message : "";
+  log_.warning("release reverted",
+               {{"version", record_.target ? record_.target->release.version : ""}, {"why", why}});
+  deadline_ = clock_.steady() + options_.look_again;
+  port_.restart();
+  return std::nullopt;
+}
+
+// ---- what does not go on
+
+std::optional<UpdateCore::Event> UpdateCore::fails(std::string fingerprint, std::string message,
+                                                   Event event) {
+  trouble_ =
+      UpdateFailure{std::move(fingerprint), std::move(message), clock_.wall().time_since_epoch().count()};
+  return event;
+}
+
+std::optional<UpdateCore::Event> UpdateCore::pause() {
+  install_.reset();
+  const bool other = !record_.failure || record_.failure->fingerprint != trouble_->fingerprint;
+  record_.failure = trouble_;
+  if (other) note(record_.step);
+  const Milliseconds pause =
+      std::min(options_.first_pause * (1 << std::min(pauses_++, 16)), options_.longest_pause);
+  const auto half = static_cast<std::uint64_t>(pause.count() / 2);
+  deadline_ = clock_.steady() + pause / 2 + Milliseconds(random_.below(half + 1));
+  log_.warning("a software update has to wait", {{"why", record_.failure->message}});
+  return std::nullopt;
+}
+
+std::optional<UpdateCore::Event> UpdateCore::refuse() {
+  record_.failure = trouble_;
+  if (trouble_->fingerprint != unfit && trouble_->fingerprint != no_trust) mark_bad(RecordedStep::refused);
+  note(RecordedStep::refused);
+  log_.warning("release refused",
+               {{"version", wanted_version().value_or("")}, {"why", record_.failure->message}});
+  deadline_ = clock_.steady() + options_.look_again;
+  collect();
+  return std::nullopt;
+}
+
+std::optional<UpdateCore::Event> UpdateCore::refuse_again() {
+  const auto bad = std::ranges::find(record_.bad, record_.target->release.hash, &BadRelease::hash);
+  record_.failure = bad->failure;
+  note(bad->became);
+  deadline_ = clock_.steady() + options_.look_again;
+  return std::nullopt;
+}
+
+std::optional<UpdateCore::Event> UpdateCore::drop() {
+  port_.stop();
+  install_.reset();
+  record_.target.reset();
+  record_.failure.reset();
+  note(RecordedStep::none);
+  collect();
+  return std::nullopt;
+}
+
+void UpdateCore::mark_bad(RecordedStep became) {
+  if (!record_.target || !record_.failure) return;
+  auto& bad = record_.bad;
+  std::erase_if(bad, [&](const BadRelease& one) { return one.hash == record_.target->release.hash; });
+  bad.insert(bad.begin(), BadRelease{record_.target->release.hash, became, *record_.failure});
+  if (bad.size() > UpdateRecord::kept_bad) bad.pop_back();
+}
+
+// Keeps what runs, what it would go back to, what is in work, and one more.
+void UpdateCore::collect() {
+  WantedReleases wanted;
+  for (const auto& release : {settings_.release(), settings_.confirmed_release()})
+    if (release) wanted.unpacked.push_back(release->hash);
+  const bool works = record_.target && state_ != State::refused;
+  if (works) wanted.in_work = record_.target->release.hash;
+  for (const Digest& hash : record_.unpacked) {
+    const bool bad = std::ranges::find(record_.bad, hash, &BadRelease::hash) != record_.bad.end();
+    if (bad || std::ranges::find(wanted.unpacked, hash) != wanted.unpacked.end()) continue;
+    wanted.unpacked.push_back(hash);
+    break;
+  }
+  if (auto collected = collect_releases(disk_, wanted); !collected) {
+    log_.warning("old releases stay on the disk", {{"error", collected.error().message}});
+  }
+}
+
+Result<void> UpdateCore::record(RecordedStep step) {
+  record_.step = step;
+  return save_update_record(disk_, record_);
+}
+
+bool UpdateCore::is_downloaded() const {
+  const bool far_enough = record_.step == RecordedStep::installing || record_.step == RecordedStep::waiting ||
+                          record_.step == RecordedStep::switching;
+  return far_enough && record_.target && is_wanted(record_.target->release);
+}
+
+void UpdateCore::note(RecordedStep step) {
+  if (auto recorded = record(step); !recorded) {
+    log_.warning("how far a software update is was not written down", {{"error", recorded.error().message}});
+  }
+}
+
+// ---- time
+
+void UpdateCore::tick() {
+  if (!deadline_ || clock_.steady() < *deadline_) return;
+  switch (state_) {
+    case State::installing: return install_some();
+    case State::waiting:
+      deadline_.reset();
+      if (const auto next = wait()) step(*next);
+      return;
+    case State::provisional: return judge_trial();
+    case State::going_back: return step(Event::due);
+    case State::paused: return step(is_downloaded() ? Event::resumed : Event::wanted);
+    case State::refused: return step(Event::wanted);
+    default: deadline_.reset();
+  }
+}
+
+std::optional<SteadyTime> UpdateCore::next_deadline() const {
+  return deadline_;
+}
+
+}  // namespace starling::agent

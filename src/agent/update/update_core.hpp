@@ -1,0 +1,172 @@
+// Purpose: decides which release the device runs: takes the document's section `software`, has the release
+// found, downloaded and unpacked, switches to it at its hour, and goes back if the device does not work with
+// it. Sans-I/O but for the Disk: the tests cut its power at every step.
+// Owner: DeviceCore. Thread: one. Lifetime: as long as the device runs; everything passed in outlives it.
+//
+// The commit point is the generation, which names the release: SettingsCore renames `current` once for both.
+// What is in work is in the record (update.json), a step ahead of what is done; after a restart the record
+// and the generation together say where to go on. See the transition table in the .cpp file.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/disk.hpp"
+#include "agent/seeded_random.hpp"
+#include "agent/settings/settings_core.hpp"
+#include "agent/update/release_install.hpp"
+#include "agent/update/update_port.hpp"
+#include "agent/update/update_record.hpp"
+#include "base/clock.hpp"
+#include "base/log.hpp"
+#include "protocol/messages.hpp"
+
+namespace starling::agent {
+
+struct UpdateOptions {
+  Milliseconds provisional{60'000};  // how long a release must hold before it is confirmed
+  Milliseconds trial_retry{5'000};   // where that cannot be told then, or the disk does not take it
+  Milliseconds hub_wait{900'000};    // how long a session with the hub may take to come about
+  Milliseconds first_pause{60'000};  // after what may be better later; doubled each time
+  Milliseconds longest_pause{21'600'000};
+  Milliseconds look_again{21'600'000};     // whether a release that was refused has become another one
+  std::uint64_t reserve_bytes = 8u << 20;  // of the disk, for the way back
+};
+
+class UpdateCore {
+ public:
+  enum class State {
+    idle,     // what runs is what is wanted
+    seeking,  // what the release is
+    downloading,
+    installing,  // unpacking, and reading back
+    waiting,     // for its hour
+    switching,
+    provisional,
+    going_back,
+    paused,   // something is in the way that may go
+    refused,  // or reverted: until something changes
+  };
+
+  UpdateCore(Disk& disk, const Clock& clock, SettingsCore& settings, SettingsListener& listener,
+             UpdatePort& port, InstallTiming& timing, SeededRandom random, UpdateOptions options, Logger log);
+
+  // Goes on where the last start was ended. Errors: those of Disk.
+  Result<void> start();
+
+  // ---- events
+  void offer(const protocol::ConfigUpdate& update);
+  void found(std::string_view version, Result<ReleaseTarget> target);
+  void downloaded(const Digest& release, const Result<void>& result);
+  void hub_said(std::string_view fleet, WallTime time) { port_.hub_said(fleet, time); }
+  void hub_session();                             // one has begun
+  void hour_changed();                            // the one of the release that waits for it
+  void keeper_counts(const StartCounts& counts);  // as it says them to a new agent
+  void unhealthy(std::string fingerprint, std::string why);
+  void retry();  // an operator wants it tried again
+  void tick();
+  std::optional<SteadyTime> next_deadline() const;
+
+  // ---- what is so
+  State state() const { return state_; }
+  const UpdateRecord& record() const { return record_; }
+  protocol::SectionState section() const;
+  protocol::ConfigStatus status() const;
+  std::string_view state_word() const;  // "pending", "downloading", ..., "confirmed"
+  JsonObject report() const;
+
+ private:
+  enum class Event {
+    wanted,
+    unwanted,
+    resumed,
+    found,
+    known_bad,
+    hindered,
+    refused,
+    downloaded,
+    missing,
+    unpacked,
+    due,
+    switched,
+    healthy,
+    unhealthy,
+    went_back,
+  };
+  struct Transition {
+    State from;
+    Event on;
+    State to;
+    std::optional<Event> (UpdateCore::*act)();
+  };
+  static const Transition transitions[];
+
+  void step(Event event);
+
+  // Actions of the table; each gives the event that follows at once, if any.
+  std::optional<Event> seek();
+  std::optional<Event> download();
+  std::optional<Event> install();
+  std::optional<Event> wait();
+  std::optional<Event> switch_over();
+  std::optional<Event> begin_trial();
+  std::optional<Event> settle();
+  std::optional<Event> go_back();
+  std::optional<Event> settle_back();
+  std::optional<Event> pause();
+  std::optional<Event> refuse();
+  std::optional<Event> refuse_again();
+  std::optional<Event> drop();
+
+  Result<void> reconcile();
+  void resume_trial();
+  void resume_work();
+  void follow_section();
+  void install_some();
+  void judge_trial();
+  std::optional<Event> lacks_room();
+  Result<void> check_target() const;
+  void collect();
+  Result<std::optional<JsonObject>> content_of(const protocol::ConfigUpdate& update) const;
+  void refuse_offer(const protocol::ConfigUpdate& update, std::string why);
+  Result<void> put_section();
+
+  std::optional<std::string> wanted_version() const;
+  bool is_wanted(const Release& release) const { return wanted_version() == release.version; }
+  bool runs_what_is_wanted() const;
+  bool is_downloaded() const;
+  bool is_settled() const { return state_ == State::refused; }
+  bool on_trial() const { return state_ == State::provisional || state_ == State::going_back; }
+  std::optional<Event> fails(std::string fingerprint, std::string message, Event event);
+  Result<void> record(RecordedStep step);
+  void judge_starts();
+  void note(RecordedStep step);  // where nothing depends on it: what failed is only logged
+  void mark_bad(RecordedStep became);
+  void tell();
+
+  Disk& disk_;
+  const Clock& clock_;
+  SettingsCore& settings_;
+  SettingsListener& listener_;
+  UpdatePort& port_;
+  InstallTiming& timing_;
+  SeededRandom random_;
+  UpdateOptions options_;
+  Logger log_;
+
+  State state_ = State::idle;
+  UpdateRecord record_;
+  std::optional<UpdateFailure> trouble_;  // of this attempt, until it is recorded
+  std::optional<SteadyTime> deadline_;
+  std::optional<ReleaseInstall> install_;
+  int downloads_ = 0;  // in this attempt
+  int pauses_ = 0;     // since something went well
+  StartCounts counts_;
+  SteadyTime started_at_{};
+  bool hub_seen_ = false;  // in this start
+  std::string waits_for_;
+};
+
+}  // namespace starling::agent

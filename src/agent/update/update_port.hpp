@@ -1,0 +1,54 @@
+// Purpose: what the update core wants done, and what it asks of the rest of the device.
+// Owner: the agent or a test implements it. Thread: one. Lifetime: outlives the core.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "agent/settings/settings_core.hpp"
+#include "agent/update/release.hpp"
+#include "base/clock.hpp"
+
+namespace starling::agent {
+
+class UpdatePort {
+ public:
+  virtual ~UpdatePort() = default;
+  // Whether it could tell a release of the fleet's from another. Errors: failed_precondition, with what to
+  // do.
+  virtual Result<void> can_trust() const = 0;
+  // Each of these is answered by one event, never from within the call, unless stop() comes first.
+  virtual void find(const std::string& version) = 0;       // then found()
+  virtual void download(const ReleaseTarget& target) = 0;  // to release_tar_path(); then downloaded()
+  virtual void stop() = 0;                                 // what was asked for is not wanted any more
+
+  // The agent begins anew, with what the generation names; soon, and not from within the call.
+  virtual void restart() = 0;
+
+  // In its welcome.
+  virtual void hub_said(std::string_view fleet, WallTime time) = 0;
+
+  virtual std::vector<std::string> ready_modules() const = 0;
+  // How the device works with the release that is on trial, next to how it did before.
+  virtual SettingsVerdict trial(const std::vector<std::string>& were_ready) const = 0;
+};
+
+// Decides when a release that is unpacked may be switched to.
+class InstallTiming {
+ public:
+  struct Answer {
+    std::optional<SteadyTime> ask_again;  // none: now
+    std::string waits_for;                // for people
+  };
+  virtual ~InstallTiming() = default;
+  virtual Answer ready_to_install(const ReleaseTarget& target, SteadyTime now) = 0;
+};
+
+class AtOnce final : public InstallTiming {
+ public:
+  Answer ready_to_install(const ReleaseTarget&, SteadyTime) override { return {}; }
+};
+
+}  // namespace starling::agent

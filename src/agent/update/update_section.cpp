@@ -1,0 +1,266 @@
+// What the hub wants, where a start goes on, and what is said about it.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/update/update_core.hpp"
+#include "protocol/canonical_json.hpp"
+#include "protocol/merge_patch.hpp"
+#include "protocol/version.hpp"
+
+namespace starling::agent {
+
+using protocol::Phase;
+using protocol::Section;
+
+namespace {
+
+constexpr std::string_view release_key = "release";
+constexpr std::size_t max_section_bytes = 64u << 10;
+
+Result<void> check_section(const JsonObject& section) {
+  const auto release = JsonReader(section).optional_string(release_key);
+  if (!release) return fail(release);
+  if (*release && !protocol::parse_version(**release)) {
+    return fail(ErrorCode::invalid_argument, "the section 'software' names a release that is no version");
+  }
+  if (boost::json::serialize(section).size() > max_section_bytes) {
+    return fail(ErrorCode::too_large, "the section 'software' is too large");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::optional<std::string> UpdateCore::wanted_version() const {
+  const Json* release = record_.section.if_contains(release_key);
+  if (release == nullptr || !release->is_string()) return std::nullopt;
+  return std::string(release->get_string());
+}
+
+bool UpdateCore::runs_what_is_wanted() const {
+  const auto wanted = wanted_version();
+  return !wanted || (settings_.release() && settings_.release()->version == *wanted);
+}
+
+// ---- a start
+
+Result<void> UpdateCore::start() {
+  started_at_ = clock_.steady();
+  if (auto made = disk_.make_folder(releases_folder); !made) return made;
+  if (auto synced = disk_.sync_folder(""); !synced) return synced;
+  auto opened = open_update_record(disk_);
+  if (!opened) return fail(opened);
+  if (!opened->damage.empty()) {
+    log_.error(opened->damage);
+    settings_.note_drift("corruption", opened->damage);
+  }
+  record_ = std::move(opened->record);
+  if (settings_.release_on_trial()) {
+    resume_trial();
+  } else {
+    resume_work();
+  }
+  collect();
+  return {};
+}
+
+// The generation names a release that has not proved itself, whatever is written down about it.
+void UpdateCore::resume_trial() {
+  const auto& runs = settings_.release();
+  if (runs && (!record_.target || record_.target->release != *runs)) {
+    record_.target = ReleaseTarget();
+    record_.target->release = *runs;
+    record_.step = RecordedStep::provisional;
+  }
+  if (record_.step == RecordedStep::going_back) {
+    state_ = State::going_back;
+    deadline_ = started_at_;
+    return;
+  }
+  ++record_.trial_starts;
+  note(RecordedStep::provisional);
+  state_ = State::provisional;
+  deadline_ = started_at_ + options_.provisional;
+  judge_starts();
+}
+
+void UpdateCore::resume_work() {
+  const bool runs_target = record_.target && settings_.release() == record_.target->release;
+  switch (record_.step) {
+    case RecordedStep::provisional:
+    case RecordedStep::going_back:
+      if (runs_target) {
+        note(RecordedStep::confirmed);
+        break;
+      }
+      // Somebody went back for it.
+      if (!record_.failure) {
+        fails("agent-did-not-start", "the device went back before the agent could say why", Event::unhealthy);
+        record_.failure = trouble_;
+      }
+      mark_bad(RecordedStep::reverted);
+      note(RecordedStep::reverted);
+      [[fallthrough]];
+    case RecordedStep::refused:
+    case RecordedStep::reverted:
+      state_ = State::refused;
+      deadline_ = started_at_ + options_.look_again;
+      if (record_.target && is_wanted(record_.target->release)) return;
+      break;
+    case RecordedStep::downloading:
+    case RecordedStep::installing:
+    case RecordedStep::waiting:
+    case RecordedStep::switching:
+      if (runs_target) {
+        note(RecordedStep::confirmed);
+      } else if (record_.target && is_wanted(record_.target->release)) {
+        return step(Event::resumed);
+      }
+      break;
+    default: break;
+  }
+  follow_section();
+}
+
+// Where nothing is in work that has to end first: towards what the section says.
+void UpdateCore::follow_section() {
+  if (on_trial()) return;
+  if (!runs_what_is_wanted()) return step(Event::wanted);
+  if (auto put = put_section(); !put) {
+    log_.warning("the software section is not kept", {{"error", put.error().message}});
+  }
+  step(Event::unwanted);
+}
+
+// ---- what the hub says
+
+void UpdateCore::offer(const protocol::ConfigUpdate& update) {
+  auto content = content_of(update);
+  if (!content) return refuse_offer(update, content.error().message);
+  if (!*content) return listener_.section_needed(Section::software);
+  const bool same = **content == record_.section;
+  UpdateRecord next = record_;
+  next.section = std::move(**content);
+  next.revision = update.revision;
+  if (!same) {
+    if (auto saved = save_update_record(disk_, next); !saved)
+      return refuse_offer(update, saved.error().message);
+  }
+  record_ = std::move(next);
+  const bool in_work = state_ != State::idle && !runs_what_is_wanted();
+  if (on_trial() || (same && in_work)) return tell();
+  follow_section();
+}
+
+// None if its base is not here or the result is not what was announced.
+Result<std::optional<JsonObject>> UpdateCore::content_of(const protocol::ConfigUpdate& update) const {
+  Json content = update.payload;
+  if (update.base) {
+    if (update.base != section().applied) return std::nullopt;
+    content = settings_.software();
+    protocol::apply_merge_patch(content, update.payload);
+  }
+  const bool as_announced = protocol::hash_of(content) == update.hash;
+  if (!as_announced && update.base) return std::nullopt;
+  if (!as_announced || !content.is_object()) {
+    return fail(ErrorCode::corrupted, "the section does not have the hash that it came with");
+  }
+  if (auto good = check_section(content.get_object()); !good) return fail(good);
+  return std::move(content.get_object());
+}
+
+void UpdateCore::refuse_offer(const protocol::ConfigUpdate& update, std::string why) {
+  log_.warning("the software section cannot be used", {{"revision", update.revision}, {"why", why}});
+  protocol::ConfigStatus refusal = status();
+  refusal.target = update.hash;
+  refusal.phase = Phase::refused;
+  refusal.errors = {{"", std::move(why)}};
+  listener_.status_changed(refusal);
+}
+
+// As it is in the generation, where the release that runs is the one it names.
+Result<void> UpdateCore::put_section() {
+  if (settings_.software() == record_.section) return {};
+  return settings_.put_software(record_.section, settings_.release());
+}
+
+void UpdateCore::retry() {
+  if (state_ != State::refused && state_ != State::paused) return;
+  if (record_.target) {
+    std::erase_if(record_.bad,
+                  [&](const BadRelease& one) { return one.hash == record_.target->release.hash; });
+  }
+  pauses_ = 0;
+  follow_section();
+}
+
+// ---- what is said
+
+protocol::SectionState UpdateCore::section() const {
+  const Digest applied = protocol::hash_of(settings_.software());
+  return {Section::software, applied, is_settled() ? protocol::hash_of(record_.section) : Digest()};
+}
+
+std::string_view UpdateCore::state_word() const {
+  switch (state_) {
+    case State::idle: return "confirmed";
+    case State::seeking: return "pending";
+    case State::downloading: return "downloading";
+    case State::installing:
+    case State::switching: return "installing";
+    case State::waiting: return "waiting";
+    case State::paused: return "pending";
+    case State::provisional:
+    case State::going_back: return "provisional";
+    case State::refused: return record_.step == RecordedStep::reverted ? "reverted" : "refused";
+  }
+  return "";
+}
+
+protocol::ConfigStatus UpdateCore::status() const {
+  const protocol::SectionState now = section();
+  protocol::ConfigStatus status;
+  status.section = Section::software;
+  status.target = protocol::hash_of(record_.section);
+  status.running_revision = record_.revision;
+  status.running = now.applied;
+  switch (state_) {
+    case State::idle: status.phase = Phase::applied; break;
+    case State::provisional:
+    case State::going_back: status.phase = Phase::provisional; break;
+    case State::refused:
+      status.phase = record_.step == RecordedStep::reverted ? Phase::reverted : Phase::refused;
+      break;
+    default: status.phase = Phase::staging;
+  }
+  if (record_.failure && !on_trial() && state_ != State::idle) {
+    status.errors.push_back({"software.release", record_.failure->message});
+  }
+  return status;
+}
+
+JsonObject UpdateCore::report() const {
+  JsonObject software;
+  software["state"] = state_word();
+  const auto version_of = [](const std::optional<Release>& release) {
+    return release ? Json(JsonString(release->version)) : Json();
+  };
+  software["release"] = version_of(settings_.release());
+  software["confirmed"] = version_of(settings_.confirmed_release());
+  if (const auto wanted = wanted_version(); wanted && state_ != State::idle) software["wanted"] = *wanted;
+  if (state_ == State::waiting && !waits_for_.empty()) software["waits_for"] = waits_for_;
+  if (record_.failure && state_ != State::idle) {
+    software["failure"] = JsonObject{{"fingerprint", record_.failure->fingerprint},
+                                     {"message", record_.failure->message},
+                                     {"at_ms", record_.failure->at_ms}};
+  }
+  return software;
+}
+
+void UpdateCore::tell() {
+  listener_.status_changed(status());
+  listener_.report_changed();
+}
+
+}  // namespace starling::agent
