@@ -68,7 +68,7 @@ class FakeHub final : public http::Handler {
       ASSERT_TRUE(message) << message.error().message << text;
       const bool greeted = std::holds_alternative<protocol::Handshake>(*message);
       hub.received.push_back(std::move(*message));
-      if (greeted) hub.send(protocol::Welcome{1'700'000'000'000, 300, "g1", 1, ""});
+      if (greeted) hub.send(protocol::Welcome{1'700'000'000'000, 300, "g1", 1, "", ""});
     }
     void on_close(ws::CloseCode, std::string_view) override {
       if (hub.link == this) hub.link = nullptr;

@@ -71,7 +71,7 @@ class HubBench {
     devices.insert(handshake.device_id);
     for (const protocol::SectionState& state : handshake.sections)
       states[state.section] = state;
-    Answers answers{protocol::Welcome{0, 300, "g1", revision_, ""}};
+    Answers answers{protocol::Welcome{0, 300, "g1", revision_, "", ""}};
     settle(handshake.pending, answers);
     return answers;
   }

@@ -80,6 +80,7 @@ struct Welcome {
   std::string hub_generation;
   std::int64_t revision = 0;
   std::string token;  // a new bearer token, when the hub rotates it or the old one was lost; else empty
+  std::string fleet;  // that the device is of; empty: an older hub does not say
 };
 
 struct ConfigUpdate {

@@ -84,6 +84,7 @@ Result<FromHub> read_welcome(FieldReader& reader) {
   message.hub_generation = reader.text("hub_generation", max_id_bytes);
   message.revision = reader.integer("revision", 0, max_integer);
   message.token = reader.optional_text("token", max_text_bytes);
+  message.fleet = reader.optional_text("fleet", max_text_bytes);
   return reader.finish<FromHub>(std::move(message));
 }
 

@@ -31,6 +31,7 @@ void write(std::string& out, const Welcome& message) {
       .text("hub_generation", message.hub_generation)
       .integer("revision", message.revision);
   if (!message.token.empty()) writer.text("token", message.token);
+  if (!message.fleet.empty()) writer.text("fleet", message.fleet);
   writer.end();
 }
 

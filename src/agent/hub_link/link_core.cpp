@@ -209,7 +209,7 @@ void LinkCore::on(const protocol::Welcome& welcome) {
   log_.info("connected to the hub", {{"revision", welcome.revision}});
   reported_.clear();
   if (updates_ != nullptr) {
-    updates_->hub_said("", WallTime(Milliseconds(welcome.hub_time_ms)));
+    updates_->hub_said(welcome.fleet, WallTime(Milliseconds(welcome.hub_time_ms)));
     send_status(updates_->status());
   }
   send_status(settings_.status());  // the last one may have been lost with the link

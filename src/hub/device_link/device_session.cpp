@@ -240,6 +240,7 @@ void DeviceSession::welcome(const protocol::Handshake& message) {
   welcome.heartbeat_seconds = sessions_.options_.heartbeat.count();
   welcome.hub_generation = sessions_.log_.generation();
   welcome.revision = state()->revision();
+  welcome.fleet = request_.fleet;
   const Milliseconds age(welcome.hub_time_ms - record.token_issued_ms);
   if (!request_.token_valid || age > sessions_.options_.token_life) {
     welcome.token = sessions_.records_.issue_token(record);

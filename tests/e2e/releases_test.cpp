@@ -1,0 +1,243 @@
+// Releases from the operator's command line until a device runs them, with the real programs in between.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "base/build_folders.hpp"
+#include "base/crypto.hpp"
+#include "e2e/fleet.hpp"
+#include "e2e/supervised_device.hpp"
+
+namespace starling::e2e {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class Releases : public testing::Test {
+ protected:
+  void start(std::vector<std::string> arguments = {}) {
+    hub_.emplace(folder_.path(), std::move(arguments));
+    hub_->start();
+  }
+  Finished command(std::vector<std::string> arguments) const { return hub_->command(std::move(arguments)); }
+  static void expect_done(const Finished& finished) { EXPECT_EQ(finished.status, 0) << finished.output; }
+  std::string keys() const { return (folder_ / "keys").string(); }
+  Finished create(const std::string& version, const fs::path& folder,
+                  std::vector<std::string> more = {}) const {
+    std::vector<std::string> arguments{"release", "create", version, "What is new", folder.string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return command(std::move(arguments));
+  }
+
+  TemporaryFolder folder_;
+  std::optional<HubProcess> hub_;
+};
+
+// ---- to whoever fetches them
+
+class PublishedReleases : public Releases {
+ protected:
+  // A folder for a release that is larger than what the hub keeps of any request in memory.
+  fs::path payload(const std::string& seed) const {
+    std::string bytes;
+    while (bytes.size() < 3'000'000)
+      bytes += sha256(seed + std::to_string(bytes.size())).hex();
+    fs::path folder = folder_ / seed;
+    fs::create_directories(folder);
+    write_text(folder / "client.py", bytes);
+    return folder;
+  }
+  // The same, made by itself.
+  std::string packed(const std::string& version, const fs::path& folder) const {
+    const std::string file = (folder_ / (version + ".tar")).string();
+    expect_done(command({"release", "pack", version, "What is new", folder.string(), "-o", file}));
+    return read_text(file);
+  }
+  // What a device gets that trusts the root of the operator's folder.
+  Finished tuf(std::vector<std::string> arguments) const {
+    arguments.insert(
+        arguments.begin(),
+        {"--metadata-dir", (folder_ / "trust").string(), "--metadata-url", hub_->url() + "/tuf/metadata",
+         "--target-base-url", hub_->url() + "/tuf/targets", "--target-dir", folder_.path().string()});
+    return run({.program = "starling-tuf",
+                .arguments = std::move(arguments),
+                .environment = {},
+                .output = folder_ / "tuf.log"});
+  }
+  void trust() const { expect_done(tuf({"init", keys() + "/root.json"})); }
+  std::string download(const std::string& version) const {
+    const Finished finished = tuf({"--target-name", "releases/" + version + "/all.tar", "download"});
+    return finished.status == 0 ? read_text(folder_ / ("releases%2F" + version + "%2Fall.tar")) : "";
+  }
+};
+
+TEST_F(PublishedReleases, ADraftReachesDevicesOnceItIsSigned) {
+  start();
+  const fs::path first = payload("first");
+  expect_done(create("v1.0.0", first));
+  EXPECT_EQ(hub_->ask("GET", "/tuf/metadata/timestamp.json").status, 404);
+  expect_done(command({"keys", "init", "--keys", keys()}));
+  trust();
+  EXPECT_EQ(download("v1.0.0"), "");
+  EXPECT_THAT(command({"release", "list"}).output, HasSubstr("draft"));
+  expect_done(command({"release", "sign", "v1.0.0", "--keys", keys()}));
+  EXPECT_EQ(download("v1.0.0"), packed("v1.0.0", first));
+
+  const fs::path second = payload("second");
+  expect_done(create("v1.1.0", second, {"--keys", keys()}));
+  hub_->kill();
+  hub_->start();
+  EXPECT_EQ(download("v1.1.0"), packed("v1.1.0", second));
+  const Finished again = create("v1.1.0", first);
+  EXPECT_EQ(again.status, 1);
+  EXPECT_THAT(again.output, HasSubstr("published already"));
+  EXPECT_EQ(command({"release", "delete", "v1.1.0"}).status, 1);
+}
+
+TEST_F(PublishedReleases, KeysAreRotatedUnderDevicesThatFollow) {
+  start();
+  expect_done(command({"keys", "init", "--keys", keys()}));
+  trust();
+  const fs::path first = payload("first");
+  expect_done(create("v1.0.0", first, {"--keys", keys()}));
+  for (const char* role : {"targets", "root", "online"})
+    expect_done(command({"keys", "rotate", role, "--keys", keys()}));
+  EXPECT_EQ(download("v1.0.0"), packed("v1.0.0", first));
+  const fs::path second = payload("second");
+  expect_done(create("v1.1.0", second, {"--keys", keys()}));
+  EXPECT_EQ(download("v1.1.0"), packed("v1.1.0", second));
+}
+
+// ---- to a device that runs them
+
+class InstalledReleases : public Releases {
+ protected:
+  InstalledReleases() {
+    start({"--online-targets"});
+    expect_done(command({"keys", "init", "--keys", keys(), "--online-targets"}));
+  }
+  void start_device(std::vector<std::string> more = {}) {
+    std::vector<std::string> arguments{"--key",           hub_->make_enrolment_key(),
+                                       "--name",          "toy",
+                                       "--components",    (source_folder() / "components").string(),
+                                       "--release-trial", "2"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    device_ = std::make_unique<SupervisedDevice>(std::move(arguments), hub_->url());
+    device_->start();
+    eventually("the device to be known", [this] { return command({"device", "show", "toy"}).status == 0; });
+  }
+  void start_trusting_device() { start_device({"--release-root", keys() + "/root.json"}); }
+
+  // With a module whose program does that.
+  fs::path payload(const std::string& version, const std::string& does) const {
+    fs::path folder = folder_ / version;
+    const fs::path module = folder / "modules/ear";
+    fs::create_directories(module);
+    write_text(module / "module.toml", "exec = \"run\"\nreadiness = \"exec\"\nready_after = \"100ms\"\n");
+    write_text(module / "config.txt", "enabled = true\n");
+    write_text(module / "run", "#!/bin/sh\n" + does + "\n", 0755);
+    return folder;
+  }
+  // Published, and to be taken at once.
+  void publish(const std::string& version, const fs::path& folder) const {
+    expect_done(create(version, folder));
+    hub_->call("PUT", "/api/v1/releases/" + version + "/schedule",
+               JsonObject{{"type", "scheduled"}, {"now", true}});
+  }
+  void want(const std::string& version) const {
+    expect_done(command({"settings", "set", "software.release=" + version}));
+  }
+  std::string reported() const {
+    const std::string id(hub_->device("toy").at("id").as_string());
+    const Json device = hub_->call("GET", "/api/v1/devices/" + id);
+    const Json* software = device.at("reported").as_object().if_contains("software");
+    if (software == nullptr) return "nothing";
+    const Json& release = software->at("release");
+    return (release.is_string() ? std::string(release.get_string()) : "none") + " " +
+           std::string(software->at("state").as_string());
+  }
+  void await(const std::string& what) const {
+    std::string last;
+    try {
+      eventually("the device to report " + what, [&] {
+        last = reported();
+        return last == what;
+      });
+    } catch (const std::runtime_error& error) {
+      throw std::runtime_error(error.what() + (", it reports " + last + "\n") + device_->log());
+    }
+  }
+  std::string record() const { return read_text(device_->state() / "update.json"); }
+  std::string program_of(pid_t pid) const {
+    std::error_code gone;
+    return fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", gone).string();
+  }
+  // None while one is started.
+  pid_t agent() const {
+    try {
+      return device_->agent();
+    } catch (const std::runtime_error&) {
+      return 0;
+    }
+  }
+  void kill_agent() const {
+    eventually("an agent", [this] { return agent() != 0; });
+    const pid_t former = agent();
+    ::kill(former, SIGKILL);
+    eventually("another agent", [&] { return agent() != 0 && agent() != former; });
+  }
+
+  std::unique_ptr<SupervisedDevice> device_;
+};
+
+TEST_F(InstalledReleases, OneThatWorksStaysAndOneThatDoesNotGoes) {
+  start_trusting_device();
+  publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"));
+  want("v1.0.0");
+  await("v1.0.0 confirmed");
+  const pid_t first = device_->await_ready("ear");
+
+  publish("v1.1.0", payload("v1.1.0", "exit 1"));
+  want("v1.1.0");
+  await("v1.0.0 reverted");
+  EXPECT_THAT(command({"device", "show", "toy"}).output, HasSubstr("'ear' is crashed"));
+  device_->await_ready("ear", first);
+
+  publish("v1.2.0", payload("v1.2.0", "exec sleep 1001"));
+  want("v1.2.0");
+  await("v1.2.0 confirmed");
+  device_->await_ready("ear", first);
+}
+
+TEST_F(InstalledReleases, ItsAgentTakesOverAndMayBeKilledAnywhere) {
+  start_trusting_device();
+  publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"));
+  want("v1.0.0");
+  await("v1.0.0 confirmed");
+  const fs::path next = payload("v1.1.0", "exec sleep 1001");
+  fs::create_directories(next / "bin");
+  fs::copy_file(programs_folder() / "starling-agent", next / "bin/starling-agent");
+  publish("v1.1.0", next);
+  want("v1.1.0");
+  kill_agent();
+  eventually("the release to be on trial",
+             [this] { return record().find("\"step\":\"provisional\"") != std::string::npos; });
+  kill_agent();
+  await("v1.1.0 confirmed");
+  device_->await_ready("ear");
+  EXPECT_THAT(program_of(device_->agent()), HasSubstr("/releases/"));
+}
+
+TEST_F(InstalledReleases, WithoutARootTheDeviceSaysThatItCannot) {
+  start_device();
+  publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"));
+  want("v1.0.0");
+  await("none refused");
+  EXPECT_EQ(hub_->sync_status("toy"), "refused");
+  EXPECT_THAT(command({"device", "show", "toy"}).output, HasSubstr("--release-root"));
+}
+
+}  // namespace
+}  // namespace starling::e2e
