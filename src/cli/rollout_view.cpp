@@ -167,7 +167,7 @@ std::string brought_by(const JsonObject& rollout) {
     text += given == nullptr ? " unset" : " = " + cut_to_width(show_value(*given), 48);
     layer = text_at(value, {"layer"});
   }
-  return text + " on " + (layer == "fleet" ? "the fleet" : layer);
+  return text.empty() ? text : text + " on " + (layer == "fleet" ? "the fleet" : layer);
 }
 
 std::string stage_line(const JsonObject& rollout) {
