@@ -5,6 +5,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "agent/settings/generation_store.hpp"
 #include "agent/supervisor/kept_modules.hpp"
 #include "agent/update/boot_guard.hpp"
 #include "base/json_folder.hpp"
@@ -12,7 +13,10 @@
 namespace starling::agent {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::string_view log_level_key = "logger.level";
+constexpr Milliseconds patience{30'000};  // with modules that have to end
 
 JsonObject facts_of(const AgentOptions& options, const Board& board) {
   return {{"device_name", options.name},
@@ -35,7 +39,6 @@ LinkTarget link_target(const AgentOptions& options, const Board& board) {
 
 // An agent that died after it had left the mark has left its modules, too: none may write what is erased.
 Result<void> finish_reset(const AgentOptions& options, const Clock& clock, Log& log) {
-  constexpr Milliseconds patience{30'000};
   const Logger logger(log, "agent");
   PosixDisk disk(options.state);
   if (!options.modules.empty() && disk.read_file(factory_reset_mark, 1024)) {
@@ -43,6 +46,29 @@ Result<void> finish_reset(const AgentOptions& options, const Clock& clock, Log& 
     if (!ended) logger.error("the reset goes on all the same", {{"why", ended.error().message}});
   }
   return finish_factory_reset(disk, options.modules, logger);
+}
+
+// Of the release that the generation names; empty: it brings none, or there is none.
+fs::path modules_of_release(const fs::path& state, Disk& disk, const Clock& clock, Logger log) {
+  GenerationStore store(disk, clock, log);
+  for (const char* link : {"current", "confirmed"}) {
+    const auto generation = store.peek(link);
+    if (!generation || !*generation) continue;
+    const auto& release = (*generation)->release;
+    if (!release) return {};
+    const fs::path modules = state / release_path(release->hash) / "payload/modules";
+    std::error_code unreadable;
+    return fs::is_directory(modules, unreadable) ? modules : fs::path();
+  }
+  return {};
+}
+
+// The modules of which release were started last: those of another one do not live on under its names.
+constexpr const char* started_modules_file = "started_modules_of";
+
+std::string started_modules_of(const fs::path& state) {
+  constexpr std::size_t longest_path = 4096;
+  return read_file(state / started_modules_file, longest_path).value_or("");
 }
 
 std::uint64_t random_seed() {
@@ -111,14 +137,25 @@ Agent::~Agent() = default;
 void Agent::make_supervisor(const asio::any_io_executor& executor, const Board& board) {
   SupervisorOptions options;
   options.modules = options_.modules;
+  options.release_modules = modules_of_release(options_.state, disk_, clock_, Logger(log_, "agent"));
   options.state = options_.state;
   options.keeper_socket = options_.keeper_socket;
   options.module_socket = options_.state / "agent.sock";
   options.boot_id = board.boot_id;
   options.seed = random_seed();
+  end_modules_of_another(options.release_modules);
   supervisor_ = std::make_unique<Supervisor>(executor, clock_, log_, disk_, static_cast<Wakeup&>(*this),
                                              std::move(options));
   control_server_ = std::make_unique<ControlServer>(executor, *supervisor_, Logger(log_, "control"));
+}
+
+// The agent before this one has ended them, unless it was killed.
+void Agent::end_modules_of_another(const fs::path& release_modules) {
+  if (started_modules_of(options_.state) == release_modules.string()) return;
+  const Logger log(log_, "agent");
+  auto done = end_kept_modules(options_.keeper_socket, options_.state, clock_, patience, log);
+  if (done) done = write_file_durably(options_.state / started_modules_file, release_modules.string(), 0600);
+  if (!done) log.error("modules of another release may run on", {{"why", done.error().message}});
 }
 
 UpdaterOptions Agent::updater_options() {
@@ -127,6 +164,7 @@ UpdaterOptions Agent::updater_options() {
   options.trust.pins = options_.pins;
   options.root = options_.release_root;
   options.architecture = machine_architecture();
+  options.timezone = options_.timezone;
   options.restart = [this] { begin_anew(); };
   options.modules = [this] { return supervisor_ ? supervisor_->statuses() : std::vector<ModuleStatus>(); };
   return options;
@@ -155,13 +193,14 @@ Result<void> Agent::load_core(const Board& board) {
   device.link.first_backoff = options_.first_backoff;
   device.actions = action_runners();
   device.updates = &updater_;
-  device.timing = &timing_;
+  device.timing = &updater_;
+  device.release_trial = options_.release_trial;
   auto core = DeviceCore::load(disk_, clock_, catalog_, identity_maker_, link_driver_, module_server_,
                                std::move(device), &log_);
   if (!core) return fail(core);
   core_ = std::move(*core);
   link_driver_.attach(core_->link(), core_->identity());
-  updater_.attach(*core_->updates());
+  updater_.attach(*core_->updates(), core_->identity().device_id());
   if (!options_.keeper_socket.empty()) {
     const auto counts = read_file(options_.keeper_socket.parent_path() / "keeper.state", 4096);
     if (counts) core_->updates()->keeper_counts(parse_start_counts(*counts));
@@ -169,6 +208,7 @@ Result<void> Agent::load_core(const Board& board) {
   follow_log_level();
   if (supervisor_) {
     if (auto loaded = supervisor_->load(*core_); !loaded) return loaded;
+    supervisor_->observe([this] { updater_.modules_changed(); });
   }
   return module_server_.start(options_.state / "agent.sock", core_->modules());
 }
@@ -237,6 +277,8 @@ void Agent::begin_anew() {
 // Not from within what wants it.
 asio::awaitable<void> Agent::end_for_a_new_start() {
   co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  const fs::path next = modules_of_release(options_.state, disk_, clock_, Logger(log_, "agent"));
+  if (supervisor_ && next != started_modules_of(options_.state)) co_return restart();
   ended_(End::for_a_new_start);
 }
 

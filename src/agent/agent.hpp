@@ -37,6 +37,7 @@ struct AgentOptions {
   std::filesystem::path keeper_socket;  // with `modules`
   std::filesystem::path release_root;   // the first root.json by which releases are trusted; empty: none
   SettingsOptions settings;
+  Milliseconds release_trial{60'000};
   Milliseconds first_backoff{1'000};
 };
 
@@ -62,9 +63,10 @@ class Agent final : private Wakeup {
         AgentOptions options, protocol::Catalog catalog, const Board& board);
   Result<void> load_core(const Board& board);
   void make_supervisor(const asio::any_io_executor& executor, const Board& board);
+  void end_modules_of_another(const std::filesystem::path& release_modules);
   ActionRunners action_runners();
   void restart();
-  void begin_anew();  // with the release that the generation names; modules run on
+  void begin_anew();  // with the release that the generation names; modules run on, unless it brings some
   asio::awaitable<void> end_for_a_new_start();
   UpdaterOptions updater_options();
   void follow_log_level();
@@ -88,7 +90,6 @@ class Agent final : private Wakeup {
   std::unique_ptr<ModuleCommandRunner> module_command_;
   std::unique_ptr<CollectLogsRunner> collect_logs_;
   FactoryResetRunner factory_reset_;
-  AtOnce timing_;
   Updater updater_;
   std::function<void(End)> ended_;
   std::unique_ptr<DeviceCore> core_;

@@ -45,8 +45,10 @@ DeviceCore::DeviceCore(Identity identity, Disk& disk, const Clock& clock, const 
   link_.set_reporter(*this);
   link_.set_logs(*this);
   if (options.updates == nullptr) return;
+  UpdateOptions updating;
+  updating.provisional = options.release_trial;
   updates_.emplace(disk, clock, settings_, static_cast<SettingsListener&>(*this), *options.updates,
-                   *options.timing, SeededRandom(random_()), UpdateOptions{}, logger(log, "software"));
+                   *options.timing, SeededRandom(random_()), updating, logger(log, "software"));
   link_.set_updates(*updates_);
 }
 

@@ -21,6 +21,7 @@ struct DeviceOptions {
   ActionRunners actions;          // what the device can do besides what DeviceCore can; they outlive the core
   UpdatePort* updates = nullptr;  // nullptr: no release is installed; outlives the core, as `timing` does
   InstallTiming* timing = nullptr;  // with `updates`
+  Milliseconds release_trial = UpdateOptions{}.provisional;
 };
 
 // The part of a device that runs its modules, where there is one.

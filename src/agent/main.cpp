@@ -26,6 +26,7 @@ struct CommandLine {
   std::string state, hub, key, key_file, name, timezone, modules, components, release_root,
       log_format = "auto";
   std::vector<std::string> pins, labels;
+  std::int64_t release_trial_seconds = 60;
 };
 
 Result<std::string> enrolment_key(const CommandLine& line) {
@@ -109,6 +110,7 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   if (!line.modules.empty()) options.modules = std::filesystem::absolute(line.modules);
   options.keeper_socket = keeper_socket();
   options.release_root = line.release_root;
+  options.release_trial = Seconds(line.release_trial_seconds);
   return options;
 }
 
@@ -193,6 +195,9 @@ int main(int argc, char** argv) {
   app.add_option("--release-root", line.release_root,
                  "The fleet's root.json (starling keys init), by which releases are trusted; needed once")
       ->check(CLI::ExistingFile);
+  app.add_option("--release-trial", line.release_trial_seconds,
+                 "For how many seconds a new release has to work until it stays; default: 60")
+      ->check(CLI::Range(1, 86'400));
   app.add_option("--log-format", line.log_format, "text, json or auto")
       ->check(CLI::IsMember({"text", "json", "auto"}));
   app.set_version_flag("--version", STARLING_VERSION);

@@ -200,7 +200,10 @@ void LinkCore::on(const protocol::Welcome& welcome) {
   last_failure_.clear();
   log_.info("connected to the hub", {{"revision", welcome.revision}});
   reported_.clear();
-  if (updates_ != nullptr) send_status(updates_->status());
+  if (updates_ != nullptr) {
+    updates_->hub_said("", WallTime(Milliseconds(welcome.hub_time_ms)));
+    send_status(updates_->status());
+  }
   send_status(settings_.status());  // the last one may have been lost with the link
   if (!modules_.names().empty()) send_status(modules_.status());
   heartbeat();

@@ -58,6 +58,7 @@ Result<void> SettingsCore::start() {
   if (!opened) return fail(opened);
   auto journal_drift = journal_.open();
   if (!journal_drift) return fail(journal_drift);
+  confirmed_release_ = std::move(opened->confirmed_release);
   drift_ = std::move(opened->drift);
   drift_.insert(drift_.end(), journal_drift->begin(), journal_drift->end());
   if (opened->current && !opened->settings_confirmed) {

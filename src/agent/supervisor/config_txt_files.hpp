@@ -1,4 +1,5 @@
-// Purpose: the config.txt files of the modules in one folder, for ConfigMirror. Owner: Agent. Thread: one;
+// Purpose: the config.txt files of the modules in one folder, for ConfigMirror; those of a release stay as
+// they were signed. Owner: Agent. Thread: one;
 // blocks. Lifetime: outlives ConfigMirror.
 #pragma once
 
@@ -13,10 +14,12 @@ namespace starling::agent {
 
 class ConfigTxtFiles final : public ConfigFiles {
  public:
-  explicit ConfigTxtFiles(std::filesystem::path modules_folder) : folder_(std::move(modules_folder)) {}
+  explicit ConfigTxtFiles(std::filesystem::path modules_folder, std::filesystem::path release_modules = {})
+      : folder_(std::move(modules_folder)), release_(std::move(release_modules)) {}
 
   bool holds_module(std::string_view module) const override {
     std::error_code unreadable;
+    if (!release_.empty() && std::filesystem::exists(release_ / module, unreadable)) return false;
     return std::filesystem::is_regular_file(folder_ / module / "module.toml", unreadable);
   }
   Result<void> write_enabled(std::string_view module, bool enabled) override {
@@ -25,7 +28,7 @@ class ConfigTxtFiles final : public ConfigFiles {
   }
 
  private:
-  std::filesystem::path folder_;
+  std::filesystem::path folder_, release_;
 };
 
 }  // namespace starling::agent

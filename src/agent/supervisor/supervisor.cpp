@@ -51,7 +51,7 @@ Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock
                   return outputs_.log_of(module).last_lines();
                 }),
       recovery_(disk, options_.boot_id, log_),
-      config_files_(options_.modules),
+      config_files_(options_.modules, options_.release_modules),
       mirror_(config_files_, disk, log_),
       watch_(
           executor, [this](std::string_view module) { folder_changed(module); }, log_),
@@ -74,7 +74,7 @@ Result<void> Supervisor::load(DeviceCore& device) {
     log_.warning("changes of module folders are found at the next start only",
                  {{"error", watching.error().message}});
   }
-  const auto found = find_modules(options_.modules, system_account);
+  const auto found = find_all();
   if (!found) return fail(found);
   device_->section().run_by(*this);
   for (const FoundModule& module : *found)
@@ -88,9 +88,32 @@ Result<void> Supervisor::load(DeviceCore& device) {
   return {};
 }
 
+bool Supervisor::of_release(std::string_view module) const {
+  std::error_code unreadable;
+  return !options_.release_modules.empty() &&
+         std::filesystem::is_directory(options_.release_modules / module, unreadable);
+}
+
+// Those of the release come first: they are what was tried together.
+Result<std::vector<FoundModule>> Supervisor::find_all() const {
+  Result<std::vector<FoundModule>> all;
+  if (!options_.release_modules.empty()) all = find_modules(options_.release_modules, system_account);
+  if (!all) return all;
+  auto found = find_modules(options_.modules, system_account);
+  if (!found) return found;
+  for (FoundModule& module : *found) {
+    if (of_release(module.name)) continue;
+    const bool room = all->size() < max_modules;
+    all->push_back(room ? std::move(module) : one_too_many(options_.modules, module.name));
+  }
+  return all;
+}
+
 void Supervisor::add(const FoundModule& found) {
   const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
   const bool known_before = mirror_.known(found.name).has_value();
+  // What another release ships is no edit by hand.
+  if (of_release(found.name)) mirror_.forget(found.name);
   const auto begin = mirror_.begin(found.name, config, device_->section().said(found.name));
   Folder& folder = folders_[found.name];
   folder.known_before = known_before;
@@ -142,6 +165,7 @@ void Supervisor::folder_gone(const std::string& module) {
 }
 
 void Supervisor::folder_changed(std::string_view module) {
+  if (of_release(module)) return;
   const FoundModule found = look_at(module);
   const auto known = folders_.find(found.name);
   std::error_code unreadable;

@@ -34,9 +34,10 @@
 namespace starling::agent {
 
 struct SupervisorOptions {
-  std::filesystem::path modules;        // absolute
-  std::filesystem::path state;          // absolute
-  std::filesystem::path keeper_socket;  // value of STARLING_KEEPER
+  std::filesystem::path modules;          // absolute
+  std::filesystem::path release_modules;  // likewise: those go before others of their names; empty: none
+  std::filesystem::path state;            // absolute
+  std::filesystem::path keeper_socket;    // value of STARLING_KEEPER
   std::filesystem::path module_socket;
   std::string boot_id;
   std::uint64_t seed = 0;
@@ -137,6 +138,8 @@ class Supervisor final : public ModuleSupervision,
   bool main_lives(std::string_view module) const override { return trees_.main_lives(module); }
 
   void add(const FoundModule& found);
+  bool of_release(std::string_view module) const;
+  Result<std::vector<FoundModule>> find_all() const;
   FoundModule look_at(std::string_view module) const;
   void folder_changed(std::string_view module);
   void folder_gone(const std::string& module);

@@ -28,9 +28,13 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
 
   std::filesystem::path modules() const { return folder / "modules"; }
   void write_module(const std::string& name, std::string_view manifest, std::string_view config = "") {
-    std::filesystem::create_directories(modules() / name);
-    std::ofstream(modules() / name / "module.toml") << manifest;
-    if (!config.empty()) std::ofstream(modules() / name / "config.txt") << config;
+    write_module_in(modules(), name, manifest, config);
+  }
+  static void write_module_in(const std::filesystem::path& all, const std::string& name,
+                              std::string_view manifest, std::string_view config = "") {
+    std::filesystem::create_directories(all / name);
+    std::ofstream(all / name / "module.toml") << manifest;
+    if (!config.empty()) std::ofstream(all / name / "config.txt") << config;
   }
 
   // Returns when the supervisor has the keeper's list.
@@ -42,6 +46,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
     listen();
     SupervisorOptions options;
     options.modules = modules();
+    options.release_modules = release_modules;
     options.state = folder;
     options.keeper_socket = folder / "keeper.sock";
     options.boot_id = boot_id;
@@ -107,6 +112,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
     return std::filesystem::path(::mkdtemp(name.data()));
   }();
   std::string boot_id = "boot-1";
+  std::filesystem::path release_modules;  // empty: no release runs
   asio::io_context context;
   ManualClock clock;
   Log log{clock, -1};

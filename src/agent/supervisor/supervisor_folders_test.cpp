@@ -61,5 +61,40 @@ TEST_F(SupervisorFolders, WhatHoldsNoModuleIsLeftAsItIs) {
   EXPECT_EQ(config("coming"), "enabled = false\n");
 }
 
+TEST_F(SupervisorFolders, ThoseOfAReleaseStandBesideOthersAndBeforeTheirNamesakes) {
+  release_modules = folder / "release/modules";
+  write_module("recorder", "exec = 'of-the-device'\n", "enabled = true\n");
+  write_module("ear", "exec = 'run'\n");
+  write_module_in(release_modules, "recorder", "readiness = 'nonsense'\n", "enabled = false\n");
+  write_module_in(release_modules, "mouth", "exec = 'run'\n", "enabled = true\n");
+  start();
+  EXPECT_NE(problem("recorder"), "");
+  EXPECT_EQ(problem("ear"), "");
+  EXPECT_EQ(problem("mouth"), "");
+  EXPECT_EQ(supervisor->statuses().size(), 3u);
+  const auto enabled = [this](std::string_view module) {
+    for (const ModuleStatus& status : supervisor->statuses())
+      if (status.name == module) return status.enabled;
+    return false;
+  };
+  EXPECT_TRUE(enabled("mouth"));
+  EXPECT_FALSE(enabled("recorder"));
+  write_module("mouth", "exec = 'another'\n");
+  turn();
+  EXPECT_EQ(supervisor->statuses().size(), 3u);
+  EXPECT_EQ(problem("mouth"), "");
+
+  // What the next release ships is no edit by hand.
+  end_agent();
+  release_modules = folder / "next/modules";
+  write_module_in(release_modules, "mouth", "exec = 'run'\n", "enabled = false\n");
+  start();
+  EXPECT_FALSE(enabled("mouth"));
+  EXPECT_TRUE(device->section().pending_edits().empty());
+  pass(Seconds(1));
+  EXPECT_EQ(read_file(release_modules / "mouth/config.txt", max_config_bytes).value_or(""),
+            "enabled = false\n");
+}
+
 }  // namespace
 }  // namespace starling::agent

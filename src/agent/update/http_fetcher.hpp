@@ -15,6 +15,9 @@ class HttpFetcher final : public Fetcher {
   // with every request: a hub's /tuf/metadata?fleet=lab.
   HttpFetcher(boost::asio::any_io_executor executor, const http::Url& base, http::TlsTrust trust);
 
+  // Another one from now on.
+  void set_query(std::string query) { query_ = std::move(query); }
+
   boost::asio::awaitable<Result<std::string>> fetch(std::string path, std::size_t max_bytes) override;
   boost::asio::awaitable<Result<void>> stream(std::string path, std::uint64_t first, std::uint64_t max_bytes,
                                               Sink sink) override;

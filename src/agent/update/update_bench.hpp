@@ -135,7 +135,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   std::map<std::string, ReleaseTarget> targets;
   std::map<Digest, std::string> tars;
   std::set<std::string> broken;  // versions whose modules do not get ready
-  bool hub_is_there = true, network = true;
+  bool hub_is_there = true, network = true, trusting = true;
   std::optional<std::string> tampered;  // what is served instead of a tar
   StartCounts counts;
   std::uint64_t starts = 0;
@@ -156,6 +156,11 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   }
 
   // ---- as the agent does
+  Result<void> can_trust() const override {
+    if (trusting) return {};
+    return fail(ErrorCode::failed_precondition, "no root is trusted");
+  }
+  void hub_said(std::string_view, WallTime) override {}
   void find(const std::string& version) override { asked_.emplace_back(Find{version}); }
   void download(const ReleaseTarget& target) override { asked_.emplace_back(target); }
   void stop() override { asked_.clear(); }

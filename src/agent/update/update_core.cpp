@@ -12,6 +12,7 @@ namespace starling::agent {
 namespace {
 
 constexpr std::string_view no_hub = "no-hub";
+constexpr std::string_view no_trust = "no-trust";
 constexpr std::string_view unfit = "not-for-this-device";  // as it is now
 constexpr std::uint64_t max_release_bytes = std::uint64_t{2} << 30;
 constexpr std::size_t max_custom_bytes = 16u << 10;
@@ -94,6 +95,9 @@ std::optional<UpdateCore::Event> UpdateCore::seek() {
   if (record_.target && !is_wanted(record_.target->release)) record_.target.reset();
   if (auto recorded = record(RecordedStep::pending); !recorded) {
     return fails("disk", recorded.error().message, Event::hindered);
+  }
+  if (auto trusts = port_.can_trust(); !trusts) {
+    return fails(std::string(no_trust), trusts.error().message, Event::refused);
   }
   port_.find(*wanted_version());
   return std::nullopt;
@@ -243,7 +247,7 @@ std::optional<UpdateCore::Event> UpdateCore::begin_trial() {
   pauses_ = 0;
   hub_seen_ = false;
   started_at_ = clock_.steady();
-  deadline_ = started_at_ + options_.provisional;
+  deadline_ = started_at_ + options_.hub_wait;  // it is the next start that judges, unless none comes about
   port_.restart();
   return std::nullopt;
 }
@@ -285,6 +289,10 @@ void UpdateCore::hub_session() {
   if (!why.ends_with(":unavailable") && !why.ends_with(":timed_out")) return;
   const SteadyTime soon = clock_.steady() + Milliseconds(random_.below(5'000));
   deadline_ = deadline_ ? std::min(*deadline_, soon) : soon;
+}
+
+void UpdateCore::hour_changed() {
+  if (state_ == State::waiting) deadline_ = clock_.steady();
 }
 
 void UpdateCore::keeper_counts(const StartCounts& counts) {
@@ -353,10 +361,10 @@ std::optional<UpdateCore::Event> UpdateCore::pause() {
 
 std::optional<UpdateCore::Event> UpdateCore::refuse() {
   record_.failure = trouble_;
-  if (trouble_->fingerprint != unfit) mark_bad(RecordedStep::refused);
+  if (trouble_->fingerprint != unfit && trouble_->fingerprint != no_trust) mark_bad(RecordedStep::refused);
   note(RecordedStep::refused);
   log_.warning("release refused",
-               {{"version", record_.target->release.version}, {"why", record_.failure->message}});
+               {{"version", wanted_version().value_or("")}, {"why", record_.failure->message}});
   deadline_ = clock_.steady() + options_.look_again;
   collect();
   return std::nullopt;

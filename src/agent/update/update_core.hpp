@@ -60,7 +60,9 @@ class UpdateCore {
   void offer(const protocol::ConfigUpdate& update);
   void found(std::string_view version, Result<ReleaseTarget> target);
   void downloaded(const Digest& release, const Result<void>& result);
+  void hub_said(std::string_view fleet, WallTime time) { port_.hub_said(fleet, time); }
   void hub_session();                             // one has begun
+  void hour_changed();                            // the one of the release that waits for it
   void keeper_counts(const StartCounts& counts);  // as it says them to a new agent
   void unhealthy(std::string fingerprint, std::string why);
   void retry();  // an operator wants it tried again

@@ -121,6 +121,21 @@ TEST_F(UpdateCoreTest, WhatIsServedWronglyIsNotTakenAndAskedForRarely) {
   EXPECT_EQ(device.runs(), "v1.1.0");
 }
 
+TEST_F(UpdateCoreTest, WhereNoReleaseCanBeTrustedItSaysSo) {
+  device.trusting = false;
+  device.want("v1.1.0");
+  EXPECT_EQ(told(), Phase::refused);
+  EXPECT_THAT(device.device.recorder.last_status.errors[0].message, HasSubstr("no root"));
+  EXPECT_EQ(device.fingerprint(), "no-trust");
+  EXPECT_EQ(device.runs(), "v1.0.0");
+  EXPECT_EQ(device.lookups, 1) << "it is not looked for";
+  device.trusting = true;
+  device.end();
+  device.start();
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.confirmed(), "v1.1.0");
+}
+
 TEST_F(UpdateCoreTest, ItWaitsForItsHourWithAllThere) {
   device.hour = device.device.clock.steady() + std::chrono::hours(5);
   device.want("v1.1.0");

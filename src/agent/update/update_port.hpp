@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/settings/settings_core.hpp"
@@ -15,6 +16,9 @@ namespace starling::agent {
 class UpdatePort {
  public:
   virtual ~UpdatePort() = default;
+  // Whether it could tell a release of the fleet's from another. Errors: failed_precondition, with what to
+  // do.
+  virtual Result<void> can_trust() const = 0;
   // Each of these is answered by one event, never from within the call, unless stop() comes first.
   virtual void find(const std::string& version) = 0;       // then found()
   virtual void download(const ReleaseTarget& target) = 0;  // to release_tar_path(); then downloaded()
@@ -22,6 +26,9 @@ class UpdatePort {
 
   // The agent begins anew, with what the generation names; soon, and not from within the call.
   virtual void restart() = 0;
+
+  // In its welcome.
+  virtual void hub_said(std::string_view fleet, WallTime time) = 0;
 
   virtual std::vector<std::string> ready_modules() const = 0;
   // How the device works with the release that is on trial, next to how it did before.

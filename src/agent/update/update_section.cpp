@@ -6,6 +6,7 @@
 #include "agent/update/update_core.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/merge_patch.hpp"
+#include "protocol/version.hpp"
 
 namespace starling::agent {
 
@@ -15,20 +16,12 @@ using protocol::Section;
 namespace {
 
 constexpr std::string_view release_key = "release";
-constexpr std::size_t max_version_bytes = 64;
 constexpr std::size_t max_section_bytes = 64u << 10;
-
-// It becomes part of a target's path.
-bool is_version(std::string_view text) {
-  constexpr std::string_view allowed = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-+";
-  return text.size() > 1 && text.size() <= max_version_bytes && text.front() == 'v' &&
-         text.find_first_not_of(allowed) == std::string_view::npos;
-}
 
 Result<void> check_section(const JsonObject& section) {
   const auto release = JsonReader(section).optional_string(release_key);
   if (!release) return fail(release);
-  if (*release && !is_version(**release)) {
+  if (*release && !protocol::parse_version(**release)) {
     return fail(ErrorCode::invalid_argument, "the section 'software' names a release that is no version");
   }
   if (boost::json::serialize(section).size() > max_section_bytes) {

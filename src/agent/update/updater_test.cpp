@@ -23,12 +23,14 @@ namespace {
 
 namespace fs = std::filesystem;
 using protocol::tuf::test::TestRepository;
+using testing::Each;
+using testing::EndsWith;
 using testing::HasSubstr;
 
 class FileServer final : public http::Handler {
  public:
   boost::asio::awaitable<http::Response> serve(const http::Request& request) override {
-    asked.push_back(request.path);
+    asked.push_back(request.target);
     const auto found = files.find(request.path);
     http::Response response;
     if (found == files.end()) {
@@ -66,15 +68,28 @@ struct UpdaterTest : testing::Test {
     fs::remove_all(folder);
   }
 
-  void publish(const std::string& architecture, const std::string& tar) {
+  void publish(const std::string& architecture, const std::string& tar,
+               const std::string& schedule = R"({"version":"v1.0.0","type":"scheduled","now":true})") {
     const std::string path = "releases/v1.0.0/" + architecture + ".tar";
     JsonObject target = protocol::tuf::test::target_json(tar);
     target["custom"] = JsonObject{{"version", "v1.0.0"}, {"type", "urgent"}};
     repository.targets["targets"].as_object()[path] = target;
-    hub.files["/tuf/metadata/timestamp.json"] = repository.timestamp_file();
-    hub.files["/tuf/metadata/1.snapshot.json"] = repository.snapshot_file();
-    hub.files["/tuf/metadata/1.targets.json"] = repository.targets_file();
     hub.files["/tuf/targets/releases/v1.0.0/" + sha256(tar).hex() + "." + architecture + ".tar"] = tar;
+    sign_schedule(schedule);
+  }
+  void sign_schedule(const std::string& schedule) {
+    JsonObject& targets = repository.targets["targets"].as_object();
+    targets.erase("schedules/v1.0.0.json");
+    if (!schedule.empty()) targets["schedules/v1.0.0.json"] = protocol::tuf::test::target_json(schedule);
+    hub.files["/tuf/targets/schedules/" + sha256(schedule).hex() + ".v1.0.0.json"] = schedule;
+    ++version;
+    repository.targets["version"] = repository.snapshot["version"] = repository.timestamp["version"] =
+        version;
+    repository.listed("targets.json")["version"] = version;
+    repository.promised()["version"] = version;
+    hub.files["/tuf/metadata/timestamp.json"] = repository.timestamp_file();
+    hub.files[fmt::format("/tuf/metadata/{}.snapshot.json", version)] = repository.snapshot_file();
+    hub.files[fmt::format("/tuf/metadata/{}.targets.json", version)] = repository.targets_file();
   }
   void start(const fs::path& root) {
     UpdaterOptions options;
@@ -82,13 +97,15 @@ struct UpdaterTest : testing::Test {
     options.hub.port = server->port();
     options.root = root;
     options.architecture = "arm64";
+    options.built = protocol::tuf::test::today;
     options.restart = [this] { ++restarts; };
     options.modules = [] { return std::vector<ModuleStatus>(); };
     updater = std::make_unique<Updater>(context.get_executor(), bench.disk, bench.clock, wakeup,
                                         std::move(options), Logger());
     core = std::make_unique<UpdateCore>(bench.disk, bench.clock, *bench.core, bench.recorder, *updater,
-                                        timing, SeededRandom(1), UpdateOptions{}, Logger());
-    updater->attach(*core);
+                                        *updater, SeededRandom(1), UpdateOptions{}, Logger());
+    updater->attach(*core, "device-1");
+    core->hub_said("", now);
     ASSERT_TRUE(core->start());
     protocol::ConfigUpdate update;
     update.section = protocol::Section::software;
@@ -96,6 +113,15 @@ struct UpdaterTest : testing::Test {
     update.payload = JsonObject{{"release", "v1.0.0"}};
     update.hash = protocol::hash_of(update.payload);
     core->offer(update);
+  }
+  // It is known what is signed, and that the device's turn to fetch it has not come.
+  void until_known() {
+    const SteadyTime deadline = real_clock.steady() + Seconds(30);
+    while (!bench.disk.content(std::string(UpdateTiming::path)) && real_clock.steady() < deadline)
+      context.run_one_for(Milliseconds(10));
+    EXPECT_EQ(core->state_word(), "pending") << "a fleet does not come all at once";
+    bench.clock.advance(UpdateTiming::fetch_spread);
+    core->hub_said("", now);
   }
   void until(UpdateCore::State state) {
     const SteadyTime deadline = real_clock.steady() + Seconds(30);
@@ -120,10 +146,11 @@ struct UpdaterTest : testing::Test {
   std::unique_ptr<http::Server> server;
   SettingsBench bench;
   NoWakeup wakeup;
-  AtOnce timing;
   std::unique_ptr<Updater> updater;
   std::unique_ptr<UpdateCore> core;
   int restarts = 0;
+  int version = 0;  // of all metadata but the root
+  WallTime now = protocol::tuf::test::today + std::chrono::hours(20);
 };
 
 TEST_F(UpdaterTest, BringsAReleaseFromTheHub) {
@@ -137,7 +164,7 @@ TEST_F(UpdaterTest, BringsAReleaseFromTheHub) {
   EXPECT_EQ(core->record().target->custom.at("type"), Json("urgent"));
   EXPECT_EQ(bench.disk.content(release_path(sha256(tar)) + "/payload/note"), std::string(200'000, 'n'));
   core->hub_session();
-  bench.pass(Seconds(60));
+  bench.pass(UpdateOptions{}.hub_wait);  // no other start has come about
   core->tick();
   EXPECT_EQ(core->state_word(), "confirmed");
   EXPECT_FALSE(bench.core->release_on_trial());
@@ -154,7 +181,7 @@ TEST_F(UpdaterTest, TakesTheOneForAllMachinesWhereItsOwnHasNone) {
 TEST_F(UpdaterTest, WithoutARootNothingIsTrusted) {
   publish("arm64", tar_of(release_parts("v1.0.0")));
   start({});
-  until(UpdateCore::State::paused);
+  ASSERT_EQ(core->state(), UpdateCore::State::refused);
   EXPECT_THAT(core->record().failure->message, HasSubstr("--release-root"));
   EXPECT_TRUE(hub.asked.empty());
 }
@@ -187,6 +214,51 @@ TEST_F(UpdaterTest, WhatIsNotWantedAnyMoreIsNotHeardOf) {
     context.run_one_for(Milliseconds(10));
   EXPECT_EQ(core->state(), UpdateCore::State::idle);
   EXPECT_EQ(restarts, 0);
+}
+
+TEST_F(UpdaterTest, AReleaseWaitsForItsHourWhichMayBecomeAnotherOne) {
+  publish("arm64", tar_of(release_parts("v1.0.0")),
+          R"({"version":"v1.0.0","type":"scheduled","at":"02:00"})");
+  start(folder / "root.json");
+  until_known();
+  until(UpdateCore::State::waiting);
+  EXPECT_THAT(std::string(core->report().at("waits_for").as_string()), HasSubstr("its window"));
+  EXPECT_FALSE(bench.core->release());
+  EXPECT_EQ(restarts, 0);
+
+  sign_schedule(R"({"version":"v1.0.0","type":"scheduled","now":true})");
+  bench.clock.advance(std::chrono::minutes(10));
+  until(UpdateCore::State::provisional);
+}
+
+TEST_F(UpdaterTest, ItsHourComesWithoutTheHub) {
+  publish("arm64", tar_of(release_parts("v1.0.0")),
+          R"({"version":"v1.0.0","type":"scheduled","at":"02:00"})");
+  start(folder / "root.json");
+  until_known();
+  until(UpdateCore::State::waiting);
+  hub.files.clear();
+  for (int i = 0; i < 8 * 6 && core->state() == UpdateCore::State::waiting; ++i) {
+    bench.clock.advance(std::chrono::minutes(10));
+    core->tick();
+  }
+  EXPECT_EQ(core->state(), UpdateCore::State::provisional);
+}
+
+TEST_F(UpdaterTest, WithoutAScheduleTheReleaseSaysWhetherItIsUrgent) {
+  publish("arm64", tar_of(release_parts("v1.0.0")), "");
+  start(folder / "root.json");
+  until_known();
+  until(UpdateCore::State::waiting);
+  EXPECT_THAT(std::string(core->report().at("waits_for").as_string()), HasSubstr("without use"));
+}
+
+TEST_F(UpdaterTest, LooksInTheRepositoryOfItsFleet) {
+  publish("arm64", tar_of(release_parts("v1.0.0")));
+  start(folder / "root.json");
+  core->hub_said("night lab", now);
+  until(UpdateCore::State::provisional);
+  EXPECT_THAT(hub.asked, Each(EndsWith("?fleet=night%20lab")));
 }
 
 }  // namespace
