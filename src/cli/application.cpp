@@ -21,6 +21,7 @@
 #include "cli/persona_commands.hpp"
 #include "cli/printable.hpp"
 #include "cli/release_commands.hpp"
+#include "cli/rollout_commands.hpp"
 #include "cli/setting_value.hpp"
 #include "cli/settings_commands.hpp"
 
@@ -126,6 +127,7 @@ void add_commands(CommandTree& tree) {
   add_changes_commands(tree);
   add_action_commands(tree);
   add_release_commands(tree);
+  add_rollout_commands(tree);
   add_keys_commands(tree);
   add_key_commands(tree);
   add_completion_commands(tree);

@@ -112,6 +112,11 @@ std::string describe_edit(const JsonObject& edit, DeviceNames& names) {
     return fmt::format("key {} {}", name.empty() ? id : name,
                        created_or_not(before, after, "created", "changed", "revoked"));
   }
+  if (kind == "rollout" && before != nullptr && after != nullptr) {
+    const JsonObject& rollout = as_object(*after);
+    return fmt::format("rollout {} {}, {} of {} stages open", id, text_at(rollout, {"state"}),
+                       number_at(rollout, {"open"}), array_at(rollout, {"stages"}).size());
+  }
   return fmt::format("{} {} {}", kind, id, created_or_not(before, after, "created", "changed", "deleted"));
 }
 

@@ -19,6 +19,8 @@ struct Terminal {
   std::size_t height = 0;  // 0: unlimited
 };
 
+inline constexpr std::string_view clear_screen = "\x1b[H\x1b[2J";
+
 enum class Colour { plain, bold, dim, green, yellow, red };
 
 class Console {

@@ -10,7 +10,6 @@
 namespace starling::cli {
 namespace {
 
-constexpr std::string_view clear_screen = "\x1b[H\x1b[2J";
 constexpr std::size_t lines_around_table = 3;
 constexpr Seconds redraw_interval{5};
 constexpr Seconds reload_interval{1};

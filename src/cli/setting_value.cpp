@@ -127,6 +127,21 @@ Result<Json> SettingCatalog::parse_expected(std::string_view key_or_alias, std::
   return parse_value(key_or_alias, text);
 }
 
+Result<JsonObject> SettingCatalog::parse_values(const std::vector<std::string>& assignments) const {
+  JsonObject values;
+  for (const std::string& text : assignments) {
+    const auto assigned = parse_assignment(text);
+    if (!assigned) return fail(assigned);
+    const auto key = full_key(assigned->key);
+    if (!key) return fail(key);
+    auto value = parse_value(*key, assigned->text);
+    if (!value) return fail(value);
+    if (values.contains(*key)) return fail(ErrorCode::invalid_argument, *key + " is given twice");
+    values[*key] = std::move(*value);
+  }
+  return values;
+}
+
 namespace {
 
 char lower(char c) {

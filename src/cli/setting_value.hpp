@@ -35,6 +35,8 @@ class SettingCatalog {
   Result<Json> parse_value(std::string_view key_or_alias, std::string_view text) const;
   // As above; `null` stands for "nothing is written there".
   Result<Json> parse_expected(std::string_view key_or_alias, std::string_view text) const;
+  // Of several KEY=VALUE, by full key. Further errors: invalid_argument (one is given twice).
+  Result<JsonObject> parse_values(const std::vector<std::string>& assignments) const;
 
  private:
   const JsonObject& schema_of(std::string_view full_key) const;

@@ -79,18 +79,7 @@ class SetSettings final : public WriteSettings {
 
  private:
   Result<JsonObject> values_to_write(const SettingCatalog& catalog) const override {
-    JsonObject values;
-    for (const std::string& text : assignments_) {
-      const auto assigned = parse_assignment(text);
-      if (!assigned) return fail(assigned);
-      const auto key = catalog.full_key(assigned->key);
-      if (!key) return fail(key);
-      auto value = catalog.parse_value(*key, assigned->text);
-      if (!value) return fail(value);
-      if (values.contains(*key)) return fail(ErrorCode::invalid_argument, *key + " is given twice");
-      values[*key] = std::move(*value);
-    }
-    return values;
+    return catalog.parse_values(assignments_);
   }
 
   std::string what(const JsonObject& values) const override {

@@ -15,7 +15,8 @@ Hub::Hub(Store& store, Executor& executor, const Clock& clock, Log* log, Session
       changes_(store, executor, clock, logger(log, "changes")),
       records_(store, clock, logger(log, "records")),
       documents_(changes_),
-      sessions_(changes_, records_, documents_, executor, clock, logger(log, "link"), options) {}
+      sessions_(changes_, records_, documents_, executor, clock, logger(log, "link"), options),
+      rollouts_(changes_, records_, documents_, sessions_, clock, logger(log, "rollouts")) {}
 
 Result<void> Hub::load() {
   const auto stored = store_.load();
@@ -23,11 +24,13 @@ Result<void> Hub::load() {
   if (auto loaded = changes_.load(*stored); !loaded) return loaded;
   records_.load(*stored);
   sessions_.watch_records(*stored);
+  rollouts_.load();
   return {};
 }
 
 void Hub::tick() {
   sessions_.tick();
+  rollouts_.tick();
   records_.flush();
   records_.count_modules();
 }

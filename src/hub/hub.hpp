@@ -12,6 +12,7 @@
 #include "hub/device_link/device_records.hpp"
 #include "hub/device_link/sessions.hpp"
 #include "hub/executor.hpp"
+#include "hub/rollouts/rollout_engine.hpp"
 #include "hub/settings/documents.hpp"
 #include "hub/state/change_log.hpp"
 #include "hub/store/store.hpp"
@@ -31,6 +32,7 @@ class Hub {
   DeviceRecords& records() { return records_; }
   Documents& documents() { return documents_; }
   Sessions& sessions() { return sessions_; }
+  RolloutEngine& rollouts() { return rollouts_; }
 
   void tick();  // every second
   void stop();
@@ -41,6 +43,7 @@ class Hub {
   DeviceRecords records_;
   Documents documents_;
   Sessions sessions_;
+  RolloutEngine rollouts_;
 };
 
 }  // namespace starling::hub

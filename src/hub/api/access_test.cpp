@@ -50,6 +50,7 @@ TEST_F(AccessApi, EachRouteIsForItsRoles) {
       {Method::get, "/api/v1/fleet", "", readers},
       {Method::get, "/api/v1/changes", "", readers},
       {Method::get, "/api/v1/groups", "", readers},
+      {Method::get, "/api/v1/rollouts", "", readers},
       {Method::get, "/api/v1/components/hotword", "", readers},
       {Method::get, bear, "", readers_and_device},
       {Method::get, bear + "/settings", "", readers_and_device},

@@ -21,6 +21,7 @@
 #include "hub/api/personas.hpp"
 #include "hub/api/registration.hpp"
 #include "hub/api/releases.hpp"
+#include "hub/api/rollouts.hpp"
 #include "hub/api/settings.hpp"
 #include "hub/api/stream.hpp"
 #include "hub/api/system.hpp"
@@ -92,6 +93,7 @@ struct Api::Parts {
     releases.add_to(router);
     tuf_files.add_to(router);
     updates.add_to(router);
+    rollouts.add_to(router);
     stream.add_to(router);
     system.add_to(router);
     add_link_routes();
@@ -131,6 +133,7 @@ struct Api::Parts {
   Releases releases{services};
   TufFiles tuf_files{services};
   Updates updates{services};
+  Rollouts rollouts{services};
 };
 
 Api::Api(asio::any_io_executor executor, Hub& hub, Executor& hub_executor, const Clock& clock, Logger logger,

@@ -68,7 +68,14 @@ std::optional<RolloutRecord> Rollout::due(WallTime now) const {
   }
   next.state = kept(at);
   if (next.state == record_.state && next.open == record_.open) return {};
-  return next;
+  return has_ended(at) ? summed_up(std::move(next)) : next;
+}
+
+RolloutRecord Rollout::summed_up(RolloutRecord record) const {
+  if (progress_.empty()) return record;
+  record.counts = progress_.stages();
+  record.failures = progress_.largest_failures(RolloutRecord::max_failure_groups);
+  return record;
 }
 
 Result<RolloutRecord> Rollout::after(RolloutEvent event) const {

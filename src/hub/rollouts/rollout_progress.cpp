@@ -1,6 +1,7 @@
 #include "hub/rollouts/rollout_progress.hpp"
 
 #include <algorithm>
+#include <functional>
 
 namespace starling::hub {
 namespace {
@@ -28,6 +29,15 @@ StageCounts& StageCounts::operator+=(const StageCounts& other) {
   pending += other.pending;
   absent += other.absent;
   return *this;
+}
+
+JsonObject StageCounts::to_json() const {
+  const auto number = [](std::size_t count) { return static_cast<std::int64_t>(count); };
+  return {{"devices", number(devices)},
+          {"done", number(done)},
+          {"failed", number(failed)},
+          {"pending", number(pending)},
+          {"absent", number(absent)}};
 }
 
 std::string fingerprint(std::string_view reason) {
@@ -115,6 +125,20 @@ WallTime RolloutProgress::last_outcome(std::size_t open) const {
     if (seen.stage < open && seen.outcome.kind != Outcome::Kind::none) last = std::max(last, seen.outcome.at);
   }
   return last;
+}
+
+const Outcome* RolloutProgress::outcome(const std::string& device) const {
+  const auto found = devices_.find(device);
+  return found == devices_.end() ? nullptr : &found->second.outcome;
+}
+
+std::vector<FailureGroup> RolloutProgress::largest_failures(std::size_t most) const {
+  std::vector<FailureGroup> groups;
+  for (auto& [kind, group] : failures())
+    groups.push_back(group);
+  std::ranges::stable_sort(groups, std::greater<>(), &FailureGroup::devices);
+  groups.resize(std::min(groups.size(), most));
+  return groups;
 }
 
 std::map<std::string, FailureGroup> RolloutProgress::failures() const {

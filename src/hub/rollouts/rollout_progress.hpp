@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/clock.hpp"
+#include "base/json.hpp"
 #include "hub/rollouts/gate.hpp"
 
 namespace starling::hub {
@@ -33,13 +34,14 @@ struct StageCounts {
 
   std::size_t heard_of() const { return done + failed + pending; }
   StageCounts& operator+=(const StageCounts& other);
+  JsonObject to_json() const;
   bool operator==(const StageCounts&) const = default;
 };
 
 // Failures that differ only in numbers, addresses and the like.
 struct FailureGroup {
-  std::size_t devices = 0;
-  std::string example;  // of the first of them
+  std::size_t devices = 0;  // so many
+  std::string example;      // of the first of them
   std::string device;
 };
 // Numbers, hexadecimal and quoted parts count as equal.
@@ -55,11 +57,14 @@ class RolloutProgress {
   // Of a device that is not known nothing is kept.
   void heard(const std::string& device, Outcome outcome);
 
+  bool empty() const { return devices_.empty(); }
+  const Outcome* outcome(const std::string& device) const;  // nullptr: it is not known
   const std::vector<StageCounts>& stages() const { return stages_; }
   // Of the first `open` stages together.
   StageCounts counts(std::size_t open) const;
   WallTime last_outcome(std::size_t open) const;         // the epoch if there is none
   std::map<std::string, FailureGroup> failures() const;  // by fingerprint
+  std::vector<FailureGroup> largest_failures(std::size_t most) const;
 
  private:
   struct Seen {

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/rfc3339.hpp"
+#include "base/utf8.hpp"
 #include "protocol/field_reader.hpp"
 
 namespace starling::hub {
@@ -74,6 +75,29 @@ Approval read_approval(FieldReader& reader) {
   return approval;
 }
 
+constexpr std::int64_t most_devices = std::numeric_limits<std::int32_t>::max();
+
+StageCounts read_counts(FieldReader& reader) {
+  const auto count = [&](std::string_view key) {
+    return static_cast<std::size_t>(reader.integer(key, 0, most_devices));
+  };
+  StageCounts counts;
+  counts.devices = count("devices");
+  counts.done = count("done");
+  counts.failed = count("failed");
+  counts.pending = count("pending");
+  counts.absent = count("absent");
+  return counts;
+}
+
+FailureGroup read_failures(FieldReader& reader) {
+  FailureGroup group;
+  group.devices = static_cast<std::size_t>(reader.integer("devices", 0, most_devices));
+  group.example = reader.text("example", max_text_bytes);
+  group.device = reader.text("device", 128);
+  return group;
+}
+
 KeptRolloutState read_state(FieldReader& reader) {
   const std::string name = reader.optional_text("state", 32);
   if (name.empty()) return KeptRolloutState::awaiting;
@@ -104,6 +128,16 @@ JsonArray to_json(const std::vector<Stage>& stages) {
     }
     if (stage.needs_approval) json["needs_approval"] = true;
     array.emplace_back(std::move(json));
+  }
+  return array;
+}
+
+JsonArray to_json(const std::vector<FailureGroup>& failures) {
+  JsonArray array;
+  for (const FailureGroup& group : failures) {
+    array.emplace_back(JsonObject{{"devices", number(group.devices)},
+                                  {"example", cut_utf8(group.example, max_text_bytes)},
+                                  {"device", group.device}});
   }
   return array;
 }
@@ -151,6 +185,11 @@ Json RolloutRecord::to_json() const {
   if (open > 0) json["opened_at"] = to_rfc3339(opened_at);
   if (!why.empty()) json["why"] = why;
   if (!heir.empty()) json["heir"] = heir;
+  if (!failures.empty()) json["failures"] = hub::to_json(failures);
+  JsonArray counted;
+  for (const StageCounts& each : counts)
+    counted.emplace_back(each.to_json());
+  if (!counted.empty()) json["counts"] = std::move(counted);
   return json;
 }
 
@@ -168,9 +207,15 @@ Result<RolloutRecord> RolloutRecord::from_json(std::string_view id, const Json& 
   record.approvals = reader.optional_list<Approval>("approvals", max_stages, read_approval);
   record.why = reader.optional_text("why", max_text_bytes);
   record.heir = reader.optional_text("heir", 128);
+  record.counts = reader.optional_list<StageCounts>("counts", max_stages, read_counts);
+  record.failures =
+      reader.optional_list<FailureGroup>("failures", RolloutRecord::max_failure_groups, read_failures);
   auto read = reader.finish<RolloutRecord>(std::move(record));
   if (!read) return read;
   if (auto checked = check_plan(read->plan); !checked) return fail(checked);
+  if (!read->counts.empty() && read->counts.size() != read->plan.stages.size()) {
+    return fail(ErrorCode::invalid_argument, "the counts must be of each stage", "/counts");
+  }
   return read;
 }
 

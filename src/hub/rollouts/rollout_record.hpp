@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "hub/rollouts/gate.hpp"
 #include "hub/rollouts/maintenance_window.hpp"
+#include "hub/rollouts/rollout_progress.hpp"
 #include "hub/rollouts/rollout_state.hpp"
 #include "hub/state/entity.hpp"
 
@@ -39,6 +40,7 @@ struct Approval {
 };
 
 struct RolloutRecord {
+  static constexpr std::size_t max_failure_groups = 20;
   std::string id;
   RolloutPlan plan;
   std::int64_t started = 0;  // revision
@@ -48,6 +50,9 @@ struct RolloutRecord {
   std::vector<Approval> approvals;
   std::string why;   // it ended, or is held: said by whoever did it
   std::string heir;  // the rollout that superseded this one
+  // How its devices stood when it ended, stage by stage; empty before, and if nobody knew.
+  std::vector<StageCounts> counts;
+  std::vector<FailureGroup> failures;  // the largest first, at most max_failure_groups
 
   // Whether some devices may see the new values by it: it is on its way, or waits for its heir's end.
   bool has_gate() const { return !has_ended(started_from(state)) && open > 0; }

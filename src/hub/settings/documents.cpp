@@ -90,6 +90,18 @@ ChangeScope scope_of(const Change& change) {
   return scope;
 }
 
+Sections sections_of(const RolloutPlan& rollout) {
+  Sections touched;
+  for (const RolloutValue& each : rollout.values) {
+    const bool of_module = protocol::is_module_key(each.setting.key);
+    const bool of_software = each.setting.key == protocol::software_release_key;
+    touched.modules = touched.modules || of_module;
+    touched.software = touched.software || of_software;
+    touched.settings = touched.settings || (!of_module && !of_software);
+  }
+  return touched;
+}
+
 // A persona, a group or labels bring the values of their layers along.
 Sections sections_of(const Change& change, const FleetState& state) {
   Sections touched;
@@ -108,13 +120,10 @@ Sections sections_of(const Change& change, const FleetState& state) {
     if (edit.kind == EntityKind::rollout) {
       const auto rollout = state.rollouts().find(edit.id);
       if (rollout == state.rollouts().end()) continue;
-      for (const RolloutValue& each : rollout->second->plan.values) {
-        const bool of_module = protocol::is_module_key(each.setting.key);
-        const bool of_software = each.setting.key == protocol::software_release_key;
-        touched.modules = touched.modules || of_module;
-        touched.software = touched.software || of_software;
-        touched.settings = touched.settings || (!of_module && !of_software);
-      }
+      const Sections brought = sections_of(rollout->second->plan);
+      touched.modules = touched.modules || brought.modules;
+      touched.software = touched.software || brought.software;
+      touched.settings = touched.settings || brought.settings;
       continue;
     }
     const auto id = edit.kind == EntityKind::setting ? SettingId::parse(edit.id) : Result<SettingId>();

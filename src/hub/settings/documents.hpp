@@ -74,6 +74,7 @@ struct Sections {
   bool software = false;
 };
 Sections sections_of(const Change& change, const FleetState& state);
+Sections sections_of(const RolloutPlan& rollout);
 
 class Documents : public ChangeObserver {
  public:
