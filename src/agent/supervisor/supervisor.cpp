@@ -8,8 +8,6 @@
 #include "agent/supervisor/module_report.hpp"
 #include "agent/supervisor/rendered_files.hpp"
 #include "agent/supervisor/spawn_plan.hpp"
-#include "agent/supervisor/unknown_use.hpp"
-#include "base/files.hpp"
 
 namespace starling::agent {
 namespace {
@@ -20,11 +18,6 @@ Environment module_environment(const SupervisorOptions& options) {
     if (const char* value = std::getenv(name)) environment[name] = value;
   environment["STARLING_MODULE_SOCKET"] = options.module_socket.string();
   return environment;
-}
-
-Digest manifest_text(const FoundModule& found) {
-  const auto text = read_file(std::filesystem::path(found.folder) / "module.toml", max_manifest_bytes + 1);
-  return text ? sha256(*text) : Digest();
 }
 
 }  // namespace
@@ -62,181 +55,6 @@ Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock
       board_at_(clock.steady()) {}
 
 Supervisor::~Supervisor() = default;
-
-// ---- the modules that there are
-
-Result<void> Supervisor::load(DeviceCore& device) {
-  device_ = &device;
-  if (auto made = make_folders(options_.state / "logs", 0700); !made) return made;
-  core_ = std::make_unique<SupervisorCore>(
-      ProcessPorts{clock_, keeper_, static_cast<TreePort&>(*this), environment_}, examiner_, recovery_,
-      mirror_, static_cast<SupervisorListener&>(*this), SeededRandom(options_.seed), log_);
-  // Before they are looked for: none comes between.
-  if (auto watching = watch_.open(options_.modules); !watching) {
-    log_.warning("changes of module folders are found at the next start only",
-                 {{"error", watching.error().message}});
-  }
-  const auto found = find_all();
-  device_->section().run_by(*this);
-  if (found) {
-    for (const FoundModule& module : *found)
-      add(module);
-  } else if (found.error().code == ErrorCode::not_found) {
-    log_.warning("the folder of modules is not there: they are taken when it comes",
-                 {{"folder", options_.modules.string()}});
-  } else {
-    return fail(found);
-  }
-  device_->supervise(*this);
-  std::vector<std::string> components;
-  for (const auto& [name, component] : device_->settings().catalog().components())
-    components.push_back(name);
-  device_->settings().subscriptions().subscribe(
-      std::move(components), [this](const SettingsChange& change) { settings_changed(change); });
-  return {};
-}
-
-bool Supervisor::of_release(std::string_view module) const {
-  std::error_code unreadable;
-  return !options_.release_modules.empty() &&
-         std::filesystem::is_directory(options_.release_modules / module, unreadable);
-}
-
-// Those of the release come first: they are what was tried together.
-Result<std::vector<FoundModule>> Supervisor::find_all() const {
-  Result<std::vector<FoundModule>> all;
-  if (!options_.release_modules.empty()) all = find_modules(options_.release_modules, system_account);
-  if (!all) return all;
-  auto found = find_modules(options_.modules, system_account);
-  if (!found) return found.error().code == ErrorCode::not_found && !all->empty() ? all : found;
-  for (FoundModule& module : *found) {
-    if (of_release(module.name)) continue;
-    const bool room = all->size() < max_modules;
-    all->push_back(room ? std::move(module) : one_too_many(options_.modules, module.name));
-  }
-  return all;
-}
-
-void Supervisor::add(const FoundModule& found) {
-  const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
-  const bool known_before = mirror_.known(found.name).has_value();
-  // What another release ships is no edit by hand.
-  if (of_release(found.name)) mirror_.forget(found.name);
-  const ModulesSection& section = device_->section();
-  const auto begin = mirror_.begin(found.name, config, section.wanted(found.name), section.edits_lost());
-  Folder& folder = folders_[found.name];
-  folder.known_before = known_before;
-  folder.manifest_text = manifest_text(found);
-  folder.too_many = found.too_many;
-  folder.config_problem = found.enabled ? "" : found.enabled.error().message;
-  if (!found.enabled) {
-    log_.warning("config.txt cannot be used", {{"module", found.name}, {"why", folder.config_problem}});
-  }
-  take_manifest(found);
-  core_->add(found.name, found.manifest, begin.enabled, begin.proved);
-  ModulePast past = history_.of(found.name);
-  core_->remember(found.name, begin.enabled ? "" : std::move(past.quarantine), std::move(past.last_death));
-  if (begin.hand_edit) toggle_as_edited(found.name, *begin.hand_edit);
-}
-
-void Supervisor::take_manifest(const FoundModule& found) {
-  Folder& folder = folders_[found.name];
-  if (!found.manifest) {
-    return log_.error("a module cannot be used",
-                      {{"module", found.name}, {"why", found.manifest.error().message}});
-  }
-  folder.manifest = *found.manifest;
-  folder.note = unknown_use(*found.manifest, device_->settings().catalog());
-  if (!folder.note.empty()) log_.warning(folder.note, {{"module", found.name}});
-}
-
-// What could not be enabled because it requires this one is tried again.
-void Supervisor::wake_quarantined(std::string_view came) {
-  for (const auto& [name, folder] : folders_) {
-    if (!folder.manifest) continue;
-    const auto& required = folder.manifest->requirements;
-    if (std::ranges::find(required, came) != required.end()) device_->section().manifest_changed(name);
-  }
-}
-
-void Supervisor::toggle_as_edited(const std::string& module, bool enabled) {
-  log_.info("config.txt was edited by hand", {{"module", module}, {"enabled", enabled}});
-  device_->section().toggle(module, enabled, [this, module](const Result<ModuleState>& settled) {
-    if (settled || settled.error().code == ErrorCode::conflict) return;
-    log_.warning("an edit of config.txt is taken back",
-                 {{"module", module}, {"why", settled.error().message}});
-  });
-}
-
-FoundModule Supervisor::look_at(std::string_view module) const {
-  const auto counts = [](const auto& folder) { return !folder.second.too_many; };
-  const auto known = folders_.find(module);
-  const bool counted = known != folders_.end() && counts(*known);
-  const bool room = counted || std::ranges::count_if(folders_, counts) < std::ptrdiff_t{max_modules};
-  return room ? find_module(options_.modules, module, system_account)
-              : one_too_many(options_.modules, module);
-}
-
-void Supervisor::folder_gone(const std::string& module) {
-  log_.warning("the folder of a module is gone", {{"module", module}});
-  readers_.module_gone(module);
-  trial_.forget(module);
-  mirror_.forget(module);
-  history_.forget(module);
-  folders_.erase(module);
-  core_->remove(module);
-  device_->link().modules_came_or_went();
-  wakeup_.deadlines_changed();
-  const auto waiting =
-      std::ranges::find_if(folders_, [](const auto& folder) { return folder.second.too_many; });
-  if (waiting != folders_.end()) folder_changed(std::string(waiting->first));
-}
-
-void Supervisor::folder_changed(std::string_view module) {
-  if (of_release(module)) return;
-  const FoundModule found = look_at(module);
-  const auto known = folders_.find(found.name);
-  std::error_code unreadable;
-  const bool there = std::filesystem::is_directory(options_.modules / module, unreadable);
-  if (!there) {
-    if (known != folders_.end()) folder_gone(found.name);
-    return;
-  }
-  if (known == folders_.end() && folders_.size() >= max_module_folders) {
-    return log_.error("a folder is left out: there are too many beside it", {{"module", found.name}});
-  }
-  if (known == folders_.end()) {
-    log_.info("a module has come", {{"module", found.name}});
-    add(found);
-    wake_quarantined(found.name);
-    device_->link().modules_came_or_went();
-    return wakeup_.deadlines_changed();
-  }
-  const bool admitted = known->second.too_many && !found.too_many;
-  if (const Digest text = manifest_text(found); admitted || text != known->second.manifest_text) {
-    log_.info("the manifest of a module has changed", {{"module", found.name}});
-    known->second.manifest_text = text;
-    known->second.too_many = found.too_many;
-    take_manifest(found);
-    core_->replace_manifest(found.name, found.manifest);
-    device_->section().manifest_changed(found.name);
-  }
-  config_changed(found);
-  wakeup_.deadlines_changed();
-}
-
-void Supervisor::config_changed(const FoundModule& found) {
-  Folder& folder = folders_[found.name];
-  folder.config_problem = found.enabled ? "" : found.enabled.error().message;
-  if (!found.enabled) {
-    return log_.warning("config.txt cannot be used",
-                        {{"module", found.name}, {"why", folder.config_problem}});
-  }
-  const std::optional<bool> config = *found.enabled;
-  if (!config || mirror_.known(found.name) == *config) return;
-  mirror_.found(found.name, *config);
-  toggle_as_edited(found.name, *config);
-}
 
 // ---- begin and end
 
