@@ -10,6 +10,7 @@
 #include "cli/answer.hpp"
 #include "cli/local_time.hpp"
 #include "cli/release_pack_commands.hpp"
+#include "cli/release_schedule_command.hpp"
 #include "cli/release_signing.hpp"
 #include "cli/table.hpp"
 
@@ -286,7 +287,8 @@ class DeleteRelease final : public Command {
 }  // namespace
 
 void add_release_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand("release", "Releases: pack, create, list, show, sign, delete");
+  CLI::App& noun =
+      *tree.root().add_subcommand("release", "Releases: pack, create, schedule, list, show, sign, delete");
   noun.require_subcommand(1);
   add_release_pack_command(tree, noun);
   add_command<CreateRelease>(
@@ -297,6 +299,7 @@ void add_release_commands(CommandTree& tree) {
           "  starling release create v1.2.3 'Bug fixes' ./pi_client --keys ~/starling-keys\n"
           "  starling release create --bump patch 'Security' --type urgent ./pi_client");
   add_command<UploadRelease>(tree, noun, "upload", "Give the hub a release that is packed already");
+  add_release_schedule_command(tree, noun);
   add_command<ListReleases>(tree, noun, "list", "List releases and drafts");
   add_command<ShowRelease>(tree, noun, "show", "One release, with its tars");
   add_command<SignRelease>(tree, noun, "sign",

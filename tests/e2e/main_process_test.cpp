@@ -153,7 +153,9 @@ TEST_F(MainProcess, IsHeardAndEndedWhateverItHasCastOff) {
 
 TEST_F(MainProcess, IsHeardAndEndedWithoutCgroupsToo) {
   start("leave", without_cgroups());
-  if (::geteuid() == 0) EXPECT_THAT(device.log(), HasSubstr("without cgroups"));
+  if (::geteuid() == 0) {
+    EXPECT_THAT(device.log(), HasSubstr("without cgroups"));
+  }
   expect_that_it_ends_whatever_it_casts_off();
   expect_that_it_never_ended();
 }
