@@ -154,8 +154,8 @@ class InstalledReleases : public Releases {
     const Json device = hub_->call("GET", "/api/v1/devices/" + id);
     const Json* software = device.at("reported").as_object().if_contains("software");
     if (software == nullptr) return "nothing";
-    const Json& release = software->at("release");
-    return (release.is_string() ? std::string(release.get_string()) : "none") + " " +
+    const Json* release = software->as_object().if_contains("release");
+    return (release != nullptr && release->is_string() ? std::string(release->get_string()) : "none") + " " +
            std::string(software->at("state").as_string());
   }
   void await(const std::string& what) const {
