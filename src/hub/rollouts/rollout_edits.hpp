@@ -23,8 +23,8 @@ Result<std::vector<Edit>> plan_rollout(const FleetState& head, RolloutRecord rol
 Result<std::vector<Edit>> plan_rollout_step(const FleetState& head, const RolloutRecord& former,
                                             const RolloutRecord& next);
 
-// Whether settings can be written now. Errors: failed_precondition (a rollout brings one of them), naming
-// that.
+// Whether settings can be written now, and what is removed is no rollout's. Errors: failed_precondition (a
+// rollout brings one of them, or is on its way to what would be removed), naming that.
 Result<void> check_not_rolled_out(const FleetState& head, const SettingId& setting);
 Result<void> check_not_rolled_out(const FleetState& head, std::span<const Edit> edits);
 

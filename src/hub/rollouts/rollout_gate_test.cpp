@@ -7,6 +7,7 @@
 #include "hub/settings/documents.hpp"
 #include "hub/settings/explain.hpp"
 #include "hub/settings/fleet_fixture.hpp"
+#include "hub/settings/personas.hpp"
 #include "hub/settings/rollback.hpp"
 #include "hub/state/scripted_store.hpp"
 
@@ -197,6 +198,44 @@ TEST_F(RolloutGateTest, GatedSettingsAreNotWrittenPastIt) {
   EXPECT_EQ(second.error().code, ErrorCode::failed_precondition);
   EXPECT_EQ(plan_rollout(state, wanted("r1", {{{lab_layer, "audio.volume"}, 2}}), 99, false).error().code,
             ErrorCode::already_exists);
+}
+
+TEST_F(RolloutGateTest, WhatItIsOnItsWayToIsNotRemoved) {
+  const Group lab{"lab", protocol::Selector::parse("room=lab").value(), 0};
+  apply({state.edit(EntityKind::group, "lab", lab.to_json()),
+         state.edit(EntityKind::persona, "TARS", Persona{"TARS", {}}.to_json()),
+         state.edit(EntityKind::persona, "CASE", Persona{"CASE", {}}.to_json())});
+  start(wanted("r1", {{{lab_layer, "hotword.threshold"}, 0.8},
+                      {{{LayerKind::device, uuid(0)}, "audio.volume"}, 3},
+                      {{{LayerKind::persona, "TARS"}, "audio.volume"}, 4},
+                      {{fleet_layer, "persona.active"}, "CASE"}}));
+  const auto removal = [&](EntityKind kind, const std::string& id) {
+    return std::vector{state.edit(kind, id, Json())};
+  };
+  const std::vector<std::pair<EntityKind, std::string>> reached = {{EntityKind::group, "lab"},
+                                                                   {EntityKind::device, uuid(0)},
+                                                                   {EntityKind::persona, "TARS"},
+                                                                   {EntityKind::persona, "CASE"}};
+  for (const auto& [kind, id] : reached) {
+    const auto checked = check_not_rolled_out(state, removal(kind, id));
+    ASSERT_FALSE(checked) << id;
+    EXPECT_EQ(checked.error().code, ErrorCode::failed_precondition);
+    EXPECT_NE(checked.error().message.find("rollout r1"), std::string::npos);
+  }
+  EXPECT_TRUE(check_not_rolled_out(state, removal(EntityKind::device, uuid(1))));
+  EXPECT_FALSE(plan_persona_removal(state, "TARS"));
+  EXPECT_FALSE(plan_persona_removal(state, "CASE"));
+  move("r1", Rollout(record("r1")).abort(""));
+  for (const auto& [kind, id] : reached)
+    EXPECT_TRUE(check_not_rolled_out(state, removal(kind, id))) << id;
+}
+
+TEST_F(RolloutGateTest, NothingIsWrittenForAGroupThatIsNotThere) {
+  start(wanted("r1", {{{lab_layer, "audio.volume"}, 3}, {{fleet_layer, "hotword.threshold"}, 0.8}}));
+  open_all("r1");
+  finish("r1");
+  EXPECT_TRUE(state.layer(lab_layer).empty());
+  EXPECT_EQ(state.layer(fleet_layer).at("hotword.threshold").value, Json(0.8));
 }
 
 TEST_F(RolloutGateTest, TwoRolloutsOfOneLayerDoNotDisturbEachOther) {
