@@ -99,6 +99,10 @@ bool is_there(const FleetState& head, const LayerId& layer) {
 
 }  // namespace
 
+const RolloutRecord* rollout_to(const FleetState& head, const LayerId& layer) {
+  return rollout_with(head, [&](const RolloutValue& each) { return each.setting.layer == layer; });
+}
+
 Result<void> check_not_rolled_out(const FleetState& head, const SettingId& setting) {
   const RolloutRecord* holder = head.rollout_of(setting);
   if (holder == nullptr) return {};

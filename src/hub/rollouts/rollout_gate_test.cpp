@@ -332,6 +332,27 @@ TEST_F(RolloutGateTest, MembersAndOthersAreOfDifferentClasses) {
   }
 }
 
+// For a member the layer is empty as long as the one value that it has is taken away.
+TEST_F(RolloutGateTest, WhatIsWrittenBesideATakenValueReachesKnownClassesToo) {
+  QueueExecutor executor;
+  ScriptedStore store(executor);
+  ManualClock clock;
+  ChangeLog changes(store, executor, clock, Logger());
+  Documents documents(changes);
+  start(wanted("r1", {{{fleet_layer, "hotword.threshold"}, nullptr}}));
+  open_all("r1");
+  documents.on_change(log.back(), state);
+  const SharedClass known = documents.class_of(state, device(0), {"audio,hotword", ""});
+  documents.document(*known, state, device(0));
+  const auto epoch = documents.membership_epoch();
+  write(fleet_layer, "audio.volume", 7);
+  documents.on_change(log.back(), state);
+  EXPECT_GT(documents.membership_epoch(), epoch);
+  const SharedClass found = documents.class_of(state, device(0), {"audio,hotword", ""});
+  EXPECT_EQ(documents.document(*found, state, device(0)).settings->json.at("settings").at("audio.volume"),
+            Json(7));
+}
+
 TEST_F(RolloutGateTest, ADamagedBodyIsRefused) {
   FleetState fresh("default");
   EXPECT_EQ(fresh.load(EntityKind::rollout, "r1", JsonObject{{"stages", "none"}}, 1).error().code,
