@@ -36,13 +36,14 @@ class StartRollout final : public Command {
         ->allow_extra_args(false)
         ->check(assignment());
     target_.add_to(app, TargetOptions::With::group_too);
-    app.add_option("--stages", stages_, "Shares of the target's devices, or labels; the last one is 100%")
+    app.add_option("--stages", stages_, "Shares of the target's devices, or one label each; the last is 100%")
         ->type_name("LIST")
         ->capture_default_str();
     app.add_option("--soak", soak_, "How long a stage must have been well before the next one opens")
         ->type_name("SPAN")
         ->capture_default_str();
-    app.add_option("--max-failures", max_failures_, "If more of the devices fail, all go back")
+    app.add_option("--max-failures", max_failures_,
+                   "If more of the devices fail, it is taken back as by abort")
         ->type_name("PERCENT")
         ->capture_default_str();
     app.add_flag("--needs-approval", needs_approval_,
@@ -228,12 +229,19 @@ class ActOnRollout : public Command {
     const auto answer = session.api.write(http::Method::post, path_of({"rollouts", id_, verb_}), body);
     if (!answer) return fail(answer);
     if (print_json(session, *answer)) return ExitCode::done;
-    session.console.line(fmt::format("revision {}: rollout {} is {}", number_at(*answer, {"revision"}), id_,
-                                     text_at(*answer, {"state"})));
+    session.console.line(
+        fmt::format("revision {}: rollout {} {}", number_at(*answer, {"revision"}), id_, outcome(*answer)));
     return ExitCode::done;
   }
 
  private:
+  // Where it goes from there is seen a moment later.
+  std::string outcome(const JsonObject& answer) const {
+    if (verb_ == "approve") return "is approved";
+    if (verb_ == "resume") return "goes on";
+    return "is " + text_at(answer, {"state"});
+  }
+
   std::string verb_, id_, reason_;
 };
 
@@ -267,7 +275,11 @@ void add_rollout_commands(CommandTree& tree) {
   add_command<ApproveRollout>(tree, noun, "approve", "Let the next stage open; not for whoever started it");
   add_command<PauseRollout>(tree, noun, "pause", "Open nothing more; devices keep what they have");
   add_command<ResumeRollout>(tree, noun, "resume", "Let it go on after a pause");
-  add_command<AbortRollout>(tree, noun, "abort", "Take it back from every device");
+  add_command<AbortRollout>(tree, noun, "abort", "Take it back: devices get what their layers say without it")
+      .footer(
+          "A device goes back to the release that its layers name without the rollout. Where they name none "
+          "it\n"
+          "keeps the new one: set software.release to the former version to have that again.");
 }
 
 }  // namespace starling::cli

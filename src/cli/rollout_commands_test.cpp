@@ -101,12 +101,14 @@ TEST_F(RolloutCommands, ListShowsEachInALine) {
 }
 
 TEST_F(RolloutCommands, PeopleActOnOne) {
-  for (const char* verb : {"approve", "pause", "resume", "abort"}) {
+  for (const auto& [verb, words] : {std::pair("approve", "is approved"), std::pair("pause", "is paused"),
+                                    std::pair("resume", "goes on"), std::pair("abort", "is aborted")}) {
     hub().on("POST /api/v1/rollouts/r42/" + std::string(verb),
-             R"({"revision":43,"id":"r42","state":"paused"})");
+             std::string(R"({"revision":43,"id":"r42","state":")") +
+                 (verb == std::string("abort") ? "aborted" : "paused") + "\"}");
     const Ran ran = run({"rollout", verb, "r42", "--reason", "noise"});
     EXPECT_EQ(ran.code, 0) << ran.err;
-    EXPECT_EQ(ran.out, "revision 43: rollout r42 is paused\n");
+    EXPECT_EQ(ran.out, "revision 43: rollout r42 " + std::string(words) + "\n");
     EXPECT_EQ(hub().asked().back().body, R"({"reason":"noise"})");
   }
 }

@@ -48,6 +48,7 @@ std::string stage_bar(const JsonObject& stage) {
 std::string stage_counts(const JsonObject& stage) {
   const std::int64_t devices = number_at(stage, {"devices"});
   if (!flag_at(stage, {"open"})) return counted(devices, "device") + ", not open yet";
+  if (devices == 0) return "no devices";
   std::string text = fmt::format("{}/{} done", number_at(stage, {"done"}), devices);
   for (const auto& [member, words] :
        {std::pair("failed", "failed"), std::pair("pending", "under way"), std::pair("absent", "away")}) {
@@ -72,6 +73,14 @@ std::int64_t open_count(const JsonObject& rollout, std::string_view member) {
   return sum;
 }
 
+bool waits_for_approval(const JsonObject& rollout) {
+  const JsonArray& stages = array_at(rollout, {"stages"});
+  const std::int64_t open = number_at(rollout, {"open"});
+  if (open < 0 || open >= static_cast<std::int64_t>(stages.size())) return false;
+  const JsonObject& next = as_object(stages[static_cast<std::size_t>(open)]);
+  return flag_at(next, {"needs_approval"}) && text_at(next, {"approved_by"}).empty();
+}
+
 std::string next_text(const JsonObject& rollout, WallTime now) {
   const std::string state = text_at(rollout, {"state"});
   const std::string id = text_at(rollout, {"id"});
@@ -80,7 +89,9 @@ std::string next_text(const JsonObject& rollout, WallTime now) {
   const bool last =
       number_at(rollout, {"open"}) >= static_cast<std::int64_t>(array_at(rollout, {"stages"}).size());
   const char* what = last ? "it finishes" : "the next stage opens";
-  if (state == "awaiting") return "somebody else than its author approves: starling rollout approve " + id;
+  if (state == "awaiting" && waits_for_approval(rollout))
+    return "somebody else than its author approves: starling rollout approve " + id;
+  if (state == "awaiting") return what + std::string(" in a moment");
   if (state == "ready") return what + std::string(" when its window does");
   if (state == "settling" && pending > 0) return fmt::format("{} must answer", counted(pending, "device"));
   if (state == "settling")
@@ -130,6 +141,7 @@ std::string percent_text(std::int64_t hundredths) {
 Result<JsonArray> parse_stages(std::string_view text, bool need_approval) {
   JsonArray stages;
   std::int64_t last = 0;
+  std::string_view label;  // of the stage before
   while (!text.empty()) {
     const std::size_t comma = std::min(text.find(','), text.size());
     const std::string_view word = text.substr(0, comma);
@@ -141,8 +153,15 @@ Result<JsonArray> parse_stages(std::string_view text, bool need_approval) {
       if (!share) return fail(share);
       if (*share == 0) return fail(ErrorCode::invalid_argument, "a stage of 0% has no devices");
       stage["share"] = last = *share;
+      label = {};
     } else if (!word.empty()) {
-      stage["selector"] = word;
+      if (!label.empty()) {
+        return fail(ErrorCode::invalid_argument,
+                    fmt::format("'{},{}' reads like two labels of one stage, and a stage is one label: leave "
+                                "one out, or put a share between them",
+                                printable(label), printable(word)));
+      }
+      stage["selector"] = label = word;
     } else {
       return fail(ErrorCode::invalid_argument, "a stage is empty: write them like 5%,25%,100%");
     }

@@ -39,8 +39,12 @@ TEST(RolloutPlanText, Stages) {
   EXPECT_EQ(Json(parse_stages("room=lab,100%", true).value()),
             *parse_json(R"([{"selector":"room=lab","needs_approval":true},
                             {"share":10000,"needs_approval":true}])"));
-  for (const char* bad : {"", "5%", "100%,room=lab", "5%,,100%", "0%,100%", "5%,200%"})
+  for (const char* bad :
+       {"", "5%", "100%,room=lab", "5%,,100%", "0%,100%", "5%,200%", "room=lab,tier=canary,100%"})
     EXPECT_FALSE(parse_stages(bad, false)) << bad;
+  EXPECT_THAT(parse_stages("room=lab,tier=canary,100%", false).error().message,
+              HasSubstr("a stage is one label"));
+  EXPECT_TRUE(parse_stages("room=lab,5%,tier=canary,100%", false));
 }
 
 JsonObject rollout(const std::string& state, const std::string& more = "") {
@@ -76,6 +80,11 @@ TEST(RolloutText, SaysWhatComesNext) {
     return rollout_text(rollout(state, more), now, {});
   };
   EXPECT_THAT(next("awaiting"), HasSubstr("starling rollout approve r42"));
+  JsonObject approved = rollout("awaiting");
+  approved.at("stages").at(1).as_object()["approved_by"] = "key:k2";
+  EXPECT_THAT(rollout_text(approved, now, {}), HasSubstr("the next stage opens in a moment"));
+  approved.at("stages").at(1).as_object()["needs_approval"] = false;
+  EXPECT_THAT(rollout_text(approved, now, {}), HasSubstr("the next stage opens in a moment"));
   EXPECT_THAT(next("ready"), HasSubstr("the next stage opens when its window does"));
   EXPECT_THAT(next("soaking", R"(,"soaked_at":"2026-11-28T01:10:00Z")"), HasSubstr("in 10 m"));
   EXPECT_THAT(next("paused"), HasSubstr("starling rollout resume r42"));

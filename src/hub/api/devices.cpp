@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "hub/device_link/device_fields.hpp"
+#include "hub/rollouts/rollout_edits.hpp"
 
 namespace starling::hub {
 
@@ -129,6 +130,7 @@ Result<PlannedWrite> plan_removal(const FleetState& head, const std::string& id)
       write.edits.push_back(setting_edit(head, layer, key, Json()));
     }
   }
+  if (auto free = check_not_rolled_out(head, write.edits); !free) return fail(free);
   write.answer = write_answer(write.edits, {}, 1);
   return write;
 }

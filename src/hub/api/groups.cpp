@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "hub/rollouts/rollout_edits.hpp"
+
 namespace starling::hub {
 
 namespace {
@@ -61,6 +63,7 @@ Result<PlannedWrite> plan_removal(const FleetState& head, const std::string& nam
       write.edits.push_back(setting_edit(head, layer, key, Json()));
     }
   }
+  if (auto free = check_not_rolled_out(head, write.edits); !free) return fail(free);
   write.answer = write_answer(write.edits, {}, head.device_index().count(selector));
   return write;
 }

@@ -234,6 +234,23 @@ TEST_F(RolloutsApi, AnotherOfTheSameSettingsIsInTheWayUnlessItSupersedes) {
   EXPECT_EQ(get("/api/v1/rollouts?limit=1&after=" + heir).text("/items/0/id"), first);
 }
 
+TEST_F(RolloutsApi, WhatItIsOnItsWayToCannotBeRemoved) {
+  const auto to = [](const std::string& target) {
+    return R"({"values":{"hotword.threshold":0.7},"stages":[{"share":10000}],"target":)" + target + "}";
+  };
+  const std::string on_lab = start(to(R"({"selector":"room=lab"})"));
+  const std::string on_owl = start(to(R"({"device":"owl"})"));
+  const std::string owl = "/api/v1/devices/" + uuid(3);
+  const Answered refused = del("/api/v1/groups/room=lab");
+  EXPECT_EQ(refused.status, 409);
+  EXPECT_THAT(refused.response.body, HasSubstr("rollout " + on_lab + " is on its way to group 'room=lab'"));
+  EXPECT_EQ(del(owl).status, 409);
+  EXPECT_EQ(act(on_lab, "abort", admin_key), 200);
+  EXPECT_EQ(act(on_owl, "abort", admin_key), 200);
+  EXPECT_EQ(del("/api/v1/groups/room=lab").status, 200);
+  EXPECT_EQ(del(owl).status, 200);
+}
+
 TEST_F(RolloutsApi, AReleaseGoesToThoseThatTakeReleases) {
   hub->changes().append(
       "default",

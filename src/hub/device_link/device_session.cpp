@@ -193,7 +193,9 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
   const bool software_errors_stand =
       take_over(software == nullptr ? protocol::SectionState{Section::software, {}, {}} : *software);
   // Who does not speak of releases is told of none.
-  if (software == nullptr) offer(Section::software).running_hash = protocol::empty_section_hash();
+  if (software == nullptr) {
+    offer(Section::software).running_hash = offer(Section::software).target = protocol::empty_section_hash();
+  }
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   const auto renew = [&](DeviceFacts& facts, const JsonObject& capabilities) {
     if (!errors_stand) facts.errors.clear();
@@ -229,7 +231,10 @@ bool DeviceSession::take_over(const protocol::SectionState& told) {
   }
   known.running = told.applied;
   known.refused = told.refused;
-  offer(told.section) = {sessions_.documents_.recent(told.applied), told.applied, told.refused, {}};
+  // A handshake does not say what is being prepared. A target that is not true any more costs one offer.
+  Digest target = told.refused ? told.refused : known.target;
+  if (!target) target = told.applied;
+  offer(told.section) = {sessions_.documents_.recent(told.applied), told.applied, told.refused, {}, target};
   return errors_stand;
 }
 
@@ -288,10 +293,8 @@ void DeviceSession::refresh() {
 void DeviceSession::refresh(const SharedSection& target) {
   Offer& offered = offer(target->name);
   if (target->hash == offered.offered_hash) return;
-  if (!offered.offered_hash &&
-      (target->hash == offered.running_hash || target->hash == offered.refused_hash)) {
-    return;
-  }
+  const bool known_there = target->hash == offered.running_hash || target->hash == offered.refused_hash;
+  if (!offered.offered_hash && known_there && target->hash == offered.target) return;
   // A device that cannot keep up is told the newest state once its queue is empty.
   if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
   // While an answer is outstanding nobody knows what a patch would be applied to.
@@ -316,7 +319,7 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   SectionRecord& section = record.section(message.section);
   const bool had_errors{section.refused};
   section.phase = message.phase;
-  section.target = message.target;
+  section.target = offered.target = message.target;
   section.running_revision = message.running_revision;
   section.running = message.running;
   if (offered.running_hash != message.running) {
@@ -337,7 +340,7 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
         record, [&](DeviceFacts& facts) { facts.set_errors(message.section, message.errors); });
   }
   sessions_.reported(request_.fleet, request_.device_id);
-  if (final) refresh();
+  refresh();
 }
 
 void DeviceSession::say_outcome(const protocol::ConfigStatus& message) const {

@@ -81,6 +81,8 @@ class DeviceSession final : public ws::Session {
     Digest running_hash;
     Digest refused_hash;
     Digest offered_hash;  // sent and not answered yet
+    // What the device works towards, as it said last: it may have it ready and wait for its hour.
+    Digest target;
   };
   Offer& offer(protocol::Section name) { return offers_.at(static_cast<std::size_t>(name)); }
 

@@ -33,6 +33,14 @@ class SoftwareSection : public LinkFixture {
     device.peer.take();
     return device;
   }
+  // Comes back, with nothing of software applied.
+  std::vector<ConfigUpdate> come_back(TestDevice& device, const Digest& refused = {}) {
+    connect(device);
+    protocol::Handshake handshake = handshake_of(device);
+    handshake.sections.push_back({Section::software, protocol::empty_section_hash(), refused});
+    say(device, handshake);
+    return device.peer.take_all<ConfigUpdate>();
+  }
   void answer(TestDevice& device, const ConfigUpdate& update, const Digest& running, Phase phase,
               std::vector<protocol::KeyError> errors = {}) {
     say(device,
@@ -85,6 +93,51 @@ TEST_F(SoftwareSection, ARefusalIsToldAndHoldsUpNothing) {
   EXPECT_EQ(device.peer.take_all<ConfigUpdate>().size(), 1u);
   set("fleet", "software.release", "v1.1.0");
   EXPECT_EQ(device.peer.take_all<ConfigUpdate>().size(), 1u);
+}
+
+TEST_F(SoftwareSection, WhatWaitsForItsHourIsCalledOffAfterAReconnect) {
+  for (const bool hub_knows : {true, false}) {
+    TestDevice& device = add(true);
+    set("fleet", "software.release", "v1.0.0");
+    const auto told = device.peer.take_all<ConfigUpdate>();
+    ASSERT_EQ(told.size(), 1u);
+    answer(device, told[0], protocol::empty_section_hash(), Phase::staging);
+    device.session.reset();
+    set("fleet", "software.release", nullptr);
+    if (!hub_knows) hub.records().edit("default", device.id).software.target = {};
+    auto offered = come_back(device);
+    EXPECT_EQ(offered.size(), hub_knows ? 1u : 0u);
+    // As it says after each welcome.
+    answer(device, told[0], protocol::empty_section_hash(), Phase::staging);
+    for (auto& update : device.peer.take_all<ConfigUpdate>())
+      offered.push_back(std::move(update));
+    ASSERT_EQ(offered.size(), 1u);
+    EXPECT_EQ(offered[0].hash, protocol::empty_section_hash());
+    answer(device, offered[0], protocol::empty_section_hash(), Phase::applied);
+    EXPECT_TRUE(device.peer.take_all<ConfigUpdate>().empty());
+    EXPECT_EQ(sync(device), SyncStatus::in_sync);
+    EXPECT_TRUE(come_back(device).empty()) << "it has forgotten";
+  }
+}
+
+TEST_F(SoftwareSection, WhatWasRefusedIsForgottenOnceItIsNotWanted) {
+  for (const bool reconnects : {true, false}) {
+    TestDevice& device = add(true);
+    set("fleet", "software.release", "v1.0.0");
+    const auto told = device.peer.take_all<ConfigUpdate>();
+    ASSERT_EQ(told.size(), 1u);
+    answer(device, told[0], protocol::empty_section_hash(), Phase::refused, {{"", "no space"}});
+    if (reconnects) {
+      EXPECT_TRUE(come_back(device, told[0].hash).empty()) << "not offered again";
+      device.session.reset();
+    }
+    set("fleet", "software.release", nullptr);
+    const auto offered = reconnects ? come_back(device, told[0].hash) : device.peer.take_all<ConfigUpdate>();
+    ASSERT_EQ(offered.size(), 1u);
+    EXPECT_EQ(offered[0].hash, protocol::empty_section_hash());
+    answer(device, offered[0], protocol::empty_section_hash(), Phase::applied);
+    EXPECT_TRUE(device.peer.take_all<ConfigUpdate>().empty()) << "once";
+  }
 }
 
 // Both are {} then, by the same hash.

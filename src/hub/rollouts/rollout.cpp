@@ -6,6 +6,17 @@
 
 namespace starling::hub {
 
+namespace {
+
+// In a small fleet a share may be less than one device: there is nothing to wait for. That nobody has a label
+// may be a mistake, and the last stage gives whoever has just come their time.
+bool opened_for_nobody(const RolloutRecord& record, const RolloutProgress& progress) {
+  if (record.open == 0 || record.open == record.plan.stages.size()) return false;
+  return record.plan.stages[record.open - 1].share && progress.stages()[record.open - 1].devices == 0;
+}
+
+}  // namespace
+
 Rollout::Rollout(RolloutRecord record) : record_(std::move(record)), progress_(record_.plan.stages.size()) {}
 
 void Rollout::adopt(RolloutRecord record) {
@@ -45,7 +56,9 @@ bool Rollout::is_approved(std::size_t stage) const {
 
 std::optional<WallTime> Rollout::soaked_at() const {
   if (state() != RolloutState::soaking) return {};
-  return std::max(record_.opened_at, progress_.last_outcome(record_.open)) + record_.plan.soak;
+  const Milliseconds soak = record_.plan.soak;
+  const WallTime told = progress_.last_outcome(record_.open) + soak;
+  return std::max(told, record_.opened_at + (opened_for_nobody(record_, progress_) ? Milliseconds() : soak));
 }
 
 std::optional<RolloutRecord> Rollout::due(WallTime now) const {

@@ -2,12 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <functional>
 #include <set>
 
 #include "hub/rollouts/rollout.hpp"
 #include "hub/settings/writes.hpp"
 
 namespace starling::hub {
+
+using protocol::LayerId;
+using protocol::LayerKind;
+
 namespace {
 
 Edit edit_to(const FleetState& head, const RolloutRecord& rollout) {
@@ -43,7 +49,59 @@ void add_waiting(const FleetState& head, const RolloutRecord& ended, std::vector
   }
 }
 
+// One that has not ended and brings such a value.
+const RolloutRecord* rollout_with(const FleetState& head,
+                                  const std::function<bool(const RolloutValue&)>& such) {
+  for (const auto& [id, record] : head.rollouts()) {
+    if (!has_ended(started_from(record->state)) && std::ranges::any_of(record->plan.values, such)) {
+      return record.get();
+    }
+  }
+  return nullptr;
+}
+
+// Of a group, a device or a persona.
+bool is_layer_of(const LayerId& layer, EntityKind kind, const std::string& id) {
+  if (layer.scope != id) return false;
+  switch (layer.kind) {
+    case LayerKind::group:
+    case LayerKind::policy_group: return kind == EntityKind::group;
+    case LayerKind::device:
+    case LayerKind::policy_device: return kind == EntityKind::device;
+    case LayerKind::persona: return kind == EntityKind::persona;
+    default: return false;
+  }
+}
+
+Result<void> check_no_rollout_to(const FleetState& head, const Edit& removal) {
+  const RolloutRecord* rollout = rollout_with(head, [&](const RolloutValue& each) {
+    const bool switches_to = removal.kind == EntityKind::persona &&
+                             each.setting.key == protocol::persona_active_key &&
+                             each.value == Json(removal.id);
+    return switches_to || is_layer_of(each.setting.layer, removal.kind, removal.id);
+  });
+  if (rollout == nullptr) return {};
+  return fail(ErrorCode::failed_precondition,
+              fmt::format("rollout {} is on its way to {} '{}'; abort it, or wait for its end", rollout->id,
+                          to_string(removal.kind), removal.id));
+}
+
+bool is_there(const FleetState& head, const LayerId& layer) {
+  switch (layer.kind) {
+    case LayerKind::group:
+    case LayerKind::policy_group: return head.groups().contains(layer.scope);
+    case LayerKind::device:
+    case LayerKind::policy_device: return head.device(layer.scope) != nullptr;
+    case LayerKind::persona: return head.personas().contains(layer.scope);
+    default: return true;
+  }
+}
+
 }  // namespace
+
+const RolloutRecord* rollout_to(const FleetState& head, const LayerId& layer) {
+  return rollout_with(head, [&](const RolloutValue& each) { return each.setting.layer == layer; });
+}
 
 Result<void> check_not_rolled_out(const FleetState& head, const SettingId& setting) {
   const RolloutRecord* holder = head.rollout_of(setting);
@@ -55,7 +113,11 @@ Result<void> check_not_rolled_out(const FleetState& head, const SettingId& setti
 
 Result<void> check_not_rolled_out(const FleetState& head, std::span<const Edit> edits) {
   for (const Edit& edit : edits) {
-    if (edit.kind != EntityKind::setting) continue;
+    if (edit.kind != EntityKind::setting) {
+      if (!edit.after.is_null()) continue;
+      if (auto free = check_no_rollout_to(head, edit); !free) return free;
+      continue;
+    }
     const auto setting = SettingId::parse(edit.id);
     if (!setting) return fail(setting);
     if (auto free = check_not_rolled_out(head, *setting); !free) return free;
@@ -97,6 +159,7 @@ Result<std::vector<Edit>> plan_rollout_step(const FleetState& head, const Rollou
   std::vector<Edit> edits{edit_to(head, next)};
   if (next.state == KeptRolloutState::finished) {
     for (const RolloutValue& each : next.plan.values) {
+      if (!is_there(head, each.setting.layer)) continue;
       Edit edit = setting_edit(head, each.setting.layer, each.setting.key, each.value);
       if (edit.before != edit.after) edits.push_back(std::move(edit));
     }

@@ -23,8 +23,11 @@ Result<std::vector<Edit>> plan_rollout(const FleetState& head, RolloutRecord rol
 Result<std::vector<Edit>> plan_rollout_step(const FleetState& head, const RolloutRecord& former,
                                             const RolloutRecord& next);
 
-// Whether settings can be written now. Errors: failed_precondition (a rollout brings one of them), naming
-// that.
+// One that has not ended and brings something to this layer; nullptr if there is none.
+const RolloutRecord* rollout_to(const FleetState& head, const protocol::LayerId& layer);
+
+// Whether settings can be written now, and what is removed is no rollout's. Errors: failed_precondition (a
+// rollout brings one of them, or is on its way to what would be removed), naming that.
 Result<void> check_not_rolled_out(const FleetState& head, const SettingId& setting);
 Result<void> check_not_rolled_out(const FleetState& head, std::span<const Edit> edits);
 

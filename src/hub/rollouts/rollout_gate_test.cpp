@@ -7,6 +7,7 @@
 #include "hub/settings/documents.hpp"
 #include "hub/settings/explain.hpp"
 #include "hub/settings/fleet_fixture.hpp"
+#include "hub/settings/personas.hpp"
 #include "hub/settings/rollback.hpp"
 #include "hub/state/scripted_store.hpp"
 
@@ -199,6 +200,44 @@ TEST_F(RolloutGateTest, GatedSettingsAreNotWrittenPastIt) {
             ErrorCode::already_exists);
 }
 
+TEST_F(RolloutGateTest, WhatItIsOnItsWayToIsNotRemoved) {
+  const Group lab{"lab", protocol::Selector::parse("room=lab").value(), 0};
+  apply({state.edit(EntityKind::group, "lab", lab.to_json()),
+         state.edit(EntityKind::persona, "TARS", Persona{"TARS", {}}.to_json()),
+         state.edit(EntityKind::persona, "CASE", Persona{"CASE", {}}.to_json())});
+  start(wanted("r1", {{{lab_layer, "hotword.threshold"}, 0.8},
+                      {{{LayerKind::device, uuid(0)}, "audio.volume"}, 3},
+                      {{{LayerKind::persona, "TARS"}, "audio.volume"}, 4},
+                      {{fleet_layer, "persona.active"}, "CASE"}}));
+  const auto removal = [&](EntityKind kind, const std::string& id) {
+    return std::vector{state.edit(kind, id, Json())};
+  };
+  const std::vector<std::pair<EntityKind, std::string>> reached = {{EntityKind::group, "lab"},
+                                                                   {EntityKind::device, uuid(0)},
+                                                                   {EntityKind::persona, "TARS"},
+                                                                   {EntityKind::persona, "CASE"}};
+  for (const auto& [kind, id] : reached) {
+    const auto checked = check_not_rolled_out(state, removal(kind, id));
+    ASSERT_FALSE(checked) << id;
+    EXPECT_EQ(checked.error().code, ErrorCode::failed_precondition);
+    EXPECT_NE(checked.error().message.find("rollout r1"), std::string::npos);
+  }
+  EXPECT_TRUE(check_not_rolled_out(state, removal(EntityKind::device, uuid(1))));
+  EXPECT_FALSE(plan_persona_removal(state, "TARS"));
+  EXPECT_FALSE(plan_persona_removal(state, "CASE"));
+  move("r1", Rollout(record("r1")).abort(""));
+  for (const auto& [kind, id] : reached)
+    EXPECT_TRUE(check_not_rolled_out(state, removal(kind, id))) << id;
+}
+
+TEST_F(RolloutGateTest, NothingIsWrittenForAGroupThatIsNotThere) {
+  start(wanted("r1", {{{lab_layer, "audio.volume"}, 3}, {{fleet_layer, "hotword.threshold"}, 0.8}}));
+  open_all("r1");
+  finish("r1");
+  EXPECT_TRUE(state.layer(lab_layer).empty());
+  EXPECT_EQ(state.layer(fleet_layer).at("hotword.threshold").value, Json(0.8));
+}
+
 TEST_F(RolloutGateTest, TwoRolloutsOfOneLayerDoNotDisturbEachOther) {
   start(wanted("r1", {{{fleet_layer, "hotword.threshold"}, 0.8}}));
   start(wanted("r2", {{{fleet_layer, "audio.volume"}, 3}}));
@@ -291,6 +330,27 @@ TEST_F(RolloutGateTest, MembersAndOthersAreOfDifferentClasses) {
     for (int j = 0; j < 20; ++j)
       EXPECT_EQ(class_of(i) == class_of(j), admits("r1", i) == admits("r1", j)) << i << " " << j;
   }
+}
+
+// For a member the layer is empty as long as the one value that it has is taken away.
+TEST_F(RolloutGateTest, WhatIsWrittenBesideATakenValueReachesKnownClassesToo) {
+  QueueExecutor executor;
+  ScriptedStore store(executor);
+  ManualClock clock;
+  ChangeLog changes(store, executor, clock, Logger());
+  Documents documents(changes);
+  start(wanted("r1", {{{fleet_layer, "hotword.threshold"}, nullptr}}));
+  open_all("r1");
+  documents.on_change(log.back(), state);
+  const SharedClass known = documents.class_of(state, device(0), {"audio,hotword", ""});
+  documents.document(*known, state, device(0));
+  const auto epoch = documents.membership_epoch();
+  write(fleet_layer, "audio.volume", 7);
+  documents.on_change(log.back(), state);
+  EXPECT_GT(documents.membership_epoch(), epoch);
+  const SharedClass found = documents.class_of(state, device(0), {"audio,hotword", ""});
+  EXPECT_EQ(documents.document(*found, state, device(0)).settings->json.at("settings").at("audio.volume"),
+            Json(7));
 }
 
 TEST_F(RolloutGateTest, ADamagedBodyIsRefused) {

@@ -110,6 +110,39 @@ TEST_F(RolloutTest, AStageMayBeASelector) {
     EXPECT_EQ(admits(i), i % 10 == 0) << i;
 }
 
+TEST_F(RolloutTest, AShareThatHasNobodyDoesNotSoak) {
+  begin(record_of({share(1), share(2), share(10000)}), 3);
+  ASSERT_EQ(rollout->progress().stages()[0].devices + rollout->progress().stages()[1].devices, 0u);
+  for (std::size_t stage = 1; stage <= 3; ++stage) {
+    ASSERT_TRUE(step()) << "at once";
+    EXPECT_EQ(rollout->record().open, stage);
+  }
+  all_admitted_do_it(3);
+  EXPECT_FALSE(step()) << "those that there are do";
+  EXPECT_EQ(rollout->soaked_at(), now + minutes(30));
+}
+
+TEST_F(RolloutTest, AShareThatAddsNobodyDoesNotSoakAgain) {
+  begin(record_of({share(9000), share(9001), share(10000, true)}), 3);
+  ASSERT_EQ(rollout->progress().stages()[1].devices, 0u);
+  ASSERT_TRUE(step());
+  all_admitted_do_it(3);
+  now += minutes(30);
+  ASSERT_TRUE(step());
+  ASSERT_TRUE(step());
+  EXPECT_EQ(rollout->record().open, 2u);
+  EXPECT_EQ(rollout->state(), RolloutState::awaiting) << "an approval is asked for all the same";
+}
+
+TEST_F(RolloutTest, ALabelThatNobodyHasSoaks) {
+  Stage attic;
+  attic.selector = protocol::Selector::parse("room=attic").value();
+  begin(record_of({attic, share(10000)}), 3);
+  ASSERT_TRUE(step());
+  EXPECT_FALSE(step());
+  EXPECT_EQ(rollout->soaked_at(), now + minutes(30));
+}
+
 TEST_F(RolloutTest, TooManyFailuresTakeItBackBeforeTheNextStage) {
   RolloutRecord record = record_of({share(5000), share(10000)});
   record.plan.max_failures = 1000;

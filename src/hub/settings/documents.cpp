@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "hub/rollouts/rollout_edits.hpp"
 #include "hub/settings/wanted_modules.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/software_document.hpp"
@@ -294,7 +295,9 @@ void Documents::on_change(const SharedChange& change, const FleetState& state) {
     const std::size_t values = state.layer(id->layer).size();
     const bool appeared = edit.before.is_null() && values <= change->edits.size();
     const bool vanished = edit.after.is_null() && values == 0;
-    if (appeared || vanished || id->key == protocol::persona_active_key) ++membership_epoch_;
+    // For whom a rollout admits the layer may be empty, or not, beside what is written there.
+    const bool held = rollout_to(state, id->layer) != nullptr;
+    if (appeared || vanished || held || id->key == protocol::persona_active_key) ++membership_epoch_;
   }
 }
 

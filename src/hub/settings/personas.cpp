@@ -159,6 +159,7 @@ Result<std::vector<Edit>> plan_persona_removal(const FleetState& head, const std
   const LayerId layer{LayerKind::persona, name};
   for (const auto& [key, entry] : head.layer(layer))
     edits.push_back(setting_edit(head, layer, key, Json()));
+  if (auto free = check_not_rolled_out(head, edits); !free) return fail(free);
   return edits;
 }
 
