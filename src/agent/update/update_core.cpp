@@ -229,6 +229,7 @@ std::optional<UpdateCore::Event> UpdateCore::switch_over() {
   record_.before = counts_;
   record_.trial_starts = 0;
   record_.ready_before = port_.ready_modules();
+  record_.failure.reset();  // of what was in the way before
   if (auto recorded = record(RecordedStep::switching); !recorded) {
     return fails("disk", recorded.error().message, Event::hindered);
   }

@@ -237,6 +237,38 @@ TEST_F(UpdateCoreTest, TheGuardGoesBackForAnAgentThatCannot) {
   EXPECT_EQ(device.runs(), "v1.0.0");
 }
 
+// As one that ends with 0 each time, hangs, or runs without a keeper.
+TEST_F(UpdateCoreTest, TheGuardCountsStartsThatNobodyElseCounts) {
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.end();
+  SettingsBench& bench = device.device;
+  for (std::int64_t i = peek_update_record(bench.disk)->trial_starts; i < StartLimits{}.starts; ++i) {
+    const auto chosen = choose_release(bench.disk, bench.clock, device.counts, Logger());
+    EXPECT_EQ(chosen.value()->version, "v1.1.0");
+  }
+  EXPECT_EQ(choose_release(bench.disk, bench.clock, device.counts, Logger()).value()->version, "v1.0.0");
+  device.start();
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.0.0 reverted agent-starts");
+  EXPECT_EQ(device.core->record().bad.size(), 1u);
+}
+
+TEST_F(UpdateCoreTest, WhereAStartCannotBeCountedTheGuardGoesBackAndItIsTriedAgainLater) {
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.end();
+  SettingsBench& bench = device.device;
+  bench.disk.make_fail("update.json.new", ErrorCode::io);
+  EXPECT_EQ(choose_release(bench.disk, bench.clock, device.counts, Logger()).value()->version, "v1.0.0");
+  bench.disk.mend();
+  device.start();
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.0.0 reverted agent-did-not-start");
+  device.pass(day);
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
+}
+
 TEST_F(UpdateCoreTest, TheGuardGoesBackWhereAnAgentCannotBeExecuted) {
   SettingsBench& bench = device.device;
   ASSERT_TRUE(give_up_release(bench.disk, bench.clock, "not for this machine", Logger()));
@@ -361,13 +393,14 @@ TEST_F(UpdateCoreTest, ASectionThatCannotBeReadIsRefused) {
   EXPECT_EQ(device.state(), "pending");
 }
 
-TEST_F(UpdateCoreTest, ADamagedRecordIsPutAsideAndTheTrialGoesOn) {
+TEST_F(UpdateCoreTest, WithADamagedRecordNoTrialGoesOnAndAnotherMayBegin) {
   device.want("v1.1.0");
   device.pass(Seconds(10));
   device.device.disk.put("update.json", "{");
   device.crash();
-  EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 confirmed") << "no start would be counted";
   EXPECT_EQ(device.device.core->drift().size(), 1u);
+  device.want("v1.1.0");
   device.pass(Seconds(100));
   EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
 }

@@ -227,24 +227,14 @@ Result<UpdateRecord> parse_update_record(std::string_view text) {
   return record;
 }
 
-namespace {
-
-Result<UpdateRecord> read_update_record(Disk& disk) {
+Result<UpdateRecord> peek_update_record(Disk& disk) {
   const auto text = disk.read_file(UpdateRecord::path, max_record_bytes);
   if (!text && text.error().code == ErrorCode::not_found) return UpdateRecord();
   return text ? parse_update_record(*text) : Result<UpdateRecord>(fail(text));
 }
 
-}  // namespace
-
-Result<UpdateRecord> peek_update_record(Disk& disk) {
-  auto record = read_update_record(disk);
-  if (!record && is_damage(record.error())) return UpdateRecord();
-  return record;
-}
-
 Result<OpenedRecord> open_update_record(Disk& disk) {
-  auto record = read_update_record(disk);
+  auto record = peek_update_record(disk);
   if (record) return OpenedRecord{std::move(*record), ""};
   if (!is_damage(record.error())) return fail(record);
   const std::string aside = "corrupt-" + std::string(UpdateRecord::path);

@@ -64,7 +64,7 @@ struct UpdateRecord {
   std::optional<ReleaseTarget> target;  // from `downloading` on
   std::optional<UpdateFailure> failure;
   StartCounts before;                     // the switch
-  std::int64_t trial_starts = 0;          // of the agent since then
+  std::int64_t trial_starts = 0;          // of the agent since then, counted by the guard
   std::vector<std::string> ready_before;  // modules
   std::vector<BadRelease> bad;            // newest first
   std::vector<Digest> unpacked;           // newest first
@@ -82,7 +82,7 @@ struct OpenedRecord {
   std::string damage;  // empty: none
 };
 Result<OpenedRecord> open_update_record(Disk& disk);
-// Likewise, but nothing is moved.
+// An empty one if there is none; nothing is moved. Errors: those of Disk, and those of damage.
 Result<UpdateRecord> peek_update_record(Disk& disk);
 Result<void> save_update_record(Disk& disk, const UpdateRecord& record);
 

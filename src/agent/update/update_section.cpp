@@ -78,7 +78,6 @@ void UpdateCore::resume_trial() {
     deadline_ = started_at_;
     return;
   }
-  ++record_.trial_starts;
   note(RecordedStep::provisional);
   state_ = State::provisional;
   deadline_ = started_at_ + options_.provisional;
@@ -94,12 +93,14 @@ void UpdateCore::resume_work() {
         note(RecordedStep::confirmed);
         break;
       }
-      // Somebody went back for it.
-      if (!record_.failure) {
+      // Somebody went back for it. Where that could not be written down it was the disk's fault, and the
+      // release is tried again later.
+      if (record_.failure) {
+        mark_bad(RecordedStep::reverted);
+      } else {
         fails("agent-did-not-start", "the device went back before the agent could say why", Event::unhealthy);
         record_.failure = trouble_;
       }
-      mark_bad(RecordedStep::reverted);
       note(RecordedStep::reverted);
       [[fallthrough]];
     case RecordedStep::refused:
