@@ -196,7 +196,7 @@ int main(int argc, char** argv) {
       "Folder of component files, instead of those that ship with the agent; STATE/components adds to them");
   app.add_option("--release-root", line.release_root,
                  "The fleet's root.json (starling keys init), by which releases are trusted; needed once")
-      ->check(CLI::ExistingFile);
+      ->envname("STARLING_RELEASE_ROOT");
   app.add_option("--release-trial", line.release_trial_seconds,
                  "For how many seconds a new release has to work until it stays; default: 60")
       ->check(CLI::Range(1, 86'400));

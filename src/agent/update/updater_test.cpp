@@ -186,6 +186,16 @@ TEST_F(UpdaterTest, WithoutARootNothingIsTrusted) {
   EXPECT_TRUE(hub.asked.empty());
 }
 
+TEST_F(UpdaterTest, ARootThatCannotBeReadIsSaidAndMayCome) {
+  publish("arm64", tar_of(release_parts("v1.0.0")));
+  start(folder / "gone.json");
+  until(UpdateCore::State::paused);
+  EXPECT_THAT(core->record().failure->message, HasSubstr("--release-root"));
+  std::ofstream(folder / "gone.json") << repository.root_file();
+  core->retry();
+  until(UpdateCore::State::provisional);
+}
+
 TEST_F(UpdaterTest, SaysWhatIsMissing) {
   publish("armhf", tar_of(release_parts("v1.0.0")));
   start(folder / "root.json");
