@@ -91,7 +91,8 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   if (!labels) return fail(labels);
   options.state = std::filesystem::absolute(line.state);
   options.components.push_back(std::move(*components));
-  if (const auto own = options.state / "components"; std::filesystem::is_directory(own)) {
+  std::error_code unreadable;
+  if (const auto own = options.state / "components"; std::filesystem::is_directory(own, unreadable)) {
     options.components.push_back(own);
   }
   options.hub = std::move(*hub);

@@ -152,6 +152,9 @@ std::optional<UpdateCore::Event> UpdateCore::download() {
   const Digest& hash = record_.target->release.hash;
   if (disk_.status(release_path(hash)) || disk_.status(release_tar_path(hash))) return Event::downloaded;
   if (const auto hindered = lacks_room()) return hindered;
+  auto made = disk_.make_folder(releases_folder);
+  if (made) made = disk_.sync_folder("");
+  if (!made) return fails("disk", made.error().message, Event::hindered);
   port_.download(*record_.target);
   return std::nullopt;
 }

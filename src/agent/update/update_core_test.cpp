@@ -335,6 +335,20 @@ TEST_F(UpdateCoreTest, OldReleasesGoAndOneMoreThanNeededStays) {
   EXPECT_THAT(on_disk(), UnorderedElementsAre(hash("v1.2.0"), hash("v1.3.0")));
 }
 
+TEST(UpdateCore, OnAFullDiskADeviceWithoutAReleaseStarts) {
+  UpdateBench device;
+  device.publish("v1.0.0");
+  ASSERT_TRUE(device.device.restart());  // what settings take is there
+  device.device.disk.full_after(0);
+  device.start();
+  EXPECT_EQ(device.runs() + " " + device.state(), "none confirmed");
+  device.want("v1.0.0");
+  device.device.disk.make_room();
+  device.want("v1.0.0");
+  device.pass(day);
+  EXPECT_EQ(device.confirmed(), "v1.0.0");
+}
+
 TEST_F(UpdateCoreTest, TheDiskHasToHaveRoomForItAndForTheWayBack) {
   device.device.disk.set_free_bytes(UpdateOptions{}.reserve_bytes + 10'000);
   device.want("v1.1.0");

@@ -47,8 +47,6 @@ bool UpdateCore::runs_what_is_wanted() const {
 
 Result<void> UpdateCore::start() {
   started_at_ = clock_.steady();
-  if (auto made = disk_.make_folder(releases_folder); !made) return made;
-  if (auto synced = disk_.sync_folder(""); !synced) return synced;
   auto opened = open_update_record(disk_);
   if (!opened) return fail(opened);
   if (!opened->damage.empty()) {
