@@ -12,6 +12,7 @@ namespace starling::agent {
 namespace {
 
 constexpr std::string_view no_hub = "no-hub";
+constexpr std::string_view not_wanted = "not-wanted";  // any more
 constexpr std::string_view no_trust = "no-trust";
 constexpr std::string_view unfit = "not-for-this-device";  // as it is now
 constexpr std::uint64_t max_release_bytes = std::uint64_t{2} << 30;
@@ -130,6 +131,7 @@ Result<void> UpdateCore::check_target() const {
   if (target.length > max_release_bytes) {
     return fail(ErrorCode::too_large, fmt::format("the release has {} bytes", target.length));
   }
+  if (std::ranges::find(record_.proven, target.release.hash) != record_.proven.end()) return {};
   const auto& runs = settings_.release();
   const auto next = protocol::parse_version(target.release.version);
   if (!next) return fail(next);
@@ -233,6 +235,11 @@ std::optional<UpdateCore::Event> UpdateCore::switch_over() {
   record_.trial_starts = 0;
   record_.ready_before = port_.ready_modules();
   record_.failure.reset();  // of what was in the way before
+  if (const auto& confirmed = settings_.confirmed_release()) {
+    std::erase(record_.proven, confirmed->hash);
+    record_.proven.insert(record_.proven.begin(), confirmed->hash);
+    if (record_.proven.size() > UpdateRecord::kept_proven) record_.proven.pop_back();
+  }
   if (auto recorded = record(RecordedStep::switching); !recorded) {
     return fails("disk", recorded.error().message, Event::hindered);
   }
@@ -279,6 +286,14 @@ void UpdateCore::judge_trial() {
 void UpdateCore::unhealthy(std::string fingerprint, std::string why) {
   if (state_ != State::provisional) return;
   step(*fails(std::move(fingerprint), std::move(why), Event::unhealthy));
+}
+
+// The hub wants what was confirmed before: nothing speaks against the one on trial.
+void UpdateCore::leave_unwanted() {
+  const auto& confirmed = settings_.confirmed_release();
+  const auto wanted = wanted_version();
+  const bool former = wanted ? confirmed && confirmed->version == *wanted : !confirmed;
+  if (former) unhealthy(std::string(not_wanted), "the former release is wanted again");
 }
 
 void UpdateCore::hub_session() {
@@ -336,8 +351,9 @@ std::optional<UpdateCore::Event> UpdateCore::settle_back() {
   const std::string why = record_.failure ? record_.failure->message : "";
   log_.warning("release reverted",
                {{"version", record_.target ? record_.target->release.version : ""}, {"why", why}});
-  deadline_ = clock_.steady() + options_.look_again;
   port_.restart();
+  if (record_.failure && record_.failure->fingerprint == not_wanted) return Event::unwanted;
+  deadline_ = clock_.steady() + options_.look_again;
   return std::nullopt;
 }
 
@@ -393,7 +409,7 @@ std::optional<UpdateCore::Event> UpdateCore::drop() {
 }
 
 void UpdateCore::mark_bad(RecordedStep became) {
-  if (!record_.target || !record_.failure) return;
+  if (!record_.target || !record_.failure || record_.failure->fingerprint == not_wanted) return;
   auto& bad = record_.bad;
   std::erase_if(bad, [&](const BadRelease& one) { return one.hash == record_.target->release.hash; });
   bad.insert(bad.begin(), BadRelease{record_.target->release.hash, became, *record_.failure});

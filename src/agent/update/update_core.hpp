@@ -126,6 +126,7 @@ class UpdateCore {
   void follow_section();
   void install_some();
   void judge_trial();
+  void leave_unwanted();
   std::optional<Event> lacks_room();
   Result<void> check_target() const;
   void collect();

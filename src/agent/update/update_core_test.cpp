@@ -371,6 +371,45 @@ TEST_F(UpdateCoreTest, AnOlderOneHasToBeSignedAsOneToGoBackTo) {
   EXPECT_EQ(device.runs(), "v0.9.0");
 }
 
+TEST_F(UpdateCoreTest, ItMayGoBackToWhatItHadConfirmedAndToNothingElseOfThatVersion) {
+  device.want("v1.1.0");
+  device.pass(Seconds(100));
+  device.want("v1.0.0");
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.0.0 v1.0.0");
+  device.want("v1.1.0");
+  device.pass(Seconds(100));
+  device.publish("v1.0.0", "another");
+  device.want("v1.0.0");
+  device.pass(day);
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.1.0 refused not-for-this-device");
+}
+
+TEST_F(UpdateCoreTest, OneOnTrialIsLeftAtOnceWhenTheFormerIsWantedAgainAndMayComeAgain) {
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.want("v1.0.0");
+  device.pass(Seconds(0));
+  EXPECT_EQ(device.runs() + " " + device.confirmed() + " " + device.state(), "v1.0.0 v1.0.0 confirmed");
+  EXPECT_EQ(told(), Phase::applied);
+  EXPECT_TRUE(device.core->record().bad.empty());
+  device.want("v1.1.0");
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.confirmed(), "v1.1.0");
+}
+
+TEST(UpdateCore, TheFirstReleaseIsLeftAtOnceWhenNoneIsWantedAnyMore) {
+  UpdateBench device;
+  device.publish("v1.0.0");
+  device.start();
+  device.want("v1.0.0");
+  device.pass(Seconds(10));
+  device.want(JsonObject{});
+  device.pass(Seconds(0));
+  EXPECT_EQ(device.runs() + " " + device.state(), "none confirmed");
+}
+
 TEST_F(UpdateCoreTest, TheSameVersionAsSignedIsNothingNew) {
   const int lookups = device.lookups;
   device.want(JsonObject{{"release", "v1.0.0"}, {"later", 1}});

@@ -57,6 +57,7 @@ struct UpdateRecord {
   static constexpr std::string_view path = "update.json";
   static constexpr std::size_t kept_bad = 8;
   static constexpr std::size_t kept_unpacked = 4;
+  static constexpr std::size_t kept_proven = 2;
 
   JsonObject section;  // as the hub wants it
   std::int64_t revision = 0;
@@ -68,6 +69,7 @@ struct UpdateRecord {
   std::vector<std::string> ready_before;  // modules
   std::vector<BadRelease> bad;            // newest first
   std::vector<Digest> unpacked;           // newest first
+  std::vector<Digest> proven;             // newest first: confirmed before, so that it may go back to them
   bool operator==(const UpdateRecord&) const = default;
 };
 

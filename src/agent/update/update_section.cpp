@@ -79,6 +79,7 @@ void UpdateCore::resume_trial() {
   note(RecordedStep::provisional);
   state_ = State::provisional;
   deadline_ = started_at_ + options_.provisional;
+  leave_unwanted();
   judge_starts();
 }
 
@@ -147,6 +148,7 @@ void UpdateCore::offer(const protocol::ConfigUpdate& update) {
       return refuse_offer(update, saved.error().message);
   }
   record_ = std::move(next);
+  leave_unwanted();
   const bool in_work = state_ != State::idle && !runs_what_is_wanted();
   if (on_trial() || (same && in_work)) return tell();
   follow_section();
