@@ -38,10 +38,15 @@ TEST(ModuleHealth, WhatWasReadyHasToBeReady) {
       {module("b", ModuleState::crashed), true, true},          // was not ready before either
   };
   for (const Case& one : cases) {
-    const SettingsVerdict trial = judge_modules({one.now}, {"a"});
+    const ReleaseVerdict trial = judge_modules({one.now}, {"a"});
     EXPECT_EQ(trial.over, one.over) << to_string(one.now.state);
     EXPECT_EQ(trial.failure.empty(), one.well) << trial.failure;
   }
+  ModuleStatus held = module("a", ModuleState::crashed);
+  held.waits_for = "there is too little memory";
+  const ReleaseVerdict verdict = judge_modules({held}, {"a"});
+  EXPECT_FALSE(verdict.over);
+  EXPECT_THAT(verdict.waits_for, testing::HasSubstr("'a' is not ready with this release: there is too"));
   EXPECT_TRUE(judge_modules({}, {"a"}).failure.empty()) << "the release has it no more";
 }
 

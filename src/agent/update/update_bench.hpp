@@ -136,6 +136,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   std::map<std::string, ReleaseTarget> targets;
   std::map<Digest, std::string> tars;
   std::set<std::string> broken;  // versions whose modules do not get ready
+  ReleaseVerdict modules;        // of all versions
   bool hub_is_there = true, network = true, trusting = true;
   std::optional<std::string> tampered;  // what is served instead of a tar
   StartCounts counts;
@@ -167,9 +168,11 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   void stop() override { asked_.clear(); }
   void restart() override { restart_wanted_ = true; }
   std::vector<std::string> ready_modules() const override { return {"ear"}; }
-  SettingsVerdict trial(const std::vector<std::string>& were_ready) const override {
-    const bool works = were_ready.empty() || !broken.contains(runs());
-    return {true, works ? "" : "module 'ear' is not ready, as it was before"};
+  ReleaseVerdict trial(const std::vector<std::string>& were_ready) const override {
+    ReleaseVerdict verdict = modules;
+    if (!were_ready.empty() && broken.contains(runs()))
+      verdict.failure = "module 'ear' is not ready, as it was before";
+    return verdict;
   }
   Answer ready_to_install(const ReleaseTarget&, SteadyTime now) override {
     if (!hour || now >= *hour) return {};

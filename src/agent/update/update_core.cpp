@@ -258,16 +258,19 @@ std::optional<UpdateCore::Event> UpdateCore::begin_trial() {
   pauses_ = 0;
   hub_seen_ = false;
   started_at_ = clock_.steady();
-  deadline_ = started_at_ + options_.hub_wait;  // it is the next start that judges, unless none comes about
+  deadline_ =
+      started_at_ + options_.trial_limit;  // it is the next start that judges, unless none comes about
   port_.restart();
   return std::nullopt;
 }
 
 void UpdateCore::judge_trial() {
   const SteadyTime now = clock_.steady();
-  SettingsVerdict trial = port_.trial(record_.ready_before);
+  ReleaseVerdict trial = port_.trial(record_.ready_before);
+  const bool late = now >= started_at_ + options_.trial_limit;
+  if (late && !trial.over) return unhealthy("modules", std::move(trial.waits_for));
   if (!trial.failure.empty()) return unhealthy("modules", std::move(trial.failure));
-  if (trial.over && !hub_seen_ && now >= started_at_ + options_.hub_wait) {
+  if (late && !hub_seen_) {
     return unhealthy(std::string(no_hub), "no session with the hub came about");
   }
   if (!trial.over || !hub_seen_) {
@@ -300,7 +303,7 @@ void UpdateCore::hub_session() {
   const bool first = !std::exchange(hub_seen_, true);
   const bool for_want_of_it = record_.failure && record_.failure->fingerprint == no_hub;
   if (first && state_ == State::refused && for_want_of_it &&
-      clock_.steady() >= started_at_ + options_.hub_wait) {
+      clock_.steady() >= started_at_ + options_.trial_limit) {
     return retry();  // the former release did not find it either
   }
   if (state_ != State::paused || !record_.failure) return;

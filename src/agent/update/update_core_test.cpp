@@ -198,6 +198,17 @@ TEST_F(UpdateCoreTest, TrialStartsAreCounted) {
   EXPECT_EQ(device.runs() + " " + device.fingerprint(), "v1.0.0 power-cuts");
 }
 
+TEST_F(UpdateCoreTest, AModuleThatWaitsForEverEndsTheTrial) {
+  device.modules = {.over = false, .waits_for = "module 'ear' waits for memory", .failure = ""};
+  device.want("v1.1.0");
+  device.pass(std::chrono::minutes(14));
+  EXPECT_EQ(device.state(), "provisional");
+  device.hub_is_there = false;
+  device.pass(std::chrono::minutes(2));
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(), "v1.0.0 reverted modules");
+  EXPECT_EQ(device.core->record().failure->message, "module 'ear' waits for memory");
+}
+
 TEST_F(UpdateCoreTest, ATrialDoesNotLastForEver) {
   device.want("v1.1.0");
   device.pass(Seconds(10));

@@ -13,6 +13,13 @@
 
 namespace starling::agent {
 
+// How the device works with the release that is on trial, next to how it did before.
+struct ReleaseVerdict {
+  bool over = true;       // else it cannot be told yet
+  std::string waits_for;  // why not
+  std::string failure;    // why it does not work; empty: it does
+};
+
 class UpdatePort {
  public:
   virtual ~UpdatePort() = default;
@@ -31,8 +38,7 @@ class UpdatePort {
   virtual void hub_said(std::string_view fleet, WallTime time) = 0;
 
   virtual std::vector<std::string> ready_modules() const = 0;
-  // How the device works with the release that is on trial, next to how it did before.
-  virtual SettingsVerdict trial(const std::vector<std::string>& were_ready) const = 0;
+  virtual ReleaseVerdict trial(const std::vector<std::string>& were_ready) const = 0;
 };
 
 // Decides when a release that is unpacked may be switched to.

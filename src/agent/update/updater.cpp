@@ -170,7 +170,7 @@ std::vector<std::string> Updater::ready_modules() const {
   return ready_ones(options_.modules());
 }
 
-SettingsVerdict Updater::trial(const std::vector<std::string>& were_ready) const {
+ReleaseVerdict Updater::trial(const std::vector<std::string>& were_ready) const {
   return judge_modules(options_.modules(), were_ready);
 }
 

@@ -164,7 +164,7 @@ TEST_F(UpdaterTest, BringsAReleaseFromTheHub) {
   EXPECT_EQ(core->record().target->custom.at("type"), Json("urgent"));
   EXPECT_EQ(bench.disk.content(release_path(sha256(tar)) + "/payload/note"), std::string(200'000, 'n'));
   core->hub_session();
-  bench.pass(UpdateOptions{}.hub_wait);  // no other start has come about
+  bench.pass(UpdateOptions{}.trial_limit);  // no other start has come about
   core->tick();
   EXPECT_EQ(core->state_word(), "confirmed");
   EXPECT_FALSE(bench.core->release_on_trial());
