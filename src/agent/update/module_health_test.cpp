@@ -20,6 +20,25 @@ TEST(ModuleHealth, NamesThoseThatAreReady) {
               testing::ElementsAre("a", "b"));
 }
 
+TEST(ModuleHealth, DeathsCountAlsoOfWhatIsReadyAgain) {
+  ModuleStatus ear = module("a", ModuleState::idle);
+  ear.restarts = 2;
+  ReleaseVerdict trial = judge_modules({ear}, {"a"});
+  EXPECT_TRUE(trial.over && trial.failure.empty());
+  EXPECT_EQ(trial.deaths, 2);
+  ear.restarts = 3;
+  EXPECT_THAT(judge_modules({ear}, {"a"}).failure, testing::HasSubstr("keeps ending"));
+  EXPECT_EQ(judge_modules({ear}, {"b"}).failure, "") << "it was not ready before either";
+
+  ear = module("a", ModuleState::crashed);
+  ear.next_retry = SteadyTime(Seconds(5));
+  trial = judge_modules({ear}, {"a"});
+  EXPECT_TRUE(!trial.over && trial.failure.empty()) << "it is tried again at once";
+  EXPECT_EQ(trial.deaths, 1);
+  ear.pace = RetryPace::slow;
+  EXPECT_NE(judge_modules({ear}, {"a"}).failure, "");
+}
+
 TEST(ModuleHealth, WhatWasReadyHasToBeReady) {
   struct Case {
     ModuleStatus now;

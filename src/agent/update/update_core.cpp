@@ -273,6 +273,10 @@ void UpdateCore::judge_trial() {
   if (late && !hub_seen_) {
     return unhealthy(std::string(no_hub), "no session with the hub came about");
   }
+  if (std::exchange(deaths_, trial.deaths) != trial.deaths) {
+    deadline_ = now + options_.provisional;  // as long again, to see whether it dies again
+    return;
+  }
   if (!trial.over || !hub_seen_) {
     deadline_ = now + options_.trial_retry;
     return;

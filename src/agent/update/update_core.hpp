@@ -167,6 +167,7 @@ class UpdateCore {
   StartCounts counts_;
   SteadyTime started_at_{};
   bool hub_seen_ = false;  // in this start
+  int deaths_ = 0;         // of modules in this trial, when it was looked at last
   std::string waits_for_;
 };
 

@@ -198,6 +198,19 @@ TEST_F(UpdateCoreTest, TrialStartsAreCounted) {
   EXPECT_EQ(device.runs() + " " + device.fingerprint(), "v1.0.0 power-cuts");
 }
 
+TEST_F(UpdateCoreTest, AModuleThatDiedHasToLiveForAsLongAgain) {
+  device.want("v1.1.0");
+  device.pass(Seconds(30));
+  device.modules.deaths = 1;
+  device.pass(Seconds(60));
+  EXPECT_EQ(device.state(), "provisional");
+  device.modules.deaths = 2;
+  device.pass(Seconds(60));
+  EXPECT_EQ(device.state(), "provisional");
+  device.pass(Seconds(60));
+  EXPECT_EQ(device.confirmed() + " " + device.state(), "v1.1.0 confirmed");
+}
+
 TEST_F(UpdateCoreTest, AModuleThatWaitsForEverEndsTheTrial) {
   device.modules = {.over = false, .waits_for = "module 'ear' waits for memory", .failure = ""};
   device.want("v1.1.0");
