@@ -137,6 +137,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   std::map<Digest, std::string> tars;
   std::set<std::string> broken;  // versions whose modules do not get ready
   ReleaseVerdict modules;        // of all versions
+  bool modules_get_up = false;   // after each start, for a while
   bool hub_is_there = true, network = true, trusting = true;
   std::optional<std::string> tampered;  // what is served instead of a tar
   StartCounts counts;
@@ -167,6 +168,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   void download(const ReleaseTarget& target) override { asked_.emplace_back(target); }
   void stop() override { asked_.clear(); }
   void restart() override { restart_wanted_ = true; }
+  bool runs_modules() const override { return modules_get_up; }
   std::vector<std::string> ready_modules() const override { return {"ear"}; }
   ReleaseVerdict trial(const std::vector<std::string>& were_ready) const override {
     ReleaseVerdict verdict = modules;

@@ -149,6 +149,17 @@ TEST_F(UpdateCoreTest, ItWaitsForItsHourWithAllThere) {
   EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
 }
 
+TEST_F(UpdateCoreTest, RightAfterAStartNothingIsSwitched) {
+  device.modules_get_up = true;
+  device.crash();
+  device.want("v1.1.0");
+  device.pass(Seconds(50));
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 waiting");
+  EXPECT_EQ(device.core->report().at("waits_for").as_string(), "modules that get up");
+  device.pass(Seconds(15));
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
+}
+
 TEST_F(UpdateCoreTest, WithoutTheHubItGoesBackAndTriesAgainIfTheHubItselfWasAway) {
   device.want("v1.1.0");
   device.hub_is_there = false;

@@ -38,6 +38,7 @@ class UpdatePort {
   // In its welcome.
   virtual void hub_said(std::string_view fleet, WallTime time) = 0;
 
+  virtual bool runs_modules() const = 0;  // or shall
   virtual std::vector<std::string> ready_modules() const = 0;
   virtual ReleaseVerdict trial(const std::vector<std::string>& were_ready) const = 0;
 };
