@@ -115,8 +115,6 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   return options;
 }
 
-constexpr int exit_usage = 2;  // the keeper does not start the agent again
-
 int failed(const Error& error) {
   std::fprintf(stderr, "starling-agent: %s\n", error.message.c_str());
   return 1;
@@ -208,7 +206,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_usage;
+    return app.exit(error) == 0 ? 0 : agent::usage_status();
   }
   const Outcome outcome = run(line, argv);
   if (outcome.end == End::for_good) return outcome.status;

@@ -82,6 +82,10 @@ void become_chosen_agent(const fs::path& state, const fs::path& keeper_state, co
   }
 }
 
+int usage_status() {
+  return std::getenv(chosen_variable) == nullptr ? 2 : 1;
+}
+
 void become_installed_agent(char** argv) {
   const char* const installed = std::getenv(installed_variable);
   const std::string program = installed != nullptr && *installed != '\0' ? installed : "/proc/self/exe";

@@ -101,6 +101,14 @@ TEST_F(LaunchTest, OneOnTrialThatCrashesIsLeft) {
   EXPECT_EQ(failure(), "agent-crashes");
 }
 
+TEST(Launch, AChosenOneThatDoesNotUnderstandItsOptionsIsStartedAgain) {
+  ::unsetenv("STARLING_AGENT_CHOSEN");
+  EXPECT_EQ(usage_status(), 2);
+  ::setenv("STARLING_AGENT_CHOSEN", "1", 1);
+  EXPECT_EQ(usage_status(), 1);
+  ::unsetenv("STARLING_AGENT_CHOSEN");
+}
+
 TEST_F(LaunchTest, OneOnTrialThatEndsWithoutACrashIsLeft) {
   run_on(one, true);
   run_on(two, false);
