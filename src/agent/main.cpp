@@ -91,7 +91,8 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   if (!labels) return fail(labels);
   options.state = std::filesystem::absolute(line.state);
   options.components.push_back(std::move(*components));
-  if (const auto own = options.state / "components"; std::filesystem::is_directory(own)) {
+  std::error_code unreadable;
+  if (const auto own = options.state / "components"; std::filesystem::is_directory(own, unreadable)) {
     options.components.push_back(own);
   }
   options.hub = std::move(*hub);
@@ -113,8 +114,6 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   options.release_trial = Seconds(line.release_trial_seconds);
   return options;
 }
-
-constexpr int exit_usage = 2;  // the keeper does not start the agent again
 
 int failed(const Error& error) {
   std::fprintf(stderr, "starling-agent: %s\n", error.message.c_str());
@@ -196,7 +195,7 @@ int main(int argc, char** argv) {
       "Folder of component files, instead of those that ship with the agent; STATE/components adds to them");
   app.add_option("--release-root", line.release_root,
                  "The fleet's root.json (starling keys init), by which releases are trusted; needed once")
-      ->check(CLI::ExistingFile);
+      ->envname("STARLING_RELEASE_ROOT");
   app.add_option("--release-trial", line.release_trial_seconds,
                  "For how many seconds a new release has to work until it stays; default: 60")
       ->check(CLI::Range(1, 86'400));
@@ -207,7 +206,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_usage;
+    return app.exit(error) == 0 ? 0 : agent::usage_status();
   }
   const Outcome outcome = run(line, argv);
   if (outcome.end == End::for_good) return outcome.status;

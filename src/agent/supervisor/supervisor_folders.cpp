@@ -54,7 +54,10 @@ bool Supervisor::of_release(std::string_view module) const {
 Result<std::vector<FoundModule>> Supervisor::find_all() const {
   Result<std::vector<FoundModule>> all;
   if (!options_.release_modules.empty()) all = find_modules(options_.release_modules, system_account);
-  if (!all) return all;
+  if (!all) {
+    log_.error("the modules of the release are left out", {{"why", all.error().message}});
+    all = std::vector<FoundModule>();
+  }
   auto found = find_modules(options_.modules, system_account);
   if (!found) return found.error().code == ErrorCode::not_found && !all->empty() ? all : found;
   for (FoundModule& module : *found) {

@@ -98,6 +98,14 @@ TEST_F(SupervisorFolders, WhatLooksLikeASlipIsSaid) {
   eventually([&] { return note().empty(); });
 }
 
+TEST_F(SupervisorFolders, WhereThoseOfAReleaseCannotBeReadTheOthersRun) {
+  release_modules = folder / "no-folder";
+  std::ofstream(release_modules) << "damaged";
+  write_module("ear", "exec = 'run'\n");
+  start();
+  EXPECT_EQ(problem("ear"), "");
+}
+
 TEST_F(SupervisorFolders, ThoseOfAReleaseStandBesideOthersAndBeforeTheirNamesakes) {
   release_modules = folder / "release/modules";
   write_module("recorder", "exec = 'of-the-device'\n", "enabled = true\n");

@@ -3,6 +3,7 @@
 #include <charconv>
 
 #include "agent/settings/generation_store.hpp"
+#include "agent/settings/sealed_json.hpp"
 
 namespace starling::agent {
 namespace {
@@ -30,8 +31,9 @@ class Guard {
     if (!confirmed) return fail(confirmed);
     if (*confirmed) confirmed_ = (*confirmed)->release;
     auto record = peek_update_record(disk_);
-    if (!record) return fail(record);
-    record_ = std::move(*record);
+    damaged_ = !record && is_damage(record.error());
+    if (!record && !damaged_) return fail(record);
+    if (record) record_ = std::move(*record);
     return {};
   }
   std::optional<Release> runs() const { return current_ ? current_->release : std::nullopt; }
@@ -39,11 +41,19 @@ class Guard {
   const UpdateRecord& record() const { return record_; }
   std::int64_t now_ms() const { return clock_.wall().time_since_epoch().count(); }
 
+  // Of the release on trial: before it, since it may come to nothing. Whoever cannot be counted would be
+  // started for ever.
+  Result<void> count_start() {
+    if (damaged_) return fail(ErrorCode::corrupted, "the record of software updates cannot be used");
+    ++record_.trial_starts;
+    return save_update_record(disk_, record_);
+  }
+
   // The record first: it says why, whatever happens then. It may fail: the way back does not depend on it.
   Result<void> go_back(UpdateFailure failure) {
     log_.error("going back from a release that does not work",
                {{"version", runs() ? runs()->version : ""}, {"why", failure.message}});
-    if (record_.step != RecordedStep::going_back) {
+    if (!damaged_ && record_.step != RecordedStep::going_back) {
       record_.failure = std::move(failure);
       record_.step = RecordedStep::going_back;
       if (auto saved = save_update_record(disk_, record_); !saved) {
@@ -64,6 +74,7 @@ class Guard {
   std::optional<Generation> current_;
   std::optional<Release> confirmed_;
   UpdateRecord record_;
+  bool damaged_ = false;  // the record is
 };
 
 }  // namespace
@@ -75,7 +86,11 @@ Result<std::optional<Release>> choose_release(Disk& disk, const Clock& clock, co
   if (!guard.on_trial()) return guard.runs();
   auto failure = failure_of_starts(guard.record(), counts, guard.now_ms());
   if (!failure && guard.record().step == RecordedStep::going_back) failure = guard.record().failure;
-  if (!failure) return guard.runs();
+  if (!failure) {
+    const auto counted = guard.count_start();
+    if (counted) return guard.runs();
+    failure = UpdateFailure{"starts-not-counted", counted.error().message, guard.now_ms()};
+  }
   if (auto back = guard.go_back(std::move(*failure)); !back) return fail(back);
   return guard.runs();
 }

@@ -14,7 +14,8 @@
 namespace starling::agent {
 
 // The release that the generation names; none: what was installed with the system. Where it cannot be told,
-// none: the installed agent finds out what is wrong. Errors: those of Disk.
+// none: the installed agent finds out what is wrong. A start of one that is on trial is counted first; where
+// that is impossible, it goes back. Errors: those of Disk.
 Result<std::optional<Release>> choose_release(Disk& disk, const Clock& clock, const StartCounts& counts,
                                               Logger log);
 

@@ -65,7 +65,8 @@ void give_up(const fs::path& state, const Clock& clock, std::string why, Logger 
 void become_chosen_agent(const fs::path& state, const fs::path& keeper_state, const Clock& clock, Log& log,
                          char** argv) {
   const Logger logger(log, "agent");
-  if (std::getenv(chosen_variable) != nullptr || !fs::exists(state)) return;
+  std::error_code unreadable;
+  if (std::getenv(chosen_variable) != nullptr || !fs::exists(state, unreadable)) return;
   ::setenv(installed_variable, own_program().c_str(), 1);
   ::setenv(chosen_variable, "1", 1);
   constexpr int choices = 2;  // the second is what the device goes back to
@@ -79,6 +80,10 @@ void become_chosen_agent(const fs::path& state, const fs::path& keeper_state, co
     ::execv(program->c_str(), argv);
     give_up(state, clock, program->string() + " cannot be executed: " + std::strerror(errno), logger);
   }
+}
+
+int usage_status() {
+  return std::getenv(chosen_variable) == nullptr ? 2 : 1;
 }
 
 void become_installed_agent(char** argv) {

@@ -101,6 +101,25 @@ TEST_F(LaunchTest, OneOnTrialThatCrashesIsLeft) {
   EXPECT_EQ(failure(), "agent-crashes");
 }
 
+TEST(Launch, AChosenOneThatDoesNotUnderstandItsOptionsIsStartedAgain) {
+  ::unsetenv("STARLING_AGENT_CHOSEN");
+  EXPECT_EQ(usage_status(), 2);
+  ::setenv("STARLING_AGENT_CHOSEN", "1", 1);
+  EXPECT_EQ(usage_status(), 1);
+  ::unsetenv("STARLING_AGENT_CHOSEN");
+}
+
+TEST_F(LaunchTest, OneOnTrialThatEndsWithoutACrashIsLeft) {
+  run_on(one, true);
+  run_on(two, false);
+  put_program(two, "#!/bin/sh\nexit 0\n", 0755);
+  for (std::int64_t i = 0; i < StartLimits{}.starts; ++i)
+    ASSERT_EQ(start(), 0);
+  EXPECT_EQ(start(), goes_on);
+  EXPECT_EQ(runs(), one);
+  EXPECT_EQ(failure(), "agent-starts");
+}
+
 TEST_F(LaunchTest, OneThatCannotBeExecutedIsLeft) {
   run_on(one, true);
   put_program(one, program, 0755);

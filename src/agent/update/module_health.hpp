@@ -5,14 +5,14 @@
 #include <string>
 #include <vector>
 
-#include "agent/settings/settings_core.hpp"
 #include "agent/supervisor/module_status.hpp"
+#include "agent/update/update_port.hpp"
 
 namespace starling::agent {
 
 std::vector<std::string> ready_ones(const std::vector<ModuleStatus>& modules);
 // One that is not there any more, or shall not run, is no reason.
-SettingsVerdict judge_modules(const std::vector<ModuleStatus>& modules,
-                              const std::vector<std::string>& were_ready);
+ReleaseVerdict judge_modules(const std::vector<ModuleStatus>& modules,
+                             const std::vector<std::string>& were_ready);
 
 }  // namespace starling::agent

@@ -20,6 +20,25 @@ TEST(ModuleHealth, NamesThoseThatAreReady) {
               testing::ElementsAre("a", "b"));
 }
 
+TEST(ModuleHealth, DeathsCountAlsoOfWhatIsReadyAgain) {
+  ModuleStatus ear = module("a", ModuleState::idle);
+  ear.restarts = 2;
+  ReleaseVerdict trial = judge_modules({ear}, {"a"});
+  EXPECT_TRUE(trial.over && trial.failure.empty());
+  EXPECT_EQ(trial.deaths, 2);
+  ear.restarts = 3;
+  EXPECT_THAT(judge_modules({ear}, {"a"}).failure, testing::HasSubstr("keeps ending"));
+  EXPECT_EQ(judge_modules({ear}, {"b"}).failure, "") << "it was not ready before either";
+
+  ear = module("a", ModuleState::crashed);
+  ear.next_retry = SteadyTime(Seconds(5));
+  trial = judge_modules({ear}, {"a"});
+  EXPECT_TRUE(!trial.over && trial.failure.empty()) << "it is tried again at once";
+  EXPECT_EQ(trial.deaths, 1);
+  ear.pace = RetryPace::slow;
+  EXPECT_NE(judge_modules({ear}, {"a"}).failure, "");
+}
+
 TEST(ModuleHealth, WhatWasReadyHasToBeReady) {
   struct Case {
     ModuleStatus now;
@@ -38,10 +57,15 @@ TEST(ModuleHealth, WhatWasReadyHasToBeReady) {
       {module("b", ModuleState::crashed), true, true},          // was not ready before either
   };
   for (const Case& one : cases) {
-    const SettingsVerdict trial = judge_modules({one.now}, {"a"});
+    const ReleaseVerdict trial = judge_modules({one.now}, {"a"});
     EXPECT_EQ(trial.over, one.over) << to_string(one.now.state);
     EXPECT_EQ(trial.failure.empty(), one.well) << trial.failure;
   }
+  ModuleStatus held = module("a", ModuleState::crashed);
+  held.waits_for = "there is too little memory";
+  const ReleaseVerdict verdict = judge_modules({held}, {"a"});
+  EXPECT_FALSE(verdict.over);
+  EXPECT_THAT(verdict.waits_for, testing::HasSubstr("'a' is not ready with this release: there is too"));
   EXPECT_TRUE(judge_modules({}, {"a"}).failure.empty()) << "the release has it no more";
 }
 

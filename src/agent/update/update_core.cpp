@@ -12,6 +12,7 @@ namespace starling::agent {
 namespace {
 
 constexpr std::string_view no_hub = "no-hub";
+constexpr std::string_view not_wanted = "not-wanted";  // any more
 constexpr std::string_view no_trust = "no-trust";
 constexpr std::string_view unfit = "not-for-this-device";  // as it is now
 constexpr std::uint64_t max_release_bytes = std::uint64_t{2} << 30;
@@ -130,6 +131,7 @@ Result<void> UpdateCore::check_target() const {
   if (target.length > max_release_bytes) {
     return fail(ErrorCode::too_large, fmt::format("the release has {} bytes", target.length));
   }
+  if (std::ranges::find(record_.proven, target.release.hash) != record_.proven.end()) return {};
   const auto& runs = settings_.release();
   const auto next = protocol::parse_version(target.release.version);
   if (!next) return fail(next);
@@ -152,6 +154,9 @@ std::optional<UpdateCore::Event> UpdateCore::download() {
   const Digest& hash = record_.target->release.hash;
   if (disk_.status(release_path(hash)) || disk_.status(release_tar_path(hash))) return Event::downloaded;
   if (const auto hindered = lacks_room()) return hindered;
+  auto made = disk_.make_folder(releases_folder);
+  if (made) made = disk_.sync_folder("");
+  if (!made) return fails("disk", made.error().message, Event::hindered);
   port_.download(*record_.target);
   return std::nullopt;
 }
@@ -218,7 +223,10 @@ std::optional<UpdateCore::Event> UpdateCore::wait() {
       return fails("disk", recorded.error().message, Event::hindered);
     }
   }
-  InstallTiming::Answer answer = timing_.ready_to_install(*record_.target, clock_.steady());
+  const SteadyTime now = clock_.steady();
+  InstallTiming::Answer answer = timing_.ready_to_install(*record_.target, now);
+  const SteadyTime up = started_at_ + options_.provisional;  // then it is known which modules work
+  if (!answer.ask_again && now < up && port_.runs_modules()) answer = {up, "modules that get up"};
   waits_for_ = std::move(answer.waits_for);
   if (!answer.ask_again) return Event::due;
   deadline_ = *answer.ask_again;
@@ -229,6 +237,12 @@ std::optional<UpdateCore::Event> UpdateCore::switch_over() {
   record_.before = counts_;
   record_.trial_starts = 0;
   record_.ready_before = port_.ready_modules();
+  record_.failure.reset();  // of what was in the way before
+  if (const auto& confirmed = settings_.confirmed_release()) {
+    std::erase(record_.proven, confirmed->hash);
+    record_.proven.insert(record_.proven.begin(), confirmed->hash);
+    if (record_.proven.size() > UpdateRecord::kept_proven) record_.proven.pop_back();
+  }
   if (auto recorded = record(RecordedStep::switching); !recorded) {
     return fails("disk", recorded.error().message, Event::hindered);
   }
@@ -247,17 +261,24 @@ std::optional<UpdateCore::Event> UpdateCore::begin_trial() {
   pauses_ = 0;
   hub_seen_ = false;
   started_at_ = clock_.steady();
-  deadline_ = started_at_ + options_.hub_wait;  // it is the next start that judges, unless none comes about
+  deadline_ =
+      started_at_ + options_.trial_limit;  // it is the next start that judges, unless none comes about
   port_.restart();
   return std::nullopt;
 }
 
 void UpdateCore::judge_trial() {
   const SteadyTime now = clock_.steady();
-  SettingsVerdict trial = port_.trial(record_.ready_before);
+  ReleaseVerdict trial = port_.trial(record_.ready_before);
+  const bool late = now >= started_at_ + options_.trial_limit;
+  if (late && !trial.over) return unhealthy("modules", std::move(trial.waits_for));
   if (!trial.failure.empty()) return unhealthy("modules", std::move(trial.failure));
-  if (trial.over && !hub_seen_ && now >= started_at_ + options_.hub_wait) {
+  if (late && !hub_seen_) {
     return unhealthy(std::string(no_hub), "no session with the hub came about");
+  }
+  if (std::exchange(deaths_, trial.deaths) != trial.deaths) {
+    deadline_ = now + options_.provisional;  // as long again, to see whether it dies again
+    return;
   }
   if (!trial.over || !hub_seen_) {
     deadline_ = now + options_.trial_retry;
@@ -277,11 +298,19 @@ void UpdateCore::unhealthy(std::string fingerprint, std::string why) {
   step(*fails(std::move(fingerprint), std::move(why), Event::unhealthy));
 }
 
+// The hub wants what was confirmed before: nothing speaks against the one on trial.
+void UpdateCore::leave_unwanted() {
+  const auto& confirmed = settings_.confirmed_release();
+  const auto wanted = wanted_version();
+  const bool former = wanted ? confirmed && confirmed->version == *wanted : !confirmed;
+  if (former) unhealthy(std::string(not_wanted), "the former release is wanted again");
+}
+
 void UpdateCore::hub_session() {
   const bool first = !std::exchange(hub_seen_, true);
   const bool for_want_of_it = record_.failure && record_.failure->fingerprint == no_hub;
   if (first && state_ == State::refused && for_want_of_it &&
-      clock_.steady() >= started_at_ + options_.hub_wait) {
+      clock_.steady() >= started_at_ + options_.trial_limit) {
     return retry();  // the former release did not find it either
   }
   if (state_ != State::paused || !record_.failure) return;
@@ -332,8 +361,9 @@ std::optional<UpdateCore::Event> UpdateCore::settle_back() {
   const std::string why = record_.failure ? record_.failure->message : "";
   log_.warning("release reverted",
                {{"version", record_.target ? record_.target->release.version : ""}, {"why", why}});
-  deadline_ = clock_.steady() + options_.look_again;
   port_.restart();
+  if (record_.failure && record_.failure->fingerprint == not_wanted) return Event::unwanted;
+  deadline_ = clock_.steady() + options_.look_again;
   return std::nullopt;
 }
 
@@ -389,7 +419,7 @@ std::optional<UpdateCore::Event> UpdateCore::drop() {
 }
 
 void UpdateCore::mark_bad(RecordedStep became) {
-  if (!record_.target || !record_.failure) return;
+  if (!record_.target || !record_.failure || record_.failure->fingerprint == not_wanted) return;
   auto& bad = record_.bad;
   std::erase_if(bad, [&](const BadRelease& one) { return one.hash == record_.target->release.hash; });
   bad.insert(bad.begin(), BadRelease{record_.target->release.hash, became, *record_.failure});

@@ -26,10 +26,10 @@
 namespace starling::agent {
 
 struct UpdateOptions {
-  Milliseconds provisional{60'000};  // how long a release must hold before it is confirmed
-  Milliseconds trial_retry{5'000};   // where that cannot be told then, or the disk does not take it
-  Milliseconds hub_wait{900'000};    // how long a session with the hub may take to come about
-  Milliseconds first_pause{60'000};  // after what may be better later; doubled each time
+  Milliseconds provisional{60'000};   // how long a release must hold before it is confirmed
+  Milliseconds trial_retry{5'000};    // where that cannot be told then, or the disk does not take it
+  Milliseconds trial_limit{900'000};  // how long modules, and a session with the hub, may take to come about
+  Milliseconds first_pause{60'000};   // after what may be better later; doubled each time
   Milliseconds longest_pause{21'600'000};
   Milliseconds look_again{21'600'000};     // whether a release that was refused has become another one
   std::uint64_t reserve_bytes = 8u << 20;  // of the disk, for the way back
@@ -126,6 +126,7 @@ class UpdateCore {
   void follow_section();
   void install_some();
   void judge_trial();
+  void leave_unwanted();
   std::optional<Event> lacks_room();
   Result<void> check_target() const;
   void collect();
@@ -166,6 +167,7 @@ class UpdateCore {
   StartCounts counts_;
   SteadyTime started_at_{};
   bool hub_seen_ = false;  // in this start
+  int deaths_ = 0;         // of modules in this trial, when it was looked at last
   std::string waits_for_;
 };
 

@@ -149,6 +149,17 @@ TEST_F(UpdateCoreTest, ItWaitsForItsHourWithAllThere) {
   EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
 }
 
+TEST_F(UpdateCoreTest, RightAfterAStartNothingIsSwitched) {
+  device.modules_get_up = true;
+  device.crash();
+  device.want("v1.1.0");
+  device.pass(Seconds(50));
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 waiting");
+  EXPECT_EQ(device.core->report().at("waits_for").as_string(), "modules that get up");
+  device.pass(Seconds(15));
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
+}
+
 TEST_F(UpdateCoreTest, WithoutTheHubItGoesBackAndTriesAgainIfTheHubItselfWasAway) {
   device.want("v1.1.0");
   device.hub_is_there = false;
@@ -198,6 +209,30 @@ TEST_F(UpdateCoreTest, TrialStartsAreCounted) {
   EXPECT_EQ(device.runs() + " " + device.fingerprint(), "v1.0.0 power-cuts");
 }
 
+TEST_F(UpdateCoreTest, AModuleThatDiedHasToLiveForAsLongAgain) {
+  device.want("v1.1.0");
+  device.pass(Seconds(30));
+  device.modules.deaths = 1;
+  device.pass(Seconds(60));
+  EXPECT_EQ(device.state(), "provisional");
+  device.modules.deaths = 2;
+  device.pass(Seconds(60));
+  EXPECT_EQ(device.state(), "provisional");
+  device.pass(Seconds(60));
+  EXPECT_EQ(device.confirmed() + " " + device.state(), "v1.1.0 confirmed");
+}
+
+TEST_F(UpdateCoreTest, AModuleThatWaitsForEverEndsTheTrial) {
+  device.modules = {.over = false, .waits_for = "module 'ear' waits for memory", .failure = ""};
+  device.want("v1.1.0");
+  device.pass(std::chrono::minutes(14));
+  EXPECT_EQ(device.state(), "provisional");
+  device.hub_is_there = false;
+  device.pass(std::chrono::minutes(2));
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(), "v1.0.0 reverted modules");
+  EXPECT_EQ(device.core->record().failure->message, "module 'ear' waits for memory");
+}
+
 TEST_F(UpdateCoreTest, ATrialDoesNotLastForEver) {
   device.want("v1.1.0");
   device.pass(Seconds(10));
@@ -235,6 +270,38 @@ TEST_F(UpdateCoreTest, TheGuardGoesBackForAnAgentThatCannot) {
             "v1.0.0 reverted agent-crashes");
   device.pass(day);
   EXPECT_EQ(device.runs(), "v1.0.0");
+}
+
+// As one that ends with 0 each time, hangs, or runs without a keeper.
+TEST_F(UpdateCoreTest, TheGuardCountsStartsThatNobodyElseCounts) {
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.end();
+  SettingsBench& bench = device.device;
+  for (std::int64_t i = peek_update_record(bench.disk)->trial_starts; i < StartLimits{}.starts; ++i) {
+    const auto chosen = choose_release(bench.disk, bench.clock, device.counts, Logger());
+    EXPECT_EQ(chosen.value()->version, "v1.1.0");
+  }
+  EXPECT_EQ(choose_release(bench.disk, bench.clock, device.counts, Logger()).value()->version, "v1.0.0");
+  device.start();
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.0.0 reverted agent-starts");
+  EXPECT_EQ(device.core->record().bad.size(), 1u);
+}
+
+TEST_F(UpdateCoreTest, WhereAStartCannotBeCountedTheGuardGoesBackAndItIsTriedAgainLater) {
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.end();
+  SettingsBench& bench = device.device;
+  bench.disk.make_fail("update.json.new", ErrorCode::io);
+  EXPECT_EQ(choose_release(bench.disk, bench.clock, device.counts, Logger()).value()->version, "v1.0.0");
+  bench.disk.mend();
+  device.start();
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.0.0 reverted agent-did-not-start");
+  device.pass(day);
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
 }
 
 TEST_F(UpdateCoreTest, TheGuardGoesBackWhereAnAgentCannotBeExecuted) {
@@ -303,6 +370,20 @@ TEST_F(UpdateCoreTest, OldReleasesGoAndOneMoreThanNeededStays) {
   EXPECT_THAT(on_disk(), UnorderedElementsAre(hash("v1.2.0"), hash("v1.3.0")));
 }
 
+TEST(UpdateCore, OnAFullDiskADeviceWithoutAReleaseStarts) {
+  UpdateBench device;
+  device.publish("v1.0.0");
+  ASSERT_TRUE(device.device.restart());  // what settings take is there
+  device.device.disk.full_after(0);
+  device.start();
+  EXPECT_EQ(device.runs() + " " + device.state(), "none confirmed");
+  device.want("v1.0.0");
+  device.device.disk.make_room();
+  device.want("v1.0.0");
+  device.pass(day);
+  EXPECT_EQ(device.confirmed(), "v1.0.0");
+}
+
 TEST_F(UpdateCoreTest, TheDiskHasToHaveRoomForItAndForTheWayBack) {
   device.device.disk.set_free_bytes(UpdateOptions{}.reserve_bytes + 10'000);
   device.want("v1.1.0");
@@ -323,6 +404,45 @@ TEST_F(UpdateCoreTest, AnOlderOneHasToBeSignedAsOneToGoBackTo) {
   device.targets["v0.9.0"].custom["allow_downgrade"] = true;
   device.pass(day);
   EXPECT_EQ(device.runs(), "v0.9.0");
+}
+
+TEST_F(UpdateCoreTest, ItMayGoBackToWhatItHadConfirmedAndToNothingElseOfThatVersion) {
+  device.want("v1.1.0");
+  device.pass(Seconds(100));
+  device.want("v1.0.0");
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.0.0 v1.0.0");
+  device.want("v1.1.0");
+  device.pass(Seconds(100));
+  device.publish("v1.0.0", "another");
+  device.want("v1.0.0");
+  device.pass(day);
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.1.0 refused not-for-this-device");
+}
+
+TEST_F(UpdateCoreTest, OneOnTrialIsLeftAtOnceWhenTheFormerIsWantedAgainAndMayComeAgain) {
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  device.want("v1.0.0");
+  device.pass(Seconds(0));
+  EXPECT_EQ(device.runs() + " " + device.confirmed() + " " + device.state(), "v1.0.0 v1.0.0 confirmed");
+  EXPECT_EQ(told(), Phase::applied);
+  EXPECT_TRUE(device.core->record().bad.empty());
+  device.want("v1.1.0");
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.confirmed(), "v1.1.0");
+}
+
+TEST(UpdateCore, TheFirstReleaseIsLeftAtOnceWhenNoneIsWantedAnyMore) {
+  UpdateBench device;
+  device.publish("v1.0.0");
+  device.start();
+  device.want("v1.0.0");
+  device.pass(Seconds(10));
+  device.want(JsonObject{});
+  device.pass(Seconds(0));
+  EXPECT_EQ(device.runs() + " " + device.state(), "none confirmed");
 }
 
 TEST_F(UpdateCoreTest, TheSameVersionAsSignedIsNothingNew) {
@@ -361,13 +481,14 @@ TEST_F(UpdateCoreTest, ASectionThatCannotBeReadIsRefused) {
   EXPECT_EQ(device.state(), "pending");
 }
 
-TEST_F(UpdateCoreTest, ADamagedRecordIsPutAsideAndTheTrialGoesOn) {
+TEST_F(UpdateCoreTest, WithADamagedRecordNoTrialGoesOnAndAnotherMayBegin) {
   device.want("v1.1.0");
   device.pass(Seconds(10));
   device.device.disk.put("update.json", "{");
   device.crash();
-  EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 confirmed") << "no start would be counted";
   EXPECT_EQ(device.device.core->drift().size(), 1u);
+  device.want("v1.1.0");
   device.pass(Seconds(100));
   EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
 }

@@ -13,6 +13,14 @@
 
 namespace starling::agent {
 
+// How the device works with the release that is on trial, next to how it did before.
+struct ReleaseVerdict {
+  bool over = true;       // else it cannot be told yet
+  std::string waits_for;  // why not
+  std::string failure;    // why it does not work; empty: it does
+  int deaths = 0;         // of modules so far, unasked
+};
+
 class UpdatePort {
  public:
   virtual ~UpdatePort() = default;
@@ -30,9 +38,9 @@ class UpdatePort {
   // In its welcome.
   virtual void hub_said(std::string_view fleet, WallTime time) = 0;
 
+  virtual bool runs_modules() const = 0;  // or shall
   virtual std::vector<std::string> ready_modules() const = 0;
-  // How the device works with the release that is on trial, next to how it did before.
-  virtual SettingsVerdict trial(const std::vector<std::string>& were_ready) const = 0;
+  virtual ReleaseVerdict trial(const std::vector<std::string>& were_ready) const = 0;
 };
 
 // Decides when a release that is unpacked may be switched to.

@@ -60,6 +60,13 @@ const std::vector<Story> stories{
        device.want("v1.2.0");
      },
      "v1.2.0", "confirmed"},
+    {"the former one is wanted again while it is on trial", nothing,
+     [](UpdateBench& device) {
+       device.want("v1.1.0");
+       device.pass(Seconds(30));
+       device.want("v1.0.0");
+     },
+     "v1.0.0", "confirmed"},
     {"it is not wanted any more", nothing,
      [](UpdateBench& device) {
        device.hour = device.device.clock.steady() + std::chrono::hours(2);

@@ -122,6 +122,25 @@ Result<StartCounts> counts_in(const JsonReader& reader) {
                      static_cast<std::uint32_t>(std::clamp<std::int64_t>(*unrecorded, 0, most))};
 }
 
+Result<std::vector<Digest>> hashes_in(const JsonArray& array, std::size_t most) {
+  if (array.size() > most) return damaged("a list is too long");
+  std::vector<Digest> hashes;
+  for (const Json& json : array) {
+    if (!json.is_string()) return damaged("a hash is no string");
+    const auto hash = digest_in(std::string_view(json.get_string()));
+    if (!hash) return fail(hash);
+    hashes.push_back(*hash);
+  }
+  return hashes;
+}
+
+JsonArray hashes_json(const std::vector<Digest>& hashes) {
+  JsonArray array;
+  for (const Digest& hash : hashes)
+    array.push_back(JsonString(hash.hex()));
+  return array;
+}
+
 Result<void> read_lists(const JsonReader& reader, UpdateRecord& record) {
   const auto ready = reader.array("ready_before");
   if (!ready) return fail(ready);
@@ -129,8 +148,9 @@ Result<void> read_lists(const JsonReader& reader, UpdateRecord& record) {
   if (!bad) return fail(bad);
   const auto unpacked = reader.array("unpacked");
   if (!unpacked) return fail(unpacked);
-  if ((*ready)->size() > max_ready_before || (*bad)->size() > UpdateRecord::kept_bad ||
-      (*unpacked)->size() > UpdateRecord::kept_unpacked) {
+  const auto proven = reader.optional_array("proven");
+  if (!proven) return fail(proven);
+  if ((*ready)->size() > max_ready_before || (*bad)->size() > UpdateRecord::kept_bad) {
     return damaged("a list is too long");
   }
   for (const Json& name : **ready) {
@@ -142,12 +162,13 @@ Result<void> read_lists(const JsonReader& reader, UpdateRecord& record) {
     if (!one) return fail(one);
     record.bad.push_back(std::move(*one));
   }
-  for (const Json& json : **unpacked) {
-    if (!json.is_string()) return damaged("a hash is no string");
-    const auto hash = digest_in(std::string_view(json.get_string()));
-    if (!hash) return fail(hash);
-    record.unpacked.push_back(*hash);
-  }
+  auto hashes = hashes_in(**unpacked, UpdateRecord::kept_unpacked);
+  if (!hashes) return fail(hashes);
+  record.unpacked = std::move(*hashes);
+  if (*proven == nullptr) return {};
+  hashes = hashes_in(**proven, UpdateRecord::kept_proven);
+  if (!hashes) return fail(hashes);
+  record.proven = std::move(*hashes);
   return {};
 }
 
@@ -204,18 +225,17 @@ std::string update_record_text(const UpdateRecord& record) {
   object["crashes_before"] = record.before.crashes;
   object["unrecorded_before"] = record.before.unrecorded;
   object["trial_starts"] = record.trial_starts;
-  JsonArray ready, bad, unpacked;
+  JsonArray ready, bad;
   for (const std::string& name : record.ready_before)
     ready.push_back(JsonString(name));
   for (const BadRelease& one : record.bad) {
     bad.push_back(JsonObject{
         {"sha256", one.hash.hex()}, {"became", to_string(one.became)}, {"failure", to_json(one.failure)}});
   }
-  for (const Digest& hash : record.unpacked)
-    unpacked.push_back(JsonString(hash.hex()));
   object["ready_before"] = std::move(ready);
   object["bad"] = std::move(bad);
-  object["unpacked"] = std::move(unpacked);
+  object["unpacked"] = hashes_json(record.unpacked);
+  object["proven"] = hashes_json(record.proven);
   return seal(std::move(object));
 }
 
@@ -227,24 +247,14 @@ Result<UpdateRecord> parse_update_record(std::string_view text) {
   return record;
 }
 
-namespace {
-
-Result<UpdateRecord> read_update_record(Disk& disk) {
+Result<UpdateRecord> peek_update_record(Disk& disk) {
   const auto text = disk.read_file(UpdateRecord::path, max_record_bytes);
   if (!text && text.error().code == ErrorCode::not_found) return UpdateRecord();
   return text ? parse_update_record(*text) : Result<UpdateRecord>(fail(text));
 }
 
-}  // namespace
-
-Result<UpdateRecord> peek_update_record(Disk& disk) {
-  auto record = read_update_record(disk);
-  if (!record && is_damage(record.error())) return UpdateRecord();
-  return record;
-}
-
 Result<OpenedRecord> open_update_record(Disk& disk) {
-  auto record = read_update_record(disk);
+  auto record = peek_update_record(disk);
   if (record) return OpenedRecord{std::move(*record), ""};
   if (!is_damage(record.error())) return fail(record);
   const std::string aside = "corrupt-" + std::string(UpdateRecord::path);

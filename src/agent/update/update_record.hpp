@@ -57,6 +57,7 @@ struct UpdateRecord {
   static constexpr std::string_view path = "update.json";
   static constexpr std::size_t kept_bad = 8;
   static constexpr std::size_t kept_unpacked = 4;
+  static constexpr std::size_t kept_proven = 2;
 
   JsonObject section;  // as the hub wants it
   std::int64_t revision = 0;
@@ -64,10 +65,11 @@ struct UpdateRecord {
   std::optional<ReleaseTarget> target;  // from `downloading` on
   std::optional<UpdateFailure> failure;
   StartCounts before;                     // the switch
-  std::int64_t trial_starts = 0;          // of the agent since then
+  std::int64_t trial_starts = 0;          // of the agent since then, counted by the guard
   std::vector<std::string> ready_before;  // modules
   std::vector<BadRelease> bad;            // newest first
   std::vector<Digest> unpacked;           // newest first
+  std::vector<Digest> proven;             // newest first: confirmed before, so that it may go back to them
   bool operator==(const UpdateRecord&) const = default;
 };
 
@@ -82,7 +84,7 @@ struct OpenedRecord {
   std::string damage;  // empty: none
 };
 Result<OpenedRecord> open_update_record(Disk& disk);
-// Likewise, but nothing is moved.
+// An empty one if there is none; nothing is moved. Errors: those of Disk, and those of damage.
 Result<UpdateRecord> peek_update_record(Disk& disk);
 Result<void> save_update_record(Disk& disk, const UpdateRecord& record);
 

@@ -47,8 +47,6 @@ bool UpdateCore::runs_what_is_wanted() const {
 
 Result<void> UpdateCore::start() {
   started_at_ = clock_.steady();
-  if (auto made = disk_.make_folder(releases_folder); !made) return made;
-  if (auto synced = disk_.sync_folder(""); !synced) return synced;
   auto opened = open_update_record(disk_);
   if (!opened) return fail(opened);
   if (!opened->damage.empty()) {
@@ -78,10 +76,10 @@ void UpdateCore::resume_trial() {
     deadline_ = started_at_;
     return;
   }
-  ++record_.trial_starts;
   note(RecordedStep::provisional);
   state_ = State::provisional;
   deadline_ = started_at_ + options_.provisional;
+  leave_unwanted();
   judge_starts();
 }
 
@@ -94,12 +92,14 @@ void UpdateCore::resume_work() {
         note(RecordedStep::confirmed);
         break;
       }
-      // Somebody went back for it.
-      if (!record_.failure) {
+      // Somebody went back for it. Where that could not be written down it was the disk's fault, and the
+      // release is tried again later.
+      if (record_.failure) {
+        mark_bad(RecordedStep::reverted);
+      } else {
         fails("agent-did-not-start", "the device went back before the agent could say why", Event::unhealthy);
         record_.failure = trouble_;
       }
-      mark_bad(RecordedStep::reverted);
       note(RecordedStep::reverted);
       [[fallthrough]];
     case RecordedStep::refused:
@@ -148,6 +148,7 @@ void UpdateCore::offer(const protocol::ConfigUpdate& update) {
       return refuse_offer(update, saved.error().message);
   }
   record_ = std::move(next);
+  leave_unwanted();
   const bool in_work = state_ != State::idle && !runs_what_is_wanted();
   if (on_trial() || (same && in_work)) return tell();
   follow_section();

@@ -166,11 +166,15 @@ InstallTiming::Answer Updater::ready_to_install(const ReleaseTarget& target, Ste
   return answer;
 }
 
+bool Updater::runs_modules() const {
+  return std::ranges::any_of(options_.modules(), &ModuleStatus::wanted);
+}
+
 std::vector<std::string> Updater::ready_modules() const {
   return ready_ones(options_.modules());
 }
 
-SettingsVerdict Updater::trial(const std::vector<std::string>& were_ready) const {
+ReleaseVerdict Updater::trial(const std::vector<std::string>& were_ready) const {
   return judge_modules(options_.modules(), were_ready);
 }
 

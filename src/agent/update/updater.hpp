@@ -52,8 +52,9 @@ class Updater final : public UpdatePort, public InstallTiming {
   void stop() override;
   void hub_said(std::string_view fleet, WallTime time) override;
   void restart() override { options_.restart(); }
+  bool runs_modules() const override;
   std::vector<std::string> ready_modules() const override;
-  SettingsVerdict trial(const std::vector<std::string>& were_ready) const override;
+  ReleaseVerdict trial(const std::vector<std::string>& were_ready) const override;
   Answer ready_to_install(const ReleaseTarget& target, SteadyTime now) override;
 
  private:

@@ -164,7 +164,7 @@ TEST_F(UpdaterTest, BringsAReleaseFromTheHub) {
   EXPECT_EQ(core->record().target->custom.at("type"), Json("urgent"));
   EXPECT_EQ(bench.disk.content(release_path(sha256(tar)) + "/payload/note"), std::string(200'000, 'n'));
   core->hub_session();
-  bench.pass(UpdateOptions{}.hub_wait);  // no other start has come about
+  bench.pass(UpdateOptions{}.trial_limit);  // no other start has come about
   core->tick();
   EXPECT_EQ(core->state_word(), "confirmed");
   EXPECT_FALSE(bench.core->release_on_trial());
@@ -184,6 +184,16 @@ TEST_F(UpdaterTest, WithoutARootNothingIsTrusted) {
   ASSERT_EQ(core->state(), UpdateCore::State::refused);
   EXPECT_THAT(core->record().failure->message, HasSubstr("--release-root"));
   EXPECT_TRUE(hub.asked.empty());
+}
+
+TEST_F(UpdaterTest, ARootThatCannotBeReadIsSaidAndMayCome) {
+  publish("arm64", tar_of(release_parts("v1.0.0")));
+  start(folder / "gone.json");
+  until(UpdateCore::State::paused);
+  EXPECT_THAT(core->record().failure->message, HasSubstr("--release-root"));
+  std::ofstream(folder / "gone.json") << repository.root_file();
+  core->retry();
+  until(UpdateCore::State::provisional);
 }
 
 TEST_F(UpdaterTest, SaysWhatIsMissing) {
