@@ -271,8 +271,8 @@ void UpdateCore::judge_trial() {
   const SteadyTime now = clock_.steady();
   ReleaseVerdict trial = port_.trial(record_.ready_before);
   const bool late = now >= started_at_ + options_.trial_limit;
-  if (late && !trial.over) return unhealthy("modules", std::move(trial.waits_for));
   if (!trial.failure.empty()) return unhealthy("modules", std::move(trial.failure));
+  if (late && !trial.over) return unhealthy("modules", std::move(trial.waits_for));
   if (late && !hub_seen_) {
     return unhealthy(std::string(no_hub), "no session with the hub came about");
   }
