@@ -202,7 +202,7 @@ TEST_F(InstalledReleases, OneThatWorksStaysAndOneThatDoesNotGoes) {
   publish("v1.1.0", payload("v1.1.0", "exit 1"));
   want("v1.1.0");
   await("v1.0.0 reverted");
-  EXPECT_THAT(command({"device", "show", "toy"}).output, HasSubstr("'ear' is crashed"));
+  EXPECT_THAT(command({"device", "show", "toy"}).output, HasSubstr("'ear' keeps ending"));
   device_->await_ready("ear", first);
 
   publish("v1.2.0", payload("v1.2.0", "exec sleep 1001"));
