@@ -2,8 +2,8 @@
 # benchmarks, which are told apart by their names (main.cpp, *_test.cpp, *_fuzz.cpp, *_bench.cpp).
 include(GoogleTest OPTIONAL)
 
-# The headers that take the longest, compiled once for all libraries and once for all tests. Only for builds that
-# are not the release build: that one shows whether a file includes what it uses.
+# The headers that take the longest, compiled once for all libraries and once for all tests. Never for the release
+# build: that one shows whether a file includes what it uses.
 option(STARLING_PRECOMPILE "Precompile heavy headers" OFF)
 set(starling_heavy_headers <algorithm> <chrono> <deque> <filesystem> <fstream> <functional> <map> <memory> <optional>
     <set> <span> <string> <system_error> <unordered_map> <variant> <vector> <fmt/chrono.h> <fmt/format.h>

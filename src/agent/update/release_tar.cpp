@@ -60,7 +60,7 @@ std::unexpected<Error> wrong(std::string what) {
 }
 
 // For messages: what is wrong may be the very name.
-std::string quoted(std::string_view path) {
+std::string quoted_path(std::string_view path) {
   std::string shown;
   for (const char byte : path.substr(0, 64))
     shown += byte >= ' ' && byte <= '~' ? byte : '?';
@@ -74,23 +74,24 @@ Result<ReleaseEntry> entry_of(std::string_view header) {
                               : fmt::format("{}/{}", prefix, text(header, name_field));
   const auto mode = number(header, mode_field);
   const auto size = number(header, size_field);
-  if (!mode || !size) return wrong(fmt::format("has numbers that cannot be read at {}", quoted(entry.path)));
+  if (!mode || !size)
+    return wrong(fmt::format("has numbers that cannot be read at {}", quoted_path(entry.path)));
   if ((*mode & 07000) != 0) {
-    return wrong(fmt::format("gives {} rights of another user", quoted(entry.path)));
+    return wrong(fmt::format("gives {} rights of another user", quoted_path(entry.path)));
   }
   switch (header[type_field.offset]) {
     case '0': entry.kind = ReleaseEntry::Kind::file; break;
     case '5': entry.kind = ReleaseEntry::Kind::folder; break;
     case '2': entry.kind = ReleaseEntry::Kind::link; break;
     default:
-      return wrong(
-          fmt::format("holds something that is no file, folder or symbolic link, as {}", quoted(entry.path)));
+      return wrong(fmt::format("holds something that is no file, folder or symbolic link, as {}",
+                               quoted_path(entry.path)));
   }
   if (entry.kind == ReleaseEntry::Kind::file) {
     entry.executable = (*mode & 0100) != 0;
     entry.size = *size;
   } else if (*size != 0) {
-    return wrong(fmt::format("gives {} a content, which it cannot have", quoted(entry.path)));
+    return wrong(fmt::format("gives {} a content, which it cannot have", quoted_path(entry.path)));
   }
   if (entry.kind == ReleaseEntry::Kind::folder && entry.path.ends_with('/')) entry.path.pop_back();
   if (entry.kind == ReleaseEntry::Kind::link) entry.target = text(header, link_field);
@@ -106,17 +107,18 @@ Result<void> check_release_path(std::string_view path) {
   const bool control = std::ranges::any_of(
       path, [](char byte) { return static_cast<unsigned char>(byte) < 0x20 || byte == 0x7f; });
   if (control || !is_utf8(path)) {
-    return wrong(fmt::format("has a name that is not plain text: {}", quoted(path)));
+    return wrong(fmt::format("has a name that is not plain text: {}", quoted_path(path)));
   }
   std::size_t depth = 0;
   for (std::string_view rest = path;;) {
     const std::size_t slash = rest.find('/');
     const std::string_view part = rest.substr(0, slash);
     if (part.empty() || part == "." || part == "..") {
-      return wrong(fmt::format("has a name that leads elsewhere: {}", quoted(path)));
+      return wrong(fmt::format("has a name that leads elsewhere: {}", quoted_path(path)));
     }
     if (++depth > ReleaseTar::max_depth) {
-      return fail(ErrorCode::too_large, fmt::format("the release has folders too deep at {}", quoted(path)));
+      return fail(ErrorCode::too_large,
+                  fmt::format("the release has folders too deep at {}", quoted_path(path)));
     }
     if (slash == std::string_view::npos) return {};
     rest.remove_prefix(slash + 1);
@@ -127,7 +129,8 @@ Result<void> check_release_path(std::string_view path) {
 // links, each of which stays inside as well.
 Result<void> check_release_link(std::string_view path, std::string_view target) {
   const auto out = [&] {
-    return wrong(fmt::format("has a link that leads out of it: {} to {}", quoted(path), quoted(target)));
+    return wrong(
+        fmt::format("has a link that leads out of it: {} to {}", quoted_path(path), quoted_path(target)));
   };
   auto levels = std::ranges::count(path, '/') - 1;  // that lie below `payload`
   std::string_view rest = target;
@@ -206,7 +209,7 @@ Result<void> ReleaseTar::begin(ReleaseEntry entry) {
   const auto seen = seen_.find(entry.path);
   if (seen != seen_.end()) {
     const bool folder_again = entry.kind == ReleaseEntry::Kind::folder && seen->second.implied;
-    if (!folder_again) return wrong(fmt::format("has {} twice", quoted(entry.path)));
+    if (!folder_again) return wrong(fmt::format("has {} twice", quoted_path(entry.path)));
     seen->second.implied = false;
     return {};
   }
@@ -232,7 +235,7 @@ Result<void> ReleaseTar::check_place(const ReleaseEntry& entry) {
   }
   const bool top = entry.path == release_payload && entry.kind == ReleaseEntry::Kind::folder;
   if (!top && !entry.path.starts_with(fmt::format("{}/", release_payload))) {
-    return wrong(fmt::format("has {} beside its payload", quoted(entry.path)));
+    return wrong(fmt::format("has {} beside its payload", quoted_path(entry.path)));
   }
   if (entry.kind == ReleaseEntry::Kind::link) return check_release_link(entry.path, entry.target);
   return {};
@@ -245,7 +248,7 @@ Result<void> ReleaseTar::add_folders_above(std::string_view path) {
     const auto seen = seen_.find(folder);
     if (seen != seen_.end()) {
       if (seen->second.kind == ReleaseEntry::Kind::folder) continue;
-      return wrong(fmt::format("has {} in something that is no folder", quoted(path)));
+      return wrong(fmt::format("has {} in something that is no folder", quoted_path(path)));
     }
     ReleaseEntry implied;
     implied.kind = ReleaseEntry::Kind::folder;
