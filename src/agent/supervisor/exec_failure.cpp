@@ -115,6 +115,9 @@ std::string explain_interpreter(const ModuleManifest& manifest, std::string_view
 std::string explain_forbidden(const ModuleManifest& manifest) {
   std::error_code error;
   if (fs::is_directory(manifest.exec, error)) return "it is a folder: name the program in it";
+  if (fs::exists(manifest.exec, error) && !is_file(manifest.exec)) {
+    return "it is no file that can be executed: name the program itself";
+  }
   if (is_file(manifest.exec) && !has_x_bit(manifest.exec)) {
     return fmt::format("it is not marked as executable: chmod +x {}", shown(manifest.exec));
   }

@@ -44,6 +44,11 @@ TEST_F(ExecFailure, WhatDoesNotExistIsLookedForWhereItMayBeMeant) {
   EXPECT_THAT(explain("link", ENOENT), HasSubstr("a link to /nowhere/run, which does not exist"));
 }
 
+TEST_F(ExecFailure, APipeIsNotReadForWhatItMayBe) {
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_THAT(explain("pipe", EACCES), HasSubstr("no file that can be executed"));
+}
+
 TEST_F(ExecFailure, AScriptIsReadByItsInterpreter) {
   put("windows", "#!/bin/sh\r\necho\r\n");
   EXPECT_THAT(explain("windows", ENOENT),
