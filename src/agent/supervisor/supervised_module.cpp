@@ -82,7 +82,7 @@ void SupervisedModule::command(ModuleCommand command, Answered answered) {
   switch (command) {
     case ModuleCommand::enable:
       enabled_ = true;
-      if (!is_ready(state_) && (!was_enabled || trial_)) trial_ = Trial{now() + trial_time};
+      if (!is_ready(state_) && (!was_enabled || trial_)) begin_trial();
       if (!was_enabled && is_ready(state_)) publish(state_);
       break;
     case ModuleCommand::disable:
@@ -105,7 +105,12 @@ void SupervisedModule::command(ModuleCommand command, Answered answered) {
 void SupervisedModule::begin(Cause cause, bool provisional) {
   wanted_ = true;
   start_cause_ = cause;
-  if (provisional) trial_ = Trial{now() + trial_time};
+  if (provisional) begin_trial();
+}
+
+void SupervisedModule::begin_trial() {
+  trial_ = Trial{now() + trial_time};
+  if (waits_since_) waits_since_ = now();
 }
 
 void SupervisedModule::remember(std::string quarantine, std::optional<DeathReport> last_death) {
@@ -123,6 +128,7 @@ void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was
   started_at_ = now();
   const Milliseconds patience = manifest_ ? manifest_->start_timeout : Milliseconds(0);
   start_deadline_ = now() + patience;
+  if (trial_) trial_->outlast(*start_deadline_);
   if (manifest_ && manifest_->readiness == Readiness::exec) ready_at_ = now() + manifest_->ready_after;
   if (manifest_) watchdog_ = manifest_->watchdog;
   apply(ModuleEvent::start, Cause::adopted);
@@ -194,16 +200,28 @@ void SupervisedModule::reconcile(const StartGate& gate) {
     if (!down) begin_stop(wanted_ ? gate.stop_cause : stop_cause_);
   }
   if (!has_tree()) apply(ModuleEvent::gone, cause_);
-  if (wanted_ && !has_tree() && start_due()) {
-    if (gate.wait == StartGate::Wait::nothing) {
-      start();
-    } else {
-      wait_ = gate.wait;
-      waits_for_ = gate.waits_for;
-      if (trial_ && gate.in_vain) revert("it " + waits_for_);
-    }
+  const bool due = wanted_ && !has_tree() && start_due();
+  if (due && gate.wait != StartGate::Wait::nothing) {
+    wait_at(gate);
+  } else {
+    end_wait();
+    if (due) start();
   }
   settle_answer();
+}
+
+void SupervisedModule::wait_at(const StartGate& gate) {
+  wait_ = gate.wait;
+  waits_for_ = gate.waits_for;
+  if (!waits_since_) waits_since_ = now();
+  if (trial_ && gate.in_vain) revert("it " + waits_for_);
+}
+
+// A trial does not last shorter for what the module had to wait for.
+void SupervisedModule::end_wait() {
+  if (!waits_since_) return;
+  if (trial_) trial_->until += now() - *waits_since_;
+  waits_since_.reset();
 }
 
 bool SupervisedModule::start_due() const {
@@ -234,10 +252,17 @@ void SupervisedModule::settle_answer() {
   } else if (!wanted_ && is_down()) {  // its work is done already, or its folder is gone
     answer(finished_ ? Result<ModuleState>(state_)
                      : fail(ErrorCode::not_found, "module '" + name_ + "' went away before it was ready"));
-  } else if (wait_ != StartGate::Wait::nothing && !trial_) {
+  } else if (waits_since_ && now() >= *answer_by()) {
     answer(fail(ErrorCode::unavailable,
                 "module '" + name_ + "' " + waits_for_ + "; it starts as soon as it can"));
   }
+}
+
+// While it waits: what others have to do first has its deadlines, and an enable may not have to wait long.
+std::optional<SteadyTime> SupervisedModule::answer_by() const {
+  if (!pending_ || !waits_since_) return std::nullopt;
+  if (!trial_) return *waits_since_;
+  return *waits_since_ + (wait_ == StartGate::Wait::order ? longest_start_timeout : trial_time);
 }
 
 // ---- starting
@@ -263,6 +288,7 @@ void SupervisedModule::start() {
     return failed(ModuleEvent::failed, Cause::not_spawned, why, FailureKind::hopeless);
   }
   start_deadline_ = started_at_ + manifest_->start_timeout;
+  if (trial_) trial_->outlast(*start_deadline_);
   watchdog_ = manifest_->watchdog;
   apply(ModuleEvent::start, cause);
   if (auto asked = process_.spawn(*manifest_, epoch_); !asked) {
@@ -423,70 +449,6 @@ void SupervisedModule::end_process(EndedFor why) {
   process_.end(why, silent ? SIGABRT : polite, patience);
 }
 
-// ---- what the module says
-
-void SupervisedModule::notified(std::uint64_t run, const NotifyMessage& message) {
-  if (!process_.is_present(run)) return;
-  if (message.status) said_.status = *message.status;
-  if (message.error_number) said_.error = *message.error_number;
-  if (message.exit_status) said_.exit_status = *message.exit_status;
-  if (message.main_pid && *message.main_pid != said_.main_pid) {
-    process_.name_main(*message.main_pid, message.main_start_time);
-  }
-  if (message.reloading) reloads();
-  if (message.watchdog_time) {
-    watchdog_ = std::chrono::ceil<Milliseconds>(*message.watchdog_time);
-    feed_watchdog();
-  }
-  if (message.extend_timeout) extend(std::chrono::ceil<Milliseconds>(*message.extend_timeout));
-  const bool by_notify = manifest_ && manifest_->readiness == Readiness::notify;
-  if (message.ready) said_.reloading_until.reset();
-  if (message.ready && by_notify) became_ready(Cause::ready);
-  if (message.recording == NotifyRecording::recording) apply(ModuleEvent::record, Cause::recording);
-  if (message.recording == NotifyRecording::idle) apply(ModuleEvent::pause, Cause::recording);
-  if (message.stopping) watchdog_at_.reset();
-  if (message.watchdog == NotifyWatchdog::alive) feed_watchdog();
-  if (message.watchdog == NotifyWatchdog::trigger && is_ready(state_)) {
-    watchdog_missed("it says itself that it is broken (WATCHDOG=trigger)");
-  }
-}
-
-void SupervisedModule::said_hello() {
-  const bool by_hello = manifest_ && manifest_->readiness == Readiness::module;
-  if (process_.exists() && by_hello) became_ready(Cause::ready);
-}
-
-void SupervisedModule::said_recording(bool recording, std::string_view status) {
-  if (!process_.exists()) return;
-  said_.status = status;
-  apply(recording ? ModuleEvent::record : ModuleEvent::pause, Cause::recording);
-}
-
-void SupervisedModule::feed_watchdog() {
-  const bool armed = is_ready(state_) && watchdog_ > Milliseconds(0);
-  watchdog_at_ = armed ? std::optional(now() + watchdog_) : std::nullopt;
-}
-
-void SupervisedModule::reloads() {
-  if (!is_ready(state_) || is_reloading()) return;
-  said_.reloading_since = now();
-  said_.reloading_until = now() + (manifest_ ? manifest_->start_timeout : trial_time);
-}
-
-void SupervisedModule::extend(Milliseconds by) {
-  const SteadyTime until = now() + std::min(by, longest_start_timeout);
-  if (state_ == ModuleState::starting && start_deadline_) {
-    start_deadline_ = std::clamp(until, *start_deadline_, started_at_ + longest_start_timeout);
-  }
-  if (is_reloading()) {
-    said_.reloading_until =
-        std::clamp(until, *said_.reloading_until, said_.reloading_since + longest_start_timeout);
-  }
-  if (state_ == ModuleState::stopping) {
-    process_.extend_grace(std::min(until, stop_began_at_ + longest_start_timeout));
-  }
-}
-
 // ---- time
 
 void SupervisedModule::tick() {
@@ -508,8 +470,8 @@ void SupervisedModule::tick() {
     said_.reloading_until.reset();
     host_.misunderstood(name_, "it said RELOADING=1, and not READY=1 in time; it runs on");
   }
-  if (trial_ && now() >= trial_->until) {
-    revert(waits_for_.empty() ? "not ready within " + seconds_text(trial_time) : "it " + waits_for_);
+  if (trial_ends_at() && now() >= *trial_ends_at()) {
+    revert(detail_.empty() ? "not ready in time" : detail_);
   }
 }
 
@@ -523,10 +485,15 @@ std::optional<SteadyTime> SupervisedModule::next_deadline() const {
   consider(start_deadline_);
   consider(watchdog_at_);
   consider(said_.reloading_until);
-  if (trial_) consider(trial_->until);
+  consider(trial_ends_at());
+  consider(answer_by());
   const bool retry_counts = wanted_ && !has_tree() && wait_ == StartGate::Wait::nothing;
   if (retry_counts) consider(retry_at_);
   return next;
+}
+
+std::optional<SteadyTime> SupervisedModule::trial_ends_at() const {
+  return trial_ && !waits_since_ ? std::optional(trial_->until) : std::nullopt;
 }
 
 // ---- transitions

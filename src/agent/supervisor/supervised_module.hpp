@@ -54,6 +54,8 @@ class ModuleHost {
 
 class SupervisedModule {
  public:
+  // Of an enable: at least, and as long as the attempt that is on may take; its clock stands while a gate
+  // holds the module.
   static constexpr Milliseconds trial_time{30'000};
   static constexpr int trial_attempts = 3;
   static constexpr Milliseconds abort_grace{5'000};  // from SIGABRT to SIGKILL
@@ -117,6 +119,7 @@ class SupervisedModule {
   struct Trial {  // an enable that has not been ready yet
     SteadyTime until{};
     int attempts_left = trial_attempts;
+    void outlast(SteadyTime deadline) { until = std::max(until, deadline); }
   };
   struct Pending {  // the newest command, while unanswered
     ModuleCommand command{};
@@ -124,9 +127,14 @@ class SupervisedModule {
     std::optional<Error> verdict;  // told once the module is down
   };
 
+  void begin_trial();
+  std::optional<SteadyTime> trial_ends_at() const;  // nullopt: none is on, or it waits
+  void wait_at(const StartGate& gate);
+  void end_wait();
   void overtake(ModuleCommand command, Answered answered);
   void settle_answer();
   void answer(Result<ModuleState> result);
+  std::optional<SteadyTime> answer_by() const;
   bool start_due() const;
   void start();
   void begin_stop(Cause cause);
@@ -164,6 +172,8 @@ class SupervisedModule {
   std::optional<Pending> pending_;
   StartGate::Wait wait_ = StartGate::Wait::nothing;
   std::string waits_for_;
+  std::optional<SteadyTime>
+      waits_since_;  // at a gate, which is then the only thing that keeps it from starting
 
   ModuleState state_ = ModuleState::disabled;
   SteadyTime since_{};

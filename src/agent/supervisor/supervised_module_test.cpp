@@ -388,7 +388,7 @@ TEST_F(SupervisedModuleTest, ThreeFailedAttemptsRevertAnEnable) {
 }
 
 TEST_F(SupervisedModuleTest, ASlowEnableIsRevertedAfterThirtySeconds) {
-  module("recorder").start_timeout = Seconds(300);
+  module("recorder");
   start_agent();
   command("recorder", enable);
   make("recorder");
@@ -398,7 +398,7 @@ TEST_F(SupervisedModuleTest, ASlowEnableIsRevertedAfterThirtySeconds) {
   exit("recorder", 0);
   EXPECT_EQ(state("recorder"), disabled);
   EXPECT_THAT(answers, ElementsAre("recorder: failed_precondition"));
-  EXPECT_THAT(reverts, ElementsAre("recorder: not ready within 30 s"));
+  EXPECT_THAT(reverts, ElementsAre(HasSubstr("not ready within 30 s")));
 }
 
 TEST_F(SupervisedModuleTest, AHopelessEnableIsRevertedAtOnce) {
