@@ -301,6 +301,7 @@ class DeviceBench : private LinkOutput,
   Result<void> check_peer(std::string_view, std::int32_t) const override { return {}; }
   void said_hello(std::string_view) override {}
   void said_state(std::string_view, std::string_view, std::string_view) override {}
+  void said_wrongly(std::string_view, std::int32_t, std::string_view) override {}
 
   // ---- what leaves the agent
   void spawn(SpawnRequest request) override {

@@ -43,6 +43,11 @@ void SupervisedModule::said_recording(bool recording, std::string_view status) {
   apply(recording ? ModuleEvent::record : ModuleEvent::pause, Cause::recording);
 }
 
+void SupervisedModule::misunderstood(std::string_view why) {
+  said_.problem = printable_text(why, max_problem_bytes);
+  host_.misunderstood(name_, said_.problem);
+}
+
 void SupervisedModule::feed_watchdog() {
   const bool armed = is_ready(state_) && watchdog_ > Milliseconds(0);
   watchdog_at_ = armed ? std::optional(now() + watchdog_) : std::nullopt;

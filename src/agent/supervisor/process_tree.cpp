@@ -204,6 +204,11 @@ std::string ProcessTrees::module_of(const ProcessEntry& process) const {
   return value.substr(0, end);
 }
 
+std::string ProcessTrees::module_of(std::int32_t pid) const {
+  const std::optional<ProcessEntry> process = table_.entry(pid);
+  return process ? module_of(*process) : std::string();
+}
+
 std::map<std::string, std::vector<ProcessEntry>, std::less<>> ProcessTrees::by_module() const {
   std::map<std::string, std::vector<ProcessEntry>, std::less<>> all;
   std::map<std::int32_t, std::string> module_by_pid;

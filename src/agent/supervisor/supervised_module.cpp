@@ -189,6 +189,7 @@ void SupervisedModule::sweep() {
 }
 
 void SupervisedModule::reconcile(const StartGate& gate) {
+  look_whether_unkillable();
   wait_ = StartGate::Wait::nothing;
   waits_for_.clear();
   if (owes_restart_ && !is_broken()) {
@@ -243,7 +244,10 @@ void SupervisedModule::answer(Result<ModuleState> result) {
 
 void SupervisedModule::settle_answer() {
   if (!pending_) return;
-  if (pending_->verdict) {
+  if (unkillable_) {
+    answer(
+        fail(ErrorCode::unavailable, "module '" + name_ + "' does not end: " + std::string(unkillable_text)));
+  } else if (pending_->verdict) {
     if (is_down()) answer(std::unexpected(*pending_->verdict));
   } else if (!wants_up(pending_->command)) {
     if (is_down()) answer(state_);
@@ -378,15 +382,14 @@ void SupervisedModule::main_refused(std::uint64_t run, std::int32_t pid, int err
   if (!process_.is_present(run)) return;
   const std::string named = "MAINPID=" + std::to_string(pid);
   if (error == ESRCH) {
-    host_.misunderstood(name_, named + " is ignored: that process has ended");
+    misunderstood(named + " is ignored: that process has ended");
   } else {
     said_.main_pid = pid;
     const std::string why = error == EPROTONOSUPPORT
                                 ? "the keeper is older than the agent, until the device is started again"
                                 : std::generic_category().message(error);
-    host_.misunderstood(name_, named + " is shown, but the module ends with process " +
-                                   std::to_string(process_.pid()) + " (" + why +
-                                   "): let it run in the foreground");
+    misunderstood(named + " is shown, but the module ends with process " + std::to_string(process_.pid()) +
+                  " (" + why + "): let it run in the foreground");
   }
   if (const auto held = process_.main_refused(pid)) exited(run, *held);
 }
@@ -468,11 +471,17 @@ void SupervisedModule::tick() {
   }
   if (is_reloading() && now() >= *said_.reloading_until) {
     said_.reloading_until.reset();
-    host_.misunderstood(name_, "it said RELOADING=1, and not READY=1 in time; it runs on");
+    misunderstood("it said RELOADING=1, and not READY=1 in time; it runs on");
   }
   if (trial_ends_at() && now() >= *trial_ends_at()) {
     revert(detail_.empty() ? "not ready in time" : detail_);
   }
+}
+
+void SupervisedModule::look_whether_unkillable() {
+  const auto since = process_.unkillable_at();
+  const bool before = std::exchange(unkillable_, since && now() >= *since);
+  if (unkillable_ && !before) host_.unkillable(name_, unkillable_text);
 }
 
 std::optional<SteadyTime> SupervisedModule::next_deadline() const {
@@ -481,6 +490,7 @@ std::optional<SteadyTime> SupervisedModule::next_deadline() const {
     if (time && (!next || *time < *next)) next = time;
   };
   consider(process_.ending_at());
+  if (!unkillable_) consider(process_.unkillable_at());
   consider(ready_at_);
   consider(start_deadline_);
   consider(watchdog_at_);

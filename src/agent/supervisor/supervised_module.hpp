@@ -48,6 +48,7 @@ class ModuleHost {
   virtual void died(std::string_view module, const DeathReport& report, EndedFor why) = 0;
   virtual void slower(std::string_view module, RetryPace pace, std::string_view why) = 0;
   virtual void reverted(std::string_view module, std::string_view why) = 0;
+  virtual void unkillable(std::string_view module, std::string_view why) = 0;
   virtual void misunderstood(std::string_view module, std::string_view why) = 0;  // what it says
   virtual void answer(Answered answered, Result<ModuleState> result) = 0;  // later, not from within the call
 };
@@ -60,6 +61,10 @@ class SupervisedModule {
   static constexpr int trial_attempts = 3;
   static constexpr Milliseconds abort_grace{5'000};  // from SIGABRT to SIGKILL
   static constexpr int exit_not_configured = 78;     // EX_CONFIG: somebody has to act
+  static constexpr std::size_t max_problem_bytes = 256;
+  static constexpr std::string_view unkillable_text =
+      "something of it lives, although it has been killed for 30 s and still is: it waits for a device or a "
+      "disk that does not answer, or the keeper is away. See to what it works with, or start the device anew";
 
   SupervisedModule(std::string name, Result<ModuleManifest> manifest, bool enabled, ModuleHost& host,
                    SeededRandom random);
@@ -93,6 +98,7 @@ class SupervisedModule {
   void notified(std::uint64_t run, const NotifyMessage& message);
   void said_hello();
   void said_recording(bool recording, std::string_view status);
+  void misunderstood(std::string_view why);  // what it said; the last counts, until its next start
 
   void tick();
   std::optional<SteadyTime> next_deadline() const;
@@ -135,6 +141,7 @@ class SupervisedModule {
   void settle_answer();
   void answer(Result<ModuleState> result);
   std::optional<SteadyTime> answer_by() const;
+  void look_whether_unkillable();
   bool start_due() const;
   void start();
   void begin_stop(Cause cause);
@@ -167,6 +174,7 @@ class SupervisedModule {
   bool enabled_;
   bool wanted_ = false;
   bool finished_ = false;
+  bool unkillable_ = false;  // its process: as it seems
   std::optional<Trial> trial_;
   std::string quarantine_;  // why the last enable was reverted
   std::optional<Pending> pending_;
@@ -200,6 +208,7 @@ class SupervisedModule {
     SteadyTime reloading_since{};
     std::int32_t main_pid = 0;  // that the keeper cannot take
     std::int32_t error = 0, exit_status = 0;
+    std::string problem;
   };
   Said said_;
   std::optional<DeathReport> last_death_;

@@ -159,6 +159,25 @@ TEST_F(SupervisedModuleTest, AModuleMayCallItselfBroken) {
 
 // ---- what it says of itself
 
+TEST_F(SupervisedModuleTest, WhatItSaysWronglyIsShownUntilItsNextStart) {
+  module("neighbour", true);
+  start_ready();
+  up("neighbour");
+  const int before = changes;
+  core->said_wrongly("recorder", "no \x1b[31mhello\n" + std::string(1'000, 'x'));
+  EXPECT_GT(changes, before);
+  EXPECT_THAT(status("recorder").problem, testing::StartsWith("no "));
+  EXPECT_EQ(status("recorder").problem.find_first_of("\n\x1b"), std::string::npos);
+  EXPECT_LE(status("recorder").problem.size(), SupervisedModule::max_problem_bytes);
+  EXPECT_EQ(status("neighbour").problem, "");
+  core->said_wrongly("recorder", "the last counts");
+  core->said_wrongly("nobody", "is nothing");
+  die("recorder");
+  EXPECT_EQ(status("recorder").problem, "the last counts");
+  pass_until("recorder", starting);
+  EXPECT_EQ(status("recorder").problem, "");
+}
+
 TEST_F(SupervisedModuleTest, AReloadIsShownUntilItIsReadyAgain) {
   start_ready();
   NotifyMessage reloading;
@@ -184,6 +203,7 @@ TEST_F(SupervisedModuleTest, AReloadHasADeadlineAndMayAskForMoreTime) {
   EXPECT_TRUE(status("recorder").reloading);
   pass(Seconds(1));
   EXPECT_FALSE(status("recorder").reloading);
+  EXPECT_THAT(status("recorder").problem, HasSubstr("RELOADING=1"));
   EXPECT_EQ(state("recorder"), idle);
   say("recorder", reloading);
   say("recorder", longer);

@@ -99,6 +99,7 @@ class SupervisorCore final : private ModuleHost {
   void notified(std::string_view id, const NotifyMessage& message);
   void said_hello(std::string_view name);
   void said_recording(std::string_view name, bool recording, std::string_view status);
+  void said_wrongly(std::string_view name, std::string_view why);
   void tree_changed(std::string_view name);  // perhaps it is empty now
 
   void tick();
@@ -113,7 +114,16 @@ class SupervisorCore final : private ModuleHost {
 
  private:
   using Modules = std::map<std::string, std::unique_ptr<SupervisedModule>, std::less<>>;
-  class Turn;  // of a public call: what comes of it is settled at its end
+  class Turn {  // of a public call: the outermost settles at its end what all of them did
+   public:
+    explicit Turn(SupervisorCore& core) : core_(core) { ++core_.turns_; }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn();
+
+   private:
+    SupervisorCore& core_;
+  };
 
   // ModuleHost
   ProcessPorts process_ports() override { return ports_; }
@@ -122,6 +132,7 @@ class SupervisorCore final : private ModuleHost {
   void died(std::string_view module, const DeathReport& report, EndedFor why) override;
   void slower(std::string_view module, RetryPace pace, std::string_view why) override;
   void reverted(std::string_view module, std::string_view why) override;
+  void unkillable(std::string_view module, std::string_view why) override;
   void misunderstood(std::string_view module, std::string_view why) override;
   void answer(Answered answered, Result<ModuleState> result) override;
 
