@@ -16,7 +16,8 @@ SupervisorCore::SupervisorCore(ProcessPorts ports, DeathExaminer& examiner, Sess
       mirror_(mirror),
       listener_(listener),
       random_(random),
-      log_(log) {}
+      log_(log),
+      journal_(random_.uuid()) {}
 
 SupervisorCore::~SupervisorCore() = default;
 
