@@ -26,7 +26,10 @@ void SupervisedModule::notified(std::uint64_t run, const NotifyMessage& message)
   if (message.recording == NotifyRecording::recording) apply(ModuleEvent::record, Cause::recording);
   if (message.recording == NotifyRecording::idle) apply(ModuleEvent::pause, Cause::recording);
   if (message.stopping) watchdog_at_.reset();
-  if (message.watchdog == NotifyWatchdog::alive) feed_watchdog();
+  if (message.watchdog == NotifyWatchdog::alive) {
+    fed_watchdog_ = true;
+    feed_watchdog();
+  }
   if (message.watchdog == NotifyWatchdog::trigger && is_ready(state_)) {
     watchdog_missed("it says itself that it is broken (WATCHDOG=trigger)");
   }

@@ -279,7 +279,7 @@ void SupervisedModule::start() {
   attempt_ = policy_.failures() + 1;
   ++starts_;
   if (trial_) --trial_->attempts_left;
-  adopted_ = was_ready_ = owes_restart_ = false;
+  adopted_ = was_ready_ = owes_restart_ = fed_watchdog_ = false;
   retry_at_.reset();
   said_ = {};
   started_at_ = now();
@@ -468,6 +468,7 @@ void SupervisedModule::tick() {
   }
   if (watchdog_at_ && now() >= *watchdog_at_) {
     watchdog_missed("no sign of life for " + seconds_text(watchdog_));
+    if (fed_watchdog_) host_.fell_silent(name_, watchdog_);
   }
   if (is_reloading() && now() >= *said_.reloading_until) {
     said_.reloading_until.reset();

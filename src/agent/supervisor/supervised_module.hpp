@@ -46,6 +46,7 @@ class ModuleHost {
   virtual DeathExaminer& examiner() = 0;
   virtual void transitioned(Transition transition) = 0;
   virtual void died(std::string_view module, const DeathReport& report, EndedFor why) = 0;
+  virtual void fell_silent(std::string_view module, Milliseconds silence) = 0;  // having worked before
   virtual void slower(std::string_view module, RetryPace pace, std::string_view why) = 0;
   virtual void reverted(std::string_view module, std::string_view why) = 0;
   virtual void unkillable(std::string_view module, std::string_view why) = 0;
@@ -202,6 +203,7 @@ class SupervisedModule {
   std::optional<SteadyTime> start_deadline_, ready_at_;  // starting
   Milliseconds watchdog_{0};
   std::optional<SteadyTime> watchdog_at_;  // idle, recording
+  bool fed_watchdog_ = false;              // in this run
   struct Said {                            // by the process, of itself
     std::string status;
     std::optional<SteadyTime> reloading_until;

@@ -332,27 +332,35 @@ void SupervisorCore::died(std::string_view module, const DeathReport& report, En
   outbox_.push_back([this, name = std::string(module), report, unexpected] {
     listener_.module_died(name, report, unexpected);
   });
-  if (why == EndedFor::none) note_death(module);
+  if (why == EndedFor::none) note_death(module, Milliseconds(0));
 }
 
-void SupervisorCore::note_death(std::string_view module) {
+// What hangs, as all does that waits for one card, has been silent before it is noticed.
+void SupervisorCore::fell_silent(std::string_view module, Milliseconds silence) {
+  note_death(module, std::min(silence, longest_silence));
+}
+
+void SupervisorCore::note_death(std::string_view module, Milliseconds silence) {
   const SteadyTime now = ports_.clock.steady();
-  while (!ended_.empty() && now - ended_.front().at > together)
+  while (!ended_.empty() && now - ended_.front().at > longest_silence)
     ended_.pop_front();
   ended_.push_back({now, std::string(module), false});
+  const auto first = std::ranges::find_if(
+      ended_, [&](const Ended& ended) { return now - ended.at <= std::max(together, silence); });
+  const std::ranges::subrange at_once(first, ended_.end());
   std::set<std::string> names;
-  for (const Ended& ended : ended_)
+  for (const Ended& ended : at_once)
     names.insert(ended.module);
   if (names.size() < together_count) return;
-  const bool told = std::ranges::any_of(ended_, &Ended::forgiven);
-  for (Ended& ended : ended_) {
+  const bool told = std::ranges::any_of(at_once, &Ended::forgiven);
+  for (Ended& ended : at_once) {
     if (std::exchange(ended.forgiven, true)) continue;
     if (SupervisedModule* found = find(ended.module)) found->forgive();
   }
   if (told) return;
-  alert(
-      SupervisorAlert::Kind::died_together, {names.begin(), names.end()},
-      std::to_string(names.size()) + " modules ended within 2 s: one cause, not counted against any of them");
+  alert(SupervisorAlert::Kind::died_together, {names.begin(), names.end()},
+        std::to_string(names.size()) +
+            " modules ended or fell silent at the same time: one cause, not counted against any of them");
 }
 
 void SupervisorCore::slower(std::string_view module, RetryPace pace, std::string_view why) {

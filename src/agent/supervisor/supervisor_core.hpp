@@ -58,6 +58,7 @@ class SupervisorCore final : private ModuleHost {
   static constexpr Milliseconds file_pause{250};      // between writes of what follows from the states
   static constexpr Milliseconds file_retry{30'000};
   static constexpr Milliseconds together{2'000};
+  static constexpr Milliseconds longest_silence{60'000};
   static constexpr std::size_t together_count = 3;
   static constexpr Milliseconds after_stop{15'000};  // from the last module's deadline to the agent's end
 
@@ -130,6 +131,7 @@ class SupervisorCore final : private ModuleHost {
   DeathExaminer& examiner() override { return examiner_; }
   void transitioned(Transition transition) override;
   void died(std::string_view module, const DeathReport& report, EndedFor why) override;
+  void fell_silent(std::string_view module, Milliseconds silence) override;
   void slower(std::string_view module, RetryPace pace, std::string_view why) override;
   void reverted(std::string_view module, std::string_view why) override;
   void unkillable(std::string_view module, std::string_view why) override;
@@ -158,7 +160,7 @@ class SupervisorCore final : private ModuleHost {
   void sync_files();
   void tell_stop_time();
   void check_health();
-  void note_death(std::string_view module);
+  void note_death(std::string_view module, Milliseconds silence);
   void alert(SupervisorAlert::Kind kind, std::vector<std::string> modules, std::string text);
   void deliver();
 
@@ -193,7 +195,7 @@ class SupervisorCore final : private ModuleHost {
     std::string module;
     bool forgiven;
   };
-  std::deque<Ended> ended_;  // unasked, within `together`
+  std::deque<Ended> ended_;  // unasked, within the longest silence
 
   int turns_ = 0;  // public calls on the stack
   bool changed_ = false;
