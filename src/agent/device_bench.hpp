@@ -334,6 +334,7 @@ class DeviceBench : private LinkOutput,
     if (effect()) board.kill(module);
   }
   bool empty(std::string_view module) const override { return board.empty(module); }
+  std::string unmet_limits(const ModuleManifest&) const override { return {}; }
   bool main_lives(std::string_view module) const override { return board.main_lives(module); }
   bool holds_module(std::string_view) const override { return true; }
   Result<void> write_enabled(std::string_view module, bool enabled) override {

@@ -184,6 +184,7 @@ std::string module_facts(const JsonObject& module, const JsonObject& sync, WallT
       {"manifest problem", {text("manifest_problem"), Colour::red}},
       {"manifest pending", {text("manifest_pending"), Colour::yellow}},
       {"manifest note", {text("manifest_note"), Colour::yellow}},
+      {"limits", {text("limits_note"), Colour::yellow}},
       {"config.txt problem", {text("config_problem"), Colour::red}},
       {"file problem", {text("render_problem"), Colour::red}},
       {"pid", number("pid")},

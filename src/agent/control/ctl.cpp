@@ -105,8 +105,9 @@ std::string enabled_text(const JsonObject& module) {
 }
 
 std::string why_of(const JsonObject& module) {
-  for (const char* key : {"quarantine", "manifest_problem", "config_problem", "render_problem", "problem",
-                          "waits_for", "detail", "manifest_pending", "manifest_note", "status"}) {
+  for (const char* key :
+       {"quarantine", "manifest_problem", "config_problem", "render_problem", "problem", "waits_for",
+        "detail", "manifest_pending", "manifest_note", "limits_note", "status"}) {
     if (std::string text = text_in(module, key); !text.empty()) return text;
   }
   return {};

@@ -37,6 +37,7 @@ ModuleStatus SupervisedModule::status() const {
   if (has_process()) {
     status.status_text = said_.status;
     status.main_pid = said_.main_pid;
+    status.limits_note = limits_note_;
   }
   status.forced = process_.forced();
   status.last_death = last_death_;

@@ -33,6 +33,7 @@ class ProcessTrees final : public TreePort {
                Logger log);
 
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
+  std::string unmet_limits(const ModuleManifest& manifest) const override;
   void kill(std::string_view module) override;
   bool empty(std::string_view module) const override;
   bool main_lives(std::string_view module) const override;

@@ -297,6 +297,32 @@ TEST_F(FakeCgroups, WithoutTheMemoryControllerTreesAreStillHeld) {
   const auto made = tree->make("recorder", limited(64u << 20)).value();
   EXPECT_EQ(text(made.folder / "memory.max"), "");
   EXPECT_FALSE(tree->memory_events("recorder"));
+  EXPECT_EQ(tree->unmet("recorder", limited(64u << 20)), "memory (no controller)");
+  EXPECT_EQ(tree->unmet("recorder", {}), "");
+}
+
+TEST_F(FakeCgroups, WhichLimitsAreInForceIsSeenByTheNextAgentToo) {
+  controllers("cpu memory\n");
+  const ModuleLimits limits = limited(64u << 20, 150);
+  const auto folder = CgroupTree::take(system)->make("recorder", limits).value().folder;
+  const auto later = CgroupTree::take(system);
+  EXPECT_EQ(later->unmet("recorder", limits), "");
+  std::ofstream(folder / "memory.max") << "67104768\n";
+  EXPECT_EQ(later->unmet("recorder", limits), "") << "a page less";
+  std::ofstream(folder / "memory.max") << "max\n";
+  std::ofstream(folder / "cpu.max") << "max 100000\n";
+  EXPECT_EQ(later->unmet("recorder", limits), "memory (memory.max is 'max'), cpu (cpu.max is 'max 100000')");
+  std::ofstream(folder / "memory.max") << std::string(4'000, '9');
+  EXPECT_LT(later->unmet("recorder", limits).size(), 256u);
+}
+
+TEST_F(Trees, WithoutACgroupNoLimitOfOneIsInForce) {
+  ProcessTrees trees(table, std::nullopt, owner, {});
+  ModuleManifest manifest = named("recorder");
+  EXPECT_EQ(trees.unmet_limits(manifest), "");
+  manifest.limits = limited(64u << 20, 50);
+  EXPECT_EQ(trees.unmet_limits(manifest),
+            "limit not in force: memory (no control group), cpu (no control group)");
 }
 
 TEST_F(FakeCgroups, ALimitThatCannotBeSetIsTold) {

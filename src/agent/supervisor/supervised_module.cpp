@@ -131,6 +131,7 @@ void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was
   if (trial_) trial_->outlast(*start_deadline_);
   if (manifest_ && manifest_->readiness == Readiness::exec) ready_at_ = now() + manifest_->ready_after;
   if (manifest_) watchdog_ = manifest_->watchdog;
+  if (manifest_) limits_note_ = host_.process_ports().trees.unmet_limits(*manifest_);
   apply(ModuleEvent::start, Cause::adopted);
   if (was_ready) became_ready(Cause::adopted);
   if (was_recording) apply(ModuleEvent::record, Cause::adopted);
@@ -282,6 +283,7 @@ void SupervisedModule::start() {
   adopted_ = was_ready_ = owes_restart_ = fed_watchdog_ = false;
   retry_at_.reset();
   said_ = {};
+  limits_note_.clear();
   started_at_ = now();
   const Cause cause = std::exchange(start_cause_, Cause::retry);
   if (is_failed(state_) && !is_asked(cause)) ++restarts_;
@@ -304,6 +306,7 @@ void SupervisedModule::spawned(std::uint64_t run, std::int32_t pid, std::uint64_
   if (!process_.is_present(run)) return;
   const bool news = process_.phase() == ModuleProcess::Phase::spawning;
   process_.spawned(pid, start_time);
+  if (news) limits_note_ = host_.process_ports().trees.unmet_limits(*manifest_);
   if (news && state_ == ModuleState::starting && manifest_->readiness == Readiness::exec) {
     ready_at_ = now() + manifest_->ready_after;
   }

@@ -213,6 +213,7 @@ class SupervisedModule {
     std::string problem;
   };
   Said said_;
+  std::string limits_note_;  // of the process: what of its limits is not in force
   std::optional<DeathReport> last_death_;
 };
 

@@ -157,6 +157,24 @@ TEST_F(SupervisedModuleTest, AModuleMayCallItselfBroken) {
   EXPECT_EQ(state("recorder"), crashed);
 }
 
+TEST_F(SupervisedModuleTest, ALimitThatIsNotInForceIsShownWhileItRuns) {
+  board.unmet["recorder"] = "limit not in force: memory (no controller)";
+  module("recorder", true);
+  start_agent();
+  EXPECT_EQ(status("recorder").limits_note, "");
+  up("recorder");
+  EXPECT_EQ(status("recorder").limits_note, board.unmet["recorder"]);
+  kill_agent();
+  start_agent();
+  EXPECT_EQ(status("recorder").limits_note, board.unmet["recorder"]) << "of the one that was taken over, too";
+  board.unmet.clear();
+  command("recorder", restart);
+  exit("recorder", 0);
+  EXPECT_EQ(status("recorder").limits_note, "");
+  up("recorder");
+  EXPECT_EQ(status("recorder").limits_note, "");
+}
+
 // ---- what it says of itself
 
 TEST_F(SupervisedModuleTest, WhatItSaysWronglyIsShownUntilItsNextStart) {
