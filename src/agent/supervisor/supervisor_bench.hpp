@@ -214,9 +214,7 @@ class SupervisorBench : public SupervisorListener {
   }
 
   // ---- processes
-  ChildId present(const std::string& name) const {
-    return name + ":" + std::to_string(core->status(name)->run);
-  }
+  ChildId present(const std::string& name) const { return name + ":" + std::to_string(status(name).run); }
   void make(const std::string& name) {  // the keeper has spawned it
     const ChildId id = present(name);
     FakeBoard::Child& child = board.children.at(id);
@@ -320,7 +318,8 @@ class SupervisorBench : public SupervisorListener {
     }
   }
 
-  ModuleStatus status(const std::string& name) const { return *core->status(name); }
+  // Of one that has gone: as if it had never been.
+  ModuleStatus status(const std::string& name) const { return core->status(name).value_or(ModuleStatus()); }
   ModuleState state(const std::string& name) const { return status(name).state; }
   bool file_exists() const { return disk.content(SessionRecovery::path).has_value(); }
 
