@@ -301,6 +301,7 @@ class DeviceBench : private LinkOutput,
   Result<void> check_peer(std::string_view, std::int32_t) const override { return {}; }
   void said_hello(std::string_view) override {}
   void said_state(std::string_view, std::string_view, std::string_view) override {}
+  void said_wrongly(std::string_view, std::int32_t, std::string_view) override {}
 
   // ---- what leaves the agent
   void spawn(SpawnRequest request) override {
@@ -333,6 +334,7 @@ class DeviceBench : private LinkOutput,
     if (effect()) board.kill(module);
   }
   bool empty(std::string_view module) const override { return board.empty(module); }
+  std::string unmet_limits(const ModuleManifest&) const override { return {}; }
   bool main_lives(std::string_view module) const override { return board.main_lives(module); }
   bool holds_module(std::string_view) const override { return true; }
   Result<void> write_enabled(std::string_view module, bool enabled) override {

@@ -102,6 +102,10 @@ Result<void> DeviceCore::check_peer(std::string_view name, std::int32_t pid) con
   return supervision_->check_peer(name, pid);
 }
 
+void DeviceCore::module_refused(std::string_view name, std::int32_t pid, std::string_view why) {
+  if (supervision_ != nullptr) supervision_->said_wrongly(name, pid, why);
+}
+
 Result<std::string> DeviceCore::setting_named(std::string_view name) const {
   const auto schema = settings_.catalog().require(name);
   if (!schema) return fail(schema);

@@ -46,7 +46,8 @@ std::string cpu_text(const JsonObject& module) {
 
 // What an operator looks for first: why it is not as it should be.
 std::string why(const JsonObject& module) {
-  for (const std::string_view member : {"quarantine", "manifest_problem", "config_problem", "waits_for"}) {
+  for (const std::string_view member :
+       {"quarantine", "manifest_problem", "config_problem", "problem", "waits_for"}) {
     if (std::string text = text_at(module, {"reported", member}); !text.empty()) return text;
   }
   const std::string cause = text_at(module, {"reported", "cause"});
@@ -179,9 +180,11 @@ std::string module_facts(const JsonObject& module, const JsonObject& sync, WallT
       {"it says", text("status")},
       {"quarantine", {text("quarantine"), Colour::red}},
       {"waits for", text("waits_for")},
+      {"problem", {text("problem"), Colour::red}},
       {"manifest problem", {text("manifest_problem"), Colour::red}},
       {"manifest pending", {text("manifest_pending"), Colour::yellow}},
       {"manifest note", {text("manifest_note"), Colour::yellow}},
+      {"limits", {text("limits_note"), Colour::yellow}},
       {"config.txt problem", {text("config_problem"), Colour::red}},
       {"file problem", {text("render_problem"), Colour::red}},
       {"pid", number("pid")},

@@ -16,6 +16,7 @@
 namespace starling::e2e {
 namespace {
 
+namespace fs = std::filesystem;
 using namespace keeper;
 using namespace std::literals;
 using testing::ElementsAre;
@@ -55,6 +56,26 @@ TEST_F(KeeperTest, StartsAChildAsItWasAskedTo) {
   EXPECT_EQ(exited.exit.kind, ExitKind::exited);
   EXPECT_EQ(exited.exit.status, 3);
   EXPECT_GT(exited.exit.max_rss_kb, 0u);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;  // links what a release does not, and takes its memory
+#else
+constexpr bool sanitized = false;
+#endif
+
+TEST_F(KeeperTest, TakesLittleMemoryAndNoLibrary) {
+  const fs::path own = fs::path("/proc") / std::to_string(start().pid());
+  KeeperWire agent = attach();
+  for (int i = 0; i < 20; ++i)
+    agent.spawn(shell("child" + std::to_string(i), "exec sleep 1000"));
+  const std::string status = read_text(own / "status"), maps = read_text(own / "maps");
+  const auto resident = status.find("VmRSS:");
+  ASSERT_NE(resident, std::string::npos);
+  const int kilobytes = std::stoi(status.substr(resident + std::string("VmRSS:").size()));
+  EXPECT_GT(kilobytes, 0);
+  EXPECT_TRUE(sanitized || kilobytes < 1024) << kilobytes << " kB";
+  EXPECT_TRUE(sanitized || maps.find(".so") == std::string::npos) << maps;
 }
 
 TEST_F(KeeperTest, SaysAtWhichStepStartingFailed) {

@@ -235,6 +235,33 @@ TEST_F(FleetModules, LogsAndCausesOfDeathReachTheOperator) {
   EXPECT_THAT(starling({"module", "show", "talker", "--device", "bear"}), HasSubstr("oops"));
 }
 
+TEST_F(FleetModules, LogsAreFollowedLineByLine) {
+  SupervisedDevice& device = add("bear", "nursery");
+  const fs::path more = device.state() / "more";
+  device.write_module("talker",
+                      "exec = \"/bin/sh\"\nready_after = \"50ms\"\n"
+                      "args = [\"-c\", \"echo one; until [ -e " +
+                          more.string() + " ]; do sleep 0.05; done; echo two >&2; exec sleep 1000\"]\n");
+  eventually("it to be seen", [&] { return device.ctl({"module", "show", "talker"}).status == 0; });
+  device.command("start", "talker");
+  Process follower({.program = "starling",
+                    .arguments = {"module", "logs", "talker", "--device", "bear", "-f"},
+                    .environment = {{"STARLING_HUB", hub.url()}, {"STARLING_KEY", hub.admin_key()}},
+                    .output = folder / "followed.log"});
+  eventually("what was there", [&] { return follower.output().find("one") != std::string::npos; });
+  EXPECT_THAT(follower.output(), Not(HasSubstr("two")));
+  write_text(more, "");
+  eventually("what comes", [&] { return follower.output().find("two") != std::string::npos; });
+  const std::string before = follower.output();
+  device.command("restart", "talker");
+  eventually("what the next run says",
+             [&] { return follower.output().find("one", before.size()) != std::string::npos; });
+  EXPECT_TRUE(follower.running());
+  follower.signal(SIGINT);
+  follower.wait();
+  device.command("stop", "talker");
+}
+
 TEST_F(FleetModules, AFactoryResetForgetsAllButWhoItIs) {
   SupervisedDevice& device = add("bear", "nursery");
   const Json before = hub.device("bear");

@@ -277,6 +277,44 @@ TEST_F(Supervision, AFloodOfOneModuleHarmsNoOther) {
   EXPECT_LT(written, 32u << 20);
 }
 
+struct WrongWay {
+  const char* way;
+  const char* problem;
+};
+
+TEST_F(Supervision, WhoSpeaksTheModuleProtocolWronglyIsToldSoAndNobodyElse) {
+  const WrongWay ways[] = {{"garbage", "invalid JSON"},
+                           {"binary", "invalid JSON"},
+                           {"first", "the first line must be hello"},
+                           {"twice", "hello comes once, first"},
+                           {"long", "a line is longer than"},
+                           {"unknown", "unknown message type 'sing'"},
+                           {"answers", "it has not been asked"},
+                           {"state", "'dancing' is no state"},
+                           {"silent", "no hello came in time"}};
+  sleeper("good");
+  for (const WrongWay& one : ways) {
+    const std::string args = "args = [\"" + std::string(one.way) + "\", \"" + one.way + "\"]";
+    device.install(test_modules / "wrong_protocol", one.way, {{"args = [\"garbage\"]", args}});
+  }
+  device.start();
+  const pid_t good = device.await_ready("good");
+  const Json before = device.show("good").at("epoch");
+  for (const WrongWay& one : ways)
+    device.command("start", one.way);
+  for (const WrongWay& one : ways) {
+    eventually(std::string("the problem of ") + one.way,
+               [&] { return device.show(one.way).contains("problem"); });
+    EXPECT_THAT(std::string(device.show(one.way).at("problem").as_string()), HasSubstr(one.problem))
+        << one.way;
+    EXPECT_EQ(device.state_of(one.way), "idle");
+  }
+  EXPECT_THAT(device.ctl({"module", "list"}).output, HasSubstr("'dancing' is no state"));
+  EXPECT_EQ(device.await_ready("good"), good);
+  EXPECT_EQ(device.show("good").at("epoch"), before);
+  EXPECT_FALSE(device.show("good").contains("problem"));
+}
+
 TEST_F(Supervision, GarbageInItsOwnFilesIsToldAndOutlived) {
   sleeper("module");
   fs::create_directories(device.state());

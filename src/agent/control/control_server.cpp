@@ -332,13 +332,15 @@ Result<void> ControlServer::logs(const Shared& connection, const JsonObject& req
 Result<void> ControlServer::journal(const Shared& connection, const JsonObject& request) {
   const auto after = JsonReader(request).optional_integer("after");
   if (!after) return fail(after);
+  const auto id = JsonReader(request).optional_string("journal", 64);
+  if (!id) return fail(id);
   const auto follow = JsonReader(request).optional_boolean("follow");
   if (!follow) return fail(follow);
   if (follow->value_or(false)) {
     if (auto admitted = admit_follower(*connection); !admitted) return admitted;
   }
   connection->told = static_cast<std::uint64_t>(std::max<std::int64_t>(0, after->value_or(0)));
-  tell_journal(*connection);
+  tell_journal(*connection, id->value_or(""));
   if (!follow->value_or(false)) {
     connection->finish();
   } else if (!connection->finished) {
@@ -361,14 +363,18 @@ Result<void> ControlServer::admit_follower(Connection& connection) {
   return {};
 }
 
-void ControlServer::tell_journal(Connection& connection) {
-  const TransitionJournal::Replay replay = supervisor_.journal().after(connection.told);
-  if (replay.gap) connection.say(JsonObject{{"gap", true}});
+// `journal`: of which the number is that was told last; empty: of this one.
+void ControlServer::tell_journal(Connection& connection, std::string_view journal) {
+  const TransitionJournal& all = supervisor_.journal();
+  const TransitionJournal::Replay replay = all.after(connection.told, journal);
+  if (replay.gap) connection.say(JsonObject{{"gap", true}, {"journal", all.id()}});
   for (const Transition& transition : replay.transitions) {
-    connection.say(JsonObject{{"transition", to_json(transition, supervisor_.wall_times())}});
+    JsonObject one = to_json(transition, supervisor_.wall_times());
+    one["journal"] = all.id();
+    connection.say(JsonObject{{"transition", std::move(one)}});
     connection.told = transition.number;
   }
-  if (replay.gap && replay.transitions.empty()) connection.told = supervisor_.journal().newest();
+  if (replay.gap && replay.transitions.empty()) connection.told = all.newest();
 }
 
 }  // namespace starling::agent

@@ -45,7 +45,7 @@ class ControlServer {
   Result<void> act(const Shared& connection, const JsonObject& request);
   Result<void> logs(const Shared& connection, const JsonObject& request);
   Result<void> journal(const Shared& connection, const JsonObject& request);
-  void tell_journal(Connection& connection);
+  void tell_journal(Connection& connection, std::string_view journal = {});
   // Errors: unavailable. Who has been left and has not even read so much makes room.
   Result<void> admit_follower(Connection& connection);
   // Errors: not_found (with what may have been meant), failed_precondition (the agent has no folder of it).

@@ -116,6 +116,7 @@ TEST_F(ControlServerTest, RefusesWhatItCannotCarryOut) {
       {R"({"request":"logs","module":"good","lines":"all"})", "invalid_argument", "lines"},
       {R"({"request":"journal","after":"now"})", "invalid_argument", "after"},
       {R"({"request":"journal","follow":1})", "invalid_argument", "follow"},
+      {R"({"request":"journal","journal":1})", "invalid_argument", "journal"},
   };
   for (const auto& one : cases) {
     SCOPED_TRACE(one.request.substr(0, 80));
@@ -200,6 +201,28 @@ TEST_F(ControlServerTest, WhatIsNoLongerKeptIsToldAsAGap) {
   EXPECT_EQ(number_of(whole[0]), 11);
   EXPECT_THAT(answers(R"({"request":"journal","after":-1})"), SizeIs(kept + 1)) << "from the beginning";
   EXPECT_THAT(answers(R"({"request":"journal","after":)" + std::to_string(kept + 10) + "}"), IsEmpty());
+}
+
+TEST_F(ControlServerTest, WhatAnEarlierAgentToldIsAGapHoweverMuchThisOneHasToTell) {
+  start_server();
+  transitions(6);
+  const std::string former(
+      answers(R"({"request":"journal","after":4})").at(0).at("transition").at("journal").as_string());
+  finish(server->stop());
+  end_agent();
+  start();
+  server = std::make_unique<ControlServer>(context.get_executor(), *supervisor, Logger());
+  ASSERT_TRUE(server->start(path));
+  transitions(8);
+  const auto said = answers(R"({"request":"journal","after":6,"journal":")" + former + "\"}");
+  ASSERT_THAT(said, SizeIs(supervisor->journal().newest() + 1)) << "all of it";
+  ASSERT_GT(supervisor->journal().newest(), 6u);
+  EXPECT_EQ(said[0].at("gap"), Json(true));
+  EXPECT_NE(said[0].at("journal"), Json(former));
+  EXPECT_EQ(number_of(said[1]), 1);
+  const std::string present(said[0].at("journal").as_string());
+  EXPECT_THAT(answers(R"({"request":"journal","after":6,"journal":")" + present + "\"}"),
+              SizeIs(supervisor->journal().newest() - 6));
 }
 
 TEST_F(ControlServerTest, AFollowerThatDoesNotReadIsToldAndLeft) {

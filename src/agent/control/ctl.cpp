@@ -20,10 +20,15 @@ namespace starling::agent {
 namespace {
 
 struct Wishes {
-  std::string state, module, action, output = "text";
+  std::string state, module, action, journal, output = "text";
   std::int64_t lines = 100, after = 0;
   bool follow = false;
   bool json() const { return output == "json"; }
+};
+
+// What has been printed so far.
+struct Printed {
+  std::string journal;
 };
 
 // One request, and the lines that answer it.
@@ -100,8 +105,9 @@ std::string enabled_text(const JsonObject& module) {
 }
 
 std::string why_of(const JsonObject& module) {
-  for (const char* key : {"quarantine", "manifest_problem", "config_problem", "render_problem", "waits_for",
-                          "detail", "manifest_pending", "manifest_note", "status"}) {
+  for (const char* key :
+       {"quarantine", "manifest_problem", "config_problem", "render_problem", "problem", "waits_for",
+        "detail", "manifest_pending", "manifest_note", "limits_note", "status"}) {
     if (std::string text = text_in(module, key); !text.empty()) return text;
   }
   return {};
@@ -136,14 +142,16 @@ void print_module(const JsonObject& module) {
   }
 }
 
-void print_transition(const JsonObject& one) {
+void print_transition(const JsonObject& one, Printed& printed) {
+  const std::string journal = text_in(one, "journal");
+  if (std::exchange(printed.journal, journal) != journal) fmt::print(stderr, "(journal {})\n", journal);
   const std::string detail = text_in(one, "detail");
   fmt::print("{:>5} {} {}: {} -> {} ({}{}{})\n", text_in(one, "number"), text_in(one, "at"),
              text_in(one, "module"), text_in(one, "from"), text_in(one, "to"), text_in(one, "cause"),
              detail.empty() ? "" : ": ", detail);
 }
 
-void print_line(const JsonObject& line, const Wishes& wishes) {
+void print_line(const JsonObject& line, const Wishes& wishes, Printed& printed) {
   if (const Json* modules = line.if_contains("modules")) {
     if (wishes.json()) return (void)fmt::print("{}\n", json_text(*modules));
     return print_modules(modules->get_array());
@@ -156,9 +164,9 @@ void print_line(const JsonObject& line, const Wishes& wishes) {
     fmt::print("{}\n", std::string_view(text->get_string()));
   } else if (const Json* transition = line.if_contains("transition")) {
     if (wishes.json()) return (void)fmt::print("{}\n", json_text(*transition));
-    print_transition(transition->get_object());
+    print_transition(transition->get_object(), printed);
   } else if (line.contains("gap")) {
-    fmt::print(stderr, "(older transitions are no longer kept)\n");
+    fmt::print(stderr, "(others came before, and are no longer kept)\n");
   } else if (const Json* result = line.if_contains("result")) {
     fmt::print("{}\n", json_text(*result));
   } else if (line.contains("state")) {
@@ -177,6 +185,7 @@ int ask(const Wishes& wishes, JsonObject request) {
       Conversation::begin(std::filesystem::path(wishes.state) / ControlServer::socket_name, request);
   if (!conversation) return failed(conversation.error().message);
   bool any = false;
+  Printed printed;
   while (true) {
     const auto line = conversation->next();
     if (!line) return failed(line.error().message);
@@ -184,7 +193,7 @@ int ask(const Wishes& wishes, JsonObject request) {
     any = true;
     const Json* ok = (*line)->if_contains("ok");
     if (ok != nullptr && ok->is_bool() && !ok->get_bool()) return failed(text_in(**line, "message"));
-    print_line(**line, wishes);
+    print_line(**line, wishes, printed);
     std::fflush(stdout);
   }
   const bool may_be_empty = request.at("request") == "logs" || request.at("request") == "journal";
@@ -257,6 +266,8 @@ int run_ctl(int argc, char** argv) {
   add_module_commands(app, wishes, request);
   CLI::App* journal = app.add_subcommand("journal", "What became of the modules, transition by transition");
   journal->add_option("--after", wishes.after, "Those after this number")->check(CLI::NonNegativeNumber);
+  journal->add_option("--journal", wishes.journal,
+                      "Of which that number is: each start of the agent has its own");
   journal->add_flag("-f,--follow", wishes.follow, "Go on with what happens");
   journal->callback([&request] { request["request"] = "journal"; });
   Patient patient;
@@ -276,6 +287,7 @@ int run_ctl(int argc, char** argv) {
   request["action"] = wishes.action;
   request["lines"] = wishes.lines;
   request["after"] = wishes.after;
+  if (!wishes.journal.empty()) request["journal"] = wishes.journal;
   request["follow"] = wishes.follow;
   return ask(wishes, std::move(request));
 }

@@ -35,8 +35,8 @@ void ModuleCore::line(ModuleId id, std::string_view text) {
     return hello(id, module, *greeting);
   }
   if (module.phase == Phase::greeting) return refuse(id, "the first line must be hello", true);
-  if (const auto* answer = std::get_if<wire::Prepared>(&*message)) return prepared(module, *answer);
-  if (const auto* answer = std::get_if<wire::Committed>(&*message)) return committed(module, *answer);
+  if (const auto* answer = std::get_if<wire::Prepared>(&*message)) return prepared(id, module, *answer);
+  if (const auto* answer = std::get_if<wire::Committed>(&*message)) return committed(id, module, *answer);
   if (const auto* edit = std::get_if<wire::Set>(&*message)) return set(id, *edit);
   if (const auto* report = std::get_if<wire::Report>(&*message)) return reported(id, module, *report);
   if (const auto* answer = std::get_if<wire::ActionResult>(&*message)) return acted(id, *answer);
@@ -84,7 +84,8 @@ void ModuleCore::hello(ModuleId id, Module& module, const wire::Hello& hello) {
   listener_.module_arrived(module.name);
 }
 
-void ModuleCore::prepared(Module& module, const wire::Prepared& answer) {
+void ModuleCore::prepared(ModuleId id, Module& module, const wire::Prepared& answer) {
+  if (!module.target) return refuse(id, "prepared: it has not been asked", false);
   if (module.phase != Phase::asked || answer.hash != module.target) return;  // an older question's
   log_.debug("module answered", {{"module", module.name}, {"agrees", answer.ok}});
   if (answer.ok) {
@@ -99,7 +100,8 @@ void ModuleCore::prepared(Module& module, const wire::Prepared& answer) {
   check_prepared();
 }
 
-void ModuleCore::committed(Module& module, const wire::Committed& answer) {
+void ModuleCore::committed(ModuleId id, Module& module, const wire::Committed& answer) {
+  if (!module.target) return refuse(id, "committed: it has not been asked", false);
   if (module.phase != Phase::committing || answer.hash != module.target) return;
   module.phase = Phase::running;
   check_committed();
@@ -137,8 +139,12 @@ void ModuleCore::set(ModuleId id, const wire::Set& set) {
 }
 
 void ModuleCore::refuse(ModuleId id, std::string message, bool fatal) {
+  Module& module = modules_.find(id)->second;
   log_.warning(fatal ? "module connection refused" : "module line refused",
-               {{"module", modules_.find(id)->second.name}, {"why", message}});
+               {{"module", module.name}, {"why", message}});
+  if (std::exchange(module.refusal, message) != message) {
+    listener_.module_refused(module.name, module.pid, message);
+  }
   send(id, wire::Refused{std::move(message), fatal});
   if (fatal) drop(id);
 }

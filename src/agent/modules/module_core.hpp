@@ -46,6 +46,8 @@ class ModuleListener {
   virtual void module_said_state(std::string_view name, std::string_view state, std::string_view status) = 0;
   // Whether the process may say hello under this name. Errors: permission_denied.
   virtual Result<void> check_peer(std::string_view name, std::int32_t pid) const = 0;
+  // Its connection or a line of it was refused. One that has not said hello has no name.
+  virtual void module_refused(std::string_view name, std::int32_t pid, std::string_view why) = 0;
   virtual void module_failing(std::string_view name) = 0;  // comes and goes: does not live with its settings
 };
 
@@ -102,6 +104,7 @@ class ModuleCore final : public ModulePort {
     SteadyTime deadline{};  // while greeting, asked or committing
     int tries = 0;
     std::string state, status;
+    std::string refusal;  // the last that was told
   };
   using Modules = std::map<ModuleId, Module>;
   struct Asked {  // to act
@@ -111,8 +114,8 @@ class ModuleCore final : public ModulePort {
   };
 
   void hello(ModuleId id, Module& module, const protocol::module::Hello& hello);
-  void prepared(Module& module, const protocol::module::Prepared& answer);
-  void committed(Module& module, const protocol::module::Committed& answer);
+  void prepared(ModuleId id, Module& module, const protocol::module::Prepared& answer);
+  void committed(ModuleId id, Module& module, const protocol::module::Committed& answer);
   void said(ModuleId id, Module& module, const protocol::module::State& said);
   void reported(ModuleId id, const Module& module, const protocol::module::Report& report);
   void set(ModuleId id, const protocol::module::Set& set);

@@ -45,6 +45,9 @@ struct ModuleTest : testing::Test, ModuleOutput, ModuleListener {
     if (name != "taken") return {};
     return fail(ErrorCode::permission_denied, "this process is not of the module 'taken'");
   }
+  void module_refused(std::string_view name, std::int32_t pid, std::string_view why) override {
+    refused.push_back(std::string(name) + " " + std::to_string(pid) + " " + std::string(why));
+  }
   void module_failing(std::string_view name) override { failing.emplace_back(name); }
 
   ModuleId hello(const std::string& name, std::vector<std::string> components,
@@ -85,7 +88,7 @@ struct ModuleTest : testing::Test, ModuleOutput, ModuleListener {
   ModuleCore core{clock, *this, *this, Logger()};
   std::map<ModuleId, std::vector<wire::FromAgent>> sent;
   std::vector<ModuleId> dropped;
-  std::vector<std::string> said;
+  std::vector<std::string> said, refused;
   std::vector<std::string> failing;
   JsonObject set_values;
   std::optional<std::vector<protocol::KeyError>> answered;
@@ -207,6 +210,37 @@ TEST_F(ModuleTest, BadLinesEndTheConnection) {
   EXPECT_FALSE(last<wire::Refused>(id)->fatal);
   core.line(id, R"({"type":"hello","name":"a","protocol":1,"components":[]})");
   EXPECT_EQ(dropped.back(), id);
+}
+
+TEST_F(ModuleTest, WhatIsRefusedIsAProblemOfTheModuleToldOnce) {
+  const ModuleId nameless = *core.opened(77);
+  core.line(nameless, "hello agent");
+  EXPECT_THAT(refused, ElementsAre(testing::StartsWith(" 77 invalid JSON")));
+  refused.clear();
+  const ModuleId id = hello("a", {"hotword"});
+  for (int i = 0; i < 3; ++i)
+    core.line(id, R"({"type":"sing"})");
+  EXPECT_THAT(refused, ElementsAre("a 1 unknown message type 'sing', ignored"));
+  core.line(id, R"({"type":"dance"})");
+  core.line(id, R"({"type":"sing"})");
+  EXPECT_EQ(refused.size(), 3u);
+}
+
+TEST_F(ModuleTest, AnAnswerToWhatNobodyAskedIsRefused) {
+  const ModuleId id = hello("a", {"hotword"});
+  core.line(id, R"({"type":"prepared","hash":"","ok":false})");
+  ASSERT_NE(last<wire::Refused>(id), nullptr);
+  EXPECT_FALSE(last<wire::Refused>(id)->fatal);
+  EXPECT_EQ(last<wire::Refused>(id)->message, "prepared: it has not been asked");
+  core.line(id, R"({"type":"committed","hash":""})");
+  EXPECT_EQ(last<wire::Refused>(id)->message, "committed: it has not been asked");
+  prepare();
+  wire::Prepared late;
+  late.hash = last<wire::Prepare>(id)->hash;
+  late.ok = true;
+  core.rollback();
+  core.line(id, wire::encode(late));
+  EXPECT_EQ(last<wire::Refused>(id), nullptr);
 }
 
 TEST_F(ModuleTest, KeysMayBeAliasesAndUnknownOnesAreTold) {

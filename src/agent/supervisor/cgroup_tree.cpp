@@ -12,6 +12,7 @@
 #include <charconv>
 #include <system_error>
 
+#include "agent/supervisor/notify.hpp"
 #include "base/crypto.hpp"
 #include "base/file_descriptor.hpp"
 #include "base/files.hpp"
@@ -51,14 +52,24 @@ bool has_word(std::string_view text, std::string_view wanted) {
   return found;
 }
 
+std::optional<std::uint64_t> number_of(std::string_view text) {
+  std::uint64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  return error == std::errc{} && end == text.data() + text.size() ? std::optional(value) : std::nullopt;
+}
+
+std::string cpu_quota(std::uint32_t percent) {
+  constexpr std::uint64_t period_us = 100'000;
+  return fmt::format("{} {}", period_us / 100 * percent, period_us);
+}
+
 // "oom_kill 3" in a file of such lines.
 std::optional<std::uint64_t> named_number(std::string_view text, std::string_view name) {
   std::optional<std::uint64_t> number;
   for_each_word(text, "\n", [&](std::string_view line) {
     if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != ' ') return;
-    std::uint64_t value = 0;
     line.remove_prefix(name.size() + 1);
-    if (std::from_chars(line.data(), line.data() + line.size(), value).ec == std::errc{}) number = value;
+    if (const auto value = number_of(line)) number = value;
   });
   return number;
 }
@@ -205,10 +216,36 @@ Result<CgroupTree::Made> CgroupTree::make(std::string_view module, const ModuleL
     limit("memory.oom.group", "1");  // a module without one of its processes is none
   }
   if (cpu_ && limits.cpu_percent) {
-    constexpr std::uint64_t period_us = 100'000;
-    limit("cpu.max", fmt::format("{} {}", period_us / 100 * *limits.cpu_percent, period_us));
+    limit("cpu.max", cpu_quota(*limits.cpu_percent));
   }
   return made;
+}
+
+std::string CgroupTree::unmet(std::string_view module, const ModuleLimits& limits) const {
+  std::string all;
+  const auto tell = [&all](std::string_view what, std::string_view why) {
+    all += fmt::format("{}{} ({})", all.empty() ? "" : ", ", what, printable_text(why, 64));
+  };
+  const auto in_force = [&](const char* file) {
+    std::string text = control(folder(module) / file);
+    while (!text.empty() && text.back() == '\n')
+      text.pop_back();
+    return text;
+  };
+  if (limits.memory_bytes && !memory_) {
+    tell("memory", "no controller");
+  } else if (limits.memory_bytes) {
+    const std::string text = in_force("memory.max");
+    const auto bytes = number_of(text);  // in whole pages
+    if (!bytes || *bytes > *limits.memory_bytes) tell("memory", "memory.max is '" + text + "'");
+  }
+  if (limits.cpu_percent && !cpu_) {
+    tell("cpu", "no controller");
+  } else if (limits.cpu_percent) {
+    const std::string text = in_force("cpu.max");
+    if (text != cpu_quota(*limits.cpu_percent)) tell("cpu", "cpu.max is '" + text + "'");
+  }
+  return all;
 }
 
 bool CgroupTree::exists(std::string_view module) const {

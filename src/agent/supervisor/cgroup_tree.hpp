@@ -49,6 +49,8 @@ class CgroupTree {
   // An empty folder with its counters at zero and the limits in force. Errors: failed_precondition
   // (processes live in it), io.
   Result<Made> make(std::string_view module, const ModuleLimits& limits) const;
+  // Which limits are not in force, and why: "memory (no controller)".
+  std::string unmet(std::string_view module, const ModuleLimits& limits) const;
   bool exists(std::string_view module) const;
   bool populated(std::string_view module) const;
   // Once may be too little where the kernel lacks cgroup.kill: until it is not populated.

@@ -67,6 +67,7 @@ TEST_F(MainProcessTest, OneThatHasEndedBeforeItIsTakenChangesNothing) {
   EXPECT_EQ(state("recorder"), idle);
   EXPECT_EQ(status("recorder").pid, first);
   EXPECT_EQ(status("recorder").main_pid, 0);
+  EXPECT_EQ(status("recorder").problem, "MAINPID=4711 is ignored: that process has ended");
   exit("recorder", 5);
   EXPECT_EQ(state("recorder"), crashed);
   EXPECT_EQ(board.examined.pid, first);
@@ -90,6 +91,7 @@ TEST_F(MainProcessTest, AKeeperThatIsOlderLeavesTheFirstOne) {
   EXPECT_GT(changes, before);
   EXPECT_EQ(status("recorder").pid, first);
   EXPECT_EQ(status("recorder").main_pid, other) << "shown all the same";
+  EXPECT_THAT(status("recorder").problem, testing::HasSubstr("the keeper is older than the agent"));
   name_main("recorder", other);
   EXPECT_THAT(board.named, SizeIs(1)) << "not asked for again";
   exit("recorder", 0);
@@ -98,6 +100,7 @@ TEST_F(MainProcessTest, AKeeperThatIsOlderLeavesTheFirstOne) {
   pass_until("recorder", starting);
   make("recorder");
   EXPECT_EQ(status("recorder").main_pid, 0) << "the new run has said nothing";
+  EXPECT_EQ(status("recorder").problem, "");
 }
 
 TEST_F(MainProcessTest, TheNewestNameCounts) {

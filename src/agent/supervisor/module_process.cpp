@@ -13,12 +13,14 @@ Result<void> ModuleProcess::spawn(const ModuleManifest& manifest, std::uint64_t 
   auto place = ports_.trees.make(manifest, child_id());
   if (!place) return fail(place);
   phase_ = Phase::spawning;
+  killed_since_.reset();
   ports_.keeper.spawn(spawn_request(manifest, child_id(), std::move(*place), ports_.environment));
   return {};
 }
 
 void ModuleProcess::adopt(const KeptChild& child, std::uint64_t run) {
   phase_ = Phase::alive;
+  killed_since_.reset();
   run_ = run;
   pid_ = child.pid;
   start_time_ = child.start_time;
@@ -38,6 +40,7 @@ void ModuleProcess::spawned(std::int32_t pid, std::uint64_t start_time) {
 
 void ModuleProcess::not_spawned() {
   phase_ = Phase::none;
+  killed_since_.reset();
   ended_for_ = EndedFor::none;
   ending_at_.reset();
 }
@@ -96,8 +99,13 @@ void ModuleProcess::signal(int number) {
   ports_.keeper.signal(child_id(), number, SignalScope::main);
 }
 
+std::optional<SteadyTime> ModuleProcess::unkillable_at() const {
+  return killed_since_ ? std::optional(*killed_since_ + long_killed) : std::nullopt;
+}
+
 void ModuleProcess::kill() {
   forced_ = true;
+  if (!killed_since_) killed_since_ = ports_.clock.steady();
   signal(SIGKILL);  // it may have left the group
   ports_.keeper.signal(child_id(), SIGKILL, SignalScope::group);
   ports_.trees.kill(module_);
@@ -111,10 +119,12 @@ void ModuleProcess::look_at_tree() {
     pid_ = 0;
     ended_for_ = EndedFor::none;
     ending_at_.reset();
+    killed_since_.reset();
     sweep_delay_ = first_sweep;
     return;
   }
   phase_ = Phase::lingering;
+  if (!killed_since_) killed_since_ = ports_.clock.steady();
   ports_.trees.kill(module_);
   ending_at_ = ports_.clock.steady() + sweep_delay_;
   sweep_delay_ = std::min(2 * sweep_delay_, longest_sweep);

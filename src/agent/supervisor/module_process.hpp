@@ -30,6 +30,7 @@ class ModuleProcess {
   static constexpr Milliseconds first_sweep{50};  // between looks at a tree that is being killed
   static constexpr Milliseconds longest_sweep{1'000};
   static constexpr Milliseconds kill_repeat{5'000};
+  static constexpr Milliseconds long_killed{30'000};  // and lives: it will hardly end by that
 
   enum class Phase {
     none,
@@ -67,6 +68,8 @@ class ModuleProcess {
   void signal(int number);
   void tick();
   const std::optional<SteadyTime>& ending_at() const { return ending_at_; }  // the next step of ending it
+  // From when on it counts as one that cannot be ended; it is killed on and on all the same.
+  std::optional<SteadyTime> unkillable_at() const;
 
   Phase phase() const { return phase_; }
   bool exists() const { return phase_ == Phase::spawning || phase_ == Phase::alive; }
@@ -97,6 +100,7 @@ class ModuleProcess {
   std::optional<Main> named_;      // and not answered
   std::optional<ChildExit> held_;  // it is the end only if that is refused
   std::optional<SteadyTime> ending_at_;
+  std::optional<SteadyTime> killed_since_;
   Milliseconds sweep_delay_ = first_sweep;
 };
 

@@ -57,9 +57,11 @@ JsonObject to_json(const ModuleStatus& status, const WallTimes& times) {
   put_text(json, "waits_for", status.waits_for);
   put_text(json, "status", status.status_text);
   if (status.reloading) json["reloading"] = true;
+  put_text(json, "problem", status.problem);
   put_text(json, "manifest_problem", status.manifest_problem);
   if (status.manifest_pending)
     json["manifest_pending"] = "its module.toml has changed: it counts from the next start";
+  put_text(json, "limits_note", status.limits_note);
   json["epoch"] = status.epoch;
   if (status.wanted && status.attempt > 1) json["attempt"] = status.attempt;
   if (status.restarts > 0) json["restarts"] = status.restarts;
@@ -81,8 +83,9 @@ void leave_out_evidence(JsonObject& module) {
 
 void leave_out_texts(JsonObject& module) {
   constexpr std::size_t beginning = 40;
-  for (const char* name : {"settled", "detail", "waits_for", "status", "config_problem", "render_problem",
-                           "manifest_pending", "manifest_note", "attempt", "deadline", "main_pid", "use"})
+  for (const char* name :
+       {"settled", "detail", "waits_for", "status", "problem", "config_problem", "render_problem",
+        "manifest_pending", "manifest_note", "limits_note", "attempt", "deadline", "main_pid", "use"})
     module.erase(name);
   for (const char* name : {"quarantine", "manifest_problem"})
     if (Json* text = module.if_contains(name)) *text = printable_text(text->as_string(), beginning);

@@ -20,6 +20,7 @@ ModuleStatus SupervisedModule::status() const {
   status.wait = wait_;
   status.waits_for = waits_for_;
   status.reloading = is_reloading();
+  status.problem = unkillable_ ? unkillable_text : said_.problem;
   status.manifest_problem = manifest() ? refusal_ : manifest().error().message;
   status.epoch = epoch_;
   status.attempt = attempt_;
@@ -36,6 +37,7 @@ ModuleStatus SupervisedModule::status() const {
   if (has_process()) {
     status.status_text = said_.status;
     status.main_pid = said_.main_pid;
+    status.limits_note = limits_note_;
   }
   status.forced = process_.forced();
   status.last_death = last_death_;

@@ -45,7 +45,9 @@ struct ModuleStatus {
   std::string waits_for;    // why it is not started; else empty
   std::string status_text;  // the module's own words
   bool reloading = false;   // it said so, and not that it is ready again
+  std::string problem;      // the last with it since its start: what it said wrongly, or that it does not end
   std::string manifest_problem;
+  std::string limits_note;        // limits that are not in force
   bool manifest_pending = false;  // it has changed, and counts from the next start
 
   std::uint64_t epoch = 0;

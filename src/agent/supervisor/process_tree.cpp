@@ -60,6 +60,18 @@ Result<TreePlace> ProcessTrees::make(const ModuleManifest& manifest, std::string
   return place;
 }
 
+std::string ProcessTrees::unmet_limits(const ModuleManifest& manifest) const {
+  std::string unmet;
+  if (in_cgroup(manifest.name)) {
+    unmet = cgroups_->unmet(manifest.name, manifest.limits);
+  } else {
+    const std::string_view why = cgroups_ ? " (outside of its control group)" : " (no control group)";
+    if (manifest.limits.memory_bytes) unmet = fmt::format("memory{}", why);
+    if (manifest.limits.cpu_percent) unmet += fmt::format("{}cpu{}", unmet.empty() ? "" : ", ", why);
+  }
+  return unmet.empty() ? unmet : "limit not in force: " + unmet;
+}
+
 void ProcessTrees::led_by(std::string_view module, std::int32_t pid, std::uint64_t start_time,
                           bool in_cgroup) {
   Run& run = runs_[std::string(module)];
@@ -202,6 +214,11 @@ std::string ProcessTrees::module_of(const ProcessEntry& process) const {
   const auto end = value.find(':');
   if (end == std::string::npos || !value.substr(end + 1).starts_with(owner_ + ":")) return {};
   return value.substr(0, end);
+}
+
+std::string ProcessTrees::module_of(std::int32_t pid) const {
+  const std::optional<ProcessEntry> process = table_.entry(pid);
+  return process ? module_of(*process) : std::string();
 }
 
 std::map<std::string, std::vector<ProcessEntry>, std::less<>> ProcessTrees::by_module() const {

@@ -33,6 +33,7 @@ class ProcessTrees final : public TreePort {
                Logger log);
 
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
+  std::string unmet_limits(const ModuleManifest& manifest) const override;
   void kill(std::string_view module) override;
   bool empty(std::string_view module) const override;
   bool main_lives(std::string_view module) const override;
@@ -46,6 +47,8 @@ class ProcessTrees final : public TreePort {
   Membership membership(std::string_view module, std::int32_t pid) const;
   // What /proc said of it; nullopt: it is not of the module, or has ended.
   std::optional<ProcessEntry> member(std::string_view module, std::int32_t pid) const;
+  // Empty: of none, as far as it has not cast off what it inherited.
+  std::string module_of(std::int32_t pid) const;
   std::vector<std::int32_t> processes(std::string_view module) const;
   // Of all modules with one look at /proc, for sampling.
   std::map<std::string, std::vector<ProcessEntry>, std::less<>> by_module() const;

@@ -6,15 +6,19 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <sstream>
 #include <stdexcept>
 
 #include "base/file_descriptor.hpp"
 #include "base/files.hpp"
+#include "base/temporary_folder.hpp"
 
 namespace starling::agent {
 namespace {
@@ -211,10 +215,55 @@ TEST_F(Trees, ANumberThatSomebodyElseGotIsNotSignalled) {
   EXPECT_EQ(signal_process(table, victim, SIGKILL), 0);
 }
 
-// Where this machine has a hierarchy of version 2 that is ours, the real one; else the reason is told.
+// A cgroup of its own below the one that the test is in, as a unit with Delegate=yes has.
+class OwnCgroup {
+ public:
+  OwnCgroup() {
+    fs::path mount;
+    std::ifstream mounts("/proc/self/mountinfo"), cgroups("/proc/self/cgroup");
+    for (std::string line; std::getline(mounts, line);) {
+      std::istringstream words(line);
+      std::vector<std::string> all(std::istream_iterator<std::string>(words), {});
+      if (line.find(" - cgroup2 ") != std::string::npos && all.size() > 4 && all[3] == "/") mount = all[4];
+    }
+    std::string present;
+    for (std::string line; std::getline(cgroups, line);)
+      if (line.starts_with("0::/")) present = line.substr(std::string("0::/").size());
+    if (mount.empty()) return;
+    const fs::path below = fs::path(present) / ("starling-test-" + std::to_string(::getpid()));
+    if (::mkdir((mount / below).c_str(), 0755) != 0) return;
+    folder_ = mount / below;
+    std::ofstream(proc_ / "mountinfo") << read_file("/proc/self/mountinfo", 1 << 20).value_or("");
+    std::ofstream(proc_ / "cgroup") << "0::/" << below.string() << "\n";
+  }
+  ~OwnCgroup() {
+    if (folder_.empty()) return;
+    for (const auto& entry : fs::directory_iterator(folder_))
+      if (entry.is_directory()) ::rmdir(entry.path().c_str());
+    ::rmdir(folder_.c_str());
+  }
+  OwnCgroup(const OwnCgroup&) = delete;
+  OwnCgroup& operator=(const OwnCgroup&) = delete;
+
+  bool is_there() const { return !folder_.empty(); }
+  Result<CgroupTree> take() const {
+    CgroupTree::System system;
+    system.proc_self = proc_.path();
+    system.delegated = [](const fs::path&) { return true; };
+    return CgroupTree::take(system);
+  }
+
+ private:
+  const TemporaryFolder proc_;
+  fs::path folder_;
+};
+
+// Where this machine has a hierarchy of version 2 that may be written, the real one.
 TEST_F(Trees, ACgroupEndsTheTreeWhereThereIsOne) {
-  auto cgroups = CgroupTree::take({});
+  const OwnCgroup own;
+  auto cgroups = own.is_there() ? own.take() : CgroupTree::take({});
   if (!cgroups) {
+    EXPECT_FALSE(own.is_there()) << cgroups.error().message;
     EXPECT_THAT(cgroups.error().message, testing::StartsWith("cgroups are not used: "));
     return;
   }
@@ -297,6 +346,32 @@ TEST_F(FakeCgroups, WithoutTheMemoryControllerTreesAreStillHeld) {
   const auto made = tree->make("recorder", limited(64u << 20)).value();
   EXPECT_EQ(text(made.folder / "memory.max"), "");
   EXPECT_FALSE(tree->memory_events("recorder"));
+  EXPECT_EQ(tree->unmet("recorder", limited(64u << 20)), "memory (no controller)");
+  EXPECT_EQ(tree->unmet("recorder", {}), "");
+}
+
+TEST_F(FakeCgroups, WhichLimitsAreInForceIsSeenByTheNextAgentToo) {
+  controllers("cpu memory\n");
+  const ModuleLimits limits = limited(64u << 20, 150);
+  const auto folder = CgroupTree::take(system)->make("recorder", limits).value().folder;
+  const auto later = CgroupTree::take(system);
+  EXPECT_EQ(later->unmet("recorder", limits), "");
+  std::ofstream(folder / "memory.max") << "67104768\n";
+  EXPECT_EQ(later->unmet("recorder", limits), "") << "a page less";
+  std::ofstream(folder / "memory.max") << "max\n";
+  std::ofstream(folder / "cpu.max") << "max 100000\n";
+  EXPECT_EQ(later->unmet("recorder", limits), "memory (memory.max is 'max'), cpu (cpu.max is 'max 100000')");
+  std::ofstream(folder / "memory.max") << std::string(4'000, '9');
+  EXPECT_LT(later->unmet("recorder", limits).size(), 256u);
+}
+
+TEST_F(Trees, WithoutACgroupNoLimitOfOneIsInForce) {
+  ProcessTrees trees(table, std::nullopt, owner, {});
+  ModuleManifest manifest = named("recorder");
+  EXPECT_EQ(trees.unmet_limits(manifest), "");
+  manifest.limits = limited(64u << 20, 50);
+  EXPECT_EQ(trees.unmet_limits(manifest),
+            "limit not in force: memory (no control group), cpu (no control group)");
 }
 
 TEST_F(FakeCgroups, ALimitThatCannotBeSetIsTold) {

@@ -82,7 +82,7 @@ void SupervisedModule::command(ModuleCommand command, Answered answered) {
   switch (command) {
     case ModuleCommand::enable:
       enabled_ = true;
-      if (!is_ready(state_) && (!was_enabled || trial_)) trial_ = Trial{now() + trial_time};
+      if (!is_ready(state_) && (!was_enabled || trial_)) begin_trial();
       if (!was_enabled && is_ready(state_)) publish(state_);
       break;
     case ModuleCommand::disable:
@@ -105,7 +105,12 @@ void SupervisedModule::command(ModuleCommand command, Answered answered) {
 void SupervisedModule::begin(Cause cause, bool provisional) {
   wanted_ = true;
   start_cause_ = cause;
-  if (provisional) trial_ = Trial{now() + trial_time};
+  if (provisional) begin_trial();
+}
+
+void SupervisedModule::begin_trial() {
+  trial_ = Trial{now() + trial_time};
+  if (waits_since_) waits_since_ = now();
 }
 
 void SupervisedModule::remember(std::string quarantine, std::optional<DeathReport> last_death) {
@@ -123,8 +128,10 @@ void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was
   started_at_ = now();
   const Milliseconds patience = manifest_ ? manifest_->start_timeout : Milliseconds(0);
   start_deadline_ = now() + patience;
+  if (trial_) trial_->outlast(*start_deadline_);
   if (manifest_ && manifest_->readiness == Readiness::exec) ready_at_ = now() + manifest_->ready_after;
   if (manifest_) watchdog_ = manifest_->watchdog;
+  if (manifest_) limits_note_ = host_.process_ports().trees.unmet_limits(*manifest_);
   apply(ModuleEvent::start, Cause::adopted);
   if (was_ready) became_ready(Cause::adopted);
   if (was_recording) apply(ModuleEvent::record, Cause::adopted);
@@ -183,6 +190,7 @@ void SupervisedModule::sweep() {
 }
 
 void SupervisedModule::reconcile(const StartGate& gate) {
+  look_whether_unkillable();
   wait_ = StartGate::Wait::nothing;
   waits_for_.clear();
   if (owes_restart_ && !is_broken()) {
@@ -194,16 +202,28 @@ void SupervisedModule::reconcile(const StartGate& gate) {
     if (!down) begin_stop(wanted_ ? gate.stop_cause : stop_cause_);
   }
   if (!has_tree()) apply(ModuleEvent::gone, cause_);
-  if (wanted_ && !has_tree() && start_due()) {
-    if (gate.wait == StartGate::Wait::nothing) {
-      start();
-    } else {
-      wait_ = gate.wait;
-      waits_for_ = gate.waits_for;
-      if (trial_ && gate.in_vain) revert("it " + waits_for_);
-    }
+  const bool due = wanted_ && !has_tree() && start_due();
+  if (due && gate.wait != StartGate::Wait::nothing) {
+    wait_at(gate);
+  } else {
+    end_wait();
+    if (due) start();
   }
   settle_answer();
+}
+
+void SupervisedModule::wait_at(const StartGate& gate) {
+  wait_ = gate.wait;
+  waits_for_ = gate.waits_for;
+  if (!waits_since_) waits_since_ = now();
+  if (trial_ && gate.in_vain) revert("it " + waits_for_);
+}
+
+// A trial does not last shorter for what the module had to wait for.
+void SupervisedModule::end_wait() {
+  if (!waits_since_) return;
+  if (trial_) trial_->until += now() - *waits_since_;
+  waits_since_.reset();
 }
 
 bool SupervisedModule::start_due() const {
@@ -225,7 +245,10 @@ void SupervisedModule::answer(Result<ModuleState> result) {
 
 void SupervisedModule::settle_answer() {
   if (!pending_) return;
-  if (pending_->verdict) {
+  if (unkillable_) {
+    answer(
+        fail(ErrorCode::unavailable, "module '" + name_ + "' does not end: " + std::string(unkillable_text)));
+  } else if (pending_->verdict) {
     if (is_down()) answer(std::unexpected(*pending_->verdict));
   } else if (!wants_up(pending_->command)) {
     if (is_down()) answer(state_);
@@ -234,10 +257,17 @@ void SupervisedModule::settle_answer() {
   } else if (!wanted_ && is_down()) {  // its work is done already, or its folder is gone
     answer(finished_ ? Result<ModuleState>(state_)
                      : fail(ErrorCode::not_found, "module '" + name_ + "' went away before it was ready"));
-  } else if (wait_ != StartGate::Wait::nothing && !trial_) {
+  } else if (waits_since_ && now() >= *answer_by()) {
     answer(fail(ErrorCode::unavailable,
                 "module '" + name_ + "' " + waits_for_ + "; it starts as soon as it can"));
   }
+}
+
+// While it waits: what others have to do first has its deadlines, and an enable may not have to wait long.
+std::optional<SteadyTime> SupervisedModule::answer_by() const {
+  if (!pending_ || !waits_since_) return std::nullopt;
+  if (!trial_) return *waits_since_;
+  return *waits_since_ + (wait_ == StartGate::Wait::order ? longest_start_timeout : trial_time);
 }
 
 // ---- starting
@@ -250,9 +280,10 @@ void SupervisedModule::start() {
   attempt_ = policy_.failures() + 1;
   ++starts_;
   if (trial_) --trial_->attempts_left;
-  adopted_ = was_ready_ = owes_restart_ = false;
+  adopted_ = was_ready_ = owes_restart_ = fed_watchdog_ = false;
   retry_at_.reset();
   said_ = {};
+  limits_note_.clear();
   started_at_ = now();
   const Cause cause = std::exchange(start_cause_, Cause::retry);
   if (is_failed(state_) && !is_asked(cause)) ++restarts_;
@@ -263,6 +294,7 @@ void SupervisedModule::start() {
     return failed(ModuleEvent::failed, Cause::not_spawned, why, FailureKind::hopeless);
   }
   start_deadline_ = started_at_ + manifest_->start_timeout;
+  if (trial_) trial_->outlast(*start_deadline_);
   watchdog_ = manifest_->watchdog;
   apply(ModuleEvent::start, cause);
   if (auto asked = process_.spawn(*manifest_, epoch_); !asked) {
@@ -274,6 +306,7 @@ void SupervisedModule::spawned(std::uint64_t run, std::int32_t pid, std::uint64_
   if (!process_.is_present(run)) return;
   const bool news = process_.phase() == ModuleProcess::Phase::spawning;
   process_.spawned(pid, start_time);
+  if (news) limits_note_ = host_.process_ports().trees.unmet_limits(*manifest_);
   if (news && state_ == ModuleState::starting && manifest_->readiness == Readiness::exec) {
     ready_at_ = now() + manifest_->ready_after;
   }
@@ -352,15 +385,14 @@ void SupervisedModule::main_refused(std::uint64_t run, std::int32_t pid, int err
   if (!process_.is_present(run)) return;
   const std::string named = "MAINPID=" + std::to_string(pid);
   if (error == ESRCH) {
-    host_.misunderstood(name_, named + " is ignored: that process has ended");
+    misunderstood(named + " is ignored: that process has ended");
   } else {
     said_.main_pid = pid;
     const std::string why = error == EPROTONOSUPPORT
                                 ? "the keeper is older than the agent, until the device is started again"
                                 : std::generic_category().message(error);
-    host_.misunderstood(name_, named + " is shown, but the module ends with process " +
-                                   std::to_string(process_.pid()) + " (" + why +
-                                   "): let it run in the foreground");
+    misunderstood(named + " is shown, but the module ends with process " + std::to_string(process_.pid()) +
+                  " (" + why + "): let it run in the foreground");
   }
   if (const auto held = process_.main_refused(pid)) exited(run, *held);
 }
@@ -423,70 +455,6 @@ void SupervisedModule::end_process(EndedFor why) {
   process_.end(why, silent ? SIGABRT : polite, patience);
 }
 
-// ---- what the module says
-
-void SupervisedModule::notified(std::uint64_t run, const NotifyMessage& message) {
-  if (!process_.is_present(run)) return;
-  if (message.status) said_.status = *message.status;
-  if (message.error_number) said_.error = *message.error_number;
-  if (message.exit_status) said_.exit_status = *message.exit_status;
-  if (message.main_pid && *message.main_pid != said_.main_pid) {
-    process_.name_main(*message.main_pid, message.main_start_time);
-  }
-  if (message.reloading) reloads();
-  if (message.watchdog_time) {
-    watchdog_ = std::chrono::ceil<Milliseconds>(*message.watchdog_time);
-    feed_watchdog();
-  }
-  if (message.extend_timeout) extend(std::chrono::ceil<Milliseconds>(*message.extend_timeout));
-  const bool by_notify = manifest_ && manifest_->readiness == Readiness::notify;
-  if (message.ready) said_.reloading_until.reset();
-  if (message.ready && by_notify) became_ready(Cause::ready);
-  if (message.recording == NotifyRecording::recording) apply(ModuleEvent::record, Cause::recording);
-  if (message.recording == NotifyRecording::idle) apply(ModuleEvent::pause, Cause::recording);
-  if (message.stopping) watchdog_at_.reset();
-  if (message.watchdog == NotifyWatchdog::alive) feed_watchdog();
-  if (message.watchdog == NotifyWatchdog::trigger && is_ready(state_)) {
-    watchdog_missed("it says itself that it is broken (WATCHDOG=trigger)");
-  }
-}
-
-void SupervisedModule::said_hello() {
-  const bool by_hello = manifest_ && manifest_->readiness == Readiness::module;
-  if (process_.exists() && by_hello) became_ready(Cause::ready);
-}
-
-void SupervisedModule::said_recording(bool recording, std::string_view status) {
-  if (!process_.exists()) return;
-  said_.status = status;
-  apply(recording ? ModuleEvent::record : ModuleEvent::pause, Cause::recording);
-}
-
-void SupervisedModule::feed_watchdog() {
-  const bool armed = is_ready(state_) && watchdog_ > Milliseconds(0);
-  watchdog_at_ = armed ? std::optional(now() + watchdog_) : std::nullopt;
-}
-
-void SupervisedModule::reloads() {
-  if (!is_ready(state_) || is_reloading()) return;
-  said_.reloading_since = now();
-  said_.reloading_until = now() + (manifest_ ? manifest_->start_timeout : trial_time);
-}
-
-void SupervisedModule::extend(Milliseconds by) {
-  const SteadyTime until = now() + std::min(by, longest_start_timeout);
-  if (state_ == ModuleState::starting && start_deadline_) {
-    start_deadline_ = std::clamp(until, *start_deadline_, started_at_ + longest_start_timeout);
-  }
-  if (is_reloading()) {
-    said_.reloading_until =
-        std::clamp(until, *said_.reloading_until, said_.reloading_since + longest_start_timeout);
-  }
-  if (state_ == ModuleState::stopping) {
-    process_.extend_grace(std::min(until, stop_began_at_ + longest_start_timeout));
-  }
-}
-
 // ---- time
 
 void SupervisedModule::tick() {
@@ -503,14 +471,21 @@ void SupervisedModule::tick() {
   }
   if (watchdog_at_ && now() >= *watchdog_at_) {
     watchdog_missed("no sign of life for " + seconds_text(watchdog_));
+    if (fed_watchdog_) host_.fell_silent(name_, watchdog_);
   }
   if (is_reloading() && now() >= *said_.reloading_until) {
     said_.reloading_until.reset();
-    host_.misunderstood(name_, "it said RELOADING=1, and not READY=1 in time; it runs on");
+    misunderstood("it said RELOADING=1, and not READY=1 in time; it runs on");
   }
-  if (trial_ && now() >= trial_->until) {
-    revert(waits_for_.empty() ? "not ready within " + seconds_text(trial_time) : "it " + waits_for_);
+  if (trial_ends_at() && now() >= *trial_ends_at()) {
+    revert(detail_.empty() ? "not ready in time" : detail_);
   }
+}
+
+void SupervisedModule::look_whether_unkillable() {
+  const auto since = process_.unkillable_at();
+  const bool before = std::exchange(unkillable_, since && now() >= *since);
+  if (unkillable_ && !before) host_.unkillable(name_, unkillable_text);
 }
 
 std::optional<SteadyTime> SupervisedModule::next_deadline() const {
@@ -519,14 +494,20 @@ std::optional<SteadyTime> SupervisedModule::next_deadline() const {
     if (time && (!next || *time < *next)) next = time;
   };
   consider(process_.ending_at());
+  if (!unkillable_) consider(process_.unkillable_at());
   consider(ready_at_);
   consider(start_deadline_);
   consider(watchdog_at_);
   consider(said_.reloading_until);
-  if (trial_) consider(trial_->until);
+  consider(trial_ends_at());
+  consider(answer_by());
   const bool retry_counts = wanted_ && !has_tree() && wait_ == StartGate::Wait::nothing;
   if (retry_counts) consider(retry_at_);
   return next;
+}
+
+std::optional<SteadyTime> SupervisedModule::trial_ends_at() const {
+  return trial_ && !waits_since_ ? std::optional(trial_->until) : std::nullopt;
 }
 
 // ---- transitions

@@ -46,18 +46,26 @@ class ModuleHost {
   virtual DeathExaminer& examiner() = 0;
   virtual void transitioned(Transition transition) = 0;
   virtual void died(std::string_view module, const DeathReport& report, EndedFor why) = 0;
+  virtual void fell_silent(std::string_view module, Milliseconds silence) = 0;  // having worked before
   virtual void slower(std::string_view module, RetryPace pace, std::string_view why) = 0;
   virtual void reverted(std::string_view module, std::string_view why) = 0;
+  virtual void unkillable(std::string_view module, std::string_view why) = 0;
   virtual void misunderstood(std::string_view module, std::string_view why) = 0;  // what it says
   virtual void answer(Answered answered, Result<ModuleState> result) = 0;  // later, not from within the call
 };
 
 class SupervisedModule {
  public:
+  // Of an enable: at least, and as long as the attempt that is on may take; its clock stands while a gate
+  // holds the module.
   static constexpr Milliseconds trial_time{30'000};
   static constexpr int trial_attempts = 3;
   static constexpr Milliseconds abort_grace{5'000};  // from SIGABRT to SIGKILL
   static constexpr int exit_not_configured = 78;     // EX_CONFIG: somebody has to act
+  static constexpr std::size_t max_problem_bytes = 256;
+  static constexpr std::string_view unkillable_text =
+      "something of it lives, although it has been killed for 30 s and still is: it waits for a device or a "
+      "disk that does not answer, or the keeper is away. See to what it works with, or start the device anew";
 
   SupervisedModule(std::string name, Result<ModuleManifest> manifest, bool enabled, ModuleHost& host,
                    SeededRandom random);
@@ -91,6 +99,7 @@ class SupervisedModule {
   void notified(std::uint64_t run, const NotifyMessage& message);
   void said_hello();
   void said_recording(bool recording, std::string_view status);
+  void misunderstood(std::string_view why);  // what it said; the last counts, until its next start
 
   void tick();
   std::optional<SteadyTime> next_deadline() const;
@@ -117,6 +126,7 @@ class SupervisedModule {
   struct Trial {  // an enable that has not been ready yet
     SteadyTime until{};
     int attempts_left = trial_attempts;
+    void outlast(SteadyTime deadline) { until = std::max(until, deadline); }
   };
   struct Pending {  // the newest command, while unanswered
     ModuleCommand command{};
@@ -124,9 +134,15 @@ class SupervisedModule {
     std::optional<Error> verdict;  // told once the module is down
   };
 
+  void begin_trial();
+  std::optional<SteadyTime> trial_ends_at() const;  // nullopt: none is on, or it waits
+  void wait_at(const StartGate& gate);
+  void end_wait();
   void overtake(ModuleCommand command, Answered answered);
   void settle_answer();
   void answer(Result<ModuleState> result);
+  std::optional<SteadyTime> answer_by() const;
+  void look_whether_unkillable();
   bool start_due() const;
   void start();
   void begin_stop(Cause cause);
@@ -159,11 +175,14 @@ class SupervisedModule {
   bool enabled_;
   bool wanted_ = false;
   bool finished_ = false;
+  bool unkillable_ = false;  // its process: as it seems
   std::optional<Trial> trial_;
   std::string quarantine_;  // why the last enable was reverted
   std::optional<Pending> pending_;
   StartGate::Wait wait_ = StartGate::Wait::nothing;
   std::string waits_for_;
+  std::optional<SteadyTime>
+      waits_since_;  // at a gate, which is then the only thing that keeps it from starting
 
   ModuleState state_ = ModuleState::disabled;
   SteadyTime since_{};
@@ -184,14 +203,17 @@ class SupervisedModule {
   std::optional<SteadyTime> start_deadline_, ready_at_;  // starting
   Milliseconds watchdog_{0};
   std::optional<SteadyTime> watchdog_at_;  // idle, recording
+  bool fed_watchdog_ = false;              // in this run
   struct Said {                            // by the process, of itself
     std::string status;
     std::optional<SteadyTime> reloading_until;
     SteadyTime reloading_since{};
     std::int32_t main_pid = 0;  // that the keeper cannot take
     std::int32_t error = 0, exit_status = 0;
+    std::string problem;
   };
   Said said_;
+  std::string limits_note_;  // of the process: what of its limits is not in force
   std::optional<DeathReport> last_death_;
 };
 

@@ -222,6 +222,11 @@ void Supervisor::said_state(std::string_view module, std::string_view state, std
   core_->said_recording(module, state == to_string(ModuleState::recording), status);
 }
 
+void Supervisor::said_wrongly(std::string_view module, std::int32_t pid, std::string_view why) {
+  core_->said_wrongly(has(module) ? std::string(module) : trees_.module_of(pid), why);
+  wakeup_.deadlines_changed();
+}
+
 Result<void> Supervisor::check_peer(std::string_view module, std::int32_t pid) const {
   if (!folders_.contains(module) || trees_.membership(module, pid) == Membership::member) return {};
   return fail(ErrorCode::permission_denied,

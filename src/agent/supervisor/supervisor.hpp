@@ -98,6 +98,7 @@ class Supervisor final : public ModuleSupervision,
   Result<void> check_peer(std::string_view module, std::int32_t pid) const override;
   void said_hello(std::string_view module) override;
   void said_state(std::string_view module, std::string_view state, std::string_view status) override;
+  void said_wrongly(std::string_view module, std::int32_t pid, std::string_view why) override;
 
  private:
   struct Folder {  // of a module
@@ -135,6 +136,9 @@ class Supervisor final : public ModuleSupervision,
   void command(std::vector<Commanded> commands) override;
   // TreePort: files are rendered before a process is made.
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
+  std::string unmet_limits(const ModuleManifest& manifest) const override {
+    return trees_.unmet_limits(manifest);
+  }
   void kill(std::string_view module) override { trees_.kill(module); }
   bool empty(std::string_view module) const override { return trees_.empty(module); }
   bool main_lives(std::string_view module) const override { return trees_.main_lives(module); }

@@ -34,10 +34,11 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
     SignalScope scope;
   };
 
-  std::map<ChildId, Child> children;                 // of the keeper
-  std::set<std::string, std::less<>> leftovers;      // modules with grandchildren that live
-  std::set<std::string, std::less<>> unkillable;     // modules whose leftovers outlive a SIGKILL for a while
-  std::set<std::string, std::less<>> out_of_memory;  // modules whose deaths are of this class
+  std::map<ChildId, Child> children;              // of the keeper
+  std::set<std::string, std::less<>> leftovers;   // modules with grandchildren that live
+  std::set<std::string, std::less<>> unkillable;  // modules whose leftovers outlive a SIGKILL for a while
+  std::map<std::string, std::string, std::less<>> unmet;  // limits, by module
+  std::set<std::string, std::less<>> out_of_memory;       // modules whose deaths are of this class
   struct Named {
     ChildId id;
     std::int32_t pid;
@@ -90,6 +91,10 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view) override {
     if (!empty(manifest.name)) violations.push_back("started upon leftovers: " + manifest.name);
     return TreePlace{};
+  }
+  std::string unmet_limits(const ModuleManifest& manifest) const override {
+    const auto found = unmet.find(manifest.name);
+    return found == unmet.end() ? "" : found->second;
   }
   void kill(std::string_view module) override {
     for (auto& [id, child] : children)
@@ -209,9 +214,7 @@ class SupervisorBench : public SupervisorListener {
   }
 
   // ---- processes
-  ChildId present(const std::string& name) const {
-    return name + ":" + std::to_string(core->status(name)->run);
-  }
+  ChildId present(const std::string& name) const { return name + ":" + std::to_string(status(name).run); }
   void make(const std::string& name) {  // the keeper has spawned it
     const ChildId id = present(name);
     FakeBoard::Child& child = board.children.at(id);
@@ -315,7 +318,8 @@ class SupervisorBench : public SupervisorListener {
     }
   }
 
-  ModuleStatus status(const std::string& name) const { return *core->status(name); }
+  // Of one that has gone: as if it had never been.
+  ModuleStatus status(const std::string& name) const { return core->status(name).value_or(ModuleStatus()); }
   ModuleState state(const std::string& name) const { return status(name).state; }
   bool file_exists() const { return disk.content(SessionRecovery::path).has_value(); }
 

@@ -58,6 +58,7 @@ class SupervisorCore final : private ModuleHost {
   static constexpr Milliseconds file_pause{250};      // between writes of what follows from the states
   static constexpr Milliseconds file_retry{30'000};
   static constexpr Milliseconds together{2'000};
+  static constexpr Milliseconds longest_silence{60'000};
   static constexpr std::size_t together_count = 3;
   static constexpr Milliseconds after_stop{15'000};  // from the last module's deadline to the agent's end
 
@@ -99,6 +100,7 @@ class SupervisorCore final : private ModuleHost {
   void notified(std::string_view id, const NotifyMessage& message);
   void said_hello(std::string_view name);
   void said_recording(std::string_view name, bool recording, std::string_view status);
+  void said_wrongly(std::string_view name, std::string_view why);
   void tree_changed(std::string_view name);  // perhaps it is empty now
 
   void tick();
@@ -113,15 +115,26 @@ class SupervisorCore final : private ModuleHost {
 
  private:
   using Modules = std::map<std::string, std::unique_ptr<SupervisedModule>, std::less<>>;
-  class Turn;  // of a public call: what comes of it is settled at its end
+  class Turn {  // of a public call: the outermost settles at its end what all of them did
+   public:
+    explicit Turn(SupervisorCore& core) : core_(core) { ++core_.turns_; }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+    ~Turn();
+
+   private:
+    SupervisorCore& core_;
+  };
 
   // ModuleHost
   ProcessPorts process_ports() override { return ports_; }
   DeathExaminer& examiner() override { return examiner_; }
   void transitioned(Transition transition) override;
   void died(std::string_view module, const DeathReport& report, EndedFor why) override;
+  void fell_silent(std::string_view module, Milliseconds silence) override;
   void slower(std::string_view module, RetryPace pace, std::string_view why) override;
   void reverted(std::string_view module, std::string_view why) override;
+  void unkillable(std::string_view module, std::string_view why) override;
   void misunderstood(std::string_view module, std::string_view why) override;
   void answer(Answered answered, Result<ModuleState> result) override;
 
@@ -147,7 +160,7 @@ class SupervisorCore final : private ModuleHost {
   void sync_files();
   void tell_stop_time();
   void check_health();
-  void note_death(std::string_view module);
+  void note_death(std::string_view module, Milliseconds silence);
   void alert(SupervisorAlert::Kind kind, std::vector<std::string> modules, std::string text);
   void deliver();
 
@@ -182,7 +195,7 @@ class SupervisorCore final : private ModuleHost {
     std::string module;
     bool forgiven;
   };
-  std::deque<Ended> ended_;  // unasked, within `together`
+  std::deque<Ended> ended_;  // unasked, within the longest silence
 
   int turns_ = 0;  // public calls on the stack
   bool changed_ = false;

@@ -136,6 +136,8 @@ TEST_F(SupervisorCoreTest, ThreeDeathsWithinTwoSecondsAreOneEvent) {
   }
 }
 
+// Those that start together are late together, each time, though each for a reason of its own: nobody would
+// ever try them slower.
 TEST_F(SupervisorCoreTest, ThreeThatAreNotReadyInTimeAreEachTriedSlower) {
   const std::vector<std::string> names{"a", "b", "c"};
   for (const std::string& name : names)

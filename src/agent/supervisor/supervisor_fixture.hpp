@@ -50,6 +50,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
     options.state = folder.path();
     options.keeper_socket = folder / "keeper.sock";
     options.boot_id = boot_id;
+    options.seed = ++starts_;
     supervisor = std::make_unique<Supervisor>(context.get_executor(), clock, log, disk,
                                               static_cast<Wakeup&>(*this), std::move(options));
     auto loaded = DeviceCore::load(disk, clock, catalog, maker, static_cast<LinkOutput&>(*this),
@@ -137,6 +138,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
   void drop(ModuleId) override {}
 
   FileDescriptor listener_, keeper_;
+  std::uint64_t starts_ = 0;
 };
 
 }  // namespace starling::agent

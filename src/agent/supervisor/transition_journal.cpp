@@ -15,10 +15,11 @@ void TransitionJournal::add(Transition transition) {
   }
 }
 
-TransitionJournal::Replay TransitionJournal::after(std::uint64_t number) const {
+TransitionJournal::Replay TransitionJournal::after(std::uint64_t number, std::string_view id) const {
   const std::uint64_t oldest = newest_ - ring_.size() + 1;
   Replay replay;
-  replay.gap = number > newest_ || number + 1 < oldest;
+  const bool of_another = !id.empty() && id != id_;
+  replay.gap = of_another || number > newest_ || number + 1 < oldest;
   for (std::uint64_t next = replay.gap ? oldest : number + 1; next <= newest_; ++next)
     replay.transitions.push_back(ring_[(next - 1) % capacity_]);
   return replay;

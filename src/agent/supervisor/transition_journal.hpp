@@ -1,11 +1,13 @@
 // Purpose: the last transitions of all modules, numbered without gaps, so that an observer that was away is
 // told what it missed, or that it missed too much. Owner: SupervisorCore. Thread: one. Lifetime: the core's;
-// the numbers begin anew with each start of the agent.
+// the numbers begin anew with each start of the agent, which is why a journal has an id.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "agent/supervisor/module_state.hpp"
@@ -38,14 +40,18 @@ class TransitionJournal {
     bool gap = false;                     // some are no longer here: read the modules' states anew
   };
 
-  explicit TransitionJournal(std::size_t capacity = default_capacity) : capacity_(capacity) {}
+  explicit TransitionJournal(std::string id, std::size_t capacity = default_capacity)
+      : id_(std::move(id)), capacity_(capacity) {}
 
   void add(Transition transition);
+  const std::string& id() const { return id_; }
   std::uint64_t newest() const { return newest_; }  // 0: none yet
-  // All after the number; a number from the future (of an earlier agent) is a gap.
-  Replay after(std::uint64_t number) const;
+  // All after the number of that journal. Another one's is a gap, and so is a number from the future where
+  // nobody says which journal it is of.
+  Replay after(std::uint64_t number, std::string_view id = {}) const;
 
  private:
+  std::string id_;
   std::size_t capacity_;
   std::uint64_t newest_ = 0;
   std::vector<Transition> ring_;  // transition n at (n - 1) % capacity

@@ -6,7 +6,7 @@ namespace starling::agent {
 namespace {
 
 TransitionJournal filled(std::size_t capacity, int count) {
-  TransitionJournal journal(capacity);
+  TransitionJournal journal("this", capacity);
   for (int i = 1; i <= count; ++i) {
     Transition transition;
     transition.attempt = i;
@@ -43,6 +43,18 @@ TEST(TransitionJournal, ReplaysWithoutGapsOrSaysSo) {
     const std::uint64_t last = c.first == 0 ? 0 : static_cast<std::uint64_t>(c.count) + 1;
     EXPECT_EQ(expected, last) << c.count << " after " << c.after;
   }
+}
+
+TEST(TransitionJournal, ANumberOfAnotherJournalIsAGapHoweverLongThisOneIs) {
+  const TransitionJournal journal = filled(8, 7);
+  EXPECT_FALSE(journal.after(5, "this").gap);
+  EXPECT_EQ(journal.after(5, "this").transitions.size(), 2u);
+  for (const std::uint64_t number : {0u, 5u, 7u, 9u}) {
+    const TransitionJournal::Replay replay = journal.after(number, "that of the agent before");
+    EXPECT_TRUE(replay.gap) << number;
+    EXPECT_EQ(replay.transitions.size(), 7u) << number;
+  }
+  EXPECT_TRUE(filled(8, 0).after(0, "that of the agent before").gap);
 }
 
 }  // namespace

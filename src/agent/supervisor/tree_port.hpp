@@ -27,6 +27,8 @@ class TreePort {
   virtual ~TreePort() = default;
   // Called while the module's tree is empty; puts the limits of the manifest in force where it can.
   virtual Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) = 0;
+  // What of its limits is not in force, and why; empty: nothing. Once it has been spawned.
+  virtual std::string unmet_limits(const ModuleManifest& manifest) const = 0;
   virtual void kill(std::string_view module) = 0;              // SIGKILL to all of it
   virtual bool empty(std::string_view module) const = 0;       // nothing of it lives
   virtual bool main_lives(std::string_view module) const = 0;  // its main process; cheap
