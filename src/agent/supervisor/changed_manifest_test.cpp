@@ -74,6 +74,32 @@ TEST_F(ChangedManifest, IsPendingUntilTheNextStart) {
   EXPECT_FALSE(status("recorder").manifest_pending);
 }
 
+TEST_F(ChangedManifest, IsPendingForTheNextAgentTooWhileTheProcessLives) {
+  for (const bool keeps_marks : {true, false}) {
+    board.keeps_marks = keeps_marks;
+    start_ready();
+    ModuleManifest other = *manifests.at("recorder");
+    other.args = {"--fast"};
+    core->replace_manifest("recorder", other);
+    kill_agent();
+    const ModuleManifest former = std::exchange(*manifests.at("recorder"), other);
+    start_agent();
+    EXPECT_EQ(status("recorder").cause, Cause::adopted);
+    EXPECT_EQ(status("recorder").manifest_pending, keeps_marks);
+    core->replace_manifest("recorder", former);
+    EXPECT_FALSE(keeps_marks && status("recorder").manifest_pending) << "it is what it runs with";
+    core->replace_manifest("recorder", other);
+    command("recorder", restart);
+    exit("recorder", 0);
+    EXPECT_FALSE(status("recorder").manifest_pending);
+    up("recorder");
+    kill_agent();
+    start_agent();
+    EXPECT_FALSE(status("recorder").manifest_pending);
+    pull_plug("next boot");
+  }
+}
+
 // ---- a requirement that is not there
 
 TEST_F(ChangedManifest, EnablingWithoutARequirementIsRefusedAtOnce) {

@@ -145,6 +145,10 @@ class SupervisedModule {
   // It lives, and could not be started again.
   bool runs_on_broken() const { return is_broken() && (state_ == ModuleState::starting || is_ready(state_)); }
   bool has_tree() const { return process_.phase() != ModuleProcess::Phase::none; }
+  // Its process was started with another manifest than the newest.
+  bool manifest_pending() const {
+    return has_process() && !process_.mark().empty() && manifest() && process_.mark() != newest_mark_;
+  }
   SteadyTime now() const { return clock_.steady(); }
 
   std::string name_;
@@ -153,6 +157,7 @@ class SupervisedModule {
   std::string refusal_;
   ModuleHost& host_;
   const Clock& clock_;
+  std::string newest_mark_;  // of manifest()
   RestartPolicy policy_;
   ModuleProcess process_;
 
