@@ -122,6 +122,59 @@ TEST_F(ChangedManifest, ARequirementThatComesStartsWhatWaitsForIt) {
   EXPECT_EQ(state("camera"), starting);
 }
 
+TEST_F(ChangedManifest, WhatIsMissingAtTheEndOfAChainIsSaidAtOnce) {
+  module("viewer").requirements = {"camera"};
+  module("camera", true).requirements = {"bus"};
+  module("bus", true).requirements = {"power"};
+  start_agent();
+  EXPECT_THAT(status("camera").waits_for, HasSubstr("'bus', which waits for 'power', which does not exist"));
+  command("viewer", enable);
+  EXPECT_THAT(answers, ElementsAre("viewer: failed_precondition"));
+  EXPECT_THAT(reverts, ElementsAre(HasSubstr("'camera', which waits for 'power', which does not exist")));
+  core->add("power", module("power"), true);
+  up("power");
+  up("bus");
+  EXPECT_EQ(state("camera"), starting);
+}
+
+TEST_F(ChangedManifest, WhatRequiresOneThatCouldNotBeEnabledSaysSoAtOnce) {
+  module("camera").requirements = {"bus"};
+  module("bus").requirements = {"power"};
+  start_agent();
+  std::vector<Commanded> both;
+  both.push_back({"camera", enable, {}});
+  both.push_back({"bus", enable, {}});
+  core->command(std::move(both));
+  EXPECT_THAT(reverts,
+              UnorderedElementsAre(HasSubstr("bus: it waits for 'power', which does not exist"),
+                                   HasSubstr("camera: it waits for 'bus', which could not be enabled: it "
+                                             "waits for 'power', which does not exist")));
+}
+
+TEST_F(ChangedManifest, WhatRequiresOneThatIsNotTriedAgainSaysSoAtOnce) {
+  module("camera").requirements = {"bus"};
+  module("bus", true);
+  start_agent();
+  make("bus");
+  exit("bus", SupervisedModule::exit_not_configured);
+  command("camera", enable);
+  EXPECT_THAT(reverts, ElementsAre(HasSubstr("'bus', which is crashed: exit status 78")));
+  EXPECT_FALSE(status("camera").enabled);
+}
+
+TEST_F(ChangedManifest, WhatRequiresOneThatIsTriedAgainWaitsForIt) {
+  module("camera").requirements = {"bus"};
+  module("bus", true);
+  start_agent();
+  make("bus");
+  die("bus");
+  command("camera", enable);
+  EXPECT_THAT(reverts, IsEmpty());
+  pass_until("bus", starting);
+  up("bus");
+  EXPECT_EQ(state("camera"), starting);
+}
+
 // ---- restarts
 
 TEST_F(ChangedManifest, OnlyStartsThatNobodyAskedForAreRestarts) {

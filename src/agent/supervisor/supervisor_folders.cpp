@@ -103,10 +103,15 @@ void Supervisor::take_manifest(const FoundModule& found) {
 
 // What could not be enabled because it requires this one is tried again.
 void Supervisor::wake_quarantined(std::string_view came) {
-  for (const auto& [name, folder] : folders_) {
-    if (!folder.manifest) continue;
-    const auto& required = folder.manifest->requirements;
-    if (std::ranges::find(required, came) != required.end()) device_->section().manifest_changed(name);
+  std::vector<std::string> there{std::string(came)};
+  for (std::size_t i = 0; i < there.size(); ++i) {
+    for (const auto& [name, folder] : folders_) {
+      if (!folder.manifest || std::ranges::find(there, name) != there.end()) continue;
+      const auto& required = folder.manifest->requirements;
+      if (std::ranges::find(required, there[i]) == required.end()) continue;
+      device_->section().manifest_changed(name);
+      there.push_back(name);
+    }
   }
 }
 
@@ -180,6 +185,7 @@ void Supervisor::config_changed(const FoundModule& found) {
   Folder& folder = folders_[found.name];
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
   if (!found.enabled) {
+    wake_quarantined(found.name);
     return log_.warning("config.txt cannot be used",
                         {{"module", found.name}, {"why", folder.config_problem}});
   }

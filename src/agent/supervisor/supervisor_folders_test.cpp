@@ -86,6 +86,22 @@ TEST_F(SupervisorFolders, WhatCouldNotBeEnabledIsTriedAgainWhenItsRequirementCom
   eventually([&] { return !device->settings().module_quarantine().contains("camera"); });
 }
 
+TEST_F(SupervisorFolders, SoIsWhatRequiresItByWayOfAnother) {
+  write_module("ape", "exec = 'run'\nrequires = ['camera']\n");
+  write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
+  start();
+  protocol::ConfigUpdate wish;
+  wish.section = protocol::Section::modules;
+  wish.revision = 1;
+  wish.payload =
+      JsonObject{{"ape", JsonObject{{"enabled", true}}}, {"camera", JsonObject{{"enabled", true}}}};
+  wish.hash = protocol::hash_of(wish.payload);
+  device->section().offer(wish);
+  EXPECT_EQ(device->settings().module_quarantine().size(), 2u);
+  write_module("bus", "exec = 'run'\n");
+  eventually([&] { return device->settings().module_quarantine().empty(); });
+}
+
 TEST_F(SupervisorFolders, WhatLooksLikeASlipIsSaid) {
   write_module("recorder", "exec = 'run'\nuses = ['hotwrd']\n");
   start();
