@@ -1,6 +1,7 @@
 // The Supervisor and the folders of modules: those that there are, that come, change and go.
 #include "agent/supervisor/supervisor.hpp"
 #include "agent/supervisor/unknown_use.hpp"
+#include "agent/supervisor/unmet_limits.hpp"
 #include "base/files.hpp"
 
 namespace starling::agent {
@@ -72,11 +73,13 @@ void Supervisor::add(const FoundModule& found) {
   const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
   const bool known_before = mirror_.known(found.name).has_value();
   // What another release ships is no edit by hand.
-  if (of_release(found.name)) mirror_.forget(found.name);
+  const bool of_the_release = of_release(found.name);
+  if (of_the_release) mirror_.forget(found.name);
   const ModulesSection& section = device_->section();
   const auto begin = mirror_.begin(found.name, config, section.wanted(found.name), section.edits_lost());
   Folder& folder = folders_[found.name];
   folder.known_before = known_before;
+  folder.release = of_the_release ? options_.release : "";
   folder.manifest_text = manifest_text(found);
   folder.too_many = found.too_many;
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
@@ -98,10 +101,16 @@ void Supervisor::take_manifest(const FoundModule& found) {
   }
   folder.manifest = *found.manifest;
   folder.note = unknown_use(*found.manifest, device_->settings().catalog());
+  const auto& cgroups = trees_.cgroups();
+  if (const std::string unmet =
+          unmet_limits(found.manifest->limits, controllers_of(cgroups ? &*cgroups : nullptr));
+      !unmet.empty())
+    folder.note += (folder.note.empty() ? "" : "; ") + unmet;
   if (!folder.note.empty()) log_.warning(folder.note, {{"module", found.name}});
 }
 
-// What could not be enabled because it requires this one is tried again.
+// What could not be enabled because it requires this one, perhaps by way of others, is tried again: the
+// nearer first, so that the others do not wait for it in vain.
 void Supervisor::wake_quarantined(std::string_view came) {
   std::vector<std::string> there{std::string(came)};
   for (std::size_t i = 0; i < there.size(); ++i) {
@@ -176,6 +185,7 @@ void Supervisor::folder_changed(std::string_view module) {
     take_manifest(found);
     core_->replace_manifest(found.name, found.manifest);
     device_->section().manifest_changed(found.name);
+    wake_quarantined(found.name);
   }
   config_changed(found);
   wakeup_.deadlines_changed();
@@ -185,7 +195,6 @@ void Supervisor::config_changed(const FoundModule& found) {
   Folder& folder = folders_[found.name];
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
   if (!found.enabled) {
-    wake_quarantined(found.name);
     return log_.warning("config.txt cannot be used",
                         {{"module", found.name}, {"why", folder.config_problem}});
   }
