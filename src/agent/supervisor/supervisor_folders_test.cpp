@@ -157,5 +157,26 @@ TEST_F(SupervisorFolders, ThoseOfAReleaseStandBesideOthersAndBeforeTheirNamesake
             "enabled = false\n");
 }
 
+TEST_F(SupervisorFolders, ADeathIsOfTheReleaseThatBroughtTheModule) {
+  release_modules = folder / "release/modules";
+  release = "v1.0.0";
+  write_module("ear", "exec = 'run'\n", "enabled = true\n");
+  write_module_in(release_modules, "mouth", "exec = 'run'\n", "enabled = true\n");
+  std::vector<keeper::HeldChild> ended(2);
+  for (std::size_t i = 0; i < ended.size(); ++i) {
+    ended[i].id = i == 0 ? "ear:1" : "mouth:1";
+    ended[i].pid = 500'000'000;  // beyond what the kernel gives
+    ended[i].state = keeper::ChildState::exited;
+    ended[i].exit = keeper::Exit{};
+    ended[i].exit->status = 3;
+  }
+  start(ended);
+  const auto death_of = [this](const char* module) {
+    return supervisor->descriptions().at(module).at("last_death").as_object();
+  };
+  EXPECT_EQ(death_of("mouth").at("release"), Json("v1.0.0"));
+  EXPECT_FALSE(death_of("ear").contains("release")) << "it is the device's own";
+}
+
 }  // namespace
 }  // namespace starling::agent
