@@ -137,6 +137,21 @@ TEST_F(ChangedManifest, WhatIsMissingAtTheEndOfAChainIsSaidAtOnce) {
   EXPECT_EQ(state("camera"), starting);
 }
 
+TEST_F(ChangedManifest, SoItIsWhereTheNearerOneIsNotToRun) {
+  module("camera").requirements = {"bus"};
+  module("bus").requirements = {"power"};
+  start_agent();
+  command("camera", enable);
+  EXPECT_THAT(reverts,
+              ElementsAre(HasSubstr("'bus', which is not to run and requires 'power', which does not "
+                                    "exist")));
+  module("viewer").requirements = {"lamp"};
+  core->add("viewer", manifests.at("viewer"), false);
+  core->add("lamp", module("lamp"), false);
+  command("viewer", enable);
+  EXPECT_EQ(reverts.size(), 1u) << "somebody may yet enable the lamp";
+}
+
 TEST_F(ChangedManifest, WhatRequiresOneThatCouldNotBeEnabledSaysSoAtOnce) {
   module("camera").requirements = {"bus"};
   module("bus").requirements = {"power"};

@@ -67,10 +67,14 @@ std::optional<StartGate> SupervisorCore::held_back_by(std::string_view required)
   if (module == nullptr) {
     gate.missing = quoted + ", which does not exist";
   } else if (!module->wanted()) {
-    gate.in_vain = !module->quarantine().empty();
-    gate.missing = quoted + (gate.in_vain ? ", which could not be enabled: " +
-                                                printable_text(module->quarantine(), shown_reason)
-                                          : ", which is not to run");
+    const std::string absent = absent_requirement(*module);
+    gate.in_vain = !module->quarantine().empty() || !absent.empty();
+    gate.missing = quoted + ", which is not to run";
+    if (!absent.empty()) gate.missing += " and requires '" + absent + "', which does not exist";
+    if (!module->quarantine().empty()) {
+      gate.missing =
+          quoted + ", which could not be enabled: " + printable_text(module->quarantine(), shown_reason);
+    }
   } else if (chain != held_back_.end()) {
     gate.missing = chain->second.missing;
     gate.in_vain = chain->second.in_vain;
@@ -80,6 +84,19 @@ std::optional<StartGate> SupervisorCore::held_back_by(std::string_view required)
   }
   if (gate.waits_for.empty()) gate.waits_for = "waits for " + gate.missing;
   return gate;
+}
+
+// The first that does not exist of those that it requires, also by way of others; empty: all are there.
+std::string SupervisorCore::absent_requirement(const SupervisedModule& module) const {
+  std::vector<std::string> required{module.name()};
+  for (std::size_t i = 0; i < required.size(); ++i) {
+    const SupervisedModule* one = find(required[i]);
+    if (one == nullptr) return required[i];
+    if (!one->manifest()) continue;
+    for (const std::string& name : one->manifest()->requirements)
+      if (std::ranges::find(required, name) == required.end()) required.push_back(name);
+  }
+  return {};
 }
 
 void SupervisorCore::check_order(const ModuleManifest& manifest, StartGate& gate) const {

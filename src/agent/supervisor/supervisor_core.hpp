@@ -141,6 +141,7 @@ class SupervisorCore final : private ModuleHost {
   StartGate gate_of_shutdown(const SupervisedModule& module) const;
   void check_requirements(const ModuleManifest& manifest, StartGate& gate) const;
   std::optional<StartGate> held_back_by(std::string_view required) const;
+  std::string absent_requirement(const SupervisedModule& module) const;
   void check_order(const ModuleManifest& manifest, StartGate& gate) const;
   bool is_coming(std::string_view name) const;
   std::vector<ModuleStatus> staying() const;  // without what is leaving
