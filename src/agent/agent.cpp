@@ -48,8 +48,12 @@ Result<void> finish_reset(const AgentOptions& options, const Clock& clock, Log& 
   return finish_factory_reset(disk, options.modules, logger);
 }
 
-// Of the release that the generation names; empty: it brings none, or there is none.
-fs::path modules_of_release(const fs::path& state, Disk& disk, const Clock& clock, Logger log) {
+struct ReleaseModules {
+  fs::path folder;  // empty: the release that the generation names brings none, or there is none
+  std::string version;
+};
+
+ReleaseModules modules_of_release(const fs::path& state, Disk& disk, const Clock& clock, Logger log) {
   GenerationStore store(disk, clock, log);
   for (const char* link : {"current", "confirmed"}) {
     const auto generation = store.peek(link);
@@ -58,7 +62,8 @@ fs::path modules_of_release(const fs::path& state, Disk& disk, const Clock& cloc
     if (!release) return {};
     const fs::path modules = state / release_path(release->hash) / "payload/modules";
     std::error_code unreadable;
-    return fs::is_directory(modules, unreadable) ? modules : fs::path();
+    if (!fs::is_directory(modules, unreadable)) return {};
+    return {modules, release->version};
   }
   return {};
 }
@@ -137,7 +142,9 @@ Agent::~Agent() = default;
 void Agent::make_supervisor(const asio::any_io_executor& executor, const Board& board) {
   SupervisorOptions options;
   options.modules = options_.modules;
-  options.release_modules = modules_of_release(options_.state, disk_, clock_, Logger(log_, "agent"));
+  ReleaseModules brought = modules_of_release(options_.state, disk_, clock_, Logger(log_, "agent"));
+  options.release_modules = std::move(brought.folder);
+  options.release = std::move(brought.version);
   options.state = options_.state;
   options.keeper_socket = options_.keeper_socket;
   options.module_socket = options_.state / "agent.sock";
@@ -277,7 +284,7 @@ void Agent::begin_anew() {
 // Not from within what wants it.
 asio::awaitable<void> Agent::end_for_a_new_start() {
   co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
-  const fs::path next = modules_of_release(options_.state, disk_, clock_, Logger(log_, "agent"));
+  const fs::path next = modules_of_release(options_.state, disk_, clock_, Logger(log_, "agent")).folder;
   if (supervisor_ && next != started_modules_of(options_.state)) co_return restart();
   ended_(End::for_a_new_start);
 }

@@ -115,9 +115,14 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   return options;
 }
 
-int failed(const Error& error) {
+int failed(const Error& error, int status = 1) {
   std::fprintf(stderr, "starling-agent: %s\n", error.message.c_str());
-  return 1;
+  return status;
+}
+
+// What is written wrongly stays so; what cannot be read may be there at the next attempt.
+int status_of_wrong_options(const Error& error) {
+  return error.code == ErrorCode::invalid_argument ? agent::status_of(agent::LastingEnd::configuration) : 1;
 }
 
 using End = agent::Agent::End;
@@ -151,7 +156,7 @@ Outcome run(const CommandLine& line, char** argv) {
   agent::become_chosen_agent(std::filesystem::absolute(line.state),
                              keeper.empty() ? "" : keeper.parent_path() / "keeper.state", clock, log, argv);
   auto options = options_of(line);
-  if (!options) return {failed(options.error())};
+  if (!options) return {failed(options.error(), status_of_wrong_options(options.error()))};
   if (!line.key.empty()) {
     Logger(log, "agent")
         .warning(
@@ -206,7 +211,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : agent::usage_status();
+    return app.exit(error) == 0 ? 0 : agent::status_of(agent::LastingEnd::usage);
   }
   const Outcome outcome = run(line, argv);
   if (outcome.end == End::for_good) return outcome.status;

@@ -36,6 +36,55 @@ std::string pending_edits(const JsonObject& device) {
   return count > 0 ? std::to_string(count) : std::string();
 }
 
+// What happened there: each with its reason, and when.
+void add_each(Facts& facts, std::string_view title, const Json& happened, Colour colour, WallTime now) {
+  const JsonArray all = happened.is_array() ? happened.get_array() : JsonArray{happened};
+  for (const Json& each : all) {
+    const JsonObject& one = as_object(each);
+    std::string text = text_at(one, {"message"});
+    if (text.empty()) text = text_at(one, {"text"});
+    if (text.empty()) text = show_value(each);
+    if (find(one, {"at_ms"}) != nullptr)
+      text += fmt::format(" ({})", age(WallTime(Milliseconds(number_at(one, {"at_ms"}))), now));
+    facts.emplace_back(title, Cell(std::move(text), colour));
+  }
+}
+
+// "61.5 °C, 0.2 of 0.4 GB of memory and 3.1 of 14.5 GB of disk are free"
+void add_board(Facts& facts, const JsonObject& board) {
+  const auto gigabytes = [&board](std::string_view member) {
+    constexpr double kb_in_gb = 1024.0 * 1024.0;
+    return static_cast<double>(number_at(board, {member})) / kb_in_gb;
+  };
+  std::string text;
+  if (const Json* temperature = find(board, {"temperature_c"})) text = show_value(*temperature) + " °C, ";
+  text += fmt::format("{:.1f} of {:.1f} GB of memory and {:.1f} of {:.1f} GB of disk are free",
+                      gigabytes("memory_available_kb"), gigabytes("memory_total_kb"),
+                      gigabytes("disk_free_kb"), gigabytes("disk_total_kb"));
+  if (find(board, {"memory_total_kb"}) == nullptr) text = show_value(Json(board));
+  facts.emplace_back("board", text);
+  facts.emplace_back("board alerts", Cell(joined(array_at(board, {"alerts"})), Colour::red));
+  if (flag_at(board, {"was_under_voltage"}))
+    facts.emplace_back("", "its supply was too weak since it booted");
+  if (flag_at(board, {"was_throttled"})) facts.emplace_back("", "it was throttled since it booted");
+}
+
+void add_reported(Facts& facts, std::string_view key, const Json& value, WallTime now) {
+  if (key == "modules") {
+    facts.emplace_back("modules", states_of(as_object(value)));
+  } else if (key == "drift") {
+    add_each(facts, "drift", value, Colour::red, now);
+  } else if (key == "put_right") {
+    add_each(facts, "put right", value, Colour::plain, now);
+  } else if (key == "alerts") {
+    add_each(facts, "alert", value, Colour::yellow, now);
+  } else if (key == "board" && value.is_object()) {
+    add_board(facts, value.get_object());
+  } else {
+    facts.emplace_back("reported " + printable(key), show_value(value));
+  }
+}
+
 }  // namespace
 
 Colour colour_of_status(std::string_view status) {
@@ -111,13 +160,8 @@ std::string device_facts(const JsonObject& device, WallTime now, const Terminal&
   for (const auto& [key, value] : object_at(device, {"metadata"})) {
     facts.emplace_back("metadata " + printable(std::string_view(key)), show_value(value));
   }
-  for (const auto& [key, value] : object_at(device, {"reported"})) {
-    if (key == "modules") {
-      facts.emplace_back("modules", states_of(as_object(value)));
-      continue;
-    }
-    facts.emplace_back("reported " + printable(std::string_view(key)), show_value(value));
-  }
+  for (const auto& [key, value] : object_at(device, {"reported"}))
+    add_reported(facts, key, value, now);
   std::string out = render_facts(facts, terminal);
   Table errors({{"KEY"}, {"WHY IT WAS REFUSED"}});
   for (const Path section : {Path{"sync", "errors"}, Path{"sync", "modules", "errors"}}) {

@@ -20,7 +20,7 @@ constexpr auto bears_modules =
     {"module":"player","on_device":true,"differs":true,"desired":{"enabled":true,"layer":"group:room=lab","revision":12},
      "reported":{"enabled":false,"state":"crashed","cause":"died","detail":"exit status 1","attempt":3,"restarts":2,
        "deaths":3,"next_retry":"2026-11-20T22:33:05Z","quarantine":"exit status 1, three times",
-       "last_death":{"class":"exit-code","confidence":"certain","text":"exit status 1","fingerprint":"ab12",
+       "last_death":{"class":"exit-code","confidence":"certain","text":"exit status 1","fingerprint":"ab12","release":"v1.2.3",
        "evidence":["waitid: exited, status 1"],"last_lines":["no \u001bmodel","bye"]}}},
     {"module":"recorder","on_device":true,"differs":false,"desired":{"enabled":true,"layer":"fleet","revision":9},
      "reported":{"enabled":true,"state":"idle","cause":"none","pid":417,"use":{"cpu_percent":2.5,"memory_kb":1536}}}]})";
@@ -72,8 +72,8 @@ TEST_F(ModuleCommands, AModuleShowsWhyItDoesNotRun) {
   EXPECT_EQ(ran.code, 0) << ran.err;
   for (const auto* part :
        {"enabled (group room=lab, revision 12)", "refused", "next retry", "quarantine",
-        "exit status 1, three times", "certain", "ab12", "evidence\n  waitid: exited, status 1\n",
-        "its last lines\n  no \\x1bmodel\n  bye\n"}) {
+        "exit status 1, three times", "certain", "ab12", "release      v1.2.3\n",
+        "evidence\n  waitid: exited, status 1\n", "its last lines\n  no \\x1bmodel\n  bye\n"}) {
     EXPECT_THAT(ran.out, HasSubstr(part));
   }
   const Ran wrong = run({"module", "show", "recoder", "--device", "bear-1"});

@@ -89,7 +89,8 @@ std::string death_text(const JsonObject& death, const Terminal& terminal) {
   std::string out = "\n" + render_facts({{"last death", {text_at(death, {"text"}), Colour::red}},
                                          {"class", text_at(death, {"class"})},
                                          {"confidence", text_at(death, {"confidence"})},
-                                         {"fingerprint", text_at(death, {"fingerprint"})}},
+                                         {"fingerprint", text_at(death, {"fingerprint"})},
+                                         {"release", text_at(death, {"release"})}},
                                         terminal);
   const JsonArray& evidence = array_at(death, {"evidence"});
   if (!evidence.empty()) out += "evidence\n" + lines_of(evidence);

@@ -171,7 +171,7 @@ void add_settings_commands(CommandTree& tree) {
   add_command<RollBack>(
       tree, noun, "rollback",
       "Set all settings, personas and groups back as they were: a new change, which can be rolled "
-      "back too");
+      "back too. Groups that have come since stay, without values");
 }
 
 }  // namespace starling::cli

@@ -62,7 +62,7 @@ std::expected<Child, SpawnError> Child::start(const Spawner& spawner, const Spaw
                                          .err = err->write.number(),
                                          .notify_socket = notify ? notify->name() : std::string()});
   if (!process) return std::unexpected(process.error());
-  Child child(request.id, std::move(*process));
+  Child child(request.id, request.mark, std::move(*process));
   child.out_ = std::move(out->read);
   child.err_ = std::move(err->read);
   if (notify) child.notify_.emplace(std::move(*notify));
@@ -75,7 +75,8 @@ HeldChild Child::held() const {
                  .start = process_.start,
                  .state = state_,
                  .in_cgroup = process_.in_cgroup,
-                 .exit = exit_};
+                 .exit = exit_,
+                 .mark = mark_};
   if (main_) {
     held.leader = std::exchange(held.pid, main_->pid);
     held.leader_start = std::exchange(held.start, main_->start);

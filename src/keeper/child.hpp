@@ -60,9 +60,10 @@ class Child {
   int signal(int number, SignalScope scope) const;
 
  private:
-  Child(std::string id, Process process) : id_(std::move(id)), process_(std::move(process)) {}
+  Child(std::string id, std::string mark, Process process)
+      : id_(std::move(id)), mark_(std::move(mark)), process_(std::move(process)) {}
 
-  std::string id_;
+  std::string id_, mark_;
   Process process_;
   std::optional<Main> main_;
   FileDescriptor out_, err_;

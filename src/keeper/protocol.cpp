@@ -125,6 +125,10 @@ Result<SpawnRequest> spawn_request_of(const Message& message) {
   request.folder = message.find("cwd").value_or("");
   request.cgroup = message.find("cgroup").value_or("");
   request.notify = message.find("notify") == "1";
+  request.mark = message.find("mark").value_or("");
+  if (request.mark.size() > max_mark_bytes) {
+    reader.keep(Error{ErrorCode::invalid_argument, "mark is longer than 128 bytes", ""});
+  }
   if (!request.executable.starts_with('/')) {
     reader.keep(Error{ErrorCode::invalid_argument, "exec is not an absolute path", ""});
   }
@@ -195,6 +199,7 @@ Result<HeldChild> child_of(const Message& message) {
       .word(state_names, "state", child.state)
       .take(handles_of(message), child.handles);
   child.in_cgroup = message.find("cgroup") == "1";
+  child.mark = message.find("mark").value_or("");
   if (message.find("leader")) {
     reader.number("leader", child.leader).number("leader_start", child.leader_start);
   }
@@ -290,6 +295,7 @@ Message message_of(std::string_view verb, const HeldChild& child) {
   for (const Handle handle : child.handles)
     message.add("fd", name_of(handle_names, handle));
   if (child.exit) add(message, *child.exit);
+  if (!child.mark.empty()) message.add("mark", child.mark);
   return message;
 }
 
@@ -324,6 +330,7 @@ struct MakeMessage {
     }
     if (!request.cgroup.empty()) message.add("cgroup", request.cgroup);
     if (request.notify) message.add("notify", 1);
+    if (!request.mark.empty()) message.add("mark", request.mark);
     return message;
   }
   Message operator()(const BadSpawn& bad) const {

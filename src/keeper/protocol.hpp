@@ -17,9 +17,10 @@
 
 namespace starling::keeper {
 
-inline constexpr std::uint32_t protocol_version = 2;
+inline constexpr std::uint32_t protocol_version = 3;
 inline constexpr std::uint32_t first_version_with_main = 2;  // of a keeper
 inline constexpr std::size_t max_children = 256;
+inline constexpr std::size_t max_mark_bytes = 128;
 
 // Of a child: 1 to 96 letters, digits and '.', '_', '-', ':', not beginning with '.'. It is a file's name,
 // too.
@@ -49,6 +50,7 @@ struct SpawnRequest {
   std::optional<std::uint32_t> umask{};
   std::string cgroup{};  // the path of an existing folder of cgroup v2; empty: the keeper's own
   bool notify = false;   // gets a socket for sd_notify
+  std::string mark{};    // told with the child, for the next agent
   bool operator==(const SpawnRequest&) const = default;
 };
 
@@ -132,6 +134,7 @@ struct HeldChild {
   std::uint64_t leader_start = 0;
   std::vector<Handle> handles{};  // what the packet's descriptors are, in their order
   std::optional<Exit> exit{};     // if exited
+  std::string mark{};             // as it was asked for
   bool operator==(const HeldChild&) const = default;
 };
 

@@ -25,7 +25,8 @@ SpawnRequest full_request() {
           .limit_as_bytes = 18'446'744'073'709'551'615u,
           .umask = 027,
           .cgroup = "/sys/fs/cgroup/starling/recorder",
-          .notify = true};
+          .notify = true,
+          .mark = "made of this"};
 }
 
 HeldChild exited_child() {
@@ -40,7 +41,8 @@ HeldChild exited_child() {
                        .at = 9'000'000'000'000ns,
                        .user = 5s,
                        .system = 20ms,
-                       .max_rss_kb = 4096}};
+                       .max_rss_kb = 4096},
+          .mark = "made of this"};
 }
 
 TEST(KeeperProtocol, RequestsComeBackAsTheyWereSent) {

@@ -148,8 +148,9 @@ TEST_F(DeviceFiles, AnEditThatIsNoJsonIsKeptAsideAndTheSettingsStand) {
     return read_text(device.state() / "config_override.rejected.json") == "{ AUDIO_VOLUME: 44" &&
            read_text(device.state() / "config_override.json").find("33") != std::string::npos;
   });
-  fleet.await_status("nursery", "drifted");
+  eventually("the hub to be told", [&] { return reported().find("put_right") != std::string::npos; });
   EXPECT_THAT(reported(), HasSubstr("local_edit"));
+  fleet.await_applied();        // and not as one that drifts
   set({{"audio.volume", 34}});  // the next document leaves it behind
   EXPECT_EQ(device.overrides().at("AUDIO_VOLUME"), Json(34));
 }

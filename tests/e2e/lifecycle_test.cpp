@@ -177,13 +177,49 @@ TEST(Lifecycle, WhatCannotStartSaysWhy) {
     EXPECT_LT(finished.status, 128) << finished.output;
     EXPECT_THAT(finished.output, HasSubstr(wrong.said));
   }
-  const Finished agent =
-      run({.program = "starling-agent",
-           .arguments = {"--state", (folder / "device").string(), "--hub", "ftp://nowhere"},
-           .environment = {},
-           .output = folder / "agent.log"});
-  EXPECT_NE(agent.status, 0);
-  EXPECT_THAT(agent.output, HasSubstr("--hub"));
+}
+
+// The keeper ends with them, and systemd leaves it at that: the unit names both.
+TEST(Lifecycle, AnAgentThatIsStartedWronglyIsNotStartedAgain) {
+  constexpr int usage = 2, configuration = 78, again = 1;
+  const TemporaryFolder folder;
+  write_text(folder / "empty.key", "\n", 0600);
+  const std::string hub = "http://127.0.0.1:1";
+  const struct {
+    std::vector<std::string> arguments;
+    int status;
+  } cases[] = {
+      {{"--hub", hub, "--pin", "sha256/short"}, configuration},
+      {{"--hub", hub, "--pin", "nonsense"}, configuration},
+      {{"--hub", "ftp://nowhere"}, configuration},
+      {{"--hub", hub, "--timezone", "Mars/Crater"}, configuration},
+      {{"--hub", hub, "--label", "room"}, configuration},
+      {{"--hub", hub, "--key-file", (folder / "empty.key").string()}, configuration},
+      {{"--hub", hub, "--key-file", (folder / "late.key").string()}, again},
+      {{"--hub", hub, "--release-trial", "soon"}, usage},
+      {{}, usage},
+  };
+  int number = 0;
+  for (const auto& wrong : cases) {
+    std::vector<std::string> arguments{"--state", (folder / "state").string(), "--", "starling-agent",
+                                       "--state", (folder / "device").string()};
+    arguments.insert(arguments.end(), wrong.arguments.begin(), wrong.arguments.end());
+    const std::filesystem::path log = folder / (std::to_string(++number) + ".log");
+    if (wrong.status == again) {
+      Process keeper(
+          {.program = "starling-keeper", .arguments = arguments, .environment = {}, .output = log});
+      eventually("another start",
+                 [&] { return keeper.output().find("agent starts again") != std::string::npos; });
+      keeper.signal(SIGTERM);
+      EXPECT_EQ(keeper.wait(), 0);
+      continue;
+    }
+    const Finished keeper =
+        run({.program = "starling-keeper", .arguments = arguments, .environment = {}, .output = log});
+    EXPECT_EQ(keeper.status, wrong.status) << keeper.output;
+    const std::string option = wrong.arguments.empty() ? "--hub" : *(wrong.arguments.end() - 2);
+    EXPECT_THAT(keeper.output, HasSubstr(option)) << "which is what the log ends with";
+  }
 }
 
 }  // namespace

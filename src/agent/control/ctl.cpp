@@ -1,19 +1,13 @@
 #include "agent/control/ctl.hpp"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 
-#include "agent/control/control_server.hpp"
+#include "agent/control/control_client.hpp"
 #include "agent/control/doctor.hpp"
-#include "base/file_descriptor.hpp"
 #include "base/json_text.hpp"
 
 namespace starling::agent {
@@ -29,56 +23,6 @@ struct Wishes {
 // What has been printed so far.
 struct Printed {
   std::string journal;
-};
-
-// One request, and the lines that answer it.
-class Conversation {
- public:
-  static Result<Conversation> begin(const std::filesystem::path& socket, const JsonObject& request) {
-    Conversation conversation(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_un address{};
-    address.sun_family = AF_UNIX;
-    const std::string path = socket.string();
-    if (path.size() >= sizeof(address.sun_path)) {
-      return fail(ErrorCode::invalid_argument, "the path is too long for a socket: " + path);
-    }
-    path.copy(address.sun_path, path.size());
-    const int handle = conversation.socket_.number();
-    if (::connect(handle, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
-      return fail(ErrorCode::unavailable,
-                  fmt::format("no agent with modules answers on {}: {}. Does it run, with --modules, and is "
-                              "--state its folder?",
-                              path, std::strerror(errno)));
-    }
-    const std::string line = json_text(request) + "\n";
-    if (::send(handle, line.data(), line.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(line.size())) {
-      return fail(ErrorCode::io, std::string("the agent does not take the request: ") + std::strerror(errno));
-    }
-    return conversation;
-  }
-
-  // nullopt: that was all. Errors: io, invalid_argument.
-  Result<std::optional<JsonObject>> next() {
-    std::size_t end = 0;
-    while ((end = text_.find('\n')) == std::string::npos) {
-      char chunk[8192];
-      const ssize_t count = ::recv(socket_.number(), chunk, sizeof(chunk), 0);
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return fail(ErrorCode::io, std::string("the agent went away: ") + std::strerror(errno));
-      if (count == 0) return std::nullopt;
-      text_.append(chunk, static_cast<std::size_t>(count));
-    }
-    const auto parsed = parse_json(std::string_view(text_).substr(0, end));
-    text_.erase(0, end + 1);
-    if (!parsed) return fail(parsed);
-    if (!parsed->is_object()) return fail(ErrorCode::invalid_argument, "the agent said something else");
-    return parsed->get_object();
-  }
-
- private:
-  explicit Conversation(int handle) : socket_(handle) {}
-  FileDescriptor socket_;
-  std::string text_;
 };
 
 std::string text_in(const JsonObject& object, std::string_view key) {
@@ -127,8 +71,9 @@ void print_module(const JsonObject& module) {
   for (const auto& member : module) {
     if (member.key() == "last_death" && member.value().is_object()) {
       const JsonObject& death = member.value().get_object();
-      fmt::print("{:<18} {} ({}, {})\n", "last death", text_in(death, "text"), text_in(death, "class"),
-                 text_in(death, "confidence"));
+      const std::string release = text_in(death, "release");
+      fmt::print("{:<18} {} ({}, {}{}{})\n", "last death", text_in(death, "text"), text_in(death, "class"),
+                 text_in(death, "confidence"), release.empty() ? "" : ", release ", release);
       const Json* lines = death.if_contains("last_lines");
       if (lines == nullptr || !lines->is_array()) continue;
       for (const Json& line : lines->get_array())
@@ -181,8 +126,7 @@ int failed(const std::string& why) {
 }
 
 int ask(const Wishes& wishes, JsonObject request) {
-  auto conversation =
-      Conversation::begin(std::filesystem::path(wishes.state) / ControlServer::socket_name, request);
+  auto conversation = ControlClient::ask(wishes.state, request);
   if (!conversation) return failed(conversation.error().message);
   bool any = false;
   Printed printed;

@@ -1,9 +1,8 @@
 #include "agent/control/doctor.hpp"
 
 #include <fmt/format.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <boost/asio/co_spawn.hpp>
@@ -11,11 +10,11 @@
 #include <boost/asio/use_future.hpp>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 
-#include "agent/control/control_server.hpp"
+#include "agent/control/control_client.hpp"
 #include "agent/identity.hpp"
 #include "agent/update/device_time.hpp"
-#include "base/file_descriptor.hpp"
 #include "base/files.hpp"
 #include "base/http/client.hpp"
 
@@ -75,23 +74,90 @@ Finding enrolment(const fs::path& state) {
 
 Finding clock() {
   if (clock_is_synchronised()) return {Kind::good, "the clock is kept right by NTP", {}};
-  return {Kind::warning, "the clock is not synchronised: releases wait until the hub or NTP says the time",
-          "timedatectl says what is wrong; UDP port 123 has to be open"};
+  const WallTime now = SystemClock().wall();
+  const std::string says = "the clock says " + to_rfc3339(std::chrono::floor<Seconds>(now));
+  const std::string ntp = "timedatectl says what is wrong with NTP; UDP port 123 has to be open";
+  if (now < build_day()) return {Kind::problem, says + ", which is before this agent was built", ntp};
+  return {Kind::warning, says + ", and NTP does not keep it right",
+          "where that is the time and the hub is reached, nothing need be done: the hub tells the time, too. "
+          "Else: " +
+              ntp};
 }
 
-Finding running(const fs::path& state) {
-  const std::string path = (state / ControlServer::socket_name).string();
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (path.size() < sizeof(address.sun_path)) {
-    path.copy(address.sun_path, path.size());
-    if (::connect(socket.number(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
-      return {Kind::good, "an agent with modules runs", {}};
-    }
+// Its lock is looked at, and not tried: an agent that starts at this moment must get it.
+bool is_locked(const fs::path& file) {
+  struct stat found {};
+  if (::stat(file.c_str(), &found) != 0) return false;
+  std::ifstream locks("/proc/locks");
+  const std::string inode = fmt::format(":{} ", found.st_ino);
+  for (std::string line; std::getline(locks, line);)
+    if (line.find("FLOCK") != std::string::npos && line.find(inode) != std::string::npos) return true;
+  return false;
+}
+
+Finding judgement_of(const std::string& name, const JsonObject& module) {
+  const auto text = [&module](std::string_view member) {
+    const Json* value = module.if_contains(member);
+    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+  };
+  const std::string whose = "module " + name + " ";
+  const std::string ask = "starling-agent ctl module show " + name + ", and logs " + name;
+  const Json* const on = module.if_contains("enabled");
+  const bool enabled = on != nullptr && *on == Json(true);
+  const std::string state = text("state");
+  if (const std::string why = text("quarantine"); !why.empty()) {
+    return {Kind::problem, whose + "could not be enabled: " + why,
+            "mend that, then: starling-agent ctl module enable " + name};
   }
-  return {Kind::warning, fmt::format("no agent with modules answers on {}", path),
-          "systemctl status starling-agent; without --modules an agent has no such socket"};
+  if (const std::string why = text("manifest_problem"); !why.empty()) {
+    return {enabled ? Kind::problem : Kind::warning, whose + "cannot be started: " + why,
+            "mend its module.toml: the agent sees that by itself"};
+  }
+  if (state == "error" || state == "crashed")
+    return {Kind::problem, whose + "is " + state + ": " + text("detail"), ask};
+  for (const char* member : {"config_problem", "render_problem"})
+    if (const std::string why = text(member); !why.empty())
+      return {Kind::warning, whose + "has a problem: " + why, ask};
+  if (const std::string why = text("waits_for"); !why.empty())
+    return {Kind::warning, whose + "does not run: it " + why, "starling-agent ctl module list"};
+  return {};
+}
+
+std::vector<Finding> judgements_of(const JsonArray& modules) {
+  std::vector<Finding> findings;
+  for (const Json& module : modules) {
+    if (!module.is_object()) continue;
+    const std::string name = JsonReader(module.get_object()).string("name").value_or("");
+    Finding finding = judgement_of(name, module.get_object());
+    if (finding.kind != Kind::good) findings.push_back(std::move(finding));
+  }
+  if (findings.empty()) {
+    findings.push_back({Kind::good, fmt::format("none of its {} modules is in trouble", modules.size()), {}});
+  }
+  return findings;
+}
+
+std::vector<Finding> agent_and_modules(const fs::path& state) {
+  constexpr Seconds patience{5};
+  auto client = ControlClient::ask(state, JsonObject{{"request", "list"}}, patience);
+  if (!client && is_locked(state / "agent.lock")) {
+    return {{Kind::warning, "an agent runs, and its modules cannot be asked for",
+             "without --modules that is as it should be; journalctl -u starling-agent says what it does"}};
+  }
+  if (!client) {
+    return {{Kind::problem, "no agent runs on " + state.string(),
+             "systemctl status starling-agent says why; or another --state is its folder"}};
+  }
+  const auto answer = client->next();
+  const Json* modules = answer && *answer ? (**answer).if_contains("modules") : nullptr;
+  if (modules == nullptr || !modules->is_array()) {
+    const std::string why = answer ? "it ended" : answer.error().message;
+    return {{Kind::problem, "the agent does not say how its modules are: " + why,
+             "journalctl -u starling-agent says what it does"}};
+  }
+  std::vector<Finding> findings = judgements_of(modules->get_array());
+  findings.insert(findings.begin(), Finding{Kind::good, "the agent runs", {}});
+  return findings;
 }
 
 std::string advice_for(const Error& error) {
@@ -134,12 +200,14 @@ Finding hub(const Patient& patient) {
 }  // namespace
 
 std::vector<Finding> examine(const Patient& patient) {
-  std::vector<Finding> findings = {state_folder(patient.state)};
-  if (findings.front().kind == Kind::good) {
+  std::vector<Finding> findings;
+  const Finding folder = state_folder(patient.state);
+  if (folder.kind == Kind::good) findings = agent_and_modules(patient.state);
+  findings.push_back(folder);
+  if (folder.kind == Kind::good) {
     findings.push_back(disk_space(patient.state));
     findings.push_back(identity(patient.state));
     findings.push_back(enrolment(patient.state));
-    findings.push_back(running(patient.state));
   }
   findings.push_back(clock());
   findings.push_back(hub(patient));

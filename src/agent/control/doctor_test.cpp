@@ -5,7 +5,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <future>
 
+#include "agent/control/control_server.hpp"
+#include "agent/supervisor/supervisor_fixture.hpp"
+#include "base/files.hpp"
 #include "base/temporary_folder.hpp"
 
 namespace starling::agent {
@@ -13,6 +17,7 @@ namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 
 MATCHER_P2(Finds, kind, what, "") {
   return arg.kind == kind && arg.what.find(what) != std::string::npos;
@@ -35,8 +40,67 @@ TEST_F(DoctorTest, NewFolderHasNoIdentityAndNoAgent) {
   const auto findings = examine({folder_.path(), {}, {}});
   EXPECT_THAT(findings, Contains(Finds(Finding::Kind::problem, "no identity yet")));
   EXPECT_THAT(findings, Contains(Finds(Finding::Kind::warning, "no hub has enrolled")));
-  EXPECT_THAT(findings, Contains(Finds(Finding::Kind::warning, "no agent with modules answers")));
+  EXPECT_EQ(findings.front().kind, Finding::Kind::problem) << "whatever else there is, that is first";
+  EXPECT_THAT(findings.front().what, HasSubstr("no agent runs on "));
   EXPECT_THAT(findings, Contains(Finds(Finding::Kind::warning, "was not tried")));
+}
+
+TEST_F(DoctorTest, AgentWithoutModulesRuns) {
+  const auto lock = FileLock::acquire(folder_ / "agent.lock");
+  ASSERT_TRUE(lock);
+  const Finding first = examine({folder_.path(), {}, {}}).front();
+  EXPECT_EQ(first.kind, Finding::Kind::warning);
+  EXPECT_THAT(first.what, HasSubstr("an agent runs"));
+}
+
+TEST_F(DoctorTest, ClockIsNotSaidToBeWrong) {
+  for (const Finding& each : examine({folder_.path(), {}, {}})) {
+    if (each.what.find("clock") == std::string::npos || each.kind == Finding::Kind::good) continue;
+    EXPECT_EQ(each.kind, Finding::Kind::warning);
+    EXPECT_THAT(each.what, HasSubstr("the clock says 2"));
+    EXPECT_THAT(each.advice, HasSubstr("nothing need be done"));
+  }
+}
+
+class DoctorOfModules : public SupervisorFixture {
+ protected:
+  std::vector<Finding> findings() {
+    start();
+    ControlServer server(context.get_executor(), *supervisor, Logger());
+    EXPECT_TRUE(server.start(folder / ControlServer::socket_name));
+    auto examined = std::async(std::launch::async, [this] { return examine({folder.path(), {}, {}}); });
+    eventually([&] { return examined.wait_for(Milliseconds(0)) == std::future_status::ready; });
+    finish(server.stop());
+    return examined.get();
+  }
+};
+
+TEST_F(DoctorOfModules, SaysWhichAreInTrouble) {
+  write_module("broken", "exec = 1\n", "enabled = true\n");
+  write_module("unused", "exec = 1\n");
+  write_module("camera", "exec = 'run'\nrequires = ['bus']\n", "enabled = true\n");
+  write_module("ear", "exec = 'run'\n");
+  const auto all = findings();
+  EXPECT_THAT(all.front(), Finds(Finding::Kind::good, "the agent runs"));
+  EXPECT_THAT(
+      all, Contains(Finds(Finding::Kind::problem, "module broken cannot be started: broken/module.toml:1")));
+  EXPECT_THAT(all, Contains(Finds(Finding::Kind::warning, "module unused cannot be started")));
+  EXPECT_THAT(all, Contains(Finds(Finding::Kind::warning, "module camera does not run: it waits for 'bus'")));
+  EXPECT_THAT(all, Not(Contains(Finds(Finding::Kind::problem, "module ear"))));
+}
+
+TEST_F(DoctorOfModules, SaysThatNoneIsInTrouble) {
+  write_module("ear", "exec = 'run'\n");
+  EXPECT_THAT(findings(), Contains(Finds(Finding::Kind::good, "none of its 1 modules is in trouble")));
+}
+
+TEST_F(DoctorOfModules, SaysWhatCouldNotBeEnabled) {
+  write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
+  start();
+  device->section().toggle("camera", true, [](const Result<ModuleState>&) {});
+  end_agent();
+  EXPECT_THAT(findings(), Contains(Finds(Finding::Kind::problem,
+                                         "module camera could not be enabled: it waits for 'bus'")));
 }
 
 TEST_F(DoctorTest, EnrolledDeviceIsNamed) {

@@ -315,7 +315,7 @@ void SettingsCore::absorb_hand_edit() {
     const std::string message = std::string(override_path) + " was edited by hand and cannot be used (" +
                                 file.error().message + "); kept as " + std::string(override_aside_path);
     log_.warning(message);
-    note_drift("local_edit", message);
+    note_drift(local_edit, message);
     keep_override_aside();
     override_check_wanted_ = stepping_;  // a refusal would leave the file missing
     listener_.report_changed();
@@ -346,6 +346,7 @@ void SettingsCore::write_override(const std::string& content) {
     }
   }
   known_overrides_.assign(1, hash);
+  drift_is_put_right(local_edit);
 }
 
 }  // namespace starling::agent

@@ -11,6 +11,14 @@ using protocol::Section;
 
 namespace {
 
+JsonObject to_json(const Drift& drift) {
+  JsonObject json;
+  json["kind"] = drift.kind;
+  json["message"] = drift.message;
+  json["at_ms"] = drift.at_ms;
+  return json;
+}
+
 std::string joined(const std::vector<std::string>& keys) {
   std::string text;
   for (const std::string& key : keys)
@@ -235,7 +243,7 @@ void SettingsCore::prepared(std::vector<protocol::KeyError> errors) {
   if (errors.empty()) return step(Event::ready);
   if (candidate_->kind == Kind::settlement) {
     // The hub's value stands, whatever a module thinks of it; it ran with that value before the edit.
-    note_drift("failed_apply", "after an edit was not accepted: " + errors.front().message);
+    note_drift(failed_apply, "after an edit was not accepted: " + errors.front().message);
     return step(Event::ready);
   }
   candidate_->errors = std::move(errors);
@@ -363,7 +371,7 @@ std::optional<SettingsCore::Event> SettingsCore::refuse() {
   } else {
     log_.warning("device-side edit refused", {{"why", why}});
     if (refused.origin == Origin::override_file) {
-      note_drift("local_edit", std::string(override_path) + " was edited by hand: " + why);
+      note_drift(local_edit, std::string(override_path) + " was edited by hand: " + why);
       override_check_wanted_ = false;
       keep_override_aside();
       write_override(override_text(catalog_, values_));
@@ -393,14 +401,15 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
 std::optional<SettingsCore::Event> SettingsCore::revert() {
   auto former = store_.revert_settings(running_, unhealthy_why_);
   if (!former) {
-    note_drift("failed_apply", "the settings do not work (" + unhealthy_why_ +
-                                   ") and the confirmed ones cannot be put back: " + former.error().message);
+    note_drift(failed_apply, "the settings do not work (" + unhealthy_why_ +
+                                 ") and the confirmed ones cannot be put back: " + former.error().message);
     provisional_until_ = clock_.steady() + options_.revert_retry;
     listener_.report_changed();
     return std::nullopt;
   }
   const std::string why = std::exchange(unhealthy_why_, "");
   run_with(std::move(*former));
+  drift_is_put_right(failed_apply);
   provisional_until_.reset();
   const Values before =
       std::exchange(values_, values_in_force(catalog_, running_.settings, unexpired_edits()));
@@ -518,26 +527,27 @@ JsonObject SettingsCore::report() const {
   for (const protocol::PendingEdit& edit : pending_edits())
     pending.push_back(JsonString(edit.key));
   settings["pending"] = std::move(pending);
-  JsonArray drift;
-  for (const Drift& one : drift_) {
-    JsonObject item;
-    item["kind"] = one.kind;
-    item["message"] = one.message;
-    item["at_ms"] = one.at_ms;
-    drift.push_back(std::move(item));
-  }
+  JsonArray drift, put_right;
+  for (const Drift& one : drift_)
+    (one.put_right ? put_right : drift).push_back(to_json(one));
   JsonObject report;
   report["settings"] = std::move(settings);
-  if (!drift_.empty()) report["drift"] = std::move(drift);
+  if (!drift.empty()) report["drift"] = std::move(drift);
+  if (!put_right.empty()) report["put_right"] = std::move(put_right);
   return report;
 }
 
-void SettingsCore::note_drift(std::string kind, std::string message) {
+void SettingsCore::note_drift(std::string_view kind, std::string message) {
   constexpr std::size_t kept = 8;
   if (!drift_.empty() && drift_.back().message == message) drift_.pop_back();  // tried again, the same again
   if (drift_.size() >= kept) drift_.erase(drift_.begin());
-  drift_.push_back({std::move(kind), std::move(message), clock_.wall().time_since_epoch().count()});
+  drift_.push_back({std::string(kind), std::move(message), clock_.wall().time_since_epoch().count()});
   drift_until_ = clock_.steady() + options_.drift_shown;
+}
+
+void SettingsCore::drift_is_put_right(std::string_view kind) {
+  for (Drift& one : drift_)
+    one.put_right |= one.kind == kind;
 }
 
 }  // namespace starling::agent

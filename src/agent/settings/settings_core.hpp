@@ -64,7 +64,7 @@ struct SettingsOptions {
   Milliseconds provisional{60'000};    // how long a document must hold before it is confirmed
   Milliseconds trial_retry{5'000};     // where that cannot be told then
   Milliseconds revert_retry{5'000};    // after a way back that the disk did not take
-  Milliseconds drift_shown{600'000};   // how long drift that was put right is reported
+  Milliseconds drift_shown{600'000};   // how long drift is reported, and what was put right
   Milliseconds accepted_edit{60'000};  // how long an accepted edit waits for the document that contains it
 };
 
@@ -121,7 +121,7 @@ class SettingsCore {
   std::vector<protocol::PendingEdit> pending_edits() const;  // not settled yet
   void mark_edits_sent() { journal_.mark_sent(); }
   const std::vector<Drift>& drift() const { return drift_; }
-  void note_drift(std::string kind, std::string message);  // also of what is not settings
+  void note_drift(std::string_view kind, std::string message);  // also of what is not settings
   JsonObject report() const;
   Subscriptions& subscriptions() { return subscriptions_; }
   const protocol::Catalog& catalog() const { return catalog_; }
@@ -207,6 +207,7 @@ class SettingsCore {
   void absorb_hand_edit();
   void write_override(const std::string& content);
   void keep_override_aside();
+  void drift_is_put_right(std::string_view kind);
   JournalEntries unexpired_edits() const;
   void expire_accepted_edits(std::int64_t up_to_revision);
   void keep_sent_edits();

@@ -402,8 +402,10 @@ TEST(SettingsCore, SettingsThatDoNotWorkAreNeverConfirmed) {
   EXPECT_EQ(bench.core->state(), SettingsCore::State::provisional);
   ASSERT_EQ(bench.core->drift().size(), 1u);
   EXPECT_THAT(bench.core->drift()[0].message, HasSubstr("no wake word any more"));
+  EXPECT_TRUE(bench.core->report().contains("drift"));
   bench.disk.mend();
   bench.pass(Seconds(5));
+  EXPECT_FALSE(bench.core->report().contains("drift"));
   EXPECT_EQ(bench.recorder.said.back(), "reverted");
   EXPECT_EQ(bench.value("hotword.models"), models_a);
 }

@@ -165,10 +165,25 @@ TEST(OverrideFile, OneThatCannotBeUsedIsKeptAsideAndRewritten) {
     EXPECT_EQ(bench.file("config_override.rejected.json"), content);
     ASSERT_EQ(bench.core->drift().size(), 1u);
     EXPECT_EQ(bench.core->drift()[0].kind, "local_edit");
+    EXPECT_FALSE(bench.core->report().contains("drift")) << "the device has what it should have";
+    EXPECT_TRUE(bench.core->report().contains("put_right"));
     EXPECT_TRUE(bench.core->pending_edits().empty());
     bench.pass(Seconds(600));
     EXPECT_TRUE(bench.core->drift().empty());
   }
+}
+
+TEST(OverrideFile, OneThatCannotBePutRightIsDriftUntilItIs) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  bench.disk.put("config_override.json", "{");
+  bench.disk.make_fail("config_override.json.new", ErrorCode::unavailable);
+  bench.core->check_override();
+  EXPECT_TRUE(bench.core->report().contains("drift"));
+  bench.disk.mend();
+  bench.core->check_override();
+  EXPECT_FALSE(bench.core->report().contains("drift"));
+  EXPECT_TRUE(bench.core->report().contains("put_right"));
 }
 
 TEST(OverrideFile, AHandEditSurvivesADocumentThatComesAtTheSameTime) {

@@ -217,10 +217,11 @@ std::string_view to_string(Confidence confidence) {
   return "guess";
 }
 
-MachineExaminer::MachineExaminer(const CgroupTree* cgroups, LastLines last_lines,
+MachineExaminer::MachineExaminer(const CgroupTree* cgroups, LastLines last_lines, ReleaseOf release_of,
                                  const std::filesystem::path& root)
     : cgroups_(cgroups),
       last_lines_(std::move(last_lines)),
+      release_of_(std::move(release_of)),
       root_(root),
       kernel_log_(root / "dev/kmsg"),
       vm_kills_(read_vm_kills()) {}
@@ -239,7 +240,9 @@ DeathReport MachineExaminer::examine(const Death& death) {
   if (vm_kills && vm_kills_) evidence.vm_kills = *vm_kills - std::min(*vm_kills, *vm_kills_);
   vm_kills_ = vm_kills;
   if (last_lines_) evidence.last_lines = last_lines_(death.module);
-  return cause_of_death(death, std::move(evidence));
+  DeathReport report = cause_of_death(death, std::move(evidence));
+  if (release_of_) report.release = release_of_(death.module);
+  return report;
 }
 
 std::string MachineExaminer::explain(const SpawnFailure& failure, const ModuleManifest& manifest) {

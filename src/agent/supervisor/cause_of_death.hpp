@@ -38,8 +38,10 @@ std::string_view to_string(Confidence confidence);   // "certain"
 class MachineExaminer final : public DeathExaminer {
  public:
   using LastLines = std::function<std::vector<std::string>(std::string_view module)>;
-  // `cgroups` may be nullptr; it and what `last_lines` uses outlive this.
-  MachineExaminer(const CgroupTree* cgroups, LastLines last_lines, const std::filesystem::path& root = "/");
+  using ReleaseOf = std::function<std::string(std::string_view module)>;
+  // `cgroups` may be nullptr; it and what the functions use outlive this.
+  MachineExaminer(const CgroupTree* cgroups, LastLines last_lines, ReleaseOf release_of,
+                  const std::filesystem::path& root = "/");
   DeathReport examine(const Death& death) override;
   std::string explain(const SpawnFailure& failure, const ModuleManifest& manifest) override;
 
@@ -48,6 +50,7 @@ class MachineExaminer final : public DeathExaminer {
 
   const CgroupTree* cgroups_;
   LastLines last_lines_;
+  ReleaseOf release_of_;
   std::filesystem::path root_;
   KernelLog kernel_log_;
   std::optional<std::uint64_t> vm_kills_;

@@ -152,7 +152,7 @@ TEST(MachineExaminer, SeesTheCountOfTheMachineRise) {
   fs::create_directories(root / "proc");
   std::ofstream(root / "proc/vmstat") << "a 1\noom_kill 3\n";
   MachineExaminer examiner(
-      nullptr, [](std::string_view) { return std::vector<std::string>{"last words"}; }, root);
+      nullptr, [](std::string_view) { return std::vector<std::string>{"last words"}; }, {}, root);
   EXPECT_EQ(examiner.examine(death(Kind::killed, SIGKILL)).death_class, DeathClass::signal);
   std::ofstream(root / "proc/vmstat") << "a 1\noom_kill 4\n";
   const DeathReport report = examiner.examine(death(Kind::killed, SIGKILL));

@@ -74,6 +74,32 @@ TEST_F(ChangedManifest, IsPendingUntilTheNextStart) {
   EXPECT_FALSE(status("recorder").manifest_pending);
 }
 
+TEST_F(ChangedManifest, IsPendingForTheNextAgentTooWhileTheProcessLives) {
+  for (const bool keeps_marks : {true, false}) {
+    board.keeps_marks = keeps_marks;
+    start_ready();
+    ModuleManifest other = *manifests.at("recorder");
+    other.args = {"--fast"};
+    core->replace_manifest("recorder", other);
+    kill_agent();
+    const ModuleManifest former = std::exchange(*manifests.at("recorder"), other);
+    start_agent();
+    EXPECT_EQ(status("recorder").cause, Cause::adopted);
+    EXPECT_EQ(status("recorder").manifest_pending, keeps_marks);
+    core->replace_manifest("recorder", former);
+    EXPECT_FALSE(keeps_marks && status("recorder").manifest_pending) << "it is what it runs with";
+    core->replace_manifest("recorder", other);
+    command("recorder", restart);
+    exit("recorder", 0);
+    EXPECT_FALSE(status("recorder").manifest_pending);
+    up("recorder");
+    kill_agent();
+    start_agent();
+    EXPECT_FALSE(status("recorder").manifest_pending);
+    pull_plug("next boot");
+  }
+}
+
 // ---- a requirement that is not there
 
 TEST_F(ChangedManifest, EnablingWithoutARequirementIsRefusedAtOnce) {
@@ -92,6 +118,74 @@ TEST_F(ChangedManifest, ARequirementThatComesStartsWhatWaitsForIt) {
   EXPECT_THAT(status("camera").waits_for, HasSubstr("'bus', which does not exist"));
   EXPECT_TRUE(status("camera").enabled) << "it was proved once";
   core->add("bus", module("bus"), true);
+  up("bus");
+  EXPECT_EQ(state("camera"), starting);
+}
+
+TEST_F(ChangedManifest, WhatIsMissingAtTheEndOfAChainIsSaidAtOnce) {
+  module("viewer").requirements = {"camera"};
+  module("camera", true).requirements = {"bus"};
+  module("bus", true).requirements = {"power"};
+  start_agent();
+  EXPECT_THAT(status("camera").waits_for, HasSubstr("'bus', which waits for 'power', which does not exist"));
+  command("viewer", enable);
+  EXPECT_THAT(answers, ElementsAre("viewer: failed_precondition"));
+  EXPECT_THAT(reverts, ElementsAre(HasSubstr("'camera', which waits for 'power', which does not exist")));
+  core->add("power", module("power"), true);
+  up("power");
+  up("bus");
+  EXPECT_EQ(state("camera"), starting);
+}
+
+TEST_F(ChangedManifest, SoItIsWhereTheNearerOneIsNotToRun) {
+  module("camera").requirements = {"bus"};
+  module("bus").requirements = {"power"};
+  start_agent();
+  command("camera", enable);
+  EXPECT_THAT(reverts,
+              ElementsAre(HasSubstr("'bus', which is not to run and requires 'power', which does not "
+                                    "exist")));
+  module("viewer").requirements = {"lamp"};
+  core->add("viewer", manifests.at("viewer"), false);
+  core->add("lamp", module("lamp"), false);
+  command("viewer", enable);
+  EXPECT_EQ(reverts.size(), 1u) << "somebody may yet enable the lamp";
+}
+
+TEST_F(ChangedManifest, WhatRequiresOneThatCouldNotBeEnabledSaysSoAtOnce) {
+  module("camera").requirements = {"bus"};
+  module("bus").requirements = {"power"};
+  start_agent();
+  std::vector<Commanded> both;
+  both.push_back({"camera", enable, {}});
+  both.push_back({"bus", enable, {}});
+  core->command(std::move(both));
+  EXPECT_THAT(reverts,
+              UnorderedElementsAre(HasSubstr("bus: it waits for 'power', which does not exist"),
+                                   HasSubstr("camera: it waits for 'bus', which could not be enabled: it "
+                                             "waits for 'power', which does not exist")));
+}
+
+TEST_F(ChangedManifest, WhatRequiresOneThatIsNotTriedAgainSaysSoAtOnce) {
+  module("camera").requirements = {"bus"};
+  module("bus", true);
+  start_agent();
+  make("bus");
+  exit("bus", SupervisedModule::exit_not_configured);
+  command("camera", enable);
+  EXPECT_THAT(reverts, ElementsAre(HasSubstr("'bus', which is crashed: exit status 78")));
+  EXPECT_FALSE(status("camera").enabled);
+}
+
+TEST_F(ChangedManifest, WhatRequiresOneThatIsTriedAgainWaitsForIt) {
+  module("camera").requirements = {"bus"};
+  module("bus", true);
+  start_agent();
+  make("bus");
+  die("bus");
+  command("camera", enable);
+  EXPECT_THAT(reverts, IsEmpty());
+  pass_until("bus", starting);
   up("bus");
   EXPECT_EQ(state("camera"), starting);
 }

@@ -47,6 +47,7 @@ struct DeathReport {
   std::vector<std::string> evidence;    // what was looked at, and what it said
   std::vector<std::string> last_lines;  // of its log, newest last
   std::string fingerprint;              // equal for the same crash on other devices
+  std::string release;                  // that the module came with; empty: with none
 };
 
 // Looks at the evidence while it is there: called once for each death, before the tree is made anew, and for

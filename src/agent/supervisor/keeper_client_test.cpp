@@ -142,7 +142,7 @@ class KeeperClientTest : public testing::Test {
   }
   void greet() {
     accept();
-    EXPECT_EQ(heard(), "hello version=2");
+    EXPECT_EQ(heard(), "hello version=3");
     say("welcome\0version=9\0pid=12\0starts=3\0crashes=1\0unrecorded=1\0mood=good"sv);
     say("listed"sv);
     await_words(notes_.words.size() + 1);
@@ -157,7 +157,7 @@ class KeeperClientTest : public testing::Test {
 
 TEST_F(KeeperClientTest, IsAttachedWhenTheListIsComplete) {
   accept();
-  EXPECT_EQ(heard(), "hello version=2");
+  EXPECT_EQ(heard(), "hello version=3");
   int ends[2];
   ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
   const FileDescriptor out(ends[0]), in(ends[1]);

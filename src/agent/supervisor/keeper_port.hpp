@@ -41,6 +41,7 @@ struct SpawnRequest {
   std::optional<std::uint32_t> umask;
   std::string cgroup;   // an existing folder; empty: the keeper's own
   bool notify = false;  // with a notify socket
+  std::string mark;     // told with the child to this agent and the next
 };
 
 enum class SignalScope {
@@ -86,6 +87,7 @@ struct KeptChild {
   std::optional<ChildExit> exit;  // nullopt: it runs
   ChildStreams streams;
   std::vector<NotifyMessage> last_words;  // of one that has ended, for whoever knows it only now
+  std::string mark;                       // of its SpawnRequest; empty: the keeper is older than marks
 };
 
 struct KeeperGreeting {

@@ -49,7 +49,8 @@ keeper::SpawnRequest to_keeper(SpawnRequest request) {
                               .limit_as_bytes = request.limit_address_space_bytes,
                               .umask = request.umask,
                               .cgroup = std::move(request.cgroup),
-                              .notify = request.notify};
+                              .notify = request.notify,
+                              .mark = std::move(request.mark)};
   for (auto& [name, value] : request.environment)
     result.environment.push_back(name + "=" + value);
   if (request.credentials) {
@@ -82,7 +83,8 @@ KeptChild from_keeper(keeper::HeldChild child, std::vector<FileDescriptor> descr
                  .in_cgroup = child.in_cgroup,
                  .exit = {},
                  .streams = {},
-                 .last_words = {}};
+                 .last_words = {},
+                 .mark = std::move(child.mark)};
   if (child.exit) kept.exit = from_keeper(*child.exit);
   for (std::size_t i = 0; i < descriptors.size() && i < child.handles.size(); ++i) {
     switch (child.handles[i]) {

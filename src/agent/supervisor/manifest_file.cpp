@@ -8,6 +8,7 @@
 
 #include "agent/supervisor/manifest_values.hpp"
 #include "agent/supervisor/notify.hpp"
+#include "agent/supervisor/toml_field.hpp"
 #include "agent/supervisor/toml_screen.hpp"
 #include "base/nearest_name.hpp"
 
@@ -116,7 +117,8 @@ class ManifestReader {
 
   Result<std::string> text(const Node& node) const {
     const auto* value = node.as_string();
-    if (value == nullptr) return wrong(&node, "must be a string");
+    if (value == nullptr)
+      return wrong(&node, node.is_value() ? "must be a string: put it in quotes" : "must be a string");
     const std::string& content = value->get();
     if (content.size() > max_string_bytes)
       return wrong(&node, fmt::format("is longer than {} bytes", max_string_bytes));
@@ -421,6 +423,17 @@ Result<void> ManifestReader::check_whole(const toml::table& table) {
   return {};
 }
 
+// ":7: exec: ..." What the parser says of text without quotes is about the parser.
+std::string not_toml_text(std::string_view text, const toml::parse_error& error) {
+  const std::size_t line = error.source().begin.line;
+  const TomlField field = field_at(text, line);
+  const std::string where =
+      fmt::format(":{}: {}{}", line, printable_text(field.name, 64), field.name.empty() ? "" : ": ");
+  if (!field.unquoted) return where + printable_text(error.description(), 300);
+  if (field.quoted.empty()) return where + "text has to be in quotes, as in [\"one\", \"two\"]";
+  return where + "text has to be in quotes: " + printable_text(field.quoted, 300);
+}
+
 }  // namespace
 
 Result<ModuleManifest> parse_manifest(std::string_view text, std::string_view name, std::string_view folder,
@@ -436,11 +449,7 @@ Result<ModuleManifest> parse_manifest(std::string_view text, std::string_view na
   if (!ascii) return fail(ascii.error().code, file + ascii.error().message);
 
   const toml::parse_result parsed = toml::parse(*ascii);
-  if (!parsed) {
-    const toml::parse_error& error = parsed.error();
-    return fail(ErrorCode::invalid_argument, fmt::format("{}:{}: {}", file, error.source().begin.line,
-                                                         printable_text(error.description(), 300)));
-  }
+  if (!parsed) return fail(ErrorCode::invalid_argument, file + not_toml_text(*ascii, parsed.error()));
   return ManifestReader(name, folder, accounts).read(parsed.table());
 }
 

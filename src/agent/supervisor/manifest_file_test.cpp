@@ -190,6 +190,29 @@ TEST(Manifest, EveryFieldThatIsBrokenIsNamedWithItsLine) {
   }
 }
 
+TEST(Manifest, TextWithoutQuotesIsToldToBePutIntoThem) {
+  const Broken cases[] = {
+      {"exec = /usr/bin/sleep", ":1: exec: ", "text has to be in quotes: exec = \"/usr/bin/sleep\""},
+      {"exec=bin/recorder # mine", ":1: exec: ", "in quotes: exec = \"bin/recorder\""},
+      {"exec = recorder", ":1: exec: ", "in quotes: exec = \"recorder\""},
+      {"exec = ~/recorder", ":1: exec: ", "in quotes"},
+      {"exec = /bin/sh -c \"x\"", ":1: exec: ", "text has to be in quotes"},
+      {"exec = 'x'\nreadiness = notify", ":2: readiness: ", "in quotes: readiness = \"notify\""},
+      {"exec = 'x'\nstart_timeout = 30s", ":2: start_timeout: ", "in quotes: start_timeout = \"30s\""},
+      {"exec = 'x'\nstart_timeout = 30", ":2: start_timeout: ", "must be a string: put it in quotes"},
+      {"exec = true", ":1: exec: ", "put it in quotes"},
+      {"exec = 'x'\n[limits]\nmemory = 64MiB", ":3: limits.memory: ", "in quotes: memory = \"64MiB\""},
+      {"exec = 'x'\nlimits.cpu = 50%", ":2: limits.cpu: ", "in quotes: limits.cpu = \"50%\""},
+      {"exec = 'x'\nargs = [-c, 'x']", ":2: args: ", "text has to be in quotes, as in [\"one\", \"two\"]"},
+      {"exec = 'x'\nargs = [\n  'a',\n  b,\n]", ":4: args: ", "text has to be in quotes"},
+      {"exec = 'x'\nlimits.nice = 05", ":2: limits.nice: ", ""},
+      {"exec =", ":1: exec: ", ""},
+      {"exec /bin/sleep", ":1: ", ""},
+  };
+  for (const Broken& c : cases)
+    expect_refused(c);
+}
+
 TEST(Manifest, ExecIsNeeded) {
   expect_refused({"", ": exec: ", "is missing: the program to run"});
   expect_refused({"exec = 7", ":1: exec: ", "must be a string"});

@@ -52,6 +52,7 @@ DeathReport death_from(const JsonObject& json) {
   death.confidence = named(confidences, reader.string("confidence").value_or(""), Confidence::guess);
   death.text = reader.string("text").value_or("");
   death.fingerprint = reader.string("fingerprint").value_or("");
+  death.release = reader.string("release").value_or("");
   death.evidence = lines_at(json, "evidence");
   death.last_lines = lines_at(json, "last_lines");
   return death;

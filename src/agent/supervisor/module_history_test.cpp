@@ -23,6 +23,7 @@ struct ModuleHistoryTest : testing::Test {
     report.evidence = {"oom_kill 1"};
     report.last_lines = {"one", "two"};
     report.fingerprint = "0123456789abcdef";
+    report.release = "v1.2.3";
     return report;
   }
 
@@ -45,6 +46,7 @@ TEST_F(ModuleHistoryTest, IsKnownToTheNextAgent) {
   EXPECT_THAT(a.last_death->evidence, ElementsAre("oom_kill 1"));
   EXPECT_THAT(a.last_death->last_lines, ElementsAre("one", "two"));
   EXPECT_EQ(a.last_death->fingerprint, "0123456789abcdef");
+  EXPECT_EQ(a.last_death->release, "v1.2.3") << "whichever runs now";
   EXPECT_EQ(history->of("b").quarantine, "exit status 1");
   EXPECT_FALSE(history->of("b").last_death);
   EXPECT_EQ(history->deaths("c"), 0);

@@ -14,7 +14,9 @@ Result<void> ModuleProcess::spawn(const ModuleManifest& manifest, std::uint64_t 
   if (!place) return fail(place);
   phase_ = Phase::spawning;
   killed_since_.reset();
-  ports_.keeper.spawn(spawn_request(manifest, child_id(), std::move(*place), ports_.environment));
+  SpawnRequest request = spawn_request(manifest, child_id(), std::move(*place), ports_.environment);
+  mark_ = request.mark;
+  ports_.keeper.spawn(std::move(request));
   return {};
 }
 
@@ -24,6 +26,7 @@ void ModuleProcess::adopt(const KeptChild& child, std::uint64_t run) {
   run_ = run;
   pid_ = child.pid;
   start_time_ = child.start_time;
+  mark_ = child.mark;
   forced_ = false;
 }
 

@@ -77,6 +77,8 @@ class ModuleProcess {
   std::uint64_t run() const { return run_; }
   std::int32_t pid() const { return pid_; }
   std::uint64_t start_time() const { return start_time_; }
+  // What it was started with: mark_of() a manifest; empty: that cannot be told.
+  const std::string& mark() const { return mark_; }
 
  private:
   ChildId child_id() const { return module_ + ":" + std::to_string(run_); }
@@ -88,6 +90,7 @@ class ModuleProcess {
   std::uint64_t run_ = 0;  // the epoch in which it was spawned
   std::int32_t pid_ = 0;
   std::uint64_t start_time_ = 0;
+  std::string mark_;
   EndedFor ended_for_ = EndedFor::none;
   int end_signal_ = 0;
   Milliseconds grace_{0};

@@ -33,6 +33,7 @@ JsonObject to_json(const DeathReport& death) {
   json["confidence"] = to_string(death.confidence);
   json["text"] = death.text;
   put_text(json, "fingerprint", death.fingerprint);
+  put_text(json, "release", death.release);
   JsonArray evidence;
   for (const std::string& line : death.evidence)
     evidence.push_back(JsonString(line));

@@ -24,7 +24,7 @@ ModuleStatus SupervisedModule::status() const {
   status.manifest_problem = manifest() ? refusal_ : manifest().error().message;
   status.epoch = epoch_;
   status.attempt = attempt_;
-  status.manifest_pending = next_manifest_ && *next_manifest_;
+  status.manifest_pending = manifest_pending();
   status.starts = starts_;
   status.restarts = restarts_;
   if (state_ == ModuleState::starting) status.deadline = start_deadline_;

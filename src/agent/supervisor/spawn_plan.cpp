@@ -5,6 +5,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "agent/supervisor/manifest_mark.hpp"
+
 namespace starling::agent {
 
 SpawnRequest spawn_request(const ModuleManifest& manifest, ChildId id, TreePlace place,
@@ -31,6 +33,7 @@ SpawnRequest spawn_request(const ModuleManifest& manifest, ChildId id, TreePlace
   request.limit_core_bytes = manifest.limits.core_bytes;
   request.cgroup = std::move(place.cgroup);
   request.notify = true;  // any module may tell its status
+  request.mark = mark_of(manifest);
   return request;
 }
 

@@ -14,6 +14,7 @@ struct StartGate {
   bool must_stop = false;     // nor can it run on
   Cause stop_cause = Cause::none;
   bool in_vain = false;  // nothing that is here ends the wait
+  std::string missing;   // what stands at the end of a chain of requirements: "'bus', which does not exist"
 };
 
 }  // namespace starling::agent

@@ -1,9 +1,15 @@
 // What modules must wait for: the part of SupervisorCore that looks at the order among them.
 #include <algorithm>
 
+#include "agent/supervisor/notify.hpp"
 #include "agent/supervisor/supervisor_core.hpp"
 
 namespace starling::agent {
+namespace {
+
+constexpr std::size_t shown_reason = 200;
+
+}  // namespace
 
 StartGate SupervisorCore::gate_of(const SupervisedModule& module) const {
   StartGate gate;
@@ -12,15 +18,21 @@ StartGate SupervisorCore::gate_of(const SupervisedModule& module) const {
   if (gate.wait == StartGate::Wait::nothing) check_order(*module.manifest(), gate);
   if (gate.wait != StartGate::Wait::nothing) return gate;
   if (!attached_) {
-    gate = {StartGate::Wait::device, "waits for the keeper, which is away", false, Cause::none};
+    gate = {StartGate::Wait::device, "waits for the keeper, which is away", false, Cause::none, false, {}};
   } else if (memory_short_) {
-    gate = {StartGate::Wait::device, "waits because the device is short of memory", false, Cause::none};
+    gate = {StartGate::Wait::device,
+            "waits because the device is short of memory",
+            false,
+            Cause::none,
+            false,
+            {}};
   }
   return gate;
 }
 
 StartGate SupervisorCore::gate_of_shutdown(const SupervisedModule& module) const {
-  StartGate gate{StartGate::Wait::device, "does not start while the device goes down", true, Cause::shutdown};
+  StartGate gate{
+      StartGate::Wait::device, "does not start while the device goes down", true, Cause::shutdown, false, {}};
   for (const auto& [name, other] : modules_) {
     // One that has failed has no process to wait for, and may be part of a cycle.
     if (!other->manifest() || other->is_down() || is_failed(other->state())) continue;
@@ -33,19 +45,58 @@ StartGate SupervisorCore::gate_of_shutdown(const SupervisedModule& module) const
 
 void SupervisorCore::check_requirements(const ModuleManifest& manifest, StartGate& gate) const {
   for (const std::string& name : manifest.requirements) {
-    const SupervisedModule* required = find(name);
-    const std::string quoted = "'" + name + "'";
-    if (required == nullptr || !required->wanted() || held_back_.contains(name)) {
-      const bool missing = required == nullptr;
-      gate = {StartGate::Wait::requirement,
-              "waits for " + quoted + (missing ? ", which does not exist" : ", which is not to run"), true,
-              Cause::requirement, missing};
+    if (auto held_back = held_back_by(name)) {
+      gate = std::move(*held_back);
       return;
     }
+    const SupervisedModule* required = find(name);
     if (is_ready(required->state()) || gate.wait != StartGate::Wait::nothing) continue;
     gate.wait = is_coming(name) ? StartGate::Wait::order : StartGate::Wait::requirement;
-    gate.waits_for = "waits for " + quoted + ", which is " + std::string(to_string(required->state()));
+    gate.in_vain = required->has_given_up();
+    gate.waits_for = "waits for '" + name + "', which is " + std::string(to_string(required->state()));
+    if (gate.in_vain) gate.waits_for += ": " + printable_text(required->detail(), shown_reason);
   }
+}
+
+// By one that is not to run: named is the one at the end of the chain, of which somebody has to take care.
+std::optional<StartGate> SupervisorCore::held_back_by(std::string_view required) const {
+  const SupervisedModule* module = find(required);
+  const auto chain = held_back_.find(required);
+  const std::string quoted = "'" + std::string(required) + "'";
+  StartGate gate{StartGate::Wait::requirement, {}, true, Cause::requirement, true, {}};
+  if (module == nullptr) {
+    gate.missing = quoted + ", which does not exist";
+  } else if (!module->wanted()) {
+    const std::string absent = absent_requirement(*module);
+    gate.in_vain = !module->quarantine().empty() || !absent.empty();
+    gate.missing = quoted + ", which is not to run";
+    if (!absent.empty()) gate.missing += " and requires '" + absent + "', which does not exist";
+    if (!module->quarantine().empty()) {
+      gate.missing =
+          quoted + ", which could not be enabled: " + printable_text(module->quarantine(), shown_reason);
+    }
+  } else if (chain != held_back_.end()) {
+    gate.missing = chain->second.missing;
+    gate.in_vain = chain->second.in_vain;
+    gate.waits_for = "waits for " + quoted + ", which waits for " + gate.missing;
+  } else {
+    return std::nullopt;
+  }
+  if (gate.waits_for.empty()) gate.waits_for = "waits for " + gate.missing;
+  return gate;
+}
+
+// The first that does not exist of those that it requires, also by way of others; empty: all are there.
+std::string SupervisorCore::absent_requirement(const SupervisedModule& module) const {
+  std::vector<std::string> required{module.name()};
+  for (std::size_t i = 0; i < required.size(); ++i) {
+    const SupervisedModule* one = find(required[i]);
+    if (one == nullptr) return required[i];
+    if (!one->manifest()) continue;
+    for (const std::string& name : one->manifest()->requirements)
+      if (std::ranges::find(required, name) == required.end()) required.push_back(name);
+  }
+  return {};
 }
 
 void SupervisorCore::check_order(const ModuleManifest& manifest, StartGate& gate) const {

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/supervisor/manifest_mark.hpp"
 #include "agent/supervisor/spawn_plan.hpp"
 
 namespace starling::agent {
@@ -56,7 +57,9 @@ SupervisedModule::SupervisedModule(std::string name, Result<ModuleManifest> mani
       policy_(random),
       process_(name_, host.process_ports()),
       enabled_(enabled),
-      since_(clock_.steady()) {}
+      since_(clock_.steady()) {
+  if (manifest_) newest_mark_ = mark_of(*manifest_);
+}
 
 // ---- what is wanted
 
@@ -138,6 +141,7 @@ void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was
 }
 
 void SupervisedModule::replace_manifest(Result<ModuleManifest> manifest) {
+  if (manifest) newest_mark_ = mark_of(*manifest);
   next_manifest_ = std::move(manifest);
   const bool same = *next_manifest_ && manifest_ && **next_manifest_ == *manifest_;
   if (same) next_manifest_.reset();

@@ -110,6 +110,7 @@ class SupervisedModule {
   bool enabled() const { return enabled_; }
   bool provisional() const { return trial_.has_value(); }
   bool wanted() const { return wanted_; }
+  const std::string& quarantine() const { return quarantine_; }
   bool has_process() const { return process_.exists(); }
   bool is_down() const { return state_ == ModuleState::disabled && !has_tree(); }
   SteadyTime down_by() const;  // at the latest, if it is stopped now or is being stopped
@@ -119,6 +120,8 @@ class SupervisedModule {
   StartGate::Wait wait() const { return wait_; }
   // The newest, which may not be the one that the process was started with.
   const Result<ModuleManifest>& manifest() const { return next_manifest_ ? *next_manifest_ : manifest_; }
+  bool has_given_up() const { return is_failed(state_) && !retry_at_; }  // until somebody does something
+  const std::string& detail() const { return detail_; }
   bool is_broken() const { return !manifest() || !refusal_.empty(); }  // a start can only fail
   ModuleStatus status() const;
 
@@ -158,6 +161,10 @@ class SupervisedModule {
   bool apply(ModuleEvent event, Cause cause, std::string detail = {});
   void publish(ModuleState from);
   bool settled() const;
+  // Its process was started with another manifest than the newest.
+  bool manifest_pending() const {
+    return has_process() && !process_.mark().empty() && manifest() && process_.mark() != newest_mark_;
+  }
   // It lives, and could not be started again.
   bool runs_on_broken() const { return is_broken() && (state_ == ModuleState::starting || is_ready(state_)); }
   bool has_tree() const { return process_.phase() != ModuleProcess::Phase::none; }
@@ -166,6 +173,7 @@ class SupervisedModule {
   std::string name_;
   Result<ModuleManifest> manifest_;
   std::optional<Result<ModuleManifest>> next_manifest_;
+  std::string newest_mark_;  // of manifest()
   std::string refusal_;
   ModuleHost& host_;
   const Clock& clock_;

@@ -39,11 +39,16 @@ Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock
           [this](const protocol::LogLines& lines) { device_->link().send_log(lines); },
           [this] { return device_->link().unsent_bytes(); }),
       notify_(executor, clock, trees_, *this, log_),
-      examiner_(trees_.cgroups() ? &*trees_.cgroups() : nullptr,
-                [this](std::string_view module) {
-                  outputs_.drain(module);
-                  return outputs_.log_of(module).last_lines();
-                }),
+      examiner_(
+          trees_.cgroups() ? &*trees_.cgroups() : nullptr,
+          [this](std::string_view module) {
+            outputs_.drain(module);
+            return outputs_.log_of(module).last_lines();
+          },
+          [this](std::string_view module) {
+            const auto folder = folders_.find(module);
+            return folder == folders_.end() ? std::string() : folder->second.release;
+          }),
       recovery_(disk, options_.boot_id, log_),
       config_files_(options_.modules, options_.release_modules),
       mirror_(config_files_, disk, log_),

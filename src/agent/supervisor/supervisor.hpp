@@ -37,6 +37,7 @@ namespace starling::agent {
 struct SupervisorOptions {
   std::filesystem::path modules;          // absolute
   std::filesystem::path release_modules;  // likewise: those go before others of their names; empty: none
+  std::string release;                    // its version
   std::filesystem::path state;            // absolute
   std::filesystem::path keeper_socket;    // value of STARLING_KEEPER
   std::filesystem::path module_socket;
@@ -103,9 +104,10 @@ class Supervisor final : public ModuleSupervision,
  private:
   struct Folder {  // of a module
     Digest manifest_text;
+    std::string release;  // that it came with; empty: it is the device's own
     bool too_many = false;
     std::string config_problem, render_problem;
-    std::string note;  // of its manifest: what looks like a slip, and is no reason not to run it
+    std::string note;  // of its manifest: a slip, or what cannot be kept here; no reason not to run it
     std::optional<ModuleManifest> manifest;  // the newest that can be used
     bool known_before = false;               // to an earlier agent
   };

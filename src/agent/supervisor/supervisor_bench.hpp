@@ -27,6 +27,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
     std::optional<ChildExit> exit;
     bool told = false;  // its exit
     std::vector<NotifyMessage> last_words;
+    std::string mark;
   };
   struct Signal {
     ChildId id;
@@ -54,6 +55,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   std::function<void()> at_spawn;
   std::vector<Milliseconds> stop_times;  // that the keeper was told
   bool keeper_away = false;
+  bool keeps_marks = true;  // else it is an older keeper
   std::vector<std::string> violations;
 
   int living(std::string_view module) const {
@@ -69,7 +71,9 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
     if (at_spawn) at_spawn();
     if (living(module) > 0) violations.push_back("a second process of " + module);
     if (children.contains(request.id)) violations.push_back("a child id used twice: " + request.id);
-    if (!keeper_away) children[request.id] = {};
+    if (keeper_away) return;
+    children[request.id] = {};
+    if (keeps_marks) children[request.id].mark = request.mark;
   }
   void signal(std::string_view id, int number, SignalScope scope) override {
     signals.push_back({ChildId(id), number, scope});
@@ -343,6 +347,7 @@ class SupervisorBench : public SupervisorListener {
     kept.start_time = start_time(child.pid);
     kept.exit = child.exit;
     kept.last_words = child.last_words;
+    kept.mark = child.mark;
     return kept;
   }
 

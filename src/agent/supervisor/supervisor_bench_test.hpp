@@ -14,6 +14,7 @@ using enum ModuleCommand;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::UnorderedElementsAre;
 
 class SupervisorBenchTest : public testing::Test, public SupervisorBench {
  protected:

@@ -215,7 +215,7 @@ void SupervisorCore::settle() {
       SupervisedModule* module = find(name);
       if (module == nullptr) continue;
       const StartGate gate = shut_down_ ? gate_of_shutdown(*module) : gate_of(*module);
-      if (gate.must_stop) held_back_.insert(name);
+      if (gate.must_stop) held_back_.insert_or_assign(name, gate);
       module->reconcile(gate);
     }
     again = journal_.newest() != before;

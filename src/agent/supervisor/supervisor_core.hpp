@@ -153,6 +153,8 @@ class SupervisorCore final : private ModuleHost {
   StartGate gate_of(const SupervisedModule& module) const;
   StartGate gate_of_shutdown(const SupervisedModule& module) const;
   void check_requirements(const ModuleManifest& manifest, StartGate& gate) const;
+  std::optional<StartGate> held_back_by(std::string_view required) const;
+  std::string absent_requirement(const SupervisedModule& module) const;
   void check_order(const ModuleManifest& manifest, StartGate& gate) const;
   bool is_coming(std::string_view name) const;
   std::vector<ModuleStatus> staying() const;  // without what is leaving
@@ -177,7 +179,7 @@ class SupervisorCore final : private ModuleHost {
   std::set<std::string, std::less<>> leaving_;
   std::set<std::string, std::less<>> unproved_;
   std::set<std::string, std::less<>> unsettled_;
-  std::set<std::string, std::less<>> held_back_;  // a requirement of theirs is not wanted
+  std::map<std::string, StartGate, std::less<>> held_back_;  // a requirement of theirs is not wanted
   TransitionJournal journal_;
   bool begun_ = false;
   bool attached_ = false;

@@ -47,6 +47,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
     SupervisorOptions options;
     options.modules = modules();
     options.release_modules = release_modules;
+    options.release = release;
     options.state = folder.path();
     options.keeper_socket = folder / "keeper.sock";
     options.boot_id = boot_id;
@@ -111,6 +112,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
   const TemporaryFolder folder;
   std::string boot_id = "boot-1";
   std::filesystem::path release_modules;  // empty: no release runs
+  std::string release;
   asio::io_context context;
   ManualClock clock;
   Log log{clock, -1};

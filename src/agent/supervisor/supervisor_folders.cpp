@@ -72,11 +72,13 @@ void Supervisor::add(const FoundModule& found) {
   const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
   const bool known_before = mirror_.known(found.name).has_value();
   // What another release ships is no edit by hand.
-  if (of_release(found.name)) mirror_.forget(found.name);
+  const bool of_the_release = of_release(found.name);
+  if (of_the_release) mirror_.forget(found.name);
   const ModulesSection& section = device_->section();
   const auto begin = mirror_.begin(found.name, config, section.wanted(found.name), section.edits_lost());
   Folder& folder = folders_[found.name];
   folder.known_before = known_before;
+  folder.release = of_the_release ? options_.release : "";
   folder.manifest_text = manifest_text(found);
   folder.too_many = found.too_many;
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
@@ -101,12 +103,18 @@ void Supervisor::take_manifest(const FoundModule& found) {
   if (!folder.note.empty()) log_.warning(folder.note, {{"module", found.name}});
 }
 
-// What could not be enabled because it requires this one is tried again.
+// What could not be enabled because it requires this one, perhaps by way of others, is tried again: the
+// nearer first, so that the others do not wait for it in vain.
 void Supervisor::wake_quarantined(std::string_view came) {
-  for (const auto& [name, folder] : folders_) {
-    if (!folder.manifest) continue;
-    const auto& required = folder.manifest->requirements;
-    if (std::ranges::find(required, came) != required.end()) device_->section().manifest_changed(name);
+  std::vector<std::string> there{std::string(came)};
+  for (std::size_t i = 0; i < there.size(); ++i) {
+    for (const auto& [name, folder] : folders_) {
+      if (!folder.manifest || std::ranges::find(there, name) != there.end()) continue;
+      const auto& required = folder.manifest->requirements;
+      if (std::ranges::find(required, there[i]) == required.end()) continue;
+      device_->section().manifest_changed(name);
+      there.push_back(name);
+    }
   }
 }
 
@@ -171,6 +179,7 @@ void Supervisor::folder_changed(std::string_view module) {
     take_manifest(found);
     core_->replace_manifest(found.name, found.manifest);
     device_->section().manifest_changed(found.name);
+    wake_quarantined(found.name);
   }
   config_changed(found);
   wakeup_.deadlines_changed();

@@ -86,6 +86,22 @@ TEST_F(SupervisorFolders, WhatCouldNotBeEnabledIsTriedAgainWhenItsRequirementCom
   eventually([&] { return !device->settings().module_quarantine().contains("camera"); });
 }
 
+TEST_F(SupervisorFolders, SoIsWhatRequiresItByWayOfAnother) {
+  write_module("ape", "exec = 'run'\nrequires = ['camera']\n");
+  write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
+  start();
+  protocol::ConfigUpdate wish;
+  wish.section = protocol::Section::modules;
+  wish.revision = 1;
+  wish.payload =
+      JsonObject{{"ape", JsonObject{{"enabled", true}}}, {"camera", JsonObject{{"enabled", true}}}};
+  wish.hash = protocol::hash_of(wish.payload);
+  device->section().offer(wish);
+  EXPECT_EQ(device->settings().module_quarantine().size(), 2u);
+  write_module("bus", "exec = 'run'\n");
+  eventually([&] { return device->settings().module_quarantine().empty(); });
+}
+
 TEST_F(SupervisorFolders, WhatLooksLikeASlipIsSaid) {
   write_module("recorder", "exec = 'run'\nuses = ['hotwrd']\n");
   start();
@@ -139,6 +155,27 @@ TEST_F(SupervisorFolders, ThoseOfAReleaseStandBesideOthersAndBeforeTheirNamesake
   pass(Seconds(1));
   EXPECT_EQ(read_file(release_modules / "mouth/config.txt", max_config_bytes).value_or(""),
             "enabled = false\n");
+}
+
+TEST_F(SupervisorFolders, ADeathIsOfTheReleaseThatBroughtTheModule) {
+  release_modules = folder / "release/modules";
+  release = "v1.0.0";
+  write_module("ear", "exec = 'run'\n", "enabled = true\n");
+  write_module_in(release_modules, "mouth", "exec = 'run'\n", "enabled = true\n");
+  std::vector<keeper::HeldChild> ended(2);
+  for (std::size_t i = 0; i < ended.size(); ++i) {
+    ended[i].id = i == 0 ? "ear:1" : "mouth:1";
+    ended[i].pid = 500'000'000;  // beyond what the kernel gives
+    ended[i].state = keeper::ChildState::exited;
+    ended[i].exit = keeper::Exit{};
+    ended[i].exit->status = 3;
+  }
+  start(ended);
+  const auto death_of = [this](const char* module) {
+    return supervisor->descriptions().at(module).at("last_death").as_object();
+  };
+  EXPECT_EQ(death_of("mouth").at("release"), Json("v1.0.0"));
+  EXPECT_FALSE(death_of("ear").contains("release")) << "it is the device's own";
 }
 
 }  // namespace

@@ -82,8 +82,8 @@ void become_chosen_agent(const fs::path& state, const fs::path& keeper_state, co
   }
 }
 
-int usage_status() {
-  return std::getenv(chosen_variable) == nullptr ? 2 : 1;
+int status_of(LastingEnd end) {
+  return std::getenv(chosen_variable) == nullptr ? static_cast<int>(end) : 1;
 }
 
 void become_installed_agent(char** argv) {

@@ -16,9 +16,11 @@ inline constexpr std::string_view release_agent_path = "payload/bin/starling-age
 void become_chosen_agent(const std::filesystem::path& state, const std::filesystem::path& keeper_state,
                          const Clock& clock, Log& log, char** argv);
 
-// The status of an end with a command line that is not understood: with 2 the keeper ends, too. The keeper's
-// command line is the installed agent's; where a chosen one does not understand it, that counts as a crash.
-int usage_status();
+// The status of an end that another start would not mend: the keeper ends with it, and systemd leaves it at
+// that. What the keeper starts is the installed agent: where a chosen one does not understand what that one
+// was started with, it counts as a crash.
+enum class LastingEnd { usage = 2, configuration = 78 };
+int status_of(LastingEnd end);
 
 // Begins anew as the installed one. Returns only if that fails.
 void become_installed_agent(char** argv);

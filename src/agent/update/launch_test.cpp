@@ -103,9 +103,11 @@ TEST_F(LaunchTest, OneOnTrialThatCrashesIsLeft) {
 
 TEST(Launch, AChosenOneThatDoesNotUnderstandItsOptionsIsStartedAgain) {
   ::unsetenv("STARLING_AGENT_CHOSEN");
-  EXPECT_EQ(usage_status(), 2);
+  EXPECT_EQ(status_of(LastingEnd::usage), 2);
+  EXPECT_EQ(status_of(LastingEnd::configuration), 78);
   ::setenv("STARLING_AGENT_CHOSEN", "1", 1);
-  EXPECT_EQ(usage_status(), 1);
+  EXPECT_EQ(status_of(LastingEnd::usage), 1);
+  EXPECT_EQ(status_of(LastingEnd::configuration), 1);
   ::unsetenv("STARLING_AGENT_CHOSEN");
 }
 

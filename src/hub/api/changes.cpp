@@ -7,6 +7,7 @@
 #include <set>
 
 #include "hub/api/visibility.hpp"
+#include "hub/settings/concerned.hpp"
 #include "hub/settings/wanted_modules.hpp"
 #include "protocol/software_document.hpp"
 
@@ -58,62 +59,6 @@ Result<ChangeQuery> query_of(const Call& call) {
   }
   return query;
 }
-
-// Whom a change concerns, at the present state.
-class Concerned {
- public:
-  Concerned(const FleetState& state, const Change& change) {
-    for (const Edit& edit : change.edits)
-      add(state, edit);
-  }
-
-  Places places(const FleetState& state) const {
-    if (scopes_.size() == 1) return scopes_.front().places(state);
-    std::vector<bool> concerned(state.device_index().end_place());
-    for (const Scope& scope : scopes_) {
-      for (const Place place : scope.places(state))
-        concerned[place] = true;
-    }
-    Places places;
-    for (std::size_t place = 0; place < concerned.size(); ++place) {
-      if (concerned[place]) places.push_back(static_cast<Place>(place));
-    }
-    return places;
-  }
-
- private:
-  void add_group(const Json& body) {
-    const auto group = Group::from_json("", body);
-    if (group) scopes_.push_back({{protocol::LayerKind::group, "any"}, group->selector});
-  }
-
-  void add(const FleetState& state, const Edit& edit) {
-    switch (edit.kind) {
-      case EntityKind::setting:
-        if (const auto id = SettingId::parse(edit.id)) scopes_.push_back(scope_of(state, id->layer));
-        break;
-      case EntityKind::rollout: {
-        const auto rollout = state.rollouts().find(edit.id);
-        if (rollout == state.rollouts().end()) break;
-        for (const RolloutValue& each : rollout->second->plan.values)
-          scopes_.push_back(scope_of(state, each.setting.layer));
-        break;
-      }
-      case EntityKind::persona: scopes_.push_back({{protocol::LayerKind::persona, edit.id}, {}}); break;
-      case EntityKind::device: scopes_.push_back({{protocol::LayerKind::device, edit.id}, {}}); break;
-      case EntityKind::component: scopes_.push_back({{protocol::LayerKind::fleet, ""}, {}}); break;
-      case EntityKind::group:
-        if (!edit.before.is_null()) add_group(edit.before);
-        if (!edit.after.is_null()) add_group(edit.after);
-        break;
-      case EntityKind::key:
-      case EntityKind::action:
-      case EntityKind::release: break;
-    }
-  }
-
-  std::vector<Scope> scopes_;
-};
 
 // The components and modules whose settings a change writes, if it does nothing else: who has declared none
 // of them has what is desired, but cannot be said to have applied the change.
@@ -294,7 +239,7 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
   const auto change = co_await services_.log.change(call.fleet_name, *revision);
   if (!change) co_return fail(change);
   const FleetState& state = *call.fleet;
-  Places targeted = Concerned(state, **change).places(state);
+  Places targeted = Concerned(state, (**change).edits).places(state);
   if (!call.reach.unrestricted()) targeted = common(std::move(targeted), call.reach.covered(state));
   FleetStandings& standings = services_.standings.of(state);
   const WrittenNames written(**change);

@@ -6,11 +6,11 @@ namespace {
 using protocol::Phase;
 using protocol::Section;
 
-std::string crashed(int deaths, const std::string& fingerprint = "f1") {
+std::string crashed(int deaths, const std::string& fingerprint = "f1", const std::string& release = {}) {
   return R"({"state":"crashed","enabled":true,"use":{"cpu_percent":2.5,"memory_kb":1000},"deaths":)" +
          std::to_string(deaths) +
          R"(,"last_death":{"class":"signal","confidence":"certain","text":"killed by SIGSEGV","fingerprint":")" +
-         fingerprint + R"("}})";
+         fingerprint + (release.empty() ? "" : R"(","release":")" + release) + R"("}})";
 }
 
 class ModulesApi : public ApiTest {
@@ -150,8 +150,7 @@ TEST_F(ModulesApi, TheSameCrashOnSeveralDevicesIsOne) {
   const std::string item = "/items/" + std::to_string(same);
   EXPECT_EQ(all.at(item + "/devices"), Json(2));
   EXPECT_EQ(all.at(item + "/deaths"), Json(4));
-  EXPECT_EQ(all.text(item + "/first_release"), "1.2.0");
-  EXPECT_EQ(all.at(item + "/releases"), *parse_json(R"([{"version":"1.2.0","devices":2}])"));
+  EXPECT_EQ(all.at(item + "/releases"), JsonArray()) << "no release brought the module, whatever agent runs";
   EXPECT_LT(all.text(item + "/first_seen"), all.text(item + "/last_seen"));
   EXPECT_EQ(get("/api/v1/crashes?limit=1").at("/count"), Json(2));
   EXPECT_EQ(get("/api/v1/crashes?module=player").at("/count"), Json(0));
@@ -160,6 +159,24 @@ TEST_F(ModulesApi, TheSameCrashOnSeveralDevicesIsOne) {
   const auto few = get_as(nursery, "/api/v1/crashes");
   ASSERT_EQ(few.at("/items").as_array().size(), 1u) << few.response.body;
   EXPECT_EQ(few.at("/items/0/deaths"), Json(3)) << "those of its own devices";
+}
+
+TEST_F(ModulesApi, ADeathIsOfTheReleaseThatBroughtTheModule) {
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  LinkedDevice duck(*this, uuid(2), {"recorder"});
+  bear.report(R"({"modules":{"recorder":)" + crashed(1, "f1", "v1.0.0") + "}}");
+  clock.advance(Seconds(60));
+  bear.report(R"({"modules":{"recorder":)" + crashed(2, "f2", "v2.0.0") + "}}");
+  duck.report(R"({"modules":{"recorder":)" + crashed(1, "f2", "v2.0.0") + "}}");
+  duck.report(R"({"modules":{"recorder":)" + crashed(2, "f2", "v2.1.0") + "}}");
+  const auto all = get("/api/v1/crashes");
+  ASSERT_EQ(all.at("/items").as_array().size(), 2u) << all.response.body;
+  const std::string first = all.text("/items/0/fingerprint") == "f1" ? "/items/0" : "/items/1";
+  const std::string second = first == "/items/0" ? "/items/1" : "/items/0";
+  EXPECT_EQ(all.at(first + "/releases"), *parse_json(R"([{"version":"v1.0.0","devices":1}])"));
+  EXPECT_EQ(all.text(second + "/first_release"), "v2.0.0");
+  EXPECT_EQ(all.at(second + "/releases"),
+            *parse_json(R"([{"version":"v2.0.0","devices":2},{"version":"v2.1.0","devices":1}])"));
 }
 
 TEST_F(ModulesApi, WhatWasReportedIsCountedAgainAfterAStart) {

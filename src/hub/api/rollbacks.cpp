@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "hub/api/settings.hpp"
+#include "hub/settings/concerned.hpp"
 #include "hub/settings/rollback.hpp"
 
 namespace starling::hub {
@@ -15,7 +16,7 @@ Result<PlannedWrite> plan(const FleetState& head, const Rollback& rollback) {
   if (!edits) return fail(edits);
   PlannedWrite write;
   write.edits = std::move(*edits);
-  write.answer = write_answer(write.edits, {}, head.devices().size());
+  write.answer = write_answer(write.edits, {}, Concerned(head, write.edits).places(head).size());
   return write;
 }
 

@@ -162,6 +162,21 @@ TEST_F(SettingsApi, RollbackIsANewChange) {
   EXPECT_EQ(post("/api/v1/settings/rollback", R"({})").text("/pointer"), "/revision");
 }
 
+TEST_F(SettingsApi, RollbackNamesWhomItConcernsAndLeavesGroupsThatHaveComeSince) {
+  enrol(1, "bear", R"({"room":"nursery"})");
+  enrol(2, "duck");
+  const auto then = get("/api/v1/fleet").at("/revision").as_int64();
+  put("/api/v1/settings", R"({"values":{"hotword.phrase":"hi"},"target":{"selector":"room=nursery"}})");
+  const auto back = post("/api/v1/settings/rollback", R"({"revision":)" + std::to_string(then) + "}");
+  ASSERT_EQ(back.status, 200) << back.response.body;
+  EXPECT_EQ(back.at("/targeted"), Json(1));
+  EXPECT_EQ(back.at("/changed"), *parse_json(R"(["hotword.phrase"])"));
+  EXPECT_EQ(get("/api/v1/groups").at("/items").get_array().size(), 1u);
+  EXPECT_EQ(get("/api/v1/settings").at("/items").get_array().size(), 0u);
+  const auto nothing = post("/api/v1/settings/rollback", R"({"revision":)" + std::to_string(then) + "}");
+  EXPECT_TRUE(nothing.at("/revision").is_null());
+}
+
 TEST_F(SettingsApi, ReadsWaitForTheRevisionThatTheyAskFor) {
   const auto now = get("/api/v1/fleet").at("/revision").as_int64();
   EXPECT_EQ(get("/api/v1/settings?min_revision=" + std::to_string(now)).status, 200);

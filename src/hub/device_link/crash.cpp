@@ -53,7 +53,7 @@ JsonArray to_json(const std::vector<Crash>& crashes) {
                               {"deaths", crash.deaths},
                               {"first_ms", crash.first_ms},
                               {"last_ms", crash.last_ms},
-                              {"releases", std::move(releases)}});
+                              {"brought_by", std::move(releases)}});
   }
   return list;
 }
@@ -67,7 +67,7 @@ std::vector<Crash> crashes_from_json(const Json* stored) {
     Crash crash{text_of(object, "module"),     text_of(object, "fingerprint"), text_of(object, "class"),
                 text_of(object, "text"),       text_of(object, "confidence"),  number_of(object, "deaths"),
                 number_of(object, "first_ms"), number_of(object, "last_ms"),   {}};
-    const Json* releases = object.if_contains("releases");
+    const Json* releases = object.if_contains("brought_by");
     if (releases != nullptr && releases->is_array()) {
       for (const Json& release : releases->get_array()) {
         if (release.is_string()) crash.releases.emplace_back(release.get_string());
@@ -78,8 +78,8 @@ std::vector<Crash> crashes_from_json(const Json* stored) {
   return crashes;
 }
 
-void count_deaths(const JsonObject& modules, const std::string& release, std::int64_t now_ms,
-                  JsonObject& counted, std::vector<Crash>& crashes) {
+void count_deaths(const JsonObject& modules, std::int64_t now_ms, JsonObject& counted,
+                  std::vector<Crash>& crashes) {
   for (const auto& [name, report] : modules) {
     if (!report.is_object() || !protocol::valid_module_name(name)) continue;
     const std::int64_t told = number_of(report.get_object(), "deaths");
@@ -94,8 +94,10 @@ void count_deaths(const JsonObject& modules, const std::string& release, std::in
     crash.deaths += fresh;
     crash.last_ms = now_ms;
     if (crash.first_ms == 0) crash.first_ms = now_ms;
-    const bool new_release = std::ranges::find(crash.releases, release) == crash.releases.end();
-    if (new_release && crash.releases.size() < max_crash_releases) crash.releases.push_back(release);
+    const std::string release = text_of(death->get_object(), "release");
+    const bool known_release =
+        release.empty() || std::ranges::find(crash.releases, release) != crash.releases.end();
+    if (!known_release && crash.releases.size() < max_crash_releases) crash.releases.push_back(release);
   }
 }
 

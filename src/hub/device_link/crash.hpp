@@ -18,7 +18,7 @@ struct Crash {
   std::string confidence;
   std::int64_t deaths = 0;
   std::int64_t first_ms = 0, last_ms = 0;  // when the hub heard of it
-  std::vector<std::string> releases;       // of the agent, in the order in which it was seen on them
+  std::vector<std::string> releases;       // that the module came with, in the order in which they had it
 };
 
 // What is kept of one device: so many kinds, the newest ones.
@@ -30,7 +30,7 @@ std::vector<Crash> crashes_from_json(const Json* stored);
 
 // Counts the deaths that a device's report of its modules tells of for the first time. `counted`: module →
 // how many of them are counted already. A module that has died fewer times than that began anew.
-void count_deaths(const JsonObject& modules, const std::string& release, std::int64_t now_ms,
-                  JsonObject& counted, std::vector<Crash>& crashes);
+void count_deaths(const JsonObject& modules, std::int64_t now_ms, JsonObject& counted,
+                  std::vector<Crash>& crashes);
 
 }  // namespace starling::hub

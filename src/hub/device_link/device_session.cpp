@@ -393,8 +393,7 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
       facts.pending_edits = message.pending;
       const Json* modules = facts.reported.if_contains("modules");
       if (modules != nullptr && modules->is_object()) {
-        count_deaths(modules->get_object(), record.version, record.last_seen_ms, facts.counted_deaths,
-                     facts.crashes);
+        count_deaths(modules->get_object(), record.last_seen_ms, facts.counted_deaths, facts.crashes);
       }
       drifted = facts.reported.contains("drift");
     });

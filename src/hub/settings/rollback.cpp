@@ -38,6 +38,8 @@ Result<std::vector<Edit>> Rollback::plan(const FleetState& head) const {
   for (const auto& [entity, body] : before_) {
     const auto& [kind, id] = entity;
     if (kind == EntityKind::setting && belongs_to_missing_device(head, id)) continue;
+    // One that has come since stays: without values it changes nothing, and somebody may count on its name.
+    if (kind == EntityKind::group && body.is_null()) continue;
     Edit edit = head.edit(kind, id, body);
     if (edit.before != edit.after) edits.push_back(std::move(edit));
   }

@@ -1,6 +1,6 @@
 // Purpose: going back in a fleet's log: what settings, personas and groups were at a revision, as edits that
-// make them so again. Owner: the caller; it is fed with changes as they come from the store. Thread: the
-// hub's. Lifetime: a call.
+// make them so again. Groups that have come since stay, without values. Owner: the caller; it is fed with
+// changes as they come from the store. Thread: the hub's. Lifetime: a call.
 #pragma once
 
 #include <map>

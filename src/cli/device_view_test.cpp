@@ -1,0 +1,51 @@
+#include "cli/device_view.hpp"
+
+#include <gmock/gmock.h>
+
+namespace starling::cli {
+namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::Not;
+
+const WallTime now(Milliseconds(1'795'843'320'000));
+
+std::string shown(std::string_view reported) {
+  const JsonObject device{{"device_name", "bear"}, {"reported", parse_json(reported).value()}};
+  return device_facts(device, now, Terminal{});
+}
+
+TEST(DeviceView, DriftSaysWhatDriftsAndWhy) {
+  const std::string text = shown(
+      R"({"drift":[{"kind":"corruption","message":"generations/2 cannot be read","at_ms":1795843200000},
+                   {"kind":"failed_apply","message":"no \u001bdisk"}],
+          "put_right":[{"kind":"local_edit","message":"config_override.json was edited by hand",
+                        "at_ms":1795843319000}]})");
+  EXPECT_THAT(text, ContainsRegex("\ndrift +generations/2 cannot be read .2 m ago.\n"));
+  EXPECT_THAT(text, ContainsRegex("\ndrift +no .x1bdisk\n"));
+  EXPECT_THAT(text, ContainsRegex("\nput right +config_override.json was edited by hand .just now.\n"));
+  EXPECT_THAT(text, Not(HasSubstr("at_ms")));
+}
+
+TEST(DeviceView, DriftOfAnotherFormIsShownAsItIs) {
+  EXPECT_THAT(shown(R"({"drift":"a newer agent's word"})"), ContainsRegex("\ndrift +a newer agent's word\n"));
+  EXPECT_THAT(shown(R"({"drift":["local_edit"]})"), ContainsRegex("\ndrift +local_edit\n"));
+}
+
+TEST(DeviceView, BoardAndAlertsAreSaidInWords) {
+  const std::string text = shown(
+      R"({"board":{"temperature_c":81.5,"memory_available_kb":209715,"memory_total_kb":419430,
+                   "disk_free_kb":3250585,"disk_total_kb":15204352,"alerts":["hot","disk_low"],
+                   "was_under_voltage":true},
+          "alerts":[{"kind":"crash_loop","modules":["ear"],"text":"module 'ear' fails again and again",
+                     "at_ms":1795843200000}]})");
+  EXPECT_THAT(text, HasSubstr("81.5 °C, 0.2 of 0.4 GB of memory and 3.1 of 14.5 GB of disk are free\n"));
+  EXPECT_THAT(text, ContainsRegex("\nboard alerts +hot, disk_low\n"));
+  EXPECT_THAT(text, HasSubstr("its supply was too weak since it booted\n"));
+  EXPECT_THAT(text, ContainsRegex("\nalert +module 'ear' fails again and again .2 m ago.\n"));
+  EXPECT_THAT(shown(R"({"board":"fine"})"), ContainsRegex("\nreported board +fine\n"));
+}
+
+}  // namespace
+}  // namespace starling::cli
