@@ -1,6 +1,7 @@
 #include "cli/device_view.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -28,6 +29,25 @@ std::string states_of(const JsonObject& modules) {
   for (const auto& [name, module] : modules)
     states[name] = text_at(as_object(module), {"state"});
   return joined_pairs(states, ", ");
+}
+
+// "45 °C, 512 of 905 MB of memory available, 20000 of 29000 MB of disk free; disk-low"
+std::string board_text(const JsonObject& board) {
+  constexpr std::int64_t kb_in_mb = 1024;
+  const auto of = [&board](std::string_view part, std::string_view whole, std::string_view what) {
+    const std::int64_t all = number_at(board, {whole});
+    if (all <= 0) return std::string();
+    return fmt::format("{} of {} MB of {}", number_at(board, {part}) / kb_in_mb, all / kb_in_mb, what);
+  };
+  std::vector<std::string> said;
+  if (const Json* temperature = find(board, {"temperature_c"}); temperature != nullptr)
+    said.push_back(show_value(*temperature) + " °C");
+  said.push_back(of("memory_available_kb", "memory_total_kb", "memory available"));
+  said.push_back(of("disk_free_kb", "disk_total_kb", "disk free"));
+  std::erase(said, "");
+  std::string text = fmt::format("{}", fmt::join(said, ", "));
+  if (const std::string alerts = joined(array_at(board, {"alerts"})); !alerts.empty()) text += "; " + alerts;
+  return text;
 }
 
 // Made on the device.
@@ -114,6 +134,15 @@ std::string device_facts(const JsonObject& device, WallTime now, const Terminal&
   for (const auto& [key, value] : object_at(device, {"reported"})) {
     if (key == "modules") {
       facts.emplace_back("modules", states_of(as_object(value)));
+      continue;
+    }
+    if (key == "board") {
+      facts.emplace_back("board", board_text(as_object(value)));
+      continue;
+    }
+    if (key == "alerts") {
+      for (const Json& alert : array_at(device, {"reported", "alerts"}))
+        facts.push_back({"alert", {text_at(as_object(alert), {"text"}), Colour::red}});
       continue;
     }
     facts.emplace_back("reported " + printable(std::string_view(key)), show_value(value));

@@ -50,6 +50,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
     options.state = folder.path();
     options.keeper_socket = folder / "keeper.sock";
     options.boot_id = boot_id;
+    options.root = root;
     supervisor = std::make_unique<Supervisor>(context.get_executor(), clock, log, disk,
                                               static_cast<Wakeup&>(*this), std::move(options));
     auto loaded = DeviceCore::load(disk, clock, catalog, maker, static_cast<LinkOutput&>(*this),
@@ -110,6 +111,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
   const TemporaryFolder folder;
   std::string boot_id = "boot-1";
   std::filesystem::path release_modules;  // empty: no release runs
+  std::filesystem::path root = "/";       // of what the board says
   asio::io_context context;
   ManualClock clock;
   Log log{clock, -1};
