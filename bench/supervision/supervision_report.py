@@ -4,6 +4,9 @@ import subprocess
 
 import report
 
+GROWTH_KIB = 64  # what an allocator keeps differs by so much from run to run
+BUSY = 0.9  # of all processors: the rest is what the bench itself waits for
+
 
 def versions():
     asked = subprocess.run(["dpkg-query", "-W", "-f", "${Package} ${Version}\n", "s6", "supervisor", "g++"],
@@ -53,12 +56,14 @@ def verdicts(figures):
         table.add("wake-ups when idle", "< 0.5/s", f"**{mine['wakeups_per_s']:.2f}/s**", "",
                   mine["wakeups_per_s"] < 0.5)
         grown = mine["growth"]
-        table.add(f"growth over {grown['transitions']:,} transitions", "none",
-                  f"**{grown['private_dirty_kib']} KB**", "", grown["private_dirty_kib"] <= 64)
+        table.add(f"growth over {grown['transitions']:,} transitions", f"none (<= {GROWTH_KIB} KB)",
+                  f"**{grown['private_dirty_kib']} KB**", "", grown["private_dirty_kib"] <= GROWTH_KIB)
     if "starling" in figures.get("parallel_start", {}):
         found = figures["parallel_start"]
-        table.add("200 modules started in parallel, until all are ready", "(none)",
-                  f"{found['starling']['all_ready_ms']:.0f} ms", beside(found, "all_ready_ms"), None)
+        busy = found["starling"]["busy"]
+        table.add("200 modules started in parallel, until all are ready", "limited by the machine: its processors busy",
+                  f"{found['starling']['all_ready_ms']:.0f} ms, **{busy:.0%} busy**", beside(found, "all_ready_ms"),
+                  busy >= BUSY)
     return table.text()
 
 
@@ -84,9 +89,9 @@ def idle_details(found):
 
 
 def parallel_start_details(found):
-    lines = ["## 200 modules at once", "", "| | all ready after ms (median) | runs |", "|---|---|---|"]
+    lines = ["## 200 modules at once", "", "| | all ready after ms (median) | processors busy | runs |", "|---|---|---|---|"]
     for name, one in found.items():
-        lines.append(f"| {name} | {one['all_ready_ms']:.0f} | {', '.join(f'{run:.0f}' for run in one['runs_ms'])} |")
+        lines.append(f"| {name} | {one['all_ready_ms']:.0f} | {one['busy']:.0%} | {', '.join(f'{run:.0f}' for run in one['runs_ms'])} |")
     return lines
 
 

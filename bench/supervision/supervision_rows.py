@@ -5,7 +5,7 @@ import select
 import statistics
 import time
 
-from supervisors import PROBE, SUPERVISORS, BenchError, Supervisor, spawn
+from supervisors import PROBE, SUPERVISORS, BenchError, Supervisor, processor_ticks, spawn
 
 LEAST_AGE_S = 1.5  # s6 and supervisord treat what ends within its first second as failing to start
 
@@ -137,14 +137,18 @@ class RawForks(Supervisor):
 
 
 def parallel_start(bench):
-    """200 modules, from the start of the supervisor until all are ready."""
+    """200 modules, from the start of the supervisor until all are ready, and how busy the machine was by then."""
     samples = {kind.name: [] for kind in (RawForks, *bench.kinds)}
+    ticks = {name: [0, 0] for name in samples}
     for run in range(bench.runs):
         for kind in (RawForks, *bench.kinds):
             with kind(bench.folder, 200, f"start{run}") as supervisor:
                 ready = supervisor.await_ready(supervisor.modules)
                 samples[kind.name].append((ready - supervisor.launched) / 1e6)
-    return {name: {"all_ready_ms": statistics.median(times), "runs_ms": times} for name, times in samples.items()}
+                for i, now in enumerate(processor_ticks()):
+                    ticks[kind.name][i] += now - supervisor.ticks_before[i]
+    return {name: {"all_ready_ms": statistics.median(times), "runs_ms": times,
+                   "busy": ticks[name][0] / max(1, ticks[name][1])} for name, times in samples.items()}
 
 
 ROWS = {"kills": kills, "idle": idle, "parallel_start": parallel_start}

@@ -19,6 +19,14 @@ from servers import BIN, BenchError, find_program, spawn
 PROBE = BIN / "supervised_probe"
 
 
+def processor_ticks():
+    """Of all processors since they were started: busy ones, and all."""
+    fields = pathlib.Path("/proc/stat").read_text().split("\n")[0].split()[1:9]
+    user, nice, system, idle, iowait, *others = map(int, fields)
+    busy = user + nice + system + sum(others)
+    return busy, busy + idle + iowait
+
+
 class Supervisor:
     """Modules m0, m1, ... of one supervisor."""
     name = ""
@@ -49,7 +57,7 @@ class Supervisor:
 
     def __enter__(self):
         self.prepare()
-        self.launched = time.monotonic_ns()
+        self.launched, self.ticks_before = time.monotonic_ns(), processor_ticks()
         self.process = spawn([str(part) for part in self.command()], stdout=self.log, stderr=self.log,
                              stdin=subprocess.DEVNULL, cwd=self.folder, env={**os.environ, **self.environment()})
         return self

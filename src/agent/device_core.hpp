@@ -105,8 +105,8 @@ class DeviceCore final : private SettingsListener,
   Identity identity_;
   SeededRandom random_;
   EchoRunner echo_;
-  IdentifyRunner identify_;
   ModuleCore modules_;
+  IdentifyRunner identify_;
   ModuleActionRunner module_action_;
   SettingsCore settings_;
   ModulesSection section_;

@@ -151,11 +151,4 @@ Result<void> ActionCore::save() {
   return replace_file(disk_, path, seal(std::move(object)), 0600);
 }
 
-void IdentifyRunner::run(const protocol::Action&, Done done) {
-  log_.info("identify: this is the device that somebody is looking for", {{"device", device_id_}});
-  JsonObject result;
-  result["device_id"] = device_id_;
-  done(std::move(result));
-}
-
 }  // namespace starling::agent

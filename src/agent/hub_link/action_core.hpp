@@ -78,15 +78,4 @@ class EchoRunner final : public ActionRunner {
   void run(const protocol::Action& action, Done done) override { done(action.parameters); }
 };
 
-// Makes the device notice itself to whoever looks for it: a line in its log, until lights exist.
-class IdentifyRunner final : public ActionRunner {
- public:
-  IdentifyRunner(std::string device_id, Logger log) : device_id_(std::move(device_id)), log_(log) {}
-  void run(const protocol::Action& action, Done done) override;
-
- private:
-  std::string device_id_;
-  Logger log_;
-};
-
 }  // namespace starling::agent

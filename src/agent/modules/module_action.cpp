@@ -1,5 +1,7 @@
 #include "agent/modules/module_action.hpp"
 
+#include <memory>
+
 namespace starling::agent {
 
 void ModuleActionRunner::run(const protocol::Action& action, Done done) {
@@ -12,6 +14,28 @@ void ModuleActionRunner::run(const protocol::Action& action, Done done) {
   if (!parameters) return done(fail(parameters));
   modules_.act(*module, std::move(*word), *parameters == nullptr ? JsonObject() : **parameters,
                std::move(done));
+}
+
+void IdentifyRunner::run(const protocol::Action&, Done done) {
+  log_.info("identify: this is the device that somebody is looking for", {{"device", device_id_}});
+  struct Asked {
+    std::size_t waiting = 1;  // for the end of asking, too
+    JsonArray shown;
+  };
+  const auto asked = std::make_shared<Asked>();
+  const auto answered = [asked, id = device_id_, done = std::move(done)] {
+    if (--asked->waiting > 0) return;
+    done(JsonObject{{"device_id", id}, {"modules", std::move(asked->shown)}});
+  };
+  for (const auto& [module, said] : modules_.report()) {
+    ++asked->waiting;
+    modules_.act(module, "identify", {},
+                 [asked, answered, name = JsonString(module)](const Result<JsonObject>& result) {
+                   if (result) asked->shown.push_back(name);
+                   answered();
+                 });
+  }
+  answered();
 }
 
 }  // namespace starling::agent

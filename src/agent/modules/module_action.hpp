@@ -1,5 +1,4 @@
-// Purpose: the action by which the hub asks a module to act: {"module": NAME, "action": WORD, "parameters":
-// {}}. Owner: DeviceCore. Thread: one. Lifetime: outlives ActionCore.
+// Purpose: the actions that modules carry out. Owner: DeviceCore. Thread: one. Lifetime: outlives ActionCore.
 #pragma once
 
 #include "agent/hub_link/action_core.hpp"
@@ -7,6 +6,7 @@
 
 namespace starling::agent {
 
+// {"module": NAME, "action": WORD, "parameters": {}}: one module is asked to act.
 class ModuleActionRunner final : public ActionRunner {
  public:
   explicit ModuleActionRunner(ModuleCore& modules) : modules_(modules) {}
@@ -14,6 +14,20 @@ class ModuleActionRunner final : public ActionRunner {
 
  private:
   ModuleCore& modules_;
+};
+
+// The device shows itself to whoever looks for it: what can be seen or heard of it belongs to modules, so
+// each that is connected is asked to `identify`. Its result names those that did.
+class IdentifyRunner final : public ActionRunner {
+ public:
+  IdentifyRunner(std::string device_id, ModuleCore& modules, Logger log)
+      : device_id_(std::move(device_id)), modules_(modules), log_(log) {}
+  void run(const protocol::Action& action, Done done) override;
+
+ private:
+  std::string device_id_;
+  ModuleCore& modules_;
+  Logger log_;
 };
 
 }  // namespace starling::agent

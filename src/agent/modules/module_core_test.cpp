@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "agent/modules/module_action.hpp"
 #include "agent/settings_bench.hpp"
 
 namespace starling::agent {
@@ -358,6 +359,30 @@ TEST_F(ModuleTest, NobodySaysHelloInAnothersName) {
   EXPECT_THAT(dropped, ElementsAre(id));
   EXPECT_THAT(last<wire::Refused>(id)->message, HasSubstr("not of the module"));
   EXPECT_TRUE(said.empty());
+}
+
+TEST_F(ModuleTest, IdentifyAsksEachAndNamesThoseThatDid) {
+  IdentifyRunner identify("device-1", core, Logger());
+  std::optional<Result<JsonObject>> result;
+  const auto keep = [&](Result<JsonObject> told) { result = std::move(told); };
+  identify.run({}, keep);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(**result, (JsonObject{{"device_id", "device-1"}, {"modules", JsonArray{}}}));
+  result.reset();
+  const ModuleId lights = hello("lights", {}), recorder = hello("recorder", {});
+  identify.run({}, keep);
+  for (const ModuleId module : {recorder, lights}) {
+    EXPECT_FALSE(result);
+    const auto* asked = last<wire::Action>(module);
+    ASSERT_NE(asked, nullptr);
+    EXPECT_EQ(asked->name, "identify");
+    wire::ActionResult answer;
+    answer.id = asked->id;
+    answer.ok = module == lights;
+    core.line(module, wire::encode(answer));
+  }
+  ASSERT_TRUE(result);
+  EXPECT_EQ((*result)->at("modules"), (JsonArray{"lights"}));
 }
 
 TEST_F(ModuleTest, ActsOnceAndAnswers) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <csignal>
 #include <system_error>
+#include <utility>
 
 #include "agent/supervisor/exec_failure.hpp"
 #include "agent/supervisor/manifest_values.hpp"
@@ -92,9 +93,10 @@ std::optional<Verdict> out_of_memory(const Death& death, const DeathEvidence& ev
   };
   if (evidence.memory && evidence.memory->killed > 0)
     return verdict(Confidence::certain, "out of memory: it went past its limit");
-  if (evidence.named_by_kernel)
+  if (evidence.named_by_kernel.value_or(false))
     return verdict(Confidence::certain, "out of memory: the kernel ended it for the whole device");
-  if (evidence.vm_kills.value_or(0) > 0)
+  // A cgroup counts each of its processes that the kernel ends for memory, whoever lacked it.
+  if (!evidence.memory && evidence.vm_kills.value_or(0) > 0)
     return verdict(Confidence::likely, "out of memory: the kernel ended a process about then");
   return {};
 }
@@ -130,9 +132,10 @@ std::vector<std::string> evidence_lines(const Death& death, const DeathEvidence&
     lines.push_back(evidence.memory
                         ? fmt::format("its cgroup counts {} ended for memory", evidence.memory->killed)
                         : "its cgroup has no memory counter");
-    lines.push_back(evidence.named_by_kernel ? "the kernel's log names its process"
-                                             : "the kernel's log does not name its process");
-    lines.push_back(evidence.vm_kills ? fmt::format("the kernel ended {} for memory since the last death",
+    lines.emplace_back(!evidence.named_by_kernel   ? "the kernel's log cannot be read"
+                       : *evidence.named_by_kernel ? "the kernel's log names its process"
+                                                   : "the kernel's log does not name its process");
+    lines.push_back(evidence.vm_kills ? fmt::format("the kernel ended {} for memory within the last minute",
                                                     *evidence.vm_kills)
                                       : "the kernel does not count what it ends for memory");
   }
@@ -224,7 +227,12 @@ MachineExaminer::MachineExaminer(const CgroupTree* cgroups, LastLines last_lines
       release_of_(std::move(release_of)),
       root_(root),
       kernel_log_(root / "dev/kmsg"),
-      vm_kills_(read_vm_kills()) {}
+      vm_kills_before_(read_vm_kills()),
+      vm_kills_seen_(vm_kills_before_) {}
+
+void MachineExaminer::look() {
+  vm_kills_before_ = std::exchange(vm_kills_seen_, read_vm_kills());
+}
 
 std::optional<std::uint64_t> MachineExaminer::read_vm_kills() const {
   constexpr std::size_t max_vmstat_bytes = 64 * 1024;
@@ -235,10 +243,10 @@ std::optional<std::uint64_t> MachineExaminer::read_vm_kills() const {
 DeathReport MachineExaminer::examine(const Death& death) {
   DeathEvidence evidence;
   if (cgroups_ != nullptr) evidence.memory = cgroups_->memory_events(death.module);
-  evidence.named_by_kernel = kernel_log_.killed_for_memory(death.pid);
+  if (kernel_log_.readable()) evidence.named_by_kernel = kernel_log_.killed_for_memory(death.pid);
   const auto vm_kills = read_vm_kills();
-  if (vm_kills && vm_kills_) evidence.vm_kills = *vm_kills - std::min(*vm_kills, *vm_kills_);
-  vm_kills_ = vm_kills;
+  if (vm_kills && vm_kills_before_) evidence.vm_kills = *vm_kills - std::min(*vm_kills, *vm_kills_before_);
+  vm_kills_before_ = vm_kills_seen_ = vm_kills;  // one death for each kill
   if (last_lines_) evidence.last_lines = last_lines_(death.module);
   DeathReport report = cause_of_death(death, std::move(evidence));
   if (release_of_) report.release = release_of_(death.module);

@@ -17,9 +17,10 @@ namespace starling::agent {
 
 struct DeathEvidence {
   std::optional<MemoryEvents> memory;     // of its cgroup; nullopt: there is no such counter
-  std::optional<std::uint64_t> vm_kills;  // ended by the kernel on the whole machine since it was asked last
-  bool named_by_kernel = false;           // the kernel's log says that it ended this process
-  std::vector<std::string> last_lines;    // of its log
+  std::optional<std::uint64_t> vm_kills;  // ended by the kernel on the whole machine, lately
+  std::optional<bool>
+      named_by_kernel;  // whether its log says that it ended this process; nullopt: unreadable
+  std::vector<std::string> last_lines;  // of its log
 };
 
 inline constexpr std::size_t told_lines = 20;
@@ -44,6 +45,9 @@ class MachineExaminer final : public DeathExaminer {
                   const std::filesystem::path& root = "/");
   DeathReport examine(const Death& death) override;
   std::string explain(const SpawnFailure& failure, const ModuleManifest& manifest) override;
+  // Whom the kernel ended before the last but one call has nothing to do with a death now: call it each half
+  // minute.
+  void look();
 
  private:
   std::optional<std::uint64_t> read_vm_kills() const;
@@ -53,7 +57,7 @@ class MachineExaminer final : public DeathExaminer {
   ReleaseOf release_of_;
   std::filesystem::path root_;
   KernelLog kernel_log_;
-  std::optional<std::uint64_t> vm_kills_;
+  std::optional<std::uint64_t> vm_kills_before_, vm_kills_seen_;  // at the last but one look, and at the last
 };
 
 }  // namespace starling::agent

@@ -2,14 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 #include <fstream>
 
+#include "base/temporary_folder.hpp"
+
 namespace starling::agent {
 namespace {
+
+namespace fs = std::filesystem;
 
 using Kind = ChildExit::Kind;
 
@@ -40,7 +43,7 @@ TEST(CauseOfDeath, FollowsFromTheEvidence) {
     Death death;
     std::optional<MemoryEvents> memory;
     std::optional<std::uint64_t> vm_kills;
-    bool named;
+    std::optional<bool> named;
     DeathClass death_class;
     Confidence confidence;
     std::string_view text;
@@ -62,6 +65,8 @@ TEST(CauseOfDeath, FollowsFromTheEvidence) {
        "about then"},
       {death(Kind::killed, SIGKILL), no_kill, 0, false, DeathClass::signal, Confidence::certain,
        "by somebody outside of the agent"},
+      {death(Kind::killed, SIGKILL), no_kill, 1, false, DeathClass::signal, Confidence::certain,
+       "by somebody outside of the agent"},
       {death(Kind::killed, SIGKILL), none, std::nullopt, false, DeathClass::signal, Confidence::certain,
        "outside"},
       {death(Kind::killed, SIGKILL, EndedFor::stop, true), kill, 1, true, DeathClass::stopped,
@@ -82,6 +87,14 @@ TEST(CauseOfDeath, FollowsFromTheEvidence) {
     EXPECT_THAT(report.text, testing::HasSubstr(c.text));
     EXPECT_FALSE(report.evidence.empty());
   }
+}
+
+TEST(CauseOfDeath, DoesNotSayThatALogThatCannotBeReadIsSilent) {
+  const Death killed = death(Kind::killed, SIGKILL);
+  EXPECT_THAT(cause_of_death(killed, {{}, {}, std::nullopt, {}}).evidence,
+              testing::Contains("the kernel's log cannot be read"));
+  EXPECT_THAT(cause_of_death(killed, {{}, {}, false, {}}).evidence,
+              testing::Contains("the kernel's log does not name its process"));
 }
 
 TEST(CauseOfDeath, TellsTheLastLinesPrintably) {
@@ -146,21 +159,42 @@ TEST(KernelLog, FindsWhomItEndedForMemory) {
   EXPECT_EQ(oom_kills_in("nr_free_pages 1\n"), std::nullopt);
 }
 
+struct Machine {
+  void kernel_ended(int processes) const {
+    fs::create_directories(folder.path() / "proc");
+    std::ofstream(folder.path() / "proc/vmstat") << "a 1\noom_kill " << processes << '\n';
+  }
+
+  TemporaryFolder folder;
+};
+
 TEST(MachineExaminer, SeesTheCountOfTheMachineRise) {
-  namespace fs = std::filesystem;
-  const fs::path root = fs::temp_directory_path() / ("starling-death-" + std::to_string(::getpid()));
-  fs::create_directories(root / "proc");
-  std::ofstream(root / "proc/vmstat") << "a 1\noom_kill 3\n";
+  const Machine machine;
+  machine.kernel_ended(3);
   MachineExaminer examiner(
-      nullptr, [](std::string_view) { return std::vector<std::string>{"last words"}; }, {}, root);
+      nullptr, [](std::string_view) { return std::vector<std::string>{"last words"}; }, {},
+      machine.folder.path());
   EXPECT_EQ(examiner.examine(death(Kind::killed, SIGKILL)).death_class, DeathClass::signal);
-  std::ofstream(root / "proc/vmstat") << "a 1\noom_kill 4\n";
+  machine.kernel_ended(4);
   const DeathReport report = examiner.examine(death(Kind::killed, SIGKILL));
   EXPECT_EQ(report.death_class, DeathClass::out_of_memory);
   EXPECT_EQ(report.confidence, Confidence::likely);
   EXPECT_EQ(report.last_lines, std::vector<std::string>{"last words"});
   EXPECT_EQ(examiner.examine(death(Kind::killed, SIGKILL)).death_class, DeathClass::signal);
-  fs::remove_all(root);
+}
+
+TEST(MachineExaminer, WhatTheKernelEndedLongAgoIsNoReason) {
+  const Machine machine;
+  machine.kernel_ended(0);
+  MachineExaminer examiner(nullptr, {}, {}, machine.folder.path());
+  machine.kernel_ended(1);  // some other program
+  examiner.look();
+  EXPECT_EQ(examiner.examine(death(Kind::killed, SIGKILL)).death_class, DeathClass::out_of_memory)
+      << "a look may come between the end and its examination";
+  machine.kernel_ended(2);
+  examiner.look();
+  examiner.look();
+  EXPECT_EQ(examiner.examine(death(Kind::killed, SIGKILL)).death_class, DeathClass::signal);
 }
 
 }  // namespace

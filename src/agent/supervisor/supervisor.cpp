@@ -45,10 +45,11 @@ Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock
             outputs_.drain(module);
             return outputs_.log_of(module).last_lines();
           },
-          [this](std::string_view module) {
-            const auto folder = folders_.find(module);
-            return folder == folders_.end() ? std::string() : folder->second.release;
-          }),
+                [this](std::string_view module) {
+                  const auto folder = folders_.find(module);
+                  return folder == folders_.end() ? std::string() : folder->second.release;
+                },
+                options_.root),
       recovery_(disk, options_.boot_id, log_),
       config_files_(options_.modules, options_.release_modules),
       mirror_(config_files_, disk, log_),
@@ -105,12 +106,11 @@ std::optional<SteadyTime> Supervisor::next_deadline() const {
 
 void Supervisor::look_at_board() {
   board_at_ = clock_.steady() + board_round;
-  const BoardHealth health = read_board_health(options_.state);
+  examiner_.look();
+  end_alerts();
+  const BoardHealth health = read_board_health(options_.state, options_.root);
   for (const BoardAlertChange& change : board_watch_.update(health)) {
     (log_.*(change.raised ? &Logger::warning : &Logger::info))(change.text, {});
-    if (change.raised) {
-      alert({SupervisorAlert::Kind::board, {}, change.text});
-    }
     device_->link().report_changed();
   }
   core_->set_memory_short(board_watch_.memory_is_short());
@@ -280,17 +280,16 @@ void Supervisor::enable_reverted(std::string_view module, std::string_view why) 
 }
 
 void Supervisor::alert(const SupervisorAlert& alert) {
-  JsonObject one;
-  one["kind"] = to_string(alert.kind);
-  JsonArray modules;
-  for (const std::string& module : alert.modules)
-    modules.push_back(JsonString(module));
-  one["modules"] = std::move(modules);
-  one["text"] = printable_text(alert.text, max_alert_bytes);
-  one["at_ms"] = clock_.wall().time_since_epoch().count();
-  alerts_.push_back(std::move(one));
-  if (alerts_.size() > kept_alerts) alerts_.pop_front();
+  alerts_.add(alert, clock_.wall());
   device_->link().report_changed();
+}
+
+void Supervisor::end_alerts() {
+  const std::size_t ended = alerts_.end([this](const std::string& module) {
+    const auto status = core_->status(module);
+    return !status || is_well(*status, clock_.steady());
+  });
+  if (ended > 0) device_->link().report_changed();
 }
 
 // ---- what is wanted
@@ -442,10 +441,7 @@ void Supervisor::add_to(JsonObject& report) const {
   }
   report["modules"] = std::move(modules);
   report["board"] = board_;
-  JsonArray alerts;
-  for (const JsonObject& alert : alerts_)
-    alerts.push_back(alert);
-  if (!alerts.empty()) report["alerts"] = std::move(alerts);
+  if (JsonArray alerts = alerts_.told(); !alerts.empty()) report["alerts"] = std::move(alerts);
 }
 
 }  // namespace starling::agent

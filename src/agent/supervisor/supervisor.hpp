@@ -4,7 +4,6 @@
 // outlives it.
 #pragma once
 
-#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -26,6 +25,7 @@
 #include "agent/supervisor/module_report.hpp"
 #include "agent/supervisor/module_watch.hpp"
 #include "agent/supervisor/notify_reader.hpp"
+#include "agent/supervisor/open_alerts.hpp"
 #include "agent/supervisor/process_tree.hpp"
 #include "agent/supervisor/resource_sampler.hpp"
 #include "agent/supervisor/settings_trial.hpp"
@@ -43,6 +43,7 @@ struct SupervisorOptions {
   std::filesystem::path module_socket;
   std::string boot_id;
   std::uint64_t seed = 0;
+  std::filesystem::path root = "/";  // of /proc, /sys and /dev, where the board is looked at; else in tests
 };
 
 class Supervisor final : public ModuleSupervision,
@@ -53,9 +54,7 @@ class Supervisor final : public ModuleSupervision,
                          private TreePort {
  public:
   static constexpr Milliseconds board_round{30'000};
-  static constexpr Milliseconds well_after{60'000};  // from the start until the keeper is told
-  static constexpr std::size_t kept_alerts = 8;
-  static constexpr std::size_t max_alert_bytes = 512;
+  static constexpr Milliseconds well_after{60'000};         // from the start until the keeper is told
   static constexpr std::size_t reported_bytes = 96 * 1024;  // of all modules, as far as it can be less
 
   Supervisor(const asio::any_io_executor& executor, const Clock& clock, Log& log, Disk& disk, Wakeup& wakeup,
@@ -163,6 +162,7 @@ class Supervisor final : public ModuleSupervision,
   void begin_trial();
   void judge_settings();
   void look_at_board();
+  void end_alerts();
   std::uint32_t uid_of(std::string_view module) const;
 
   const Clock& clock_;
@@ -197,7 +197,7 @@ class Supervisor final : public ModuleSupervision,
   JsonObject board_;
   SteadyTime board_at_{};
   bool told_well_ = false;
-  std::deque<JsonObject> alerts_;  // newest last
+  OpenAlerts alerts_;
   std::map<std::uint32_t, Observer> observers_;
   std::uint32_t next_observer_ = 1;
 };

@@ -28,15 +28,14 @@
 namespace starling::agent {
 
 struct SupervisorAlert {
-  enum class Kind { crash_loop, memory_hold, needs_help, died_together, board };
+  enum class Kind { crash_loop, memory_hold, needs_help, died_together };
   Kind kind{};
   std::vector<std::string> modules;
   std::string text;
 };
 
 constexpr std::string_view to_string(SupervisorAlert::Kind kind) {
-  constexpr std::array<std::string_view, 5> names{"crash_loop", "memory_hold", "needs_help", "died_together",
-                                                  "board"};
+  constexpr std::array<std::string_view, 4> names{"crash_loop", "memory_hold", "needs_help", "died_together"};
   return names[static_cast<std::size_t>(kind)];
 }
 

@@ -52,6 +52,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
     options.keeper_socket = folder / "keeper.sock";
     options.boot_id = boot_id;
     options.seed = ++starts_;
+    options.root = root;
     supervisor = std::make_unique<Supervisor>(context.get_executor(), clock, log, disk,
                                               static_cast<Wakeup&>(*this), std::move(options));
     auto loaded = DeviceCore::load(disk, clock, catalog, maker, static_cast<LinkOutput&>(*this),
@@ -113,6 +114,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
   std::string boot_id = "boot-1";
   std::filesystem::path release_modules;  // empty: no release runs
   std::string release;
+  std::filesystem::path root = "/";       // of what the board says
   asio::io_context context;
   ManualClock clock;
   Log log{clock, -1};

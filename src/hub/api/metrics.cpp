@@ -95,12 +95,24 @@ void add_modules(Families& families, const std::string& fleet, const ModuleTally
     families.counter("starling_module_deaths_total", "Deaths of modules that devices told of", count,
                      {{"fleet", fleet}, {"module", names.first}, {"class", names.second}});
   }
-  families.gauge("starling_board_alerts", "Open alerts of boards", static_cast<double>(tally.board_alerts()),
-                 {{"fleet", fleet}});
-  if (const auto hottest = tally.hottest_c()) {
-    families.gauge("starling_board_temperature_max_celsius", "Of the hottest board",
-                   static_cast<double>(*hottest), {{"fleet", fleet}});
+  for (const auto& [kind, count] : tally.module_alerts()) {
+    families.gauge("starling_module_alerts", "Open alerts of devices about their modules",
+                   static_cast<double>(count), {{"fleet", fleet}, {"kind", kind}});
   }
+  for (const auto& [kind, count] : tally.board_alerts()) {
+    families.gauge("starling_board_alerts", "Open alerts of boards", static_cast<double>(count),
+                   {{"fleet", fleet}, {"kind", kind}});
+  }
+  const auto extreme = [&](const char* name, const char* help, std::optional<std::int64_t> number,
+                           double unit) {
+    if (number) families.gauge(name, help, static_cast<double>(*number) * unit, {{"fleet", fleet}});
+  };
+  constexpr double percent = 0.01;
+  extreme("starling_board_temperature_max_celsius", "Of the hottest board", tally.hottest_c(), 1);
+  extreme("starling_board_memory_available_min_ratio", "Of the board with the least",
+          tally.least_memory_percent(), percent);
+  extreme("starling_board_disk_free_min_ratio", "Of the board with the least", tally.least_disk_percent(),
+          percent);
 }
 
 }  // namespace

@@ -99,9 +99,12 @@ TEST_F(ModulesApi, TheFleetIsCountedAsReportsCome) {
   LinkedDevice bear(*this, uuid(1), {"recorder"});
   LinkedDevice duck(*this, uuid(2), {"recorder"});
   bear.report(R"({"modules":{"recorder":)" + crashed(2) +
-              R"(},"board":{"temperature_c":61.4,"alerts":[{}]}})");
+              R"(},"alerts":[{"kind":"crash_loop","modules":["recorder"],"text":"x"},{"kind":"new"}],
+              "board":{"temperature_c":61.4,"alerts":["hot","disk-low"],
+                       "disk_total_kb":1000,"disk_free_kb":40,"memory_total_kb":0}})");
   duck.report(
-      R"({"modules":{"recorder":{"state":"idle","enabled":true,"restarts":3,"use":{"memory_kb":500,"descriptors":7}}}})");
+      R"({"modules":{"recorder":{"state":"idle","enabled":true,"restarts":3,"use":{"memory_kb":500,"descriptors":7}}},
+          "board":{"alerts":["disk-low"],"disk_total_kb":1000,"disk_free_kb":30}})");
   const auto all = get("/api/v1/modules");
   ASSERT_EQ(all.status, 200) << all.response.body;
   EXPECT_EQ(all.at("/items/0/devices"), Json(2));
@@ -122,12 +125,20 @@ TEST_F(ModulesApi, TheFleetIsCountedAsReportsCome) {
   EXPECT_NE(text.find(R"(starling_module_descriptors{fleet="default",module="recorder"} 7)"),
             std::string::npos);
   EXPECT_NE(text.find(R"(starling_module_restarts{fleet="default",module="recorder"} 3)"), std::string::npos);
-  EXPECT_NE(text.find(R"(starling_board_alerts{fleet="default"} 1)"), std::string::npos);
+  for (const char* line : {R"(starling_module_alerts{fleet="default",kind="crash_loop"} 1)",
+                           R"(starling_module_alerts{fleet="default",kind="other"} 1)",
+                           R"(starling_board_alerts{fleet="default",kind="hot"} 1)",
+                           R"(starling_board_alerts{fleet="default",kind="disk-low"} 2)",
+                           R"(starling_board_disk_free_min_ratio{fleet="default"} 0.03)"}) {
+    EXPECT_NE(text.find(line), std::string::npos) << line;
+  }
+  EXPECT_EQ(text.find("starling_board_memory"), std::string::npos) << "nobody told of it";
   EXPECT_NE(text.find(R"(starling_board_temperature_max_celsius{fleet="default"} 61)"), std::string::npos);
 
-  bear.report(R"({"modules":{"recorder":{"state":"idle"}},"board":null})");
+  bear.report(R"({"modules":{"recorder":{"state":"idle"}},"board":null,"alerts":null})");
   EXPECT_EQ(get("/api/v1/modules").at("/items/0/failing"), Json(0));
   EXPECT_EQ(metrics().find("celsius"), std::string::npos);
+  EXPECT_EQ(metrics().find("starling_module_alerts"), std::string::npos);
   bear.leave();
   duck.leave();
   del("/api/v1/devices/" + uuid(1));
@@ -205,7 +216,8 @@ TEST_F(ModulesApi, ReportsOfAnyShapeAreTaken) {
       const char* report :
       {R"({"modules":7})", R"({"modules":{"recorder":7,"../x":{},"a":{"state":9,"use":7,"deaths":"x"}}})",
        R"({"modules":{"a":{"deaths":-1,"last_death":7},"b":{"deaths":1e300},"c":{"deaths":5,"last_death":{}}}})",
-       R"({"board":{"alerts":{},"temperature_c":1e300}})"}) {
+       R"({"board":{"alerts":{},"temperature_c":1e300}})", R"({"alerts":7})",
+       R"({"alerts":[7,{},{"kind":7}],"board":{"alerts":[7,{}],"disk_total_kb":-1,"disk_free_kb":"x"}})"}) {
     bear.report(report);
     EXPECT_EQ(get("/api/v1/modules").status, 200);
     EXPECT_EQ(get("/api/v1/crashes").status, 200);

@@ -37,6 +37,7 @@ std::vector<protocol::KeyError> errors_in(const JsonObject& facts, std::string_v
 bool may_tell_of_modules(const DeviceRecord& record) {
   return record.facts.find("\"modules\"") != std::string::npos ||
          record.facts.find("\"crashes\"") != std::string::npos ||
+         record.facts.find("\"alerts\"") != std::string::npos ||
          record.facts.find("\"board\"") != std::string::npos;
 }
 

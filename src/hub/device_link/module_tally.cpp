@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "hub/device_link/device_records.hpp"
 #include "protocol/modules_document.hpp"
@@ -14,20 +15,48 @@ namespace {
 constexpr std::array<std::string_view, 7> states{"disabled", "starting", "idle",   "recording",
                                                  "stopping", "error",    "crashed"};
 
+// As the agent names them (its OpenAlerts and BoardHealth).
+constexpr std::array<std::string_view, 4> module_alert_kinds{"crash_loop", "memory_hold", "needs_help",
+                                                             "died_together"};
+constexpr std::array<std::string_view, 5> board_alert_kinds{"hot", "throttled", "under-voltage", "memory-low",
+                                                            "disk-low"};
+
+// What a newer agent may say has one name for all: metrics do not grow by what devices send.
+template <std::size_t Count>
+std::string known_kind(const std::array<std::string_view, Count>& known, std::string_view told) {
+  return std::string(std::ranges::find(known, told) == known.end() ? "other" : told);
+}
+
 const JsonObject* object_in(const JsonObject& object, std::string_view name) {
   const Json* value = object.if_contains(name);
   return value == nullptr ? nullptr : value->if_object();
 }
 
-bool has_text(const JsonObject& object, std::string_view name) {
+std::string_view text_in(const JsonObject& object, std::string_view name) {
   const Json* value = object.if_contains(name);
-  return value != nullptr && value->is_string() && !value->get_string().empty();
+  return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
+}
+
+// The first ones, where there are more than any device has.
+std::span<const Json> array_in(const JsonObject& object, std::string_view name) {
+  constexpr std::size_t most = 64;
+  const Json* value = object.if_contains(name);
+  if (value == nullptr || !value->is_array()) return {};
+  const JsonArray& array = value->get_array();
+  return {array.data(), std::min(array.size(), most)};
 }
 
 double number_in(const JsonObject& object, std::string_view name) {
   const Json* value = object.if_contains(name);
   if (value == nullptr || !value->is_number()) return 0;
   return std::clamp(value->to_number<double>(), -1e12, 1e12);
+}
+
+std::optional<std::int64_t> percent_in(const JsonObject& object, std::string_view part,
+                                       std::string_view whole) {
+  const double all = number_in(object, whole);
+  if (all <= 0) return {};
+  return std::llround(std::clamp(number_in(object, part) / all, 0.0, 1.0) * 100);
 }
 
 ModulesReport::Module module_of_report(std::string_view name, const JsonObject& report) {
@@ -41,8 +70,8 @@ ModulesReport::Module module_of_report(std::string_view name, const JsonObject& 
   }
   const Json* enabled = report.if_contains("enabled");
   module.enabled = enabled != nullptr && enabled->is_bool() && enabled->get_bool();
-  module.failing = module.state == "error" || module.state == "crashed" || has_text(report, "quarantine") ||
-                   has_text(report, "manifest_problem");
+  module.failing = module.state == "error" || module.state == "crashed" ||
+                   !text_in(report, "quarantine").empty() || !text_in(report, "manifest_problem").empty();
   module.use.restarts = std::llround(number_in(report, "restarts"));
   if (const JsonObject* use = object_in(report, "use")) {
     module.use.cpu_centipercent = std::llround(number_in(*use, "cpu_percent") * 100);
@@ -79,14 +108,35 @@ ModulesReport ModulesReport::of(const DeviceFacts& facts) {
       module.failing |= is_refused(facts, name);
     }
   }
+  for (const Json& alert : array_in(facts.reported, "alerts")) {
+    if (const JsonObject* told = alert.if_object(); told != nullptr)
+      report.module_alerts.push_back(known_kind(module_alert_kinds, text_in(*told, "kind")));
+  }
   if (const JsonObject* board = object_in(facts.reported, "board")) {
-    const Json* alerts = board->if_contains("alerts");
-    if (alerts != nullptr && alerts->is_array())
-      report.board_alerts = static_cast<std::int64_t>(alerts->get_array().size());
+    for (const Json& alert : array_in(*board, "alerts"))
+      report.board_alerts.push_back(
+          known_kind(board_alert_kinds, alert.is_string() ? std::string_view(alert.get_string()) : ""));
     if (board->contains("temperature_c"))
       report.temperature_c = std::llround(std::clamp(number_in(*board, "temperature_c"), -100.0, 300.0));
+    report.memory_available_percent = percent_in(*board, "memory_available_kb", "memory_total_kb");
+    report.disk_free_percent = percent_in(*board, "disk_free_kb", "disk_total_kb");
   }
   return report;
+}
+
+void Extremes::count(std::optional<std::int64_t> number, int sign) {
+  if (!number) return;
+  std::int64_t& devices = devices_[*number];
+  devices += sign;
+  if (devices == 0) devices_.erase(*number);
+}
+
+std::optional<std::int64_t> Extremes::least() const {
+  return devices_.empty() ? std::nullopt : std::optional(devices_.begin()->first);
+}
+
+std::optional<std::int64_t> Extremes::largest() const {
+  return devices_.empty() ? std::nullopt : std::optional(devices_.rbegin()->first);
 }
 
 void ModuleTally::add(const ModulesReport::Module& module, int sign) {
@@ -131,8 +181,7 @@ void ModuleTally::add(const ModulesReport& report) {
     add(module, 1);
   for (const Crash& crash : report.crashes)
     add(crash);
-  board_alerts_ += report.board_alerts;
-  if (report.temperature_c) ++temperatures_[*report.temperature_c];
+  count_board(report, 1);
 }
 
 void ModuleTally::remove(const ModulesReport& report) {
@@ -140,9 +189,19 @@ void ModuleTally::remove(const ModulesReport& report) {
     add(module, -1);
   for (const Crash& crash : report.crashes)
     remove(crash);
-  board_alerts_ -= report.board_alerts;
-  if (report.temperature_c && --temperatures_[*report.temperature_c] == 0)
-    temperatures_.erase(*report.temperature_c);
+  count_board(report, -1);
+}
+
+void ModuleTally::count_board(const ModulesReport& report, int sign) {
+  const auto count = [sign](Kinds& open, const std::vector<std::string>& kinds) {
+    for (const std::string& kind : kinds)
+      if ((open[kind] += sign) == 0) open.erase(kind);
+  };
+  count(module_alerts_, report.module_alerts);
+  count(board_alerts_, report.board_alerts);
+  temperatures_.count(report.temperature_c, sign);
+  memory_available_.count(report.memory_available_percent, sign);
+  disk_free_.count(report.disk_free_percent, sign);
 }
 
 // First the new one: what both name keeps its history.
@@ -159,10 +218,6 @@ void ModuleTally::count_new_deaths(const ModulesReport& before, const ModulesRep
     const std::int64_t fresh = crash.deaths - (known == before.crashes.end() ? 0 : known->deaths);
     if (fresh > 0) deaths_[{crash.module, crash.death_class}] += static_cast<std::uint64_t>(fresh);
   }
-}
-
-std::optional<std::int64_t> ModuleTally::hottest_c() const {
-  return temperatures_.empty() ? std::nullopt : std::optional(temperatures_.rbegin()->first);
 }
 
 }  // namespace starling::hub

@@ -36,10 +36,21 @@ struct ModulesReport {
   };
   std::vector<Module> modules;
   std::vector<Crash> crashes;
-  std::int64_t board_alerts = 0;
-  std::optional<std::int64_t> temperature_c;
+  std::vector<std::string> module_alerts, board_alerts;  // their kinds: "crash_loop"; "disk-low"
+  std::optional<std::int64_t> temperature_c, memory_available_percent, disk_free_percent;
 
   static ModulesReport of(const DeviceFacts& facts);
+};
+
+// A number of each of many devices: its extremes.
+class Extremes {
+ public:
+  void count(std::optional<std::int64_t> number, int sign);
+  std::optional<std::int64_t> least() const;
+  std::optional<std::int64_t> largest() const;
+
+ private:
+  std::map<std::int64_t, std::int64_t> devices_;  // by number
 };
 
 class ModuleTally {
@@ -68,19 +79,24 @@ class ModuleTally {
   const std::map<Names, CrashKind>& crashes() const { return crashes_; }  // by module and fingerprint
   // By module and class, since the hub started; never fewer.
   const std::map<Names, std::uint64_t>& deaths() const { return deaths_; }
-  std::int64_t board_alerts() const { return board_alerts_; }
-  std::optional<std::int64_t> hottest_c() const;
+  using Kinds = std::map<std::string, std::int64_t>;  // → open alerts of it
+  const Kinds& module_alerts() const { return module_alerts_; }
+  const Kinds& board_alerts() const { return board_alerts_; }
+  std::optional<std::int64_t> hottest_c() const { return temperatures_.largest(); }
+  std::optional<std::int64_t> least_memory_percent() const { return memory_available_.least(); }
+  std::optional<std::int64_t> least_disk_percent() const { return disk_free_.least(); }
 
  private:
   void add(const ModulesReport::Module& module, int sign);
+  void count_board(const ModulesReport& report, int sign);
   void add(const Crash& crash);
   void remove(const Crash& crash);
 
   std::map<std::string, Module> modules_;
   std::map<Names, CrashKind> crashes_;
   std::map<Names, std::uint64_t> deaths_;
-  std::map<std::int64_t, std::int64_t> temperatures_;  // degree → devices
-  std::int64_t board_alerts_ = 0;
+  Kinds module_alerts_, board_alerts_;
+  Extremes temperatures_, memory_available_, disk_free_;
 };
 
 }  // namespace starling::hub
