@@ -2,7 +2,7 @@
 # Installs the Debian 12 packages that Starling needs; quick and silent when all are there. Why each of them:
 # docs/decisions/0001-dependencies.md
 #
-#   packaging/install-build-dependencies.sh [build] [test] [fuzz] [bench]    groups; default: build
+#   packaging/install-build-dependencies.sh [build] [test] [fuzz] [machine] [packages] [bench]    groups; default: build
 set -euo pipefail
 
 declare -A packages=(
@@ -11,6 +11,8 @@ declare -A packages=(
            libvalijson-dev libcli11-dev libtomlplusplus-dev libgtest-dev libgmock-dev libbenchmark-dev"
   [test]="git clang-format-14 clang-tidy-19 shellcheck python3 strace mosquitto redis-server postgresql-15 nginx-light mpd"
   [fuzz]="clang-19 libclang-rt-19-dev"
+  [machine]="qemu-system-x86 busybox-static attr cpio"
+  [packages]="dpkg-dev lintian"
   [bench]="nats-server mosquitto etcd-server python3 supervisor s6 xdelta3 bsdiff casync zchunk zstd time"
 )
 

@@ -168,22 +168,29 @@ Result<CgroupTree> CgroupTree::take(const System& system) {
 
 void CgroupTree::turn_on_controllers() {
   const std::string there = control(base_ / "cgroup.controllers");
-  const fs::path switches = base_ / "cgroup.subtree_control";
+  const bool memory = has_word(there, "memory"), cpu = has_word(there, "cpu");
+  if ((!memory && !cpu) || !make_room()) return;
   const auto turn_on = [&](std::string_view name) {
-    if (!has_word(there, name)) return false;
-    int error = write_control(switches, fmt::format("+{}", name));
-    // Controllers go below only from a cgroup without processes of its own.
-    if (error == EBUSY && !path_.empty()) {
-      const fs::path own = base_ / leaf;
-      ::mkdir(own.c_str(), 0755);
-      for (const std::int32_t pid : pids_in(base_))
-        write_control(own / "cgroup.procs", std::to_string(pid));
-      error = write_control(switches, fmt::format("+{}", name));
-    }
-    return error == 0;
+    return write_control(base_ / "cgroup.subtree_control", fmt::format("+{}", name)) == 0;
   };
-  memory_ = turn_on("memory");
-  cpu_ = turn_on("cpu");
+  memory_ = memory && turn_on("memory");
+  cpu_ = cpu && turn_on("cpu");
+}
+
+// Controllers go below only from a cgroup without processes of its own. The kernel refuses memory else, but
+// not cpu: it makes the folders below ones for threads, into which no process gets any more.
+bool CgroupTree::make_room() const {
+  const auto own = pids_in(base_);
+  if (own.empty()) return true;
+  if (path_.empty())
+    return ::access((base_ / "cgroup.type").c_str(), F_OK) != 0;  // only the machine's root may
+  const fs::path room = base_ / leaf;
+  ::mkdir(room.c_str(), 0755);
+  if (made_) made_(room);
+  return std::ranges::all_of(own, [&](std::int32_t pid) {
+    const int error = write_control(room / "cgroup.procs", std::to_string(pid));
+    return error == 0 || error == ESRCH;
+  });
 }
 
 fs::path CgroupTree::folder(std::string_view module) const {

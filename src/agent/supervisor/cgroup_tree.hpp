@@ -65,6 +65,7 @@ class CgroupTree {
   CgroupTree(std::filesystem::path base, std::string path) : base_(std::move(base)), path_(std::move(path)) {}
   std::filesystem::path folder(std::string_view module) const;
   void turn_on_controllers();
+  bool make_room() const;
 
   std::filesystem::path base_;  // below which the modules' folders are
   std::string path_;            // the same as /proc/PID/cgroup names it

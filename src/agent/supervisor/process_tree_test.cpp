@@ -374,6 +374,16 @@ TEST_F(Trees, WithoutACgroupNoLimitOfOneIsInForce) {
             "limit not in force: memory (no control group), cpu (no control group)");
 }
 
+// The kernel does not refuse cpu alone while there are processes, and no module could be started then.
+TEST_F(FakeCgroups, WithoutTheMemoryControllerTooItsProcessesMakeRoomFirst) {
+  controllers("cpu pids\n");
+  std::ofstream(own() / "cgroup.procs") << "4\n";
+  const auto tree = CgroupTree::take(system);
+  ASSERT_TRUE(tree);
+  EXPECT_TRUE(tree->has_cpu());
+  EXPECT_EQ(text(own() / "starling" / "cgroup.procs"), "4");
+}
+
 TEST_F(FakeCgroups, ALimitThatCannotBeSetIsTold) {
   controllers("memory\n");
   system.made = nullptr;
