@@ -143,6 +143,7 @@ void Agent::make_supervisor(const asio::any_io_executor& executor, const Board& 
   options.module_socket = options_.state / "agent.sock";
   options.boot_id = board.boot_id;
   options.seed = random_seed();
+  options.watchdog = options_.watchdog;
   end_modules_of_another(options.release_modules);
   supervisor_ = std::make_unique<Supervisor>(executor, clock_, log_, disk_, static_cast<Wakeup&>(*this),
                                              std::move(options));

@@ -17,8 +17,9 @@
 
 namespace starling::keeper {
 
-inline constexpr std::uint32_t protocol_version = 2;
-inline constexpr std::uint32_t first_version_with_main = 2;  // of a keeper
+inline constexpr std::uint32_t protocol_version = 3;
+inline constexpr std::uint32_t first_version_with_main = 2;   // of a keeper
+inline constexpr std::uint32_t first_version_with_watch = 3;  // likewise
 inline constexpr std::size_t max_children = 256;
 
 // Of a child: 1 to 96 letters, digits and '.', '_', '-', ':', not beginning with '.'. It is a file's name,
@@ -91,6 +92,13 @@ struct Healthy {
 struct Stopping {
   std::uint64_t within_ms = 0;
   bool operator==(const Stopping&) const = default;
+};
+
+// The agent lives, and says so again within this time; otherwise it hangs, and is ended. 0: it is not
+// watched.
+struct Watch {
+  std::uint64_t within_ms = 0;
+  bool operator==(const Watch&) const = default;
 };
 
 struct List {
@@ -227,7 +235,7 @@ struct UnknownVerb {
 };
 
 using Request = std::variant<UnknownVerb, Hello, SpawnRequest, BadSpawn, SignalRequest, NameMain, Forget,
-                             Healthy, Stopping, List>;
+                             Healthy, Stopping, Watch, List>;
 using Report = std::variant<UnknownVerb, Welcome, ChildListed, Listed, Spawned, SpawnFailed, SignalFailed,
                             MainTaken, MainRefused, Exited, Stop, Unsupported, Problem>;
 

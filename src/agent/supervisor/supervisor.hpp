@@ -42,6 +42,7 @@ struct SupervisorOptions {
   std::filesystem::path module_socket;
   std::string boot_id;
   std::uint64_t seed = 0;
+  Milliseconds watchdog = silence_of_a_hang;  // 0: the agent is not watched
 };
 
 class Supervisor final : public ModuleSupervision,
@@ -191,6 +192,7 @@ class Supervisor final : public ModuleSupervision,
   JsonObject board_;
   SteadyTime board_at_{};
   bool told_well_ = false;
+  SteadyTime alive_at_{};          // the keeper is told so again
   std::deque<JsonObject> alerts_;  // newest last
   std::map<std::uint32_t, Observer> observers_;
   std::uint32_t next_observer_ = 1;
