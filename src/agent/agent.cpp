@@ -208,6 +208,7 @@ Result<void> Agent::load_core(const Board& board) {
   }
   follow_log_level();
   if (supervisor_) {
+    control_server_->tell_of(*core_->updates(), static_cast<Wakeup&>(*this));
     if (auto loaded = supervisor_->load(*core_); !loaded) return loaded;
     supervisor_->observe([this] { updater_.modules_changed(); });
   }
