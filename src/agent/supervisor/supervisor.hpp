@@ -104,6 +104,7 @@ class Supervisor final : public ModuleSupervision,
   struct Folder {  // of a module
     Digest manifest_text;
     bool too_many = false;
+    bool of_release = false, shipped = false;  // what its config.txt says there
     std::string config_problem, render_problem;
     std::string note;  // of its manifest: what looks like a slip, and is no reason not to run it
     std::optional<ModuleManifest> manifest;  // the newest that can be used
@@ -132,7 +133,7 @@ class Supervisor final : public ModuleSupervision,
   std::vector<std::string> names() const override;
   bool is_enabled(std::string_view module) const override;
   bool is_provisional(std::string_view module) const override;
-  bool is_shipped_enabled(std::string_view module) const override { return mirror_.shipped(module); }
+  bool is_shipped_enabled(std::string_view module) const override;
   void command(std::vector<Commanded> commands) override;
   // TreePort: files are rendered before a process is made.
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
