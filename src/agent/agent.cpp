@@ -150,6 +150,7 @@ void Agent::make_supervisor(const asio::any_io_executor& executor, const Board& 
   options.module_socket = options_.state / "agent.sock";
   options.boot_id = board.boot_id;
   options.seed = random_seed();
+  options.watchdog = options_.watchdog;
   end_modules_of_another(options.release_modules);
   supervisor_ = std::make_unique<Supervisor>(executor, clock_, log_, disk_, static_cast<Wakeup&>(*this),
                                              std::move(options));
@@ -214,6 +215,7 @@ Result<void> Agent::load_core(const Board& board) {
   }
   follow_log_level();
   if (supervisor_) {
+    control_server_->tell_of(*core_->updates(), static_cast<Wakeup&>(*this));
     if (auto loaded = supervisor_->load(*core_); !loaded) return loaded;
     supervisor_->observe([this] { updater_.modules_changed(); });
   }

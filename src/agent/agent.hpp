@@ -39,6 +39,7 @@ struct AgentOptions {
   SettingsOptions settings;
   Milliseconds release_trial{60'000};
   Milliseconds first_backoff{1'000};
+  Milliseconds watchdog = silence_of_a_hang;  // of the keeper, with `modules`; 0: none
 };
 
 class Agent final : private Wakeup {

@@ -50,12 +50,14 @@ DeviceCore::DeviceCore(Identity identity, Disk& disk, const Clock& clock, const 
   updates_.emplace(disk, clock, settings_, static_cast<SettingsListener&>(*this), *options.updates,
                    *options.timing, SeededRandom(random_()), updating, logger(log, "software"));
   link_.set_updates(*updates_);
+  check_updates_.attach(*updates_);
 }
 
 ActionRunners DeviceCore::with_own_actions(ActionRunners runners) {
   runners["echo"] = &echo_;
   runners["identify"] = &identify_;
   runners["module_action"] = &module_action_;
+  runners["check_updates"] = &check_updates_;
   return runners;
 }
 

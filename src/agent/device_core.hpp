@@ -10,6 +10,7 @@
 #include "agent/hub_link/link_core.hpp"
 #include "agent/modules/module_action.hpp"
 #include "agent/modules/module_core.hpp"
+#include "agent/update/check_updates.hpp"
 
 namespace starling::agent {
 
@@ -111,6 +112,7 @@ class DeviceCore final : private SettingsListener,
   SettingsCore settings_;
   ModulesSection section_;
   std::optional<UpdateCore> updates_;
+  CheckUpdatesRunner check_updates_;
   ActionCore actions_;
   LinkCore link_;
   ModuleSupervision* supervision_ = nullptr;

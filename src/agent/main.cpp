@@ -27,6 +27,7 @@ struct CommandLine {
       log_format = "auto";
   std::vector<std::string> pins, labels;
   std::int64_t release_trial_seconds = 60;
+  std::int64_t watchdog_seconds = std::chrono::floor<Seconds>(agent::silence_of_a_hang).count();
 };
 
 Result<std::string> enrolment_key(const CommandLine& line) {
@@ -112,6 +113,7 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   options.keeper_socket = keeper_socket();
   options.release_root = line.release_root;
   options.release_trial = Seconds(line.release_trial_seconds);
+  options.watchdog = Seconds(line.watchdog_seconds);
   return options;
 }
 
@@ -152,9 +154,9 @@ Outcome run(const CommandLine& line, char** argv) {
                            : line.log_format == "json" ? LogFormat::json
                                                        : LogFormat::automatic;
   Log log(clock, STDERR_FILENO, format);
-  const std::filesystem::path keeper = keeper_socket();
-  agent::become_chosen_agent(std::filesystem::absolute(line.state),
-                             keeper.empty() ? "" : keeper.parent_path() / "keeper.state", clock, log, argv);
+  const bool speaks_to_keeper = !line.modules.empty();
+  const agent::LaunchKeeper keeper{keeper_socket(), Seconds(speaks_to_keeper ? line.watchdog_seconds : 0)};
+  agent::become_chosen_agent(std::filesystem::absolute(line.state), keeper, clock, log, argv);
   auto options = options_of(line);
   if (!options) return {failed(options.error(), status_of_wrong_options(options.error()))};
   if (!line.key.empty()) {
@@ -204,6 +206,10 @@ int main(int argc, char** argv) {
   app.add_option("--release-trial", line.release_trial_seconds,
                  "For how many seconds a new release has to work until it stays; default: 60")
       ->check(CLI::Range(1, 86'400));
+  app.add_option("--watchdog", line.watchdog_seconds,
+                 "With --modules: for how many seconds the agent may hang until starling-keeper ends it and "
+                 "starts it again; default: 120, 0: for ever")
+      ->check(CLI::Range(0, 86'400));
   app.add_option("--log-format", line.log_format, "text, json or auto")
       ->check(CLI::IsMember({"text", "json", "auto"}));
   app.set_version_flag("--version", STARLING_VERSION);

@@ -14,16 +14,17 @@
 namespace starling::cli {
 namespace {
 
-class IdentifyDevice final : public Command {
+// An action without parameters, of one device or of some.
+class DeviceAction : public Command {
  public:
-  explicit IdentifyDevice(CLI::App& app) {
+  DeviceAction(CLI::App& app, std::string action) : action_(std::move(action)) {
     auto* device = app.add_option("DEVICE", device_, "UUID, unique prefix of it, or name")->type_name(" ");
     app.add_option("--on", selector_, "All devices whose labels match")
         ->type_name("SELECTOR")
         ->excludes(device);
-    app.parse_complete_callback([this] {
+    app.parse_complete_callback([this, name = app.get_name()] {
       if (device_.empty() && selector_.empty()) {
-        throw CLI::ValidationError("device identify", "name a device, or give --on SELECTOR");
+        throw CLI::ValidationError("device " + name, "name a device, or give --on SELECTOR");
       }
     });
     sender_.add_to(app);
@@ -38,12 +39,22 @@ class IdentifyDevice final : public Command {
     } else {
       target["selector"] = selector_;
     }
-    return sender_.send(session, "identify", Json(nullptr), std::move(target));
+    return sender_.send(session, action_, Json(nullptr), std::move(target));
   }
 
  private:
-  std::string device_, selector_;
+  std::string action_, device_, selector_;
   ActionSender sender_;
+};
+
+class IdentifyDevice final : public DeviceAction {
+ public:
+  explicit IdentifyDevice(CLI::App& app) : DeviceAction(app, "identify") {}
+};
+
+class CheckUpdates final : public DeviceAction {
+ public:
+  explicit CheckUpdates(CLI::App& app) : DeviceAction(app, "check_updates") {}
 };
 
 class ResetDevice final : public Command {
@@ -185,6 +196,13 @@ class ShowAction final : public Command {
 void add_action_commands(CommandTree& tree) {
   CLI::App& device = *tree.root().get_subcommand("device");
   add_command<IdentifyDevice>(tree, device, "identify", "Make devices show themselves, once");
+  add_command<CheckUpdates>(tree, device, "check-updates",
+                            "Let devices look for their release now, and try again what they refused")
+      .footer(
+          "A release that a device refused or took back is not tried again while it is wanted. Once its "
+          "cause is "
+          "gone:\n"
+          "  starling device check-updates --on room=lab --wait");
   add_command<ResetDevice>(tree, device, "reset",
                            "Factory reset: the device forgets everything but who it is")
       .footer(

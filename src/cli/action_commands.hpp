@@ -1,5 +1,5 @@
-// Purpose: `starling action ...`, `starling device identify` and `reset`. Owner: CommandTree. Thread: one.
-// Lifetime: the program's.
+// Purpose: `starling action ...`, `starling device identify`, `check-updates` and `reset`.
+// Owner: CommandTree. Thread: one. Lifetime: the program's.
 #pragma once
 
 #include "cli/command.hpp"

@@ -49,6 +49,20 @@ void AgentProcess::start() {
             {{"pid", process_->pid}, {"starts", static_cast<long>(counter_.counts().starts)}});
 }
 
+void AgentProcess::watch(Milliseconds within) {
+  if (process_ && !ends_) watch_.expect(clock_.steady(), within);
+}
+
+void AgentProcess::pass_deadline() {
+  const SteadyTime now = clock_.steady();
+  if (!process_) {
+    if (next_start_ && now >= *next_start_) start();
+  } else if (const std::optional<int> number = watch_.due(now)) {
+    log_.error("the agent hangs and is ended", {{"pid", process_->pid}, {"signal", *number}});
+    signal(*number);
+  }
+}
+
 void AgentProcess::signal(int number) const {
   if (process_) ::kill(process_->pid, number);
 }
@@ -58,6 +72,7 @@ std::optional<int> AgentProcess::collect() {
   if (!process_ || ::waitpid(process_->pid, &status, WNOHANG) != process_->pid) return std::nullopt;
   const std::optional<ExecOutcome> exec = exec_outcome(process_->exec_report);
   process_.reset();
+  watch_ = {};
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   counter_.ended(code != 0 && !ends_);
   if (exec && exec->failure) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "keeper/agent_watch.hpp"
 #include "keeper/log.hpp"
 #include "keeper/restart_backoff.hpp"
 #include "keeper/spawn.hpp"
@@ -26,12 +27,19 @@ class AgentProcess {
   void signal(int number) const;
 
   // From now on it is not started again, and its end is no crash.
-  void let_end() { ends_ = true; }
+  void let_end() {
+    ends_ = true;
+    watch_ = {};
+  }
+  // It was heard, and will be again within this time, or hangs. 0: it is not watched.
+  void watch(Milliseconds within);
 
   // Looks whether it has ended, and plans the next start. An exit status with which it asks not to be started
   // again is given back.
   std::optional<int> collect();
-  std::optional<SteadyTime> next_start() const { return next_start_; }
+  // Of its next start, or of the end of one that hangs.
+  std::optional<SteadyTime> next_deadline() const { return process_ ? watch_.deadline() : next_start_; }
+  void pass_deadline();
 
  private:
   void plan_start(Milliseconds life);
@@ -44,6 +52,7 @@ class AgentProcess {
   std::optional<Process> process_;
   SteadyTime started_{};
   RestartBackoff backoff_;
+  AgentWatch watch_;
   std::optional<SteadyTime> next_start_;
   bool ends_ = false;
 };

@@ -88,6 +88,7 @@ void Keeper::hand_over(ReportOfChild report, const Child& child) {
 }
 
 void Keeper::attached() {
+  agent_.watch(Milliseconds(0));  // until it asks for it: it may be older
   const StartCounts& counts = counter_.counts();
   link_->send(Welcome{.keeper_pid = ::getpid(),
                       .starts = counts.starts,
@@ -127,6 +128,8 @@ void Keeper::requested(const Request& request) {
   } else if (const auto* stopping = std::get_if<Stopping>(&request)) {
     const auto within = std::min<std::uint64_t>(stopping->within_ms, Shutdown::longest_extension.count());
     shutdown_.extend(clock_.steady(), Milliseconds(within));
+  } else if (const auto* watch = std::get_if<Watch>(&request)) {
+    agent_.watch(Milliseconds(std::min<std::uint64_t>(watch->within_ms, AgentWatch::longest.count())));
   } else if (std::holds_alternative<List>(request)) {
     list();
   } else if (const auto* unknown = std::get_if<UnknownVerb>(&request)) {
@@ -199,16 +202,15 @@ void Keeper::collect() {
 
 void Keeper::pass_deadlines() {
   const SteadyTime now = clock_.steady();
-  if (agent_.next_start() && now >= *agent_.next_start() && !shutdown_.has_begun()) agent_.start();
+  if (!shutdown_.has_begun()) agent_.pass_deadline();
   if (orphans_.next_sweep() && now >= *orphans_.next_sweep()) orphans_.sweep();
   if (shutdown_.deadline() && now >= *shutdown_.deadline()) enter(shutdown_.next());
 }
 
 std::optional<Milliseconds> Keeper::until_deadline() const {
   std::optional<SteadyTime> first;
-  const auto agent_start = shutdown_.has_begun() ? std::nullopt : agent_.next_start();
-  for (const std::optional<SteadyTime>& deadline :
-       {agent_start, orphans_.next_sweep(), shutdown_.deadline()}) {
+  const auto of_agent = shutdown_.has_begun() ? std::nullopt : agent_.next_deadline();
+  for (const std::optional<SteadyTime>& deadline : {of_agent, orphans_.next_sweep(), shutdown_.deadline()}) {
     if (deadline && (!first || *deadline < *first)) first = deadline;
   }
   if (!first) return std::nullopt;

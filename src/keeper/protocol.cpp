@@ -363,6 +363,11 @@ struct MakeMessage {
     message.add("within_ms", stopping.within_ms);
     return message;
   }
+  Message operator()(const Watch& watch) const {
+    Message message("watch");
+    message.add("within_ms", watch.within_ms);
+    return message;
+  }
   Message operator()(const List&) const { return Message("list"); }
 
   Message operator()(const Welcome& welcome) const {
@@ -447,6 +452,7 @@ Result<Request> parse_request(std::string_view packet) {
   if (verb == "forget") return wrapped<Forget>(id_of(*message));
   if (verb == "healthy") return Healthy{};
   if (verb == "stopping") return wrapped<Stopping>(message->needed_number<std::uint64_t>("within_ms"));
+  if (verb == "watch") return wrapped<Watch>(message->needed_number<std::uint64_t>("within_ms"));
   if (verb == "list") return List{};
   if (verb == "hello") return wrapped<Hello>(message->needed_number<std::uint32_t>("version"));
   return UnknownVerb{std::string(verb)};

@@ -18,7 +18,8 @@
 namespace starling::keeper {
 
 inline constexpr std::uint32_t protocol_version = 3;
-inline constexpr std::uint32_t first_version_with_main = 2;  // of a keeper
+inline constexpr std::uint32_t first_version_with_main = 2;   // of a keeper
+inline constexpr std::uint32_t first_version_with_watch = 3;  // likewise
 inline constexpr std::size_t max_children = 256;
 inline constexpr std::size_t max_mark_bytes = 128;
 
@@ -93,6 +94,13 @@ struct Healthy {
 struct Stopping {
   std::uint64_t within_ms = 0;
   bool operator==(const Stopping&) const = default;
+};
+
+// The agent lives, and says so again within this time; otherwise it hangs, and is ended. 0: it is not
+// watched.
+struct Watch {
+  std::uint64_t within_ms = 0;
+  bool operator==(const Watch&) const = default;
 };
 
 struct List {
@@ -230,7 +238,7 @@ struct UnknownVerb {
 };
 
 using Request = std::variant<UnknownVerb, Hello, SpawnRequest, BadSpawn, SignalRequest, NameMain, Forget,
-                             Healthy, Stopping, List>;
+                             Healthy, Stopping, Watch, List>;
 using Report = std::variant<UnknownVerb, Welcome, ChildListed, Listed, Spawned, SpawnFailed, SignalFailed,
                             MainTaken, MainRefused, Exited, Stop, Unsupported, Problem>;
 

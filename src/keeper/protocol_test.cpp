@@ -56,6 +56,7 @@ TEST(KeeperProtocol, RequestsComeBackAsTheyWereSent) {
       Forget{"x"},
       Healthy{},
       Stopping{310'000},
+      Watch{120'000},
       List{},
   };
   for (const Request& request : requests) {
@@ -140,6 +141,8 @@ TEST(KeeperProtocol, MalformedRequestsAreRefused) {
       {"main\0id=x\0pid=4"sv, "start"},
       {"main\0id=x\0pid=4\0start=-1"sv, "start"},
       {"hello"sv, "version"},
+      {"watch"sv, "within_ms"},
+      {"watch\0within_ms=-1"sv, "within_ms"},
   };
   for (const Case& c : cases) {
     const auto parsed = parse_request(c.packet);

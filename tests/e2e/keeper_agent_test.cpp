@@ -122,6 +122,35 @@ TEST_P(KeptAgentGivesUp, AndTheKeeperEndsWithItAfterItsModules) {
 }
 INSTANTIATE_TEST_SUITE_P(WithAWrongCommandLineOrConfiguration, KeptAgentGivesUp, testing::Values(2, 78));
 
+// --- one that hangs
+
+TEST_F(KeptAgent, ThatHangsIsEndedIfItAskedForThat) {
+  start(sign("agent") + idle);
+  const pid_t first = pid_in(file("agent"));
+  pid_t module = 0;
+  {
+    KeeperWire agent = attach();
+    module = agent.spawn(shell("module", idle)).pid;
+    std::filesystem::remove(file("agent"));
+    agent.send(Watch{1});
+    EXPECT_NE(pid_in(file("agent")), first);
+  }
+  EXPECT_THAT(keeper_->output(), HasSubstr("hangs"));
+  KeeperWire next = attach();
+  EXPECT_EQ(next.welcome().crashes, 1u);
+  ASSERT_THAT(next.children(), SizeIs(1));
+  EXPECT_EQ(next.children().front().pid, module);
+}
+
+TEST_F(KeptAgent, ThatDoesNotEvenHearThatItIsToEndIsKilled) {
+  start("trap '' ABRT; " + sign("agent") + idle);
+  const pid_t first = pid_in(file("agent"));
+  ::kill(first, SIGSTOP);
+  std::filesystem::remove(file("agent"));
+  attach().send(Watch{1});
+  EXPECT_NE(pid_in(file("agent")), first);
+}
+
 // --- the end
 
 TEST_F(KeptAgent, IsAskedToStopAndThenNothingIsLeft) {

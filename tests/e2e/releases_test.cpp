@@ -230,6 +230,22 @@ TEST_F(InstalledReleases, ItsAgentTakesOverAndMayBeKilledAnywhere) {
   EXPECT_THAT(program_of(device_->agent()), HasSubstr("/releases/"));
 }
 
+// Neither has it spoken to the keeper, nor will it.
+TEST_F(InstalledReleases, OneWhoseAgentHangsFromTheBeginningGoes) {
+  start_device({"--release-root", keys() + "/root.json", "--watchdog", "2"});
+  publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"));
+  want("v1.0.0");
+  await("v1.0.0 confirmed");
+  const fs::path next = payload("v1.1.0", "exec sleep 1001");
+  fs::create_directories(next / "bin");
+  write_text(next / "bin/starling-agent", "#!/bin/sh\nexec sleep 1000\n", 0755);
+  publish("v1.1.0", next);
+  want("v1.1.0");
+  await("v1.0.0 reverted");
+  EXPECT_THAT(command({"device", "show", "toy"}).output, HasSubstr("the agent crashed 3 times"));
+  device_->await_ready("ear");
+}
+
 TEST_F(InstalledReleases, WithoutARootTheDeviceSaysThatItCannot) {
   start_device();
   publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"));

@@ -55,6 +55,19 @@ TEST_F(Supervision, ModulesOutliveTheAgent) {
                                testing::Not(HasSubstr("two: disabled -> starting (boot)"))));
 }
 
+TEST(AgentThatHangs, IsEndedByTheKeeperAndItsModulesLiveOn) {
+  SupervisedDevice device({"--watchdog", "2"});
+  device.write_module("one", "exec = \"/bin/sleep\"\nargs = [\"1000\"]\nready_after = \"20ms\"\n", true);
+  device.start();
+  const pid_t module = device.await_ready("one");
+  const pid_t first = device.agent();
+  ::kill(first, SIGSTOP);
+  eventually("the end of the agent", [&] { return kill(first, 0) != 0; });
+  eventually("the next one", [&] { return device.ctl({"module", "list"}).status == 0; });
+  EXPECT_EQ(device.await_ready("one"), module);
+  EXPECT_THAT(device.log(), HasSubstr("the agent hangs and is ended"));
+}
+
 TEST_F(Supervision, NothingThatAModuleSaysOrHowItEndsIsLostWhileTheAgentIsAway) {
   const fs::path pid_file = device.state() / "victim";
   device.write_module("witness", shell("read victim < " + pid_file.string() +

@@ -202,6 +202,8 @@ void ControlServer::handle(const Shared& connection, std::string_view line) {
       done = act(connection, request);
     } else if (*what == "logs") {
       done = logs(connection, request);
+    } else if (*what == "update") {
+      done = update(connection, request);
     } else if (*what == "journal") {
       done = journal(connection, request);
     } else {
@@ -326,6 +328,23 @@ Result<void> ControlServer::logs(const Shared& connection, const JsonObject& req
     told->say(refusal({ErrorCode::not_found, "the folder of module '" + told->followed + "' is gone", ""}));
     told->finish();
   });
+  return {};
+}
+
+Result<void> ControlServer::update(const Shared& connection, const JsonObject& request) {
+  if (updates_ == nullptr) {
+    return fail(ErrorCode::failed_precondition, "this device takes no releases");
+  }
+  const auto check = JsonReader(request).optional_boolean("check");
+  if (!check) return fail(check);
+  if (check->value_or(false)) {
+    updates_->check_now();
+    wakeup_->deadlines_changed();
+  }
+  JsonObject answer = success();
+  answer["update"] = updates_->details();
+  connection->say(answer);
+  connection->finish();
   return {};
 }
 

@@ -1,5 +1,5 @@
 // Purpose: the socket on which people and scripts on the device speak to the agent (`starling-agent ctl`):
-// modules, their states, logs and transitions. One request line in, answer lines out, as JSON.
+// modules, their states, logs and transitions; releases. One request line in, answer lines out, as JSON.
 // Owner: Agent. Thread: the io_context's. Lifetime: stop() completes before destruction.
 #pragma once
 
@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "agent/supervisor/supervisor.hpp"
+#include "agent/update/update_core.hpp"
+#include "agent/wakeup.hpp"
 #include "base/net/unix_listener.hpp"
 #include "base/task_group.hpp"
 
@@ -23,6 +25,11 @@ class ControlServer {
   static constexpr std::size_t max_unsent_bytes = 1u << 20;
 
   ControlServer(const asio::any_io_executor& executor, Supervisor& supervisor, Logger log);
+  // Before start(); without it there is nothing to be said of releases. Both outlive this.
+  void tell_of(UpdateCore& updates, Wakeup& wakeup) {
+    updates_ = &updates;
+    wakeup_ = &wakeup;
+  }
   ~ControlServer();
 
   // Errors: those of net::UnixListener.
@@ -44,6 +51,7 @@ class ControlServer {
   Result<void> command(const Shared& connection, const JsonObject& request);
   Result<void> act(const Shared& connection, const JsonObject& request);
   Result<void> logs(const Shared& connection, const JsonObject& request);
+  Result<void> update(const Shared& connection, const JsonObject& request);
   Result<void> journal(const Shared& connection, const JsonObject& request);
   void tell_journal(Connection& connection, std::string_view journal = {});
   // Errors: unavailable. Who has been left and has not even read so much makes room.
@@ -55,6 +63,8 @@ class ControlServer {
 
   asio::any_io_executor executor_;
   Supervisor& supervisor_;
+  UpdateCore* updates_ = nullptr;
+  Wakeup* wakeup_ = nullptr;
   Logger log_;
   TaskGroup tasks_;
   net::UnixListener listener_;

@@ -16,7 +16,7 @@ namespace {
 struct Wishes {
   std::string state, module, action, journal, output = "text";
   std::int64_t lines = 100, after = 0;
-  bool follow = false;
+  bool follow = false, check = false;
   bool json() const { return output == "json"; }
 };
 
@@ -87,6 +87,31 @@ void print_module(const JsonObject& module) {
   }
 }
 
+std::string failure_text(const JsonObject& failure) {
+  const auto at = JsonReader(failure).optional_integer("at_ms");
+  const std::string when = at && *at ? to_rfc3339(WallTime(Milliseconds(**at))) + " " : "";
+  return when + text_in(failure, "message");
+}
+
+void print_update(const JsonObject& update) {
+  constexpr std::string_view row = "{:<12} {}\n";
+  for (const char* key : {"state", "release", "confirmed", "wanted", "step", "waits_for", "damage"}) {
+    if (const std::string text = text_in(update, key); !text.empty()) fmt::print(row, key, text);
+  }
+  if (const Json* failure = update.if_contains("failure")) {
+    fmt::print(row, "failure", failure_text(failure->get_object()));
+  }
+  if (const Json* last = update.if_contains("last_failed")) {
+    const JsonObject& failed = last->get_object();
+    fmt::print(row, "last failed",
+               text_in(failed, "release") + " " + text_in(failed, "became") + " " + failure_text(failed));
+  }
+  for (const Json& one : update.at("refused").get_array()) {
+    const JsonObject& refused = one.get_object();
+    fmt::print(row, text_in(refused, "became"), text_in(refused, "sha256") + " " + failure_text(refused));
+  }
+}
+
 void print_transition(const JsonObject& one, Printed& printed) {
   const std::string journal = text_in(one, "journal");
   if (std::exchange(printed.journal, journal) != journal) fmt::print(stderr, "(journal {})\n", journal);
@@ -104,6 +129,10 @@ void print_line(const JsonObject& line, const Wishes& wishes, Printed& printed) 
   if (const Json* module = line.if_contains("module")) {
     if (wishes.json()) return (void)fmt::print("{}\n", json_text(*module));
     return print_module(module->get_object());
+  }
+  if (const Json* update = line.if_contains("update")) {
+    if (wishes.json()) return (void)fmt::print("{}\n", json_text(*update));
+    return print_update(update->get_object());
   }
   if (const Json* text = line.if_contains("line")) {
     fmt::print("{}\n", std::string_view(text->get_string()));
@@ -197,6 +226,19 @@ void add_module_commands(CLI::App& app, Wishes& wishes, JsonObject& request) {
   logs->callback(set("logs"));
 }
 
+void add_update_commands(CLI::App& app, Wishes& wishes, JsonObject& request) {
+  CLI::App* update =
+      app.add_subcommand("update", "Which release runs, which is wanted, and what is in its way");
+  update->callback([&request] { request["request"] = "update"; });
+  update->add_subcommand("status", "That, and nothing else");
+  update
+      ->add_subcommand("check",
+                       "Look for what is wanted now, and try once more what was refused or taken back")
+      ->alias("retry")
+      ->callback([&wishes] { wishes.check = true; });
+  update->require_subcommand(0, 1);
+}
+
 }  // namespace
 
 int run_ctl(int argc, char** argv) {
@@ -208,6 +250,7 @@ int run_ctl(int argc, char** argv) {
   app.add_option("--state", wishes.state, "The agent's folder")->required()->envname("STARLING_STATE");
   app.add_option("-o,--output", wishes.output, "text or json")->check(CLI::IsMember({"text", "json"}));
   add_module_commands(app, wishes, request);
+  add_update_commands(app, wishes, request);
   CLI::App* journal = app.add_subcommand("journal", "What became of the modules, transition by transition");
   journal->add_option("--after", wishes.after, "Those after this number")->check(CLI::NonNegativeNumber);
   journal->add_option("--journal", wishes.journal,
@@ -233,6 +276,7 @@ int run_ctl(int argc, char** argv) {
   request["after"] = wishes.after;
   if (!wishes.journal.empty()) request["journal"] = wishes.journal;
   request["follow"] = wishes.follow;
+  request["check"] = wishes.check;
   return ask(wishes, std::move(request));
 }
 

@@ -116,6 +116,7 @@ asio::awaitable<void> KeeperClient::run() {
       send(keeper::Hello{});
       co_await read(connection_);
       connection_.reset();
+      greeting_ = {};
       listing_.clear();
       complained = false;
     } else if (!std::exchange(complained, true)) {
@@ -174,6 +175,7 @@ void KeeperClient::received(Packet packet) {
     listener_->main_refused(refused->id, refused->pid, refused->error);
   } else if (auto* welcome = std::get_if<keeper::Welcome>(&*report)) {
     greeting_ = from_keeper(*welcome);
+    alive();
   } else if (auto* listed = std::get_if<keeper::ChildListed>(&*report)) {
     listing_.push_back(take(std::move(listed->child), std::move(packet.descriptors)));
   } else if (std::holds_alternative<keeper::Listed>(*report)) {
@@ -231,6 +233,15 @@ void KeeperClient::send(const keeper::Request& request) {
     return connection_->close();
   }
   if (!writing) tasks_.start("keeper writer", write(connection_));
+}
+
+void KeeperClient::watch(Milliseconds within) {
+  watch_ = within;
+}
+
+void KeeperClient::alive() {
+  const bool knows_it = greeting_.version >= static_cast<int>(keeper::first_version_with_watch);
+  if (watch_ > Milliseconds(0) && knows_it) send(keeper::Watch{static_cast<std::uint64_t>(watch_.count())});
 }
 
 void KeeperClient::spawn(SpawnRequest request) {

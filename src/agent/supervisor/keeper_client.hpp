@@ -17,6 +17,10 @@
 
 namespace starling::agent {
 
+// After which an agent of which the keeper hears nothing is taken to hang. It has to be longer than a card
+// takes to write what is large.
+inline constexpr Milliseconds silence_of_a_hang{120'000};
+
 class KeeperClient final : public KeeperPort {
  public:
   // A keeper that does not read is left, and connected to anew, when this much waits for it.
@@ -25,6 +29,11 @@ class KeeperClient final : public KeeperPort {
   // `socket`: the value of STARLING_KEEPER.
   KeeperClient(const asio::any_io_executor& executor, std::filesystem::path socket, Logger log);
   ~KeeperClient() override;
+
+  // While connected, a keeper that can do so ends the agent when alive() has not been called for so long: it
+  // hangs. 0, as at first: it is not watched.
+  void watch(Milliseconds within);
+  void alive();
 
   // Connects, and says to `listener`, which outlives this, whatever the keeper tells. Errors:
   // invalid_argument (the path is too long for a socket).
@@ -61,6 +70,7 @@ class KeeperClient final : public KeeperPort {
   KeeperListener* listener_ = nullptr;
   std::shared_ptr<Connection> connection_;  // shared with its writer, which may outlive it by a turn
   KeeperGreeting greeting_;
+  Milliseconds watch_{0};
   std::vector<KeptChild> listing_;  // what has come of a list that has not ended
   Milliseconds leave_pause_;        // until descriptors that did not arrive are asked for
 };

@@ -92,6 +92,7 @@ Result<void> end_kept_modules(const std::filesystem::path& keeper_socket, const 
   const ProcessTable table;
   ProcessTrees trees(table, delegated_cgroup(state, log), state.string(), log);
   EndOfModules ending(keeper, trees, log);
+  keeper.watch(silence_of_a_hang);  // also after this, until the agent connects
   if (auto started = keeper.start(ending); !started) return started;
   const SteadyTime until = clock.steady() + patience;
   while (!ending.done() && clock.steady() < until) {

@@ -45,11 +45,11 @@ Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock
             outputs_.drain(module);
             return outputs_.log_of(module).last_lines();
           },
-                [this](std::string_view module) {
-                  const auto folder = folders_.find(module);
-                  return folder == folders_.end() ? std::string() : folder->second.release;
-                },
-                options_.root),
+          [this](std::string_view module) {
+            const auto folder = folders_.find(module);
+            return folder == folders_.end() ? std::string() : folder->second.release;
+          },
+          options_.root),
       recovery_(disk, options_.boot_id, log_),
       config_files_(options_.modules, options_.release_modules),
       mirror_(config_files_, disk, log_),
@@ -67,6 +67,7 @@ Supervisor::~Supervisor() = default;
 Result<void> Supervisor::start(std::function<void()> ended) {
   ended_ = std::move(ended);
   watch_.start();
+  keeper_.watch(options_.watchdog);
   return keeper_.start(static_cast<KeeperListener&>(*this));
 }
 
@@ -86,6 +87,10 @@ void Supervisor::tick() {
   if (now >= sampler_.next_deadline()) sampler_.tick();
   if (now >= board_at_) look_at_board();
   readers_.tick();
+  if (now >= alive_at_) {
+    alive_at_ = now + options_.watchdog / 4;
+    keeper_.alive();
+  }
   if (history_.next_deadline() && now >= *history_.next_deadline()) {
     history_.write();
     device_->link().report_changed();
@@ -98,6 +103,7 @@ void Supervisor::tick() {
 
 std::optional<SteadyTime> Supervisor::next_deadline() const {
   SteadyTime next = std::min(sampler_.next_deadline(), board_at_);
+  if (options_.watchdog > Milliseconds(0)) next = std::min(next, alive_at_);
   if (!told_well_) next = std::min<SteadyTime>(next, started_at_ + well_after);
   for (const auto& other : {core_->next_deadline(), readers_.next_deadline(), history_.next_deadline()})
     if (other) next = std::min(next, *other);

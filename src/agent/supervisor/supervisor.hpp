@@ -44,6 +44,7 @@ struct SupervisorOptions {
   std::string boot_id;
   std::uint64_t seed = 0;
   std::filesystem::path root = "/";  // of /proc, /sys and /dev, where the board is looked at; else in tests
+  Milliseconds watchdog = silence_of_a_hang;  // 0: the agent is not watched
 };
 
 class Supervisor final : public ModuleSupervision,
@@ -105,6 +106,7 @@ class Supervisor final : public ModuleSupervision,
     Digest manifest_text;
     std::string release;  // that it came with; empty: it is the device's own
     bool too_many = false;
+    bool of_release = false, shipped = false;  // what its config.txt says there
     std::string config_problem, render_problem;
     std::string note;  // of its manifest: a slip, or what cannot be kept here; no reason not to run it
     std::optional<ModuleManifest> manifest;  // the newest that can be used
@@ -133,7 +135,7 @@ class Supervisor final : public ModuleSupervision,
   std::vector<std::string> names() const override;
   bool is_enabled(std::string_view module) const override;
   bool is_provisional(std::string_view module) const override;
-  bool is_shipped_enabled(std::string_view module) const override { return mirror_.shipped(module); }
+  bool is_shipped_enabled(std::string_view module) const override;
   void command(std::vector<Commanded> commands) override;
   // TreePort: files are rendered before a process is made.
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
@@ -197,6 +199,7 @@ class Supervisor final : public ModuleSupervision,
   JsonObject board_;
   SteadyTime board_at_{};
   bool told_well_ = false;
+  SteadyTime alive_at_{};  // the keeper is told so again
   OpenAlerts alerts_;
   std::map<std::uint32_t, Observer> observers_;
   std::uint32_t next_observer_ = 1;

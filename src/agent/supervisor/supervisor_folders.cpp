@@ -44,6 +44,12 @@ Result<void> Supervisor::load(DeviceCore& device) {
   return {};
 }
 
+bool Supervisor::is_shipped_enabled(std::string_view module) const {
+  const auto folder = folders_.find(module);
+  return folder != folders_.end() && folder->second.of_release ? folder->second.shipped
+                                                               : mirror_.shipped(module);
+}
+
 bool Supervisor::of_release(std::string_view module) const {
   std::error_code unreadable;
   return !options_.release_modules.empty() &&
@@ -70,15 +76,18 @@ Result<std::vector<FoundModule>> Supervisor::find_all() const {
 
 void Supervisor::add(const FoundModule& found) {
   const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
-  const bool known_before = mirror_.known(found.name).has_value();
-  // What another release ships is no edit by hand.
-  const bool of_the_release = of_release(found.name);
-  if (of_the_release) mirror_.forget(found.name);
   const ModulesSection& section = device_->section();
-  const auto begin = mirror_.begin(found.name, config, section.wanted(found.name), section.edits_lost());
+  const std::optional<bool> said = section.wanted(found.name);
   Folder& folder = folders_[found.name];
-  folder.known_before = known_before;
-  folder.release = of_the_release ? options_.release : "";
+  folder.of_release = of_release(found.name);
+  folder.release = folder.of_release ? options_.release : "";
+  folder.shipped = config.value_or(false);
+  folder.known_before = folder.of_release || mirror_.known(found.name).has_value();
+  // Nobody writes the config.txt of a release. What is known is of the module of this name that is back after
+  // it.
+  const auto begin = folder.of_release
+                         ? ConfigMirror::Beginning{.enabled = said.value_or(folder.shipped), .hand_edit = {}}
+                         : mirror_.begin(found.name, config, said, section.edits_lost());
   folder.manifest_text = manifest_text(found);
   folder.too_many = found.too_many;
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;

@@ -178,5 +178,28 @@ TEST_F(SupervisorFolders, ADeathIsOfTheReleaseThatBroughtTheModule) {
   EXPECT_FALSE(death_of("ear").contains("release")) << "it is the device's own";
 }
 
+TEST_F(SupervisorFolders, AfterAReleaseTheModuleOfTheDeviceIsAsItWas) {
+  const auto enabled = [this] { return supervisor->statuses().front().enabled; };
+  write_module("ear", "exec = 'run'\n", "enabled = true\n");
+  start();
+  pass(Seconds(1));
+  end_agent();
+  release_modules = folder / "release/modules";
+  write_module_in(release_modules, "ear", "exec = 'run'\n", "enabled = false\n");
+  for (int starts = 0; starts < 2; ++starts) {
+    start();
+    EXPECT_FALSE(enabled());
+    EXPECT_TRUE(device->section().pending_edits().empty());
+    pass(Seconds(1));
+    end_agent();
+  }
+  release_modules.clear();
+  start();
+  EXPECT_TRUE(enabled());
+  EXPECT_TRUE(device->section().pending_edits().empty());
+  pass(Seconds(1));
+  EXPECT_EQ(config("ear"), "enabled = true\n");
+}
+
 }  // namespace
 }  // namespace starling::agent

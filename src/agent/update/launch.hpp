@@ -11,10 +11,14 @@ namespace starling::agent {
 
 inline constexpr std::string_view release_agent_path = "payload/bin/starling-agent";
 
-// Returns where this program is the agent; otherwise it becomes the one that is. `keeper_state`: the keeper's
-// keeper.state; empty: there is no keeper.
-void become_chosen_agent(const std::filesystem::path& state, const std::filesystem::path& keeper_state,
-                         const Clock& clock, Log& log, char** argv);
+struct LaunchKeeper {
+  std::filesystem::path socket;  // empty: there is none
+  Milliseconds watchdog{0};  // of an agent that begins and never gets so far as to ask for it itself; 0: none
+};
+
+// Returns where this program is the agent; otherwise it becomes the one that is.
+void become_chosen_agent(const std::filesystem::path& state, const LaunchKeeper& keeper, const Clock& clock,
+                         Log& log, char** argv);
 
 // The status of an end that another start would not mend: the keeper ends with it, and systemd leaves it at
 // that. What the keeper starts is the installed agent: where a chosen one does not understand what that one

@@ -50,7 +50,7 @@ struct LaunchTest : testing::Test {
       char name[] = "starling-agent", option[] = "--state";
       char* argv[] = {name, option, nullptr};
       Log log(clock, STDERR_FILENO, LogFormat::text);
-      become_chosen_agent(state, state / "keeper.state", clock, log, argv);
+      become_chosen_agent(state, {state / "keeper.sock"}, clock, log, argv);
       ::_exit(goes_on);
     }
     int status = 0;

@@ -18,12 +18,20 @@ ReleaseVerdict judge_modules(const std::vector<ModuleStatus>& modules,
   ReleaseVerdict verdict;
   for (const ModuleStatus& module : modules) {
     const bool was = std::ranges::find(were_ready, module.name) != were_ready.end();
-    if (!was || !module.wanted) continue;
+    if (!was) continue;
+    if (!module.quarantine.empty()) {
+      verdict.failure =
+          "module '" + module.name + "' is in quarantine with this release: " + module.quarantine;
+      verdict.hopeless = true;
+      continue;
+    }
+    if (!module.wanted) continue;
     const bool failed = is_failed(module.state);
     const int deaths = module.restarts + (failed ? 1 : 0);
     verdict.deaths += deaths;
     if (deaths >= SettingsTrial::crash_loop) {
       verdict.failure = "module '" + module.name + "' keeps ending with this release";
+      verdict.hopeless = true;
     }
     if (is_ready(module.state)) continue;
     const bool tried_soon = failed && module.pace == RetryPace::quick && module.next_retry;

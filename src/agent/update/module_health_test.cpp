@@ -28,6 +28,7 @@ TEST(ModuleHealth, DeathsCountAlsoOfWhatIsReadyAgain) {
   EXPECT_EQ(trial.deaths, 2);
   ear.restarts = 3;
   EXPECT_THAT(judge_modules({ear}, {"a"}).failure, testing::HasSubstr("keeps ending"));
+  EXPECT_TRUE(judge_modules({ear}, {"a"}).hopeless);
   EXPECT_EQ(judge_modules({ear}, {"b"}).failure, "") << "it was not ready before either";
 
   ear = module("a", ModuleState::crashed);
@@ -37,6 +38,16 @@ TEST(ModuleHealth, DeathsCountAlsoOfWhatIsReadyAgain) {
   EXPECT_EQ(trial.deaths, 1);
   ear.pace = RetryPace::slow;
   EXPECT_NE(judge_modules({ear}, {"a"}).failure, "");
+}
+
+// Its enabling is taken back: it shall not run any more, and not because somebody wanted that.
+TEST(ModuleHealth, OneInQuarantineFailsAtOnce) {
+  ModuleStatus ear = module("a", ModuleState::disabled, false);
+  ear.quarantine = "exit status 1";
+  const ReleaseVerdict trial = judge_modules({ear}, {"a"});
+  EXPECT_TRUE(trial.hopeless);
+  EXPECT_THAT(trial.failure, testing::HasSubstr("exit status 1"));
+  EXPECT_EQ(judge_modules({ear}, {"b"}).failure, "");
 }
 
 TEST(ModuleHealth, WhatWasReadyHasToBeReady) {

@@ -1,25 +1,11 @@
 #include "agent/update/release_install.hpp"
 
-#include <fmt/format.h>
+#include <utility>
 
 namespace starling::agent {
 namespace {
 
 constexpr std::size_t bytes_at_once = 256u << 10;
-constexpr int entries_at_once = 64;
-
-std::unexpected<Error> altered(const std::string& path) {
-  return fail(ErrorCode::corrupted, fmt::format("{} is not as it was unpacked", path));
-}
-
-Disk::Status::Kind kind_of(const ReleaseEntry& entry) {
-  switch (entry.kind) {
-    case ReleaseEntry::Kind::file: return Disk::Status::Kind::file;
-    case ReleaseEntry::Kind::folder: return Disk::Status::Kind::folder;
-    case ReleaseEntry::Kind::link: return Disk::Status::Kind::link;
-  }
-  return Disk::Status::Kind::other;
-}
 
 }  // namespace
 
@@ -32,14 +18,20 @@ Result<Progress> ReleaseInstall::step() {
     (void)drop(tar());
     return fail(ErrorCode::not_found, progress.error().message);
   }
-  if (stage_ == Stage::check && damage) {
-    if (auto dropped = drop(folder()); !dropped) return fail(dropped);
-    if (!found_)
-      return fail(ErrorCode::io, "the disk does not keep what is written: " + progress.error().message);
-    stage_ = Stage::look;  // unpacked once more, if the tar is there
-    return Progress::more;
-  }
+  if (stage_ == Stage::check && damage) return mend(progress.error().message);
   return progress;
+}
+
+// What runs may be what is damaged: it stays until there is better.
+Result<Progress> ReleaseInstall::mend(const std::string& damage) {
+  if (!std::exchange(found_, false)) {
+    if (auto dropped = drop(folder()); !dropped) return fail(dropped);
+    return fail(ErrorCode::io, "the disk does not keep what is written: " + damage);
+  }
+  if (auto begun = begin_unpacking(); !begun) {
+    return begun.error().code == ErrorCode::not_found ? fail(ErrorCode::not_found, damage) : fail(begun);
+  }
+  return Progress::more;
 }
 
 Result<Progress> ReleaseInstall::take_step() {
@@ -54,11 +46,18 @@ Result<Progress> ReleaseInstall::take_step() {
       break;
     }
     case Stage::name:
-      done = disk_.rename(fresh(), folder());
+      done = drop(folder());  // a damaged one
+      if (done) done = disk_.rename(fresh(), folder());
       if (done) done = disk_.sync_folder(releases_folder);
-      if (done) done = begin_check();
+      if (done) begin_check();
       break;
-    case Stage::check: return check();
+    case Stage::check: {
+      const auto checked = check_->step();
+      if (!checked || *checked == Progress::more) return checked;
+      done = drop(tar());
+      if (done) return Progress::done;
+      break;
+    }
   }
   if (!done) return fail(done);
   return Progress::more;
@@ -67,8 +66,12 @@ Result<Progress> ReleaseInstall::take_step() {
 Result<void> ReleaseInstall::look() {
   const auto present = disk_.status(folder());
   found_ = present.has_value();
-  if (found_) return begin_check();
+  if (found_) return begin_check(), Result<void>();
   if (present.error().code != ErrorCode::not_found) return fail(present);
+  return begin_unpacking();
+}
+
+Result<void> ReleaseInstall::begin_unpacking() {
   if (const auto tar_there = disk_.status(tar()); !tar_there) return fail(tar_there);
   unpacker_.emplace(disk_, fresh(), target_);
   offset_ = 0;
@@ -87,61 +90,9 @@ Result<void> ReleaseInstall::unpack() {
   return {};
 }
 
-Result<void> ReleaseInstall::begin_check() {
+void ReleaseInstall::begin_check() {
   stage_ = Stage::check;
-  const auto text = disk_.read_file(folder() + "/" + std::string(release_list_name), max_release_list_bytes);
-  if (!text && text.error().code == ErrorCode::not_found) return altered(folder());
-  if (!text) return fail(text);
-  auto list = parse_release_list(*text);
-  if (!list) return fail(list);
-  list_ = std::move(*list);
-  checked_ = 0;
-  hasher_.reset();
-  return {};
-}
-
-Result<Progress> ReleaseInstall::check() {
-  for (int i = 0; i < entries_at_once; ++i) {
-    if (checked_ == list_.size()) return checked();
-    if (auto good = check_entry(list_[checked_]); !good) return fail(good);
-    if (hasher_) break;  // within a large file
-  }
-  return Progress::more;
-}
-
-// Of a file, one part; the entry is done if no hasher is left.
-Result<void> ReleaseInstall::check_entry(const ListedEntry& listed) {
-  const ReleaseEntry& entry = listed.entry;
-  const std::string path = folder() + "/" + entry.path;
-  if (!hasher_) {
-    const auto status = disk_.status(path);
-    if (!status && status.error().code == ErrorCode::not_found) return altered(path);
-    if (!status) return fail(status);
-    if (status->kind != kind_of(entry)) return altered(path);
-    if (entry.kind == ReleaseEntry::Kind::link) {
-      const auto target = disk_.read_link(path);
-      if (!target) return fail(target);
-      if (*target != entry.target) return altered(path);
-    }
-    if (entry.kind != ReleaseEntry::Kind::file) return ++checked_, Result<void>();
-    if (status->size != entry.size || status->mode != mode_of(entry)) return altered(path);
-    hasher_.emplace(HashAlgorithm::sha256);
-    offset_ = 0;
-  }
-  const auto part = disk_.read_part(path, offset_, bytes_at_once);
-  if (!part) return fail(part);
-  hasher_->update(*part);
-  offset_ += part->size();
-  if (part->size() == bytes_at_once) return {};
-  const bool same = hasher_->finish() == listed.hash.hex();
-  hasher_.reset();
-  ++checked_;
-  return same ? Result<void>() : altered(path);
-}
-
-Result<Progress> ReleaseInstall::checked() {
-  if (auto dropped = drop(tar()); !dropped) return fail(dropped);
-  return Progress::done;
+  check_.emplace(disk_, folder());
 }
 
 Result<void> ReleaseInstall::drop(const std::string& path) {

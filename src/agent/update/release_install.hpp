@@ -8,6 +8,7 @@
 
 #include "agent/disk.hpp"
 #include "agent/update/release.hpp"
+#include "agent/update/release_check.hpp"
 #include "agent/update/release_unpacker.hpp"
 
 namespace starling::agent {
@@ -18,7 +19,7 @@ class ReleaseInstall {
 
   // Errors: not_found (the tar is not there, or was damaged and is removed: it has to be downloaded),
   // invalid_argument and too_large (the signed tar is no release for this device), those of Disk. Where it
-  // fails, what it has written is removed.
+  // fails, what it has written is removed; a damaged folder stays until another can take its place.
   Result<Progress> step();
 
  private:
@@ -27,10 +28,9 @@ class ReleaseInstall {
   Result<Progress> take_step();
   Result<void> look();
   Result<void> unpack();
-  Result<void> begin_check();
-  Result<Progress> check();
-  Result<void> check_entry(const ListedEntry& listed);
-  Result<Progress> checked();
+  Result<void> begin_unpacking();
+  void begin_check();
+  Result<Progress> mend(const std::string& damage);
   Result<void> drop(const std::string& path);
 
   std::string folder() const { return release_path(target_.release.hash); }
@@ -43,9 +43,7 @@ class ReleaseInstall {
   std::optional<ReleaseUnpacker> unpacker_;
   bool found_ = false;  // it was unpacked before
   std::uint64_t offset_ = 0;
-  ReleaseList list_;
-  std::size_t checked_ = 0;  // entries of the list
-  std::optional<Hasher> hasher_;
+  std::optional<ReleaseCheck> check_;
 };
 
 }  // namespace starling::agent

@@ -11,7 +11,6 @@
 namespace starling::agent {
 namespace {
 
-constexpr std::string_view no_hub = "no-hub";
 constexpr std::string_view not_wanted = "not-wanted";  // any more
 constexpr std::string_view no_trust = "no-trust";
 constexpr std::string_view unfit = "not-for-this-device";  // as it is now
@@ -49,6 +48,7 @@ const UpdateCore::Transition UpdateCore::transitions[] = {
     {State::installing, Event::missing, State::downloading, &UpdateCore::download},
     {State::installing, Event::refused, State::refused, &UpdateCore::refuse},
     {State::installing, Event::hindered, State::paused, &UpdateCore::pause},
+    {State::waiting, Event::mended, State::idle, &UpdateCore::settle_mended},
     {State::waiting, Event::due, State::switching, &UpdateCore::switch_over},
     {State::waiting, Event::hindered, State::paused, &UpdateCore::pause},
     {State::switching, Event::switched, State::provisional, &UpdateCore::begin_trial},
@@ -91,9 +91,10 @@ void UpdateCore::step(Event event) {
 std::optional<UpdateCore::Event> UpdateCore::seek() {
   port_.stop();
   install_.reset();
+  check_.reset();
   downloads_ = 0;
   // What is there of the same version is kept until it is known to be of another release.
-  if (record_.target && !is_wanted(record_.target->release)) record_.target.reset();
+  if (record_.target && !is_wanted(record_.target->release)) leave_target();
   if (auto recorded = record(RecordedStep::pending); !recorded) {
     return fails("disk", recorded.error().message, Event::hindered);
   }
@@ -152,7 +153,9 @@ std::optional<UpdateCore::Event> UpdateCore::download() {
     return fails("disk-alters-files", "what was downloaded is damaged each time it is read", Event::hindered);
   }
   const Digest& hash = record_.target->release.hash;
-  if (disk_.status(release_path(hash)) || disk_.status(release_tar_path(hash))) return Event::downloaded;
+  const bool may_be_whole = downloads_ == 1;  // else it was looked at
+  if (may_be_whole && disk_.status(release_path(hash))) return Event::downloaded;
+  if (disk_.status(release_tar_path(hash))) return Event::downloaded;
   if (const auto hindered = lacks_room()) return hindered;
   auto made = disk_.make_folder(releases_folder);
   if (made) made = disk_.sync_folder("");
@@ -218,6 +221,7 @@ void UpdateCore::install_some() {
 }
 
 std::optional<UpdateCore::Event> UpdateCore::wait() {
+  if (settings_.release() == record_.target->release) return Event::mended;
   if (record_.step != RecordedStep::waiting) {
     if (auto recorded = record(RecordedStep::waiting); !recorded) {
       return fails("disk", recorded.error().message, Event::hindered);
@@ -260,6 +264,7 @@ std::optional<UpdateCore::Event> UpdateCore::begin_trial() {
   note(RecordedStep::provisional);
   pauses_ = 0;
   hub_seen_ = false;
+  ends_ = true;
   started_at_ = clock_.steady();
   deadline_ =
       started_at_ + options_.trial_limit;  // it is the next start that judges, unless none comes about
@@ -311,7 +316,7 @@ void UpdateCore::hub_session() {
   const bool for_want_of_it = record_.failure && record_.failure->fingerprint == no_hub;
   if (first && state_ == State::refused && for_want_of_it &&
       clock_.steady() >= started_at_ + options_.trial_limit) {
-    return retry();  // the former release did not find it either
+    return retry_for_hub();  // the former release did not find it either
   }
   if (state_ != State::paused || !record_.failure) return;
   const std::string_view why = record_.failure->fingerprint;
@@ -320,8 +325,32 @@ void UpdateCore::hub_session() {
   deadline_ = deadline_ ? std::min(*deadline_, soon) : soon;
 }
 
+// The hub itself was away. Where that comes again and again, nights without it as an example, the release is
+// not tried each time.
+void UpdateCore::retry_for_hub() {
+  forget_refusal();
+  pauses_ = 0;
+  if (record_.hubless_trials < 2) return follow_section();
+  const WallTime now = clock_.wall();
+  const std::int64_t failed_ms = std::min(record_.failure->at_ms, now.time_since_epoch().count());
+  if (record_.hubless_until_ms < failed_ms) {  // else this failure has been waited for
+    const auto doubled =
+        options_.first_hubless * (1 << std::min<std::int64_t>(record_.hubless_trials - 2, 16));
+    const Milliseconds pause = std::min(doubled, options_.longest_hubless);
+    record_.hubless_until_ms = (now + pause).time_since_epoch().count();
+  }
+  note(record_.step);
+  look_at_refused();
+}
+
 void UpdateCore::hour_changed() {
   if (state_ == State::waiting) deadline_ = clock_.steady();
+}
+
+void UpdateCore::modules_changed() {
+  if (state_ != State::provisional || ends_) return;
+  ReleaseVerdict trial = port_.trial(record_.ready_before);
+  if (trial.hopeless) unhealthy("modules", std::move(trial.failure));
 }
 
 void UpdateCore::keeper_counts(const StartCounts& counts) {
@@ -336,9 +365,23 @@ void UpdateCore::judge_starts() {
 
 std::optional<UpdateCore::Event> UpdateCore::settle() {
   record_.failure.reset();
+  record_.last_failed.reset();
+  record_.hubless_trials = 0;
   note(RecordedStep::confirmed);
   log_.info("release confirmed", {{"version", settings_.release() ? settings_.release()->version : ""}});
   collect();
+  return std::nullopt;
+}
+
+// The agent begins anew: it may be one of the files.
+std::optional<UpdateCore::Event> UpdateCore::settle_mended() {
+  damage_.clear();
+  record_.failure.reset();
+  record_.mended_at_ms = clock_.wall().time_since_epoch().count();
+  note(RecordedStep::confirmed);
+  log_.info("the release that runs is whole again", {{"version", record_.target->release.version}});
+  pauses_ = 0;
+  port_.restart();
   return std::nullopt;
 }
 
@@ -357,6 +400,7 @@ std::optional<UpdateCore::Event> UpdateCore::go_back() {
 
 std::optional<UpdateCore::Event> UpdateCore::settle_back() {
   mark_bad(RecordedStep::reverted);
+  if (record_.failure && record_.failure->fingerprint == no_hub) ++record_.hubless_trials;
   note(RecordedStep::reverted);
   const std::string why = record_.failure ? record_.failure->message : "";
   log_.warning("release reverted",
@@ -392,6 +436,7 @@ std::optional<UpdateCore::Event> UpdateCore::pause() {
 std::optional<UpdateCore::Event> UpdateCore::refuse() {
   record_.failure = trouble_;
   if (trouble_->fingerprint != unfit && trouble_->fingerprint != no_trust) mark_bad(RecordedStep::refused);
+  keep_failure(RecordedStep::refused);
   note(RecordedStep::refused);
   log_.warning("release refused",
                {{"version", wanted_version().value_or("")}, {"why", record_.failure->message}});
@@ -411,15 +456,34 @@ std::optional<UpdateCore::Event> UpdateCore::refuse_again() {
 std::optional<UpdateCore::Event> UpdateCore::drop() {
   port_.stop();
   install_.reset();
-  record_.target.reset();
+  leave_target();
   record_.failure.reset();
   note(RecordedStep::none);
   collect();
   return std::nullopt;
 }
 
+void UpdateCore::forget_refusal() {
+  if (!record_.target) return;
+  std::erase_if(record_.bad, [&](const BadRelease& one) { return one.hash == record_.target->release.hash; });
+}
+
+// Another one is wanted. Should somebody want it again, by another rollout as an example, it is a new try.
+void UpdateCore::leave_target() {
+  forget_refusal();
+  record_.target.reset();
+  record_.hubless_trials = 0;
+}
+
+void UpdateCore::keep_failure(RecordedStep became) {
+  const std::string version =
+      record_.target ? record_.target->release.version : wanted_version().value_or("");
+  record_.last_failed = FailedUpdate{version, became, *record_.failure};
+}
+
 void UpdateCore::mark_bad(RecordedStep became) {
   if (!record_.target || !record_.failure || record_.failure->fingerprint == not_wanted) return;
+  keep_failure(became);
   auto& bad = record_.bad;
   std::erase_if(bad, [&](const BadRelease& one) { return one.hash == record_.target->release.hash; });
   bad.insert(bad.begin(), BadRelease{record_.target->release.hash, became, *record_.failure});
@@ -434,7 +498,8 @@ void UpdateCore::collect() {
   const bool works = record_.target && state_ != State::refused;
   if (works) wanted.in_work = record_.target->release.hash;
   for (const Digest& hash : record_.unpacked) {
-    const bool bad = std::ranges::find(record_.bad, hash, &BadRelease::hash) != record_.bad.end();
+    const auto known = std::ranges::find(record_.bad, hash, &BadRelease::hash);
+    const bool bad = known != record_.bad.end() && known->failure.fingerprint != no_hub;
     if (bad || std::ranges::find(wanted.unpacked, hash) != wanted.unpacked.end()) continue;
     wanted.unpacked.push_back(hash);
     break;
@@ -461,11 +526,44 @@ void UpdateCore::note(RecordedStep step) {
   }
 }
 
+// ---- whether what runs is as it was unpacked
+
+void UpdateCore::begin_check() {
+  if (state_ != State::idle || !settings_.release()) return;
+  check_.emplace(disk_, release_path(settings_.release()->hash));
+  deadline_ = clock_.steady();
+}
+
+void UpdateCore::check_some() {
+  deadline_.reset();
+  if (!check_) return begin_check();
+  const auto progress = check_->step();
+  if (progress && *progress == Progress::more) {
+    deadline_ = clock_.steady();
+    return;
+  }
+  check_.reset();
+  lasting_damage_.clear();
+  if (progress) return;
+  std::string what = progress.error().message;
+  log_.error("the release that runs is damaged", {{"what", what}});
+  const Milliseconds since(clock_.wall().time_since_epoch().count() - record_.mended_at_ms);
+  const bool may_mend = since < Milliseconds(0) || since >= options_.mend_again;
+  const bool lost = is_damage(progress.error());
+  if (lost && may_mend && runs_what_is_wanted() && wanted_version()) {
+    damage_ = std::move(what);
+    return follow_section();
+  }
+  lasting_damage_ = std::move(what);
+  tell();
+}
+
 // ---- time
 
 void UpdateCore::tick() {
   if (!deadline_ || clock_.steady() < *deadline_) return;
   switch (state_) {
+    case State::idle: return check_some();
     case State::installing: return install_some();
     case State::waiting:
       deadline_.reset();
@@ -474,9 +572,16 @@ void UpdateCore::tick() {
     case State::provisional: return judge_trial();
     case State::going_back: return step(Event::due);
     case State::paused: return step(is_downloaded() ? Event::resumed : Event::wanted);
-    case State::refused: return step(Event::wanted);
+    case State::refused: return look_at_refused();
     default: deadline_.reset();
   }
+}
+
+// A clock that is wrong does not keep it away for ever.
+void UpdateCore::look_at_refused() {
+  const Milliseconds left(record_.hubless_until_ms - clock_.wall().time_since_epoch().count());
+  if (left <= Milliseconds(0) || left > options_.longest_hubless) return step(Event::wanted);
+  deadline_ = clock_.steady() + std::min(left, options_.look_again);
 }
 
 std::optional<SteadyTime> UpdateCore::next_deadline() const {

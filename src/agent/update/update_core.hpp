@@ -16,6 +16,7 @@
 #include "agent/disk.hpp"
 #include "agent/seeded_random.hpp"
 #include "agent/settings/settings_core.hpp"
+#include "agent/update/release_check.hpp"
 #include "agent/update/release_install.hpp"
 #include "agent/update/update_port.hpp"
 #include "agent/update/update_record.hpp"
@@ -32,11 +33,17 @@ struct UpdateOptions {
   Milliseconds first_pause{60'000};   // after what may be better later; doubled each time
   Milliseconds longest_pause{21'600'000};
   Milliseconds look_again{21'600'000};     // whether a release that was refused has become another one
+  Milliseconds mend_again{86'400'000};     // what was mended and is damaged once more
+  Milliseconds first_hubless{86'400'000};  // after a second trial in a row without the hub; doubled each time
+  Milliseconds longest_hubless{691'200'000};
   std::uint64_t reserve_bytes = 8u << 20;  // of the disk, for the way back
 };
 
 class UpdateCore {
  public:
+  static constexpr std::string_view no_hub =
+      "no-hub";  // the fingerprint of a trial that ended for want of it
+
   enum class State {
     idle,     // what runs is what is wanted
     seeking,  // what the release is
@@ -65,7 +72,9 @@ class UpdateCore {
   void hour_changed();                            // the one of the release that waits for it
   void keeper_counts(const StartCounts& counts);  // as it says them to a new agent
   void unhealthy(std::string fingerprint, std::string why);
-  void retry();  // an operator wants it tried again
+  void modules_changed();  // while a release is on trial, one that has failed for good ends it
+  // An operator wants it looked at now: whatever was refused or taken back may be tried once more.
+  void check_now();
   void tick();
   std::optional<SteadyTime> next_deadline() const;
 
@@ -76,6 +85,7 @@ class UpdateCore {
   protocol::ConfigStatus status() const;
   std::string_view state_word() const;  // "pending", "downloading", ..., "confirmed"
   JsonObject report() const;
+  JsonObject details() const;  // and what people on the device may want to know
 
  private:
   enum class Event {
@@ -89,6 +99,7 @@ class UpdateCore {
     downloaded,
     missing,
     unpacked,
+    mended,
     due,
     switched,
     healthy,
@@ -113,6 +124,7 @@ class UpdateCore {
   std::optional<Event> switch_over();
   std::optional<Event> begin_trial();
   std::optional<Event> settle();
+  std::optional<Event> settle_mended();
   std::optional<Event> go_back();
   std::optional<Event> settle_back();
   std::optional<Event> pause();
@@ -125,8 +137,15 @@ class UpdateCore {
   void resume_work();
   void follow_section();
   void install_some();
+  void begin_check();
+  void check_some();
   void judge_trial();
   void leave_unwanted();
+  void retry_for_hub();
+  void forget_refusal();
+  void leave_target();
+  void look_at_refused();
+  void keep_failure(RecordedStep became);
   std::optional<Event> lacks_room();
   Result<void> check_target() const;
   void collect();
@@ -162,11 +181,15 @@ class UpdateCore {
   std::optional<UpdateFailure> trouble_;  // of this attempt, until it is recorded
   std::optional<SteadyTime> deadline_;
   std::optional<ReleaseInstall> install_;
-  int downloads_ = 0;  // in this attempt
-  int pauses_ = 0;     // since something went well
+  std::optional<ReleaseCheck> check_;  // of what runs
+  std::string damage_;                 // of what runs, that is to be mended
+  std::string lasting_damage_;         // that is only told
+  int downloads_ = 0;                  // in this attempt
+  int pauses_ = 0;                     // since something went well
   StartCounts counts_;
   SteadyTime started_at_{};
   bool hub_seen_ = false;  // in this start
+  bool ends_ = false;      // this agent does, for the next to judge
   int deaths_ = 0;         // of modules in this trial, when it was looked at last
   std::string waits_for_;
 };

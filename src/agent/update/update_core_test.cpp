@@ -46,42 +46,6 @@ TEST_F(UpdateCoreTest, AReleaseIsOnTrialForAMinute) {
   EXPECT_FALSE(device.core->section().refused);
 }
 
-TEST_F(UpdateCoreTest, OneThatDoesNotWorkIsTakenBackAndNotTriedAgain) {
-  device.broken.insert("v1.1.0");
-  device.want("v1.1.0");
-  device.pass(Seconds(100));
-  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.0.0 v1.0.0");
-  EXPECT_EQ(device.state(), "reverted");
-  EXPECT_EQ(told(), Phase::reverted);
-  EXPECT_THAT(device.device.recorder.last_status.errors[0].message, HasSubstr("'ear' is not ready"));
-  EXPECT_EQ(device.fingerprint(), "modules");
-  EXPECT_EQ(device.core->section().refused, protocol::hash_of(JsonObject{{"release", "v1.1.0"}}));
-  EXPECT_EQ(device.core->section().applied, protocol::hash_of(JsonObject{{"release", "v1.0.0"}}));
-  const int downloads = device.downloads;
-  for (int i = 0; i < 3; ++i) {
-    device.want("v1.1.0");
-    device.crash();
-    device.pass(day);
-  }
-  device.want("v1.0.0");
-  device.pass(Seconds(100));
-  EXPECT_EQ(device.state(), "confirmed");
-  device.want("v1.1.0");
-  device.pass(day);
-  EXPECT_EQ(device.state(), "reverted");
-  EXPECT_EQ(device.downloads, downloads);
-}
-
-TEST_F(UpdateCoreTest, AnOperatorMayHaveItTriedAgain) {
-  device.broken.insert("v1.1.0");
-  device.want("v1.1.0");
-  device.pass(Seconds(100));
-  device.broken.clear();
-  device.core->retry();
-  device.pass(Seconds(100));
-  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
-}
-
 TEST_F(UpdateCoreTest, AMendedReleaseIsFoundByItself) {
   device.publish_tar("v1.1.0", tar_of(release_parts("v1.1.1")));
   device.want("v1.1.0");
@@ -158,30 +122,6 @@ TEST_F(UpdateCoreTest, RightAfterAStartNothingIsSwitched) {
   EXPECT_EQ(device.core->report().at("waits_for").as_string(), "modules that get up");
   device.pass(Seconds(15));
   EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
-}
-
-TEST_F(UpdateCoreTest, WithoutTheHubItGoesBackAndTriesAgainIfTheHubItselfWasAway) {
-  device.want("v1.1.0");
-  device.hub_is_there = false;
-  device.pass(std::chrono::minutes(14));
-  EXPECT_EQ(device.state(), "provisional");
-  device.crash();
-  device.pass(std::chrono::minutes(16));
-  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(), "v1.0.0 reverted no-hub");
-  device.pass(std::chrono::minutes(20));
-  device.connect_hub();
-  device.pass(Seconds(100));
-  EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.1.0");
-}
-
-TEST_F(UpdateCoreTest, AReleaseThatKeepsTheHubAwayIsNotTriedAgain) {
-  device.want("v1.1.0");
-  device.hub_is_there = false;
-  device.crash();
-  device.pass(std::chrono::minutes(16));
-  device.connect_hub();  // at once, with the former release
-  device.pass(day);
-  EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 reverted");
 }
 
 TEST_F(UpdateCoreTest, TrialStartsAreCounted) {

@@ -18,6 +18,7 @@ struct ReleaseVerdict {
   bool over = true;       // else it cannot be told yet
   std::string waits_for;  // why not
   std::string failure;    // why it does not work; empty: it does
+  bool hopeless = false;  // it failed for good: the rest of the trial would tell nothing else
   int deaths = 0;         // of modules so far, unasked
 };
 

@@ -112,6 +112,45 @@ Result<BadRelease> bad_from(const Json& json) {
   return BadRelease{*hash, *became, std::move(*read)};
 }
 
+Result<FailedUpdate> failed_from(const JsonObject& object) {
+  const JsonReader reader(object);
+  auto version = reader.string("version");
+  if (!version) return fail(version);
+  const auto became = step_in(reader, "became");
+  if (!became) return fail(became);
+  auto failure = failure_from(object);
+  if (!failure) return fail(failure);
+  return FailedUpdate{std::move(*version), *became, std::move(*failure)};
+}
+
+JsonObject to_json(const FailedUpdate& failed) {
+  JsonObject object = to_json(failed.failure);
+  object["version"] = failed.version;
+  object["became"] = to_string(failed.became);
+  return object;
+}
+
+// What records of older agents lack.
+Result<void> read_failures(const JsonReader& reader, UpdateRecord& record) {
+  const auto failed = reader.optional_object("last_failed");
+  if (!failed) return fail(failed);
+  if (*failed != nullptr) {
+    auto read = failed_from(**failed);
+    if (!read) return fail(read);
+    record.last_failed = std::move(*read);
+  }
+  const auto trials = reader.optional_integer("hubless_trials");
+  if (!trials) return fail(trials);
+  const auto until = reader.optional_integer("hubless_until_ms");
+  if (!until) return fail(until);
+  const auto mended = reader.optional_integer("mended_at_ms");
+  if (!mended) return fail(mended);
+  record.mended_at_ms = mended->value_or(0);
+  record.hubless_trials = trials->value_or(0);
+  record.hubless_until_ms = until->value_or(0);
+  return {};
+}
+
 Result<StartCounts> counts_in(const JsonReader& reader) {
   const auto crashes = reader.integer("crashes_before");
   if (!crashes) return fail(crashes);
@@ -198,6 +237,7 @@ Result<UpdateRecord> from_object(const JsonObject& object) {
     if (!read) return fail(read);
     record.failure = std::move(*read);
   }
+  if (auto failures = read_failures(reader, record); !failures) return fail(failures);
   const auto before = counts_in(reader);
   if (!before) return fail(before);
   record.before = *before;
@@ -222,6 +262,10 @@ std::string update_record_text(const UpdateRecord& record) {
   object["step"] = to_string(record.step);
   if (record.target) object["target"] = to_json(*record.target);
   if (record.failure) object["failure"] = to_json(*record.failure);
+  if (record.last_failed) object["last_failed"] = to_json(*record.last_failed);
+  if (record.hubless_trials > 0) object["hubless_trials"] = record.hubless_trials;
+  if (record.hubless_until_ms > 0) object["hubless_until_ms"] = record.hubless_until_ms;
+  if (record.mended_at_ms > 0) object["mended_at_ms"] = record.mended_at_ms;
   object["crashes_before"] = record.before.crashes;
   object["unrecorded_before"] = record.before.unrecorded;
   object["trial_starts"] = record.trial_starts;

@@ -38,7 +38,15 @@ struct UpdateFailure {
   bool operator==(const UpdateFailure&) const = default;
 };
 
-// One that is not tried again until an operator says so.
+// The last that did not stay. It is kept for people until another has.
+struct FailedUpdate {
+  std::string version;
+  RecordedStep became = RecordedStep::refused;  // or reverted
+  UpdateFailure failure;
+  bool operator==(const FailedUpdate&) const = default;
+};
+
+// One that is not tried again as long as its version is wanted, until an operator says so.
 struct BadRelease {
   Digest hash;
   RecordedStep became = RecordedStep::refused;  // or reverted
@@ -64,6 +72,10 @@ struct UpdateRecord {
   RecordedStep step = RecordedStep::none;
   std::optional<ReleaseTarget> target;  // from `downloading` on
   std::optional<UpdateFailure> failure;
+  std::optional<FailedUpdate> last_failed;
+  std::int64_t hubless_trials = 0;        // of this target, in a row, that ended for want of the hub
+  std::int64_t hubless_until_ms = 0;      // before which it is not tried again
+  std::int64_t mended_at_ms = 0;          // what runs, the last time
   StartCounts before;                     // the switch
   std::int64_t trial_starts = 0;          // of the agent since then, counted by the guard
   std::vector<std::string> ready_before;  // modules

@@ -40,7 +40,8 @@ std::optional<std::string> UpdateCore::wanted_version() const {
 
 bool UpdateCore::runs_what_is_wanted() const {
   const auto wanted = wanted_version();
-  return !wanted || (settings_.release() && settings_.release()->version == *wanted);
+  if (!wanted) return true;
+  return settings_.release() && settings_.release()->version == *wanted && damage_.empty();
 }
 
 // ---- a start
@@ -59,6 +60,7 @@ Result<void> UpdateCore::start() {
   } else {
     resume_work();
   }
+  if (state_ == State::idle) deadline_ = started_at_ + options_.provisional;  // then what runs is looked at
   collect();
   return {};
 }
@@ -99,7 +101,9 @@ void UpdateCore::resume_work() {
       } else {
         fails("agent-did-not-start", "the device went back before the agent could say why", Event::unhealthy);
         record_.failure = trouble_;
+        keep_failure(RecordedStep::reverted);
       }
+      if (record_.failure->fingerprint == no_hub) ++record_.hubless_trials;
       note(RecordedStep::reverted);
       [[fallthrough]];
     case RecordedStep::refused:
@@ -186,14 +190,14 @@ Result<void> UpdateCore::put_section() {
   return settings_.put_software(record_.section, settings_.release());
 }
 
-void UpdateCore::retry() {
-  if (state_ != State::refused && state_ != State::paused) return;
-  if (record_.target) {
-    std::erase_if(record_.bad,
-                  [&](const BadRelease& one) { return one.hash == record_.target->release.hash; });
-  }
+void UpdateCore::check_now() {
+  record_.bad.clear();
+  record_.hubless_trials = record_.hubless_until_ms = 0;
   pauses_ = 0;
-  follow_section();
+  note(record_.step);
+  if (state_ == State::refused || state_ == State::paused) return follow_section();
+  hour_changed();
+  begin_check();
 }
 
 // ---- what is said
@@ -250,13 +254,38 @@ JsonObject UpdateCore::report() const {
   software["release"] = version_of(settings_.release());
   software["confirmed"] = version_of(settings_.confirmed_release());
   if (const auto wanted = wanted_version(); wanted && state_ != State::idle) software["wanted"] = *wanted;
+  if (const std::string& damage = damage_.empty() ? lasting_damage_ : damage_; !damage.empty()) {
+    software["damage"] = damage;
+  }
   if (state_ == State::waiting && !waits_for_.empty()) software["waits_for"] = waits_for_;
   if (record_.failure && state_ != State::idle) {
     software["failure"] = JsonObject{{"fingerprint", record_.failure->fingerprint},
                                      {"message", record_.failure->message},
                                      {"at_ms", record_.failure->at_ms}};
   }
+  if (const auto& failed = record_.last_failed) {
+    software["last_failed"] = JsonObject{{"release", failed->version},
+                                         {"became", to_string(failed->became)},
+                                         {"fingerprint", failed->failure.fingerprint},
+                                         {"message", failed->failure.message},
+                                         {"at_ms", failed->failure.at_ms}};
+  }
   return software;
+}
+
+JsonObject UpdateCore::details() const {
+  JsonObject details = report();
+  if (const auto wanted = wanted_version()) details["wanted"] = *wanted;
+  details["step"] = to_string(record_.step);
+  JsonArray refused;
+  for (const BadRelease& one : record_.bad) {
+    refused.push_back(JsonObject{{"sha256", one.hash.hex()},
+                                 {"became", to_string(one.became)},
+                                 {"message", one.failure.message},
+                                 {"at_ms", one.failure.at_ms}});
+  }
+  details["refused"] = std::move(refused);
+  return details;
 }
 
 void UpdateCore::tell() {

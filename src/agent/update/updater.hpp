@@ -44,7 +44,10 @@ class Updater final : public UpdatePort, public InstallTiming {
   // Before the core may ask for anything.
   void attach(UpdateCore& core, std::string device_id);
   asio::awaitable<void> stop_all();
-  void modules_changed() { hour_.modules_are(options_.modules()); }
+  void modules_changed() {
+    hour_.modules_are(options_.modules());
+    core_->modules_changed();
+  }
 
   Result<void> can_trust() const override;
   void find(const std::string& version) override;

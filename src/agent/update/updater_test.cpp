@@ -192,7 +192,7 @@ TEST_F(UpdaterTest, ARootThatCannotBeReadIsSaidAndMayCome) {
   until(UpdateCore::State::paused);
   EXPECT_THAT(core->record().failure->message, HasSubstr("--release-root"));
   std::ofstream(folder / "gone.json") << repository.root_file();
-  core->retry();
+  core->check_now();
   until(UpdateCore::State::provisional);
 }
 
@@ -203,10 +203,10 @@ TEST_F(UpdaterTest, SaysWhatIsMissing) {
   EXPECT_EQ(core->record().failure->fingerprint, "release-not-found:not_found");
   publish("arm64", tar_of(release_parts("v1.0.0")));
   hub.files.erase("/tuf/metadata/timestamp.json");
-  core->retry();
+  core->check_now();
   until(UpdateCore::State::paused);
   hub.files["/tuf/metadata/timestamp.json"] = "{";
-  core->retry();
+  core->check_now();
   until(UpdateCore::State::paused);
   EXPECT_EQ(core->record().failure->fingerprint, "release-not-found:invalid_argument");
 }

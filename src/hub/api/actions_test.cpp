@@ -30,6 +30,8 @@ TEST_F(ActionsApi, ParametersAreCheckedBeforeAnythingIsSent) {
       {"module_action", R"({"module":"recorder"})", 422, "/parameters/action"},
       {"module_action", R"({"module":"recorder","action":"a","parameters":7})", 422,
        "/parameters/parameters"},
+      {"check_updates", R"({})", 200, ""},
+      {"check_updates", R"({"release":"v1.0.0"})", 422, "/parameters/release"},
       {"collect_logs", R"({})", 200, ""},
       {"collect_logs", R"({"modules":["recorder"],"max_bytes":120000})", 200, ""},
       {"collect_logs", R"({"max_bytes":120001})", 422, "/parameters/max_bytes"},
