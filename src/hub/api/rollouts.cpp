@@ -189,6 +189,7 @@ JsonObject Rollouts::describe(const Call& call, const RolloutRecord& record) con
   json["failures"] = std::move(failures);
   json.erase("approvals");
   json.erase("counts");
+  json.erase("was_held");
   return json;
 }
 

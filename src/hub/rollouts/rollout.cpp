@@ -140,7 +140,25 @@ Result<RolloutRecord> Rollout::abort(std::string why) const {
 
 Result<RolloutRecord> Rollout::supersede(std::string heir) const {
   auto next = after(RolloutEvent::supersede);
-  if (next) next->heir = std::move(heir);
+  if (!next) return next;
+  next->heir = std::move(heir);
+  next->was_held = record_.state == KeptRolloutState::held || record_.state == KeptRolloutState::paused;
+  return next;
+}
+
+Result<RolloutRecord> Rollout::take_up() const {
+  auto next = after(RolloutEvent::take_up);
+  if (!next) return next;
+  RolloutState at = started_from(next->state);
+  const auto go = [&](RolloutEvent event) { at = *next_state(at, event); };
+  if (next->open == 0) {  // nobody has it: there is nothing to settle
+    go(RolloutEvent::settled);
+    go(RolloutEvent::soaked);
+  }
+  if (next->was_held) go(RolloutEvent::pause);
+  next->state = kept(at);
+  next->heir.clear();
+  next->was_held = false;
   return next;
 }
 

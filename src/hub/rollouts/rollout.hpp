@@ -47,7 +47,9 @@ class Rollout {
   Result<RolloutRecord> abort(std::string why) const;
   // By a rollout of the same settings, which this one's devices wait for.
   Result<RolloutRecord> supersede(std::string heir) const;
-  // Its heir has ended, or its settings are written past it.
+  // Its heir was taken back: it goes on, or is held as it was. What its devices have is looked at anew.
+  Result<RolloutRecord> take_up() const;
+  // Its heir has finished, or its settings are written past it.
   Result<RolloutRecord> release(std::string why) const;
 
  private:
