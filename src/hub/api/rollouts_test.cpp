@@ -256,8 +256,8 @@ TEST_F(RolloutsApi, AnHeirThatFailsIsTakenBackAloneAndTheFormerGoesOn) {
   pass(minutes(2));
   EXPECT_EQ(show(first).at("/open"), Json(2));
   answer();
-  pass(minutes(2));
   pass(seconds(1));
+  pass(minutes(2));
   EXPECT_EQ(state(first), "finished") << show(first).response.body;
   EXPECT_EQ(threshold(), Json(0.7));
 }

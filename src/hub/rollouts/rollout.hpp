@@ -34,6 +34,8 @@ class Rollout {
   // ---- what time and devices bring about
   // The next record if there is one now: a stage opens, it has finished, or it has failed.
   std::optional<RolloutRecord> due(WallTime now) const;
+  // The same if it has failed, by those devices alone that are known of.
+  std::optional<RolloutRecord> failure() const;
   // The same record with how the devices stand now: what remains of a rollout that ends.
   RolloutRecord summed_up(RolloutRecord record) const;
   // When the stage will have soaked; nullopt: nothing but news of devices, or a person, is waited for.

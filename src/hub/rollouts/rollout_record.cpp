@@ -87,6 +87,12 @@ StageCounts read_counts(FieldReader& reader) {
   counts.failed = count("failed");
   counts.pending = count("pending");
   counts.absent = count("absent");
+  const auto later = [&](std::string_view key) {  // not in the records of older hubs
+    return static_cast<std::size_t>(reader.optional_integer(key, 0, most_devices, 0));
+  };
+  counts.masked = later("masked");
+  counts.lacking = later("lacking");
+  counts.hindered = later("hindered");
   return counts;
 }
 
