@@ -75,7 +75,9 @@ class StartRollout final : public Command {
     session.console.line(fmt::format("revision {}: rollout {} on {} has started ({})",
                                      number_at(*answer, {"revision"}), id, target_.text(),
                                      counted(number_at(*answer, {"targeted"}), "device")));
-    note_if_nobody(session, *answer);
+    note_masked(session, *answer);
+    for (const Json& note : array_at(*answer, {"notes"}))
+      if (note.is_string()) session.console.note(printable(std::string_view(note.get_string())));
     session.console.note(fmt::format("to see how far it is: starling rollout status {} --watch", id));
     return ExitCode::done;
   }

@@ -43,6 +43,21 @@ TEST_F(RolloutCommands, StartSendsTheWholePlan) {
                 {"share":10000,"needs_approval":true}]})"));
 }
 
+TEST_F(RolloutCommands, StartSaysWhomItDoesNotReach) {
+  hub().on("POST /api/v1/rollouts", R"({"revision":43,"id":"r43","targeted":3,"masked_count":1,
+      "masked":[{"key":"audio.volume","device":"d1","device_name":"bear","layer":"device:d1"}],
+      "notes":["stage 1: no device of the target has room=lba now; did you mean room=lab?"]})",
+           201);
+  const std::vector<std::string> start{"rollout",         "start",    "--set",
+                                       "audio.volume=20", "--stages", "room=lba,100%"};
+  EXPECT_EQ(run(start).err.find("not in force"), std::string::npos) << "of r42 there is nothing to say";
+  const Ran ran = run(start);
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.err, HasSubstr("did you mean room=lab?"));
+  EXPECT_THAT(ran.err, HasSubstr("1 written value not in force"));
+  EXPECT_THAT(ran.err, HasSubstr("bear"));
+}
+
 TEST_F(RolloutCommands, SettingsAloneAreEnough) {
   EXPECT_EQ(run({"rollout", "start", "--set", "audio.volume=20"}).code, 0);
   EXPECT_EQ(started(), *parse_json(R"({"values":{"audio.volume":20},"soak_ms":1800000,"max_failures":200,

@@ -51,7 +51,9 @@ std::string stage_counts(const JsonObject& stage) {
   if (devices == 0) return "no devices";
   std::string text = fmt::format("{}/{} done", number_at(stage, {"done"}), devices);
   for (const auto& [member, words] :
-       {std::pair("failed", "failed"), std::pair("pending", "under way"), std::pair("absent", "away")}) {
+       {std::pair("failed", "failed"), std::pair("pending", "under way"), std::pair("absent", "away"),
+        std::pair("masked", "masked by a higher layer"), std::pair("lacking", "without such settings"),
+        std::pair("hindered", "held up by other settings")}) {
     if (const std::int64_t count = number_at(stage, {member}); count > 0)
       text += fmt::format(", {} {}", count, words);
   }
@@ -81,6 +83,19 @@ bool waits_for_approval(const JsonObject& rollout) {
   return flag_at(next, {"needs_approval"}) && text_at(next, {"approved_by"}).empty();
 }
 
+// How long a trial takes is the devices' own affair.
+std::string under_way_text(const JsonObject& rollout, WallTime now) {
+  std::string text;
+  if (const std::int64_t trying = number_at(rollout, {"under_way", "on_trial"}); trying > 0)
+    text += fmt::format("; {} on trial, for a minute or as they are set", trying);
+  if (const std::int64_t waiting = number_at(rollout, {"under_way", "waiting"}); waiting > 0) {
+    const std::string first = age(text_at(rollout, {"under_way", "first_switch"}), now);
+    const std::string last = age(text_at(rollout, {"under_way", "last_switch"}), now);
+    text += fmt::format("; {} switch {}", waiting, first == last ? first : first + " to " + last);
+  }
+  return text;
+}
+
 std::string next_text(const JsonObject& rollout, WallTime now) {
   const std::string state = text_at(rollout, {"state"});
   const std::string id = text_at(rollout, {"id"});
@@ -93,7 +108,8 @@ std::string next_text(const JsonObject& rollout, WallTime now) {
     return "somebody else than its author approves: starling rollout approve " + id;
   if (state == "awaiting") return what + std::string(" in a moment");
   if (state == "ready") return what + std::string(" when its window does");
-  if (state == "settling" && pending > 0) return fmt::format("{} must answer", counted(pending, "device"));
+  if (state == "settling" && pending > 0)
+    return fmt::format("{} must answer{}", counted(pending, "device"), under_way_text(rollout, now));
   if (state == "settling")
     return "no device of the open stages has done it: one that is online is waited for";
   if (state == "soaking") return fmt::format("{} {} if all stays well", what, age(soaked, now));

@@ -92,6 +92,30 @@ TEST(RolloutText, SaysWhatComesNext) {
   EXPECT_THAT(next("stopped", R"(,"why":"5 of 20 devices failed")"), HasSubstr("5 of 20 devices failed"));
 }
 
+TEST(RolloutText, SaysWhoHasNoPartInIt) {
+  JsonObject shown = rollout("settling");
+  JsonObject& stage = shown.at("stages").at(0).as_object();
+  stage["masked"] = 1;
+  stage["lacking"] = 2;
+  stage["hindered"] = 4;
+  EXPECT_THAT(rollout_text(shown, now, {}),
+              HasSubstr("1 masked by a higher layer, 2 without such settings, 4 held"));
+}
+
+TEST(RolloutText, SaysWhenDevicesWillHaveAnswered) {
+  const auto next = [](const std::string& under_way) {
+    return rollout_text(rollout("settling", R"(,"under_way":)" + under_way), now, {});
+  };
+  EXPECT_THAT(next(R"({"on_trial":2,"waiting":0,"first_switch":null,"last_switch":null})"),
+              HasSubstr("3 devices must answer; 2 on trial"));
+  EXPECT_THAT(next(R"({"on_trial":0,"waiting":1,"first_switch":"2026-11-28T02:00:00Z",
+                       "last_switch":"2026-11-28T02:00:00Z"})"),
+              HasSubstr("3 devices must answer; 1 switch in 1 h"));
+  EXPECT_THAT(next(R"({"on_trial":0,"waiting":2,"first_switch":"2026-11-28T01:10:00Z",
+                       "last_switch":"2026-11-28T01:40:00Z"})"),
+              HasSubstr("2 switch in 10 m to in 40 m"));
+}
+
 TEST(RolloutText, AHubThatSaysLittleIsShownAllTheSame) {
   EXPECT_EQ(rollout_text({}, now, {}), "\n");
   EXPECT_EQ(stage_line({}), "stage 0 of 0");

@@ -10,7 +10,28 @@
 namespace starling::cli {
 namespace {
 
-void print_masked(Session& session, const JsonObject& answer) {
+void print_written(Session& session, const JsonObject& answer, std::string_view what) {
+  const Json* revision = find(answer, {"revision"});
+  if (revision == nullptr) {
+    session.console.line("nothing to change: it is that way already");
+  } else {
+    const std::string devices =
+        find(answer, {"targeted"}) == nullptr
+            ? std::string()
+            : fmt::format(" ({})", counted(number_at(answer, {"targeted"}), "device"));
+    session.console.line(fmt::format("revision {}: {}{}", number_at(answer, {"revision"}), what, devices));
+  }
+  note_masked(session, answer);
+}
+
+ExitCode worse(ExitCode one, ExitCode other) {
+  if (one == ExitCode::refused || other == ExitCode::refused) return ExitCode::refused;
+  return std::max(one, other);
+}
+
+}  // namespace
+
+void note_masked(Session& session, const JsonObject& answer) {
   const JsonArray& masked = array_at(answer, {"masked"});
   const auto listed = static_cast<std::int64_t>(masked.size());
   const std::int64_t count = std::max(number_at(answer, {"masked_count"}), listed);
@@ -28,27 +49,6 @@ void print_masked(Session& session, const JsonObject& answer) {
   session.console.progress(table.render(session.console.err_terminal()));
   if (count > listed) session.console.progress(fmt::format("... and {} more\n", count - listed));
 }
-
-void print_written(Session& session, const JsonObject& answer, std::string_view what) {
-  const Json* revision = find(answer, {"revision"});
-  if (revision == nullptr) {
-    session.console.line("nothing to change: it is that way already");
-  } else {
-    const std::string devices =
-        find(answer, {"targeted"}) == nullptr
-            ? std::string()
-            : fmt::format(" ({})", counted(number_at(answer, {"targeted"}), "device"));
-    session.console.line(fmt::format("revision {}: {}{}", number_at(answer, {"revision"}), what, devices));
-  }
-  print_masked(session, answer);
-}
-
-ExitCode worse(ExitCode one, ExitCode other) {
-  if (one == ExitCode::refused || other == ExitCode::refused) return ExitCode::refused;
-  return std::max(one, other);
-}
-
-}  // namespace
 
 void note_if_nobody(Session& session, const JsonObject& answer) {
   if (find(answer, {"targeted"}) == nullptr || number_at(answer, {"targeted"}) != 0) return;

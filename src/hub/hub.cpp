@@ -1,5 +1,7 @@
 #include "hub/hub.hpp"
 
+#include "hub/rollouts/rollout_engine.hpp"
+
 namespace starling::hub {
 
 namespace {
@@ -16,7 +18,10 @@ Hub::Hub(Store& store, Executor& executor, const Clock& clock, Log* log, Session
       records_(store, clock, logger(log, "records")),
       documents_(changes_),
       sessions_(changes_, records_, documents_, executor, clock, logger(log, "link"), options),
-      rollouts_(changes_, records_, documents_, sessions_, clock, logger(log, "rollouts")) {}
+      rollouts_(std::make_unique<RolloutEngine>(changes_, records_, documents_, sessions_, executor, clock,
+                                                logger(log, "rollouts"))) {}
+
+Hub::~Hub() = default;
 
 Result<void> Hub::load() {
   const auto stored = store_.load();
@@ -24,13 +29,13 @@ Result<void> Hub::load() {
   if (auto loaded = changes_.load(*stored); !loaded) return loaded;
   records_.load(*stored);
   sessions_.watch_records(*stored);
-  rollouts_.load();
+  rollouts_->load();
   return {};
 }
 
 void Hub::tick() {
   sessions_.tick();
-  rollouts_.tick();
+  rollouts_->tick();
   records_.flush();
   records_.count_modules();
 }

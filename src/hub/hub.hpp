@@ -12,7 +12,6 @@
 #include "hub/device_link/device_records.hpp"
 #include "hub/device_link/sessions.hpp"
 #include "hub/executor.hpp"
-#include "hub/rollouts/rollout_engine.hpp"
 #include "hub/settings/documents.hpp"
 #include "hub/state/change_log.hpp"
 #include "hub/store/store.hpp"
@@ -21,9 +20,12 @@ namespace starling::hub {
 
 inline constexpr std::string_view default_fleet = "default";
 
+class RolloutEngine;
+
 class Hub {
  public:
   Hub(Store& store, Executor& executor, const Clock& clock, Log* log, Sessions::Options options);
+  ~Hub();
 
   // Loads the store. Errors: those of Store::load, corrupted.
   Result<void> load();
@@ -32,7 +34,7 @@ class Hub {
   DeviceRecords& records() { return records_; }
   Documents& documents() { return documents_; }
   Sessions& sessions() { return sessions_; }
-  RolloutEngine& rollouts() { return rollouts_; }
+  RolloutEngine& rollouts() { return *rollouts_; }
 
   void tick();  // every second
   void stop();
@@ -43,7 +45,7 @@ class Hub {
   DeviceRecords records_;
   Documents documents_;
   Sessions sessions_;
-  RolloutEngine rollouts_;
+  std::unique_ptr<RolloutEngine> rollouts_;
 };
 
 }  // namespace starling::hub

@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <set>
 
 #include "hub/api/visibility.hpp"
 #include "hub/settings/concerned.hpp"
-#include "hub/settings/wanted_modules.hpp"
-#include "protocol/software_document.hpp"
+#include "hub/settings/written_names.hpp"
 
 namespace starling::hub {
 
@@ -17,8 +15,6 @@ namespace {
 
 using Standing = DeviceDescription::Standing;
 
-constexpr std::string_view lacks_component = "lacks_component";
-constexpr std::string_view lacks_module = "lacks_module";
 constexpr std::size_t max_listed = 1000;
 constexpr std::size_t max_pages = 50;  // read for one answer
 constexpr std::size_t judged_in_a_turn = 32;
@@ -59,57 +55,6 @@ Result<ChangeQuery> query_of(const Call& call) {
   }
   return query;
 }
-
-// The components and modules whose settings a change writes, if it does nothing else: who has declared none
-// of them has what is desired, but cannot be said to have applied the change.
-class WrittenNames {
- public:
-  explicit WrittenNames(const Change& change) {
-    for (const Edit& edit : change.edits) {
-      const auto id =
-          edit.kind == EntityKind::setting ? SettingId::parse(edit.id) : fail(ErrorCode::not_found, "");
-      const bool of_name = id && id->key != protocol::persona_active_key;
-      if (of_name) add(id->key);
-      nothing_else_ = nothing_else_ && (of_name || edit.kind == EntityKind::group);
-    }
-  }
-
-  // As the progress of a change names it; nothing: the device has one of them.
-  std::optional<std::string_view> lacked_by(const DeviceRecord* record) const {
-    if (!nothing_else_ || record == nullptr || !record->components) return std::nullopt;
-    if (declares(components_, *record->components) || declares(modules_, record->module_names)) {
-      return std::nullopt;
-    }
-    return components_.empty() ? lacks_module : lacks_component;
-  }
-
-  // Whether what a device says of one module, or of its whole section, is an answer to this change.
-  bool concerned_by(const protocol::KeyError& error) const {
-    const auto module = protocol::module_of(error.key);
-    return !nothing_else_ || !module || modules_.contains(*module);
-  }
-
- private:
-  using Names = std::set<std::string, std::less<>>;
-
-  void add(std::string_view key) {
-    if (key == protocol::software_release_key) {
-      nothing_else_ = false;  // every device has software
-    } else if (const auto module = protocol::module_of(key)) {
-      modules_.emplace(*module);
-    } else {
-      components_.emplace(protocol::component_of(key));
-    }
-  }
-  static bool declares(const Names& names, std::string_view declared) {
-    return std::ranges::any_of(split_names(declared),
-                               [&](std::string_view name) { return names.contains(name); });
-  }
-
-  Names components_;
-  Names modules_;
-  bool nothing_else_ = true;
-};
 
 struct Judgement {
   Standing standing = Standing::applied;

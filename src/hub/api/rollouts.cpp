@@ -12,6 +12,9 @@
 #include "base/rfc3339.hpp"
 #include "hub/api/visibility.hpp"
 #include "hub/rollouts/rollout_edits.hpp"
+#include "hub/rollouts/rollout_engine.hpp"
+#include "hub/rollouts/stage_notes.hpp"
+#include "hub/settings/masking.hpp"
 
 namespace starling::hub {
 
@@ -81,6 +84,18 @@ Error at_key(Error error, const Wish& wish) {
   return error;
 }
 
+// Full, of the values that may be masked.
+Result<std::vector<std::string>> keys_of(const FleetState& head, const Wish& wish) {
+  std::vector<std::string> keys;
+  for (const auto& [name, value] : wish.values) {
+    if (value.is_null()) continue;
+    auto key = full_key(head, name);
+    if (!key) return fail(key.error().code, key.error().message, "/values/" + name);
+    keys.push_back(std::move(*key));
+  }
+  return keys;
+}
+
 Result<PlannedWrite> plan_start(const FleetState& head, const Wish& wish, const Reach& reach,
                                 const std::string& author) {
   auto target = resolve_target(head, wish.target);
@@ -90,6 +105,11 @@ Result<PlannedWrite> plan_start(const FleetState& head, const Wish& wish, const 
   const std::string id = fmt::format("r{}", revision);
   auto record = record_of(wish, target->scope.layer, id, author);
   if (!record) return std::unexpected(at_key(std::move(record).error(), wish));
+  const auto keys = keys_of(head, wish);
+  if (!keys) return fail(keys);
+  const StageNotes stages(head, target->scope, [&](const Device& device) { return reach.covers(device); });
+  if (auto reached = stages.check_reached(); !reached) return fail(reached);
+  JsonArray notes = stages.of(record->plan.stages);
   auto edits = plan_rollout(head, std::move(*record), revision, wish.supersede);
   if (!edits) return std::unexpected(at_key(std::move(edits).error(), wish));
   PlannedWrite write;
@@ -99,7 +119,11 @@ Result<PlannedWrite> plan_start(const FleetState& head, const Wish& wish, const 
     write.edits.insert(write.edits.begin(),
                        head.edit(EntityKind::group, target->new_group->name, target->new_group->to_json()));
   }
-  write.answer = {{"id", id}, {"targeted", target->scope.count(head)}};
+  write.answer =
+      write_answer({}, find_masked(head, target->scope, *keys, max_masked), target->scope.count(head));
+  write.answer.erase("changed");
+  write.answer["id"] = id;
+  write.answer["notes"] = std::move(notes);
   return write;
 }
 
@@ -116,6 +140,14 @@ Result<const RolloutRecord*> find_rollout(const FleetState& state, const Reach& 
 
 Json text_or_null(const std::string& text) {
   return text.empty() ? Json() : Json(text);
+}
+
+JsonObject shown_under_way(const UnderWay& under_way) {
+  const auto time = [&](WallTime at) { return under_way.waiting == 0 ? Json() : Json(to_rfc3339(at)); };
+  return {{"on_trial", under_way.on_trial},
+          {"waiting", under_way.waiting},
+          {"first_switch", time(under_way.first_switch)},
+          {"last_switch", time(under_way.last_switch)}};
 }
 
 JsonArray shown_stages(const RolloutRecord& record, const std::vector<StageCounts>& counts) {
@@ -171,6 +203,8 @@ JsonObject Rollouts::describe(const Call& call, const RolloutRecord& record) con
   json["ended"] = has_ended(state);
   json["stages"] = shown_stages(record, running == nullptr ? record.counts : running->progress().stages());
   json["opened_at"] = record.open == 0 ? Json() : Json(to_rfc3339(record.opened_at));
+  json["under_way"] =
+      running == nullptr ? Json() : Json(shown_under_way(running->progress().under_way(record.open)));
   const auto soaked = running == nullptr ? std::nullopt : running->soaked_at();
   json["soaked_at"] = soaked ? Json(to_rfc3339(*soaked)) : Json();
   json["why"] = text_or_null(record.why);
@@ -189,6 +223,7 @@ JsonObject Rollouts::describe(const Call& call, const RolloutRecord& record) con
   json["failures"] = std::move(failures);
   json.erase("approvals");
   json.erase("counts");
+  json.erase("was_held");
   return json;
 }
 

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "hub/api/linked_device.hpp"
+#include "hub/rollouts/rollout_engine.hpp"
 
 namespace starling::hub {
 namespace {
@@ -232,6 +233,57 @@ TEST_F(RolloutsApi, AnotherOfTheSameSettingsIsInTheWayUnlessItSupersedes) {
   EXPECT_EQ(list.text("/items/1/id"), first);
   EXPECT_EQ(get("/api/v1/rollouts?limit=1").text("/next"), heir);
   EXPECT_EQ(get("/api/v1/rollouts?limit=1&after=" + heir).text("/items/0/id"), first);
+}
+
+TEST_F(RolloutsApi, AnHeirThatFailsIsTakenBackAloneAndTheFormerGoesOn) {
+  connect();
+  const std::string first = start(two_stages);
+  pass(seconds(1));
+  answer();
+  const std::string heir = start(R"({"values":{"hotword.threshold":0.9},"supersede":true,
+      "stages":[{"share":10000}],"soak_ms":0})");
+  pass(seconds(1));
+  EXPECT_EQ(answer(Phase::refused, {{"hotword.threshold", "too high"}}).size(), 3u);
+  pass(seconds(1));
+  EXPECT_EQ(state(heir), "stopped");
+  EXPECT_EQ(state(first), "settling") << show(first).response.body;
+  EXPECT_EQ(answer().size(), 3u) << "they are told what they had";
+  pass(seconds(1));
+  EXPECT_EQ(state(first), "soaking") << show(first).response.body;
+  EXPECT_TRUE(show(first).at("/heir").is_null());
+  EXPECT_EQ(show(first).at("/stages/0/done"), Json(2));
+  EXPECT_EQ(show(first).at("/stages/0/failed"), Json(0));
+  pass(minutes(2));
+  EXPECT_EQ(show(first).at("/open"), Json(2));
+  answer();
+  pass(seconds(1));
+  pass(minutes(2));
+  EXPECT_EQ(state(first), "finished") << show(first).response.body;
+  EXPECT_EQ(threshold(), Json(0.7));
+}
+
+TEST_F(RolloutsApi, AnHeirThatIsAbortedLeavesDevicesWithWhatTheyHad) {
+  connect();
+  const std::string first = start(two_stages);
+  pass(seconds(1));
+  answer();
+  const std::string heir = start(R"({"values":{"hotword.threshold":0.9},"supersede":true,
+      "stages":[{"share":10000}],"soak_ms":60000})");
+  pass(seconds(1));
+  EXPECT_EQ(answer().size(), 3u);
+  pass(minutes(5));
+  EXPECT_EQ(state(first), "yielding");
+  EXPECT_EQ(act(heir, "abort", admin_key), 200);
+  for (const int number : {1, 2, 3}) {
+    const auto document = get("/api/v1/devices/" + uuid(number) + "/document");
+    EXPECT_EQ(document.at("/sections/settings/settings/hotword.threshold") == Json(0.7), number != 3)
+        << number;
+  }
+  pass(seconds(1));
+  EXPECT_EQ(state(first), "settling") << "its devices come back to it";
+  EXPECT_EQ(answer().size(), 3u);
+  pass(seconds(1));
+  EXPECT_EQ(state(first), "soaking");
 }
 
 TEST_F(RolloutsApi, WhatItIsOnItsWayToCannotBeRemoved) {

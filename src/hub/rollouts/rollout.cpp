@@ -12,7 +12,7 @@ namespace {
 // may be a mistake, and the last stage gives whoever has just come their time.
 bool opened_for_nobody(const RolloutRecord& record, const RolloutProgress& progress) {
   if (record.open == 0 || record.open == record.plan.stages.size()) return false;
-  return record.plan.stages[record.open - 1].share && progress.stages()[record.open - 1].devices == 0;
+  return record.plan.stages[record.open - 1].share && progress.stages()[record.open - 1].concerned() == 0;
 }
 
 }  // namespace
@@ -38,8 +38,8 @@ void Rollout::put(const Device& device, bool connected) {
 bool Rollout::has_settled() const {
   const StageCounts counts = progress_.counts(record_.open);
   if (counts.pending > 0) return false;
-  if (record_.plan.waits_for_absent && counts.absent > 0) return false;
-  return counts.devices == 0 || counts.done > 0;
+  if (record_.plan.waits_for_absent && counts.absent + counts.hindered > 0) return false;
+  return counts.concerned() == 0 || counts.done > 0;
 }
 
 bool Rollout::has_failed() const {
@@ -61,15 +61,21 @@ std::optional<WallTime> Rollout::soaked_at() const {
   return std::max(told, record_.opened_at + (opened_for_nobody(record_, progress_) ? Milliseconds() : soak));
 }
 
+std::optional<RolloutRecord> Rollout::failure() const {
+  const auto stopped = has_failed() ? next_state(state(), RolloutEvent::fail) : std::nullopt;
+  if (!stopped) return {};
+  RolloutRecord next = record_;
+  next.state = kept(*stopped);
+  const StageCounts counts = progress_.counts(record_.open);
+  next.why = fmt::format("{} of {} devices failed", counts.failed, counts.heard_of());
+  return summed_up(std::move(next));
+}
+
 std::optional<RolloutRecord> Rollout::due(WallTime now) const {
+  if (auto stopped = failure()) return stopped;
   RolloutRecord next = record_;
   RolloutState at = state();
   const auto go = [&](RolloutEvent event) { at = *next_state(at, event); };
-  if (has_failed() && next_state(at, RolloutEvent::fail)) {
-    go(RolloutEvent::fail);
-    const StageCounts counts = progress_.counts(record_.open);
-    next.why = fmt::format("{} of {} devices failed", counts.failed, counts.heard_of());
-  }
   if (const auto soaked = soaked_at(); at == RolloutState::soaking && now >= *soaked) {
     go(record_.open < record_.plan.stages.size() ? RolloutEvent::soaked : RolloutEvent::done);
   }
@@ -140,7 +146,25 @@ Result<RolloutRecord> Rollout::abort(std::string why) const {
 
 Result<RolloutRecord> Rollout::supersede(std::string heir) const {
   auto next = after(RolloutEvent::supersede);
-  if (next) next->heir = std::move(heir);
+  if (!next) return next;
+  next->heir = std::move(heir);
+  next->was_held = record_.state == KeptRolloutState::held || record_.state == KeptRolloutState::paused;
+  return next;
+}
+
+Result<RolloutRecord> Rollout::take_up() const {
+  auto next = after(RolloutEvent::take_up);
+  if (!next) return next;
+  RolloutState at = started_from(next->state);
+  const auto go = [&](RolloutEvent event) { at = *next_state(at, event); };
+  if (next->open == 0) {  // nobody has it: there is nothing to settle
+    go(RolloutEvent::settled);
+    go(RolloutEvent::soaked);
+  }
+  if (next->was_held) go(RolloutEvent::pause);
+  next->state = kept(at);
+  next->heir.clear();
+  next->was_held = false;
   return next;
 }
 

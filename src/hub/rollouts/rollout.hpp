@@ -34,6 +34,8 @@ class Rollout {
   // ---- what time and devices bring about
   // The next record if there is one now: a stage opens, it has finished, or it has failed.
   std::optional<RolloutRecord> due(WallTime now) const;
+  // The same if it has failed, by those devices alone that are known of.
+  std::optional<RolloutRecord> failure() const;
   // The same record with how the devices stand now: what remains of a rollout that ends.
   RolloutRecord summed_up(RolloutRecord record) const;
   // When the stage will have soaked; nullopt: nothing but news of devices, or a person, is waited for.
@@ -47,7 +49,9 @@ class Rollout {
   Result<RolloutRecord> abort(std::string why) const;
   // By a rollout of the same settings, which this one's devices wait for.
   Result<RolloutRecord> supersede(std::string heir) const;
-  // Its heir has ended, or its settings are written past it.
+  // Its heir was taken back: it goes on, or is held as it was. What its devices have is looked at anew.
+  Result<RolloutRecord> take_up() const;
+  // Its heir has finished, or its settings are written past it.
   Result<RolloutRecord> release(std::string why) const;
 
  private:

@@ -37,15 +37,26 @@ Result<void> check_values(const FleetState& head, RolloutPlan& plan) {
   return check_plan(plan);
 }
 
-// Those that wait for a rollout's end, and for theirs.
+// Those that wait for a rollout's end. If its values have become the layer's, or another's, theirs are over;
+// if they were taken back, theirs are what devices have again, unless that rollout was superseded itself.
 void add_waiting(const FleetState& head, const RolloutRecord& ended, std::vector<Edit>& edits) {
+  const bool taken_back =
+      ended.state == KeptRolloutState::aborted || ended.state == KeptRolloutState::stopped;
   for (const auto& [id, record] : head.rollouts()) {
     if (record->state != KeptRolloutState::yielding || record->heir != ended.id) continue;
+    if (taken_back && !ended.heir.empty()) {
+      RolloutRecord next = *record;
+      next.heir = ended.heir;
+      edits.push_back(edit_to(head, next));
+      continue;
+    }
+    const Rollout waiting(*record);
     const auto next =
-        Rollout(*record).release(fmt::format("rollout {} is {}", ended.id, to_string(ended.state)));
+        taken_back ? waiting.take_up()
+                   : waiting.release(fmt::format("rollout {} is {}", ended.id, to_string(ended.state)));
     if (!next) continue;
     edits.push_back(edit_to(head, *next));
-    add_waiting(head, *next, edits);
+    if (!taken_back) add_waiting(head, *next, edits);
   }
 }
 

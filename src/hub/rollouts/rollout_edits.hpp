@@ -19,7 +19,8 @@ Result<std::vector<Edit>> plan_rollout(const FleetState& head, RolloutRecord rol
                                        bool supersede);
 
 // From `former` to `next`, as the engine gave it. With its end its values are written if it has finished, and
-// those rollouts end that waited for it. Errors: not_found; conflict (it is not at `former` any more).
+// those rollouts that waited for it end, or go on if it was taken back. Errors: not_found; conflict (it is
+// not at `former` any more).
 Result<std::vector<Edit>> plan_rollout_step(const FleetState& head, const RolloutRecord& former,
                                             const RolloutRecord& next);
 

@@ -6,24 +6,11 @@
 #include <utility>
 
 #include "hub/rollouts/rollout_edits.hpp"
-#include "hub/settings/explain.hpp"
 
 namespace starling::hub {
 namespace {
 
-constexpr std::size_t looked_at_in_a_tick = 2'048;
-
-std::string reason_of(const DeviceRecord& record, protocol::Section section) {
-  auto facts = DeviceFacts::parse(record.facts);
-  std::string reason;
-  if (facts) {
-    for (const protocol::KeyError& error : facts->errors_of(section)) {
-      reason += (reason.empty() ? "" : "; ") + (error.key.empty() ? "" : error.key + ": ") + error.message;
-    }
-  }
-  return reason.empty() ? fmt::format("{}, without a reason", to_string(record.section(section).phase))
-                        : reason;
-}
+constexpr std::size_t between_looks_at_the_clock = 16;
 
 // As the change log calls it.
 std::string_view action_of(const RolloutRecord& next) {
@@ -37,12 +24,18 @@ std::string_view action_of(const RolloutRecord& next) {
 
 }  // namespace
 
+RolloutEngine::Running::Running(RolloutRecord record)
+    : rollout(std::move(record)),
+      names(rollout.record().plan),
+      sections(sections_of(rollout.record().plan)) {}
+
 RolloutEngine::RolloutEngine(ChangeLog& log, DeviceRecords& records, Documents& documents, Sessions& sessions,
-                             const Clock& clock, Logger logger)
+                             Executor& executor, const Clock& clock, Logger logger)
     : log_(log),
       records_(records),
       documents_(documents),
       sessions_(sessions),
+      executor_(executor),
       clock_(clock),
       logger_(logger) {
   log_.observe(*this);
@@ -73,24 +66,46 @@ void RolloutEngine::take_over(const FleetState& state, Fleet& fleet, const std::
     fleet.running.erase(id);
     return;
   }
-  const auto [at, is_new] = fleet.running.try_emplace(id, Running{Rollout(*record->second), {}, {}});
+  const auto [at, is_new] = fleet.running.try_emplace(id, *record->second);
   if (is_new) {
-    at->second.sections = sections_of(record->second->plan);
+    at->second.unknown = state.device_index().end_place();
   } else {
     at->second.rollout.adopt(*record->second);
   }
 }
 
-// Groups may have changed, and so may every document.
 void RolloutEngine::look_at_all(const FleetState& state, Fleet& fleet) {
-  if (fleet.running.empty()) return;
+  const std::size_t all = state.device_index().end_place();
   for (auto& [id, running] : fleet.running) {
     running.scopes.clear();
     for (const RolloutValue& each : running.rollout.record().plan.values)
       running.scopes.push_back(scope_of(state, each.setting.layer));
+    running.to_look_at = all;
   }
-  for (const auto& [id, device] : state.devices())
-    fleet.unseen.insert(id);
+}
+
+// Settings that no rollout brings change no outcome until a device answers to them.
+bool RolloutEngine::concerns_all(const Change& change, const Fleet& fleet) {
+  const auto brings = [](const std::string& key) {
+    return [&key](const auto& each) {
+      return std::ranges::any_of(each.second.rollout.record().plan.values,
+                                 [&](const RolloutValue& value) { return value.setting.key == key; });
+    };
+  };
+  return std::ranges::any_of(change.edits, [&](const Edit& edit) {
+    switch (edit.kind) {
+      case EntityKind::persona:
+      case EntityKind::group:
+      case EntityKind::component:
+      case EntityKind::rollout: return true;
+      case EntityKind::setting: {
+        const auto id = SettingId::parse(edit.id);
+        return !id || id->key == protocol::persona_active_key ||
+               std::ranges::any_of(fleet.running, brings(id->key));
+      }
+      default: return false;
+    }
+  });
 }
 
 void RolloutEngine::on_change(const SharedChange& change, const FleetState& state) {
@@ -98,14 +113,15 @@ void RolloutEngine::on_change(const SharedChange& change, const FleetState& stat
   for (const Edit& edit : change->edits)
     if (edit.kind == EntityKind::rollout) take_over(state, fleet, edit.id);
   if (fleet.running.empty()) return;
-  const ChangeScope scope = scope_of(*change);
-  if (scope.whole_fleet) look_at_all(state, fleet);
-  fleet.unseen.insert(scope.devices.begin(), scope.devices.end());
+  ChangeScope scope = scope_of(*change);
+  if (scope.whole_fleet && concerns_all(*change, fleet)) look_at_all(state, fleet);
+  for (std::string& device : scope.devices)
+    fleet.heard_of.insert(std::move(device));
 }
 
 void RolloutEngine::on_reported(const std::string& fleet, const std::string& device_id) {
   const auto found = fleets_.find(fleet);
-  if (found != fleets_.end() && !found->second.running.empty()) found->second.unseen.insert(device_id);
+  if (found != fleets_.end() && !found->second.running.empty()) found->second.heard_of.insert(device_id);
 }
 
 const Rollout* RolloutEngine::find(std::string_view fleet, std::string_view id) const {
@@ -116,20 +132,59 @@ const Rollout* RolloutEngine::find(std::string_view fleet, std::string_view id) 
 }
 
 void RolloutEngine::tick() {
+  looked_ = {};
+  if (!is_looking_) look();
+}
+
+void RolloutEngine::look() {
+  const SteadyTime began = clock_.steady();
+  bool all_seen = true;
   for (auto& [name, fleet] : fleets_) {
     if (fleet.running.empty()) {
-      fleet.unseen.clear();
-      continue;
+      fleet.heard_of.clear();
+    } else {
+      all_seen = look(*log_.published(name), fleet, began + longest_turn) && all_seen;
     }
-    const FleetState& state = *log_.published(name);
-    for (std::size_t i = 0; i < looked_at_in_a_tick && !fleet.unseen.empty(); ++i) {
-      const auto device = fleet.unseen.extract(fleet.unseen.begin());
+  }
+  looked_ += clock_.steady() - began;
+  is_looking_ = !all_seen && looked_ < longest_look;
+  if (!is_looking_) return decide();
+  executor_.post([this, alive = alive_] {
+    if (*alive) look();
+  });
+}
+
+bool RolloutEngine::look(const FleetState& state, Fleet& fleet, SteadyTime until) const {
+  const auto waits = [](const auto& each) { return each.second.to_look_at > 0; };
+  for (std::size_t looks = 1; !fleet.heard_of.empty() || std::ranges::any_of(fleet.running, waits); ++looks) {
+    if (looks % between_looks_at_the_clock == 0 && clock_.steady() >= until) return false;
+    if (!fleet.heard_of.empty()) {
+      const auto device = fleet.heard_of.extract(fleet.heard_of.begin());
       for (auto& [id, running] : fleet.running)
         look_at(state, device.value(), running);
+      continue;
     }
-    if (!fleet.unseen.empty()) continue;  // whoever decides knows of all
-    for (auto& [id, running] : fleet.running)
-      step(name, id, running);
+    if (fleet.next >= state.device_index().end_place()) fleet.next = 0;
+    const Device* device = state.device_index().at(fleet.next++);
+    for (auto& [id, running] : fleet.running) {
+      if (running.to_look_at > 0) --running.to_look_at;
+      if (running.unknown > 0) --running.unknown;
+      if (device != nullptr) look_at(state, device->id, running);
+    }
+  }
+  return true;
+}
+
+// Failures count at once, whatever is still to be looked at. To go on, all of it must be seen.
+void RolloutEngine::decide() {
+  const WallTime now = clock_.wall();
+  for (auto& [name, fleet] : fleets_) {
+    for (auto& [id, running] : fleet.running) {
+      if (running.is_stepping || running.unknown > 0 || clock_.steady() < running.not_before) continue;
+      const bool all_seen = fleet.heard_of.empty() && running.to_look_at == 0;
+      const auto next = all_seen ? running.rollout.due(now) : running.rollout.failure();
+      if (next) step(name, running, *next);
+    }
   }
 }
 
@@ -143,56 +198,30 @@ void RolloutEngine::look_at(const FleetState& state, const std::string& device_i
   const DeviceRecord* record = records_.find(device_id);
   const bool can_answer = !running.sections.software || (record != nullptr && record->takes_releases());
   running.rollout.put(*device, can_answer && sessions_.has_handshaken(device_id));
-  Outcome outcome = outcome_of(state, *device, running);
-  const Outcome* known = running.rollout.progress().outcome(device_id);
-  if (known->kind == outcome.kind && known->reason == outcome.reason) return;
-  outcome.at = clock_.wall();
+  const Outcome& known = *running.rollout.progress().outcome(device_id);
+  Outcome outcome;
+  if (record != nullptr) {
+    const JudgedDevice judged{state, *device, *record, known};
+    outcome = judge(running.rollout.record(), running.names, judged, documents_);
+  }
+  const bool is_news = known.kind != outcome.kind || known.reason != outcome.reason;
+  outcome.at = is_news ? clock_.wall() : known.at;
+  if (outcome == known) return;
   running.rollout.heard(device_id, std::move(outcome));
 }
 
-Outcome RolloutEngine::outcome_of(const FleetState& state, const Device& device,
-                                  const Running& running) const {
-  const DeviceRecord* record = records_.find(device.id);
-  if (record == nullptr || !running.rollout.record().gate().admits(device.id, device.labels)) return {};
-  const DesiredDocument desired = documents_.desired(state, device, declared_by(state, record));
-  return outcome_of(*record, desired, running.sections);
-}
-
-// By hashes alone: what a device refuses may be refused for what came beside the rollout's values.
-Outcome RolloutEngine::outcome_of(const DeviceRecord& record, const DesiredDocument& desired,
-                                  Sections sections) {
-  using protocol::Section;
-  bool done = true;
-  for (const auto& [section, touched] :
-       {std::pair(Section::settings, sections.settings), std::pair(Section::modules, sections.modules),
-        std::pair(Section::software, sections.software)}) {
-    if (!touched) continue;
-    const SectionRecord& told = record.section(section);
-    const Digest& wanted = desired.section(section)->hash;
-    const bool on_trial = told.phase == protocol::Phase::provisional;
-    if (told.running != wanted && told.refused == wanted && !on_trial) {
-      return {Outcome::Kind::failed, {}, reason_of(record, section)};
-    }
-    const bool able = section != Section::software || record.takes_releases();
-    done = done && able && told.running == wanted && !on_trial;
-  }
-  return {done ? Outcome::Kind::done : Outcome::Kind::none, {}, {}};
-}
-
-void RolloutEngine::step(const std::string& fleet, const std::string& id, Running& running) {
-  if (running.is_stepping || clock_.steady() < running.not_before) return;
-  const auto next = running.rollout.due(clock_.wall());
-  if (!next) return;
+void RolloutEngine::step(const std::string& fleet, Running& running, const RolloutRecord& next) {
   running.is_stepping = true;
-  ChangeLog::Plan plan = [former = running.rollout.record(), next = *next](const FleetState& head,
-                                                                           std::int64_t) -> Result<Draft> {
+  ChangeLog::Plan plan = [former = running.rollout.record(), next](const FleetState& head,
+                                                                   std::int64_t) -> Result<Draft> {
     auto edits = plan_rollout_step(head, former, next);
     if (!edits) return fail(edits);
     return Draft{{"hub", "hub"}, std::string(action_of(next)), next.why, std::move(*edits), {}, std::nullopt};
   };
-  log_.append(fleet, std::move(plan), [this, alive = alive_, fleet, id](const Result<SharedChange>& outcome) {
-    if (*alive) stepped(fleet, id, outcome);
-  });
+  log_.append(fleet, std::move(plan),
+              [this, alive = alive_, fleet, id = next.id](const Result<SharedChange>& outcome) {
+                if (*alive) stepped(fleet, id, outcome);
+              });
 }
 
 void RolloutEngine::stepped(const std::string& fleet, const std::string& id,

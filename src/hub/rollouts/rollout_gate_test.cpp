@@ -1,4 +1,5 @@
 // What devices have by a rollout, as their documents say it.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "hub/queue_executor.hpp"
@@ -265,6 +266,39 @@ TEST_F(RolloutGateTest, TheHeirTakesOverWithoutGoingBackInBetween) {
   EXPECT_EQ(record("r1").state, KeptRolloutState::superseded) << "whose heir has ended as well";
   for (int i = 0; i < 20; ++i)
     EXPECT_EQ(threshold(i), 0.7);
+}
+
+TEST_F(RolloutGateTest, AnHeirThatIsTakenBackGivesDevicesBackWhatTheyHad) {
+  for (const KeptRolloutState end : {KeptRolloutState::aborted, KeptRolloutState::stopped}) {
+    const std::string first = fmt::format("r{}", state.revision() + 1);
+    start(wanted(first, {{{fleet_layer, "hotword.threshold"}, 0.8}}));
+    open_stage(first);
+    const auto before = hashes();
+    start(wanted("heir of " + first, {{{fleet_layer, "hotword.threshold"}, 0.9}}), true);
+    open_stage("heir of " + first);
+    EXPECT_NE(hashes(), before);
+    RolloutRecord ended = record("heir of " + first);
+    ended.state = end;
+    move("heir of " + first, ended);
+    EXPECT_EQ(hashes(), before);
+    EXPECT_EQ(record(first).state, KeptRolloutState::open) << "its stages go on";
+    EXPECT_EQ(state.rollout_of({fleet_layer, "hotword.threshold"})->id, first);
+    move(first, Rollout(record(first)).abort(""));
+  }
+}
+
+TEST_F(RolloutGateTest, WhoeverWaitsForASupersededOneWaitsForItsHeirThen) {
+  start(wanted("r1", {{{fleet_layer, "hotword.threshold"}, 0.8}}));
+  open_stage("r1");
+  const auto before = hashes();
+  start(wanted("r2", {{{fleet_layer, "hotword.threshold"}, 0.9}}), true);
+  start(wanted("r3", {{{fleet_layer, "hotword.threshold"}, 0.7}}), true);
+  move("r2", Rollout(record("r2")).abort(""));
+  EXPECT_EQ(record("r1").state, KeptRolloutState::yielding) << "r3 brings the same";
+  EXPECT_EQ(record("r1").heir, "r3");
+  move("r3", Rollout(record("r3")).abort(""));
+  EXPECT_EQ(record("r1").state, KeptRolloutState::open);
+  EXPECT_EQ(hashes(), before);
 }
 
 TEST_F(RolloutGateTest, ALostRaceIsAConflict) {

@@ -28,16 +28,17 @@ StageCounts& StageCounts::operator+=(const StageCounts& other) {
   failed += other.failed;
   pending += other.pending;
   absent += other.absent;
+  masked += other.masked;
+  lacking += other.lacking;
+  hindered += other.hindered;
   return *this;
 }
 
 JsonObject StageCounts::to_json() const {
   const auto number = [](std::size_t count) { return static_cast<std::int64_t>(count); };
-  return {{"devices", number(devices)},
-          {"done", number(done)},
-          {"failed", number(failed)},
-          {"pending", number(pending)},
-          {"absent", number(absent)}};
+  return {{"devices", number(devices)}, {"done", number(done)},        {"failed", number(failed)},
+          {"pending", number(pending)}, {"absent", number(absent)},    {"masked", number(masked)},
+          {"lacking", number(lacking)}, {"hindered", number(hindered)}};
 }
 
 std::string fingerprint(std::string_view reason) {
@@ -85,8 +86,18 @@ void RolloutProgress::count(const Seen& seen, bool more) {
   switch (seen.outcome.kind) {
     case Outcome::Kind::done: add(stage.done); break;
     case Outcome::Kind::failed: add(stage.failed); break;
+    case Outcome::Kind::masked: add(stage.masked); break;
+    case Outcome::Kind::lacking: add(stage.lacking); break;
+    case Outcome::Kind::hindered: add(stage.hindered); break;
     case Outcome::Kind::none: add(seen.connected ? stage.pending : stage.absent); break;
   }
+}
+
+// What is said of a device that has no part in it is no reason to soak.
+void RolloutProgress::note_outcome(const Seen& seen) {
+  const Outcome& outcome = seen.outcome;
+  if (outcome.kind != Outcome::Kind::done && outcome.kind != Outcome::Kind::failed) return;
+  last_outcomes_[seen.stage] = std::max(last_outcomes_[seen.stage], outcome.at);
 }
 
 void RolloutProgress::put(const std::string& device, std::size_t stage, bool connected) {
@@ -95,6 +106,7 @@ void RolloutProgress::put(const std::string& device, std::size_t stage, bool con
   at->second.stage = stage;
   at->second.connected = connected;
   count(at->second, true);
+  note_outcome(at->second);
 }
 
 void RolloutProgress::remove(const std::string& device) {
@@ -110,6 +122,7 @@ void RolloutProgress::heard(const std::string& device, Outcome outcome) {
   count(found->second, false);
   found->second.outcome = std::move(outcome);
   count(found->second, true);
+  note_outcome(found->second);
 }
 
 StageCounts RolloutProgress::counts(std::size_t open) const {
@@ -121,10 +134,23 @@ StageCounts RolloutProgress::counts(std::size_t open) const {
 
 WallTime RolloutProgress::last_outcome(std::size_t open) const {
   WallTime last{};
-  for (const auto& [device, seen] : devices_) {
-    if (seen.stage < open && seen.outcome.kind != Outcome::Kind::none) last = std::max(last, seen.outcome.at);
-  }
+  for (std::size_t i = 0; i < open; ++i)
+    last = std::max(last, last_outcomes_[i]);
   return last;
+}
+
+UnderWay RolloutProgress::under_way(std::size_t open) const {
+  UnderWay sum;
+  for (const auto& [device, seen] : devices_) {
+    if (seen.stage >= open || seen.outcome.kind != Outcome::Kind::none) continue;
+    sum.on_trial += seen.outcome.on_trial ? 1 : 0;
+    const WallTime at = seen.outcome.switches_at;
+    if (at == WallTime()) continue;
+    sum.first_switch = sum.waiting == 0 ? at : std::min(sum.first_switch, at);
+    sum.last_switch = std::max(sum.last_switch, at);
+    ++sum.waiting;
+  }
+  return sum;
 }
 
 const Outcome* RolloutProgress::outcome(const std::string& device) const {

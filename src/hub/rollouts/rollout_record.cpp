@@ -87,6 +87,12 @@ StageCounts read_counts(FieldReader& reader) {
   counts.failed = count("failed");
   counts.pending = count("pending");
   counts.absent = count("absent");
+  const auto later = [&](std::string_view key) {  // not in the records of older hubs
+    return static_cast<std::size_t>(reader.optional_integer(key, 0, most_devices, 0));
+  };
+  counts.masked = later("masked");
+  counts.lacking = later("lacking");
+  counts.hindered = later("hindered");
   return counts;
 }
 
@@ -185,6 +191,7 @@ Json RolloutRecord::to_json() const {
   if (open > 0) json["opened_at"] = to_rfc3339(opened_at);
   if (!why.empty()) json["why"] = why;
   if (!heir.empty()) json["heir"] = heir;
+  if (was_held) json["was_held"] = true;
   if (!failures.empty()) json["failures"] = hub::to_json(failures);
   JsonArray counted;
   for (const StageCounts& each : counts)
@@ -207,6 +214,7 @@ Result<RolloutRecord> RolloutRecord::from_json(std::string_view id, const Json& 
   record.approvals = reader.optional_list<Approval>("approvals", max_stages, read_approval);
   record.why = reader.optional_text("why", max_text_bytes);
   record.heir = reader.optional_text("heir", 128);
+  record.was_held = reader.optional_boolean("was_held", false);
   record.counts = reader.optional_list<StageCounts>("counts", max_stages, read_counts);
   record.failures =
       reader.optional_list<FailureGroup>("failures", RolloutRecord::max_failure_groups, read_failures);

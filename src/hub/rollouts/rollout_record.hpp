@@ -48,8 +48,9 @@ struct RolloutRecord {
   std::size_t open = 0;  // stages
   WallTime opened_at{};  // the newest of them
   std::vector<Approval> approvals;
-  std::string why;   // it ended, or is held: said by whoever did it
-  std::string heir;  // the rollout that superseded this one
+  std::string why;        // it ended, or is held: said by whoever did it
+  std::string heir;       // the rollout that superseded this one
+  bool was_held = false;  // by hand, when that came: so it stays if it goes on
   // How its devices stood when it ended, stage by stage; empty before, and if nobody knew.
   std::vector<StageCounts> counts;
   std::vector<FailureGroup> failures;  // the largest first, at most max_failure_groups

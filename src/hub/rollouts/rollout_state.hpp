@@ -10,16 +10,16 @@
 namespace starling::hub {
 
 enum class RolloutState {
-  awaiting,    // the next stage needs an approval, or to be looked at
-  ready,       // it may open, once a maintenance window does
-  settling,    // a stage is open: its devices take the new values
-  soaking,     // they have; whether they stay well is waited for
-  held,        // stopped by hand between stages
-  paused,      // stopped by hand within a stage; its devices keep the new values
-  yielding,    // superseded: its devices keep the new values until the rollout that came after it ends
-  finished,    // the new values are everybody's
-  aborted,     // taken back by hand
-  stopped,     // taken back by itself: too many failures
+  awaiting,  // the next stage needs an approval, or to be looked at
+  ready,     // it may open, once a maintenance window does
+  settling,  // a stage is open: its devices take the new values
+  soaking,   // they have; whether they stay well is waited for
+  held,      // stopped by hand between stages
+  paused,    // stopped by hand within a stage; its devices keep the new values
+  yielding,  // superseded: its devices keep the new values until the rollout that came after it reaches them
+  finished,  // the new values are everybody's
+  aborted,   // taken back by hand
+  stopped,   // taken back by itself: too many failures
   superseded,  // over, without its values
 };
 inline constexpr std::size_t rollout_states = 11;
@@ -36,9 +36,10 @@ enum class RolloutEvent {
   fail,  // too many failures
   abort,
   supersede,  // by another rollout of the same settings
-  release,    // that one has ended, or the settings were written past it
+  take_up,    // that one was taken back: its stages go on
+  release,    // that one has finished, or the settings were written past it
 };
-inline constexpr std::size_t rollout_events = 12;
+inline constexpr std::size_t rollout_events = 13;
 
 namespace rollout_table {
 using enum RolloutState;
@@ -47,18 +48,18 @@ inline constexpr std::optional<RolloutState> stays = std::nullopt;
 
 // clang-format off
 inline constexpr std::array<Row, rollout_states> table{{
-  //               approve open      settled  unsettled soaked    done      pause   resume    fail     abort    supersede release
-  /* awaiting   */ {ready, stays,    stays,   stays,    stays,    stays,    held,   stays,    stopped, aborted, yielding, superseded},
-  /* ready      */ {stays, settling, stays,   stays,    stays,    stays,    held,   stays,    stopped, aborted, yielding, superseded},
-  /* settling   */ {stays, stays,    soaking, stays,    stays,    stays,    paused, stays,    stopped, aborted, yielding, superseded},
-  /* soaking    */ {stays, stays,    stays,   settling, awaiting, finished, paused, stays,    stopped, aborted, yielding, superseded},
-  /* held       */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  awaiting, stopped, aborted, yielding, superseded},
-  /* paused     */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  settling, stopped, aborted, yielding, superseded},
-  /* yielding   */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  stays,    stopped, aborted, stays,    superseded},
-  /* finished   */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  stays,    stays,   stays,   stays,    stays     },
-  /* aborted    */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  stays,    stays,   stays,   stays,    stays     },
-  /* stopped    */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  stays,    stays,   stays,   stays,    stays     },
-  /* superseded */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  stays,    stays,   stays,   stays,    stays     },
+  //               approve open      settled  unsettled soaked    done      pause   resume    fail     abort    supersede take_up   release
+  /* awaiting   */ {ready, stays,    stays,   stays,    stays,    stays,    held,   stays,    stopped, aborted, yielding, stays,    superseded},
+  /* ready      */ {stays, settling, stays,   stays,    stays,    stays,    held,   stays,    stopped, aborted, yielding, stays,    superseded},
+  /* settling   */ {stays, stays,    soaking, stays,    stays,    stays,    paused, stays,    stopped, aborted, yielding, stays,    superseded},
+  /* soaking    */ {stays, stays,    stays,   settling, awaiting, finished, paused, stays,    stopped, aborted, yielding, stays,    superseded},
+  /* held       */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  awaiting, stopped, aborted, yielding, stays,    superseded},
+  /* paused     */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  settling, stopped, aborted, yielding, stays,    superseded},
+  /* yielding   */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  stays,    stays,   aborted, stays,    settling, superseded},
+  /* finished   */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  stays,    stays,   stays,   stays,    stays,    stays     },
+  /* aborted    */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  stays,    stays,   stays,   stays,    stays,    stays     },
+  /* stopped    */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  stays,    stays,   stays,   stays,    stays,    stays     },
+  /* superseded */ {stays, stays,    stays,   stays,    stays,    stays,    stays,  stays,    stays,   stays,   stays,    stays,    stays     },
 }};
 // clang-format on
 }  // namespace rollout_table

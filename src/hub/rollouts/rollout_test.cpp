@@ -292,6 +292,60 @@ TEST_F(RolloutTest, SupersededItKeepsItsDevicesUntilItsHeirEnds) {
   EXPECT_EQ(admitted(), 0u);
 }
 
+TEST_F(RolloutTest, SupersededItNeitherFailsNorGoesOn) {
+  begin(record_of({share(5000), share(10000)}));
+  step();
+  commit(rollout->supersede("r2"));
+  for (int i = 0; i < 40; ++i)
+    if (admits(i)) say(i, Outcome::Kind::failed, "the heir's release does not start");
+  now += std::chrono::days(1);
+  EXPECT_FALSE(step());
+  EXPECT_EQ(rollout->state(), RolloutState::yielding);
+}
+
+TEST_F(RolloutTest, ItTakesUpItsStagesIfItsHeirIsTakenBack) {
+  begin(record_of({share(5000), share(10000)}));
+  step();
+  const auto members = admitted();
+  commit(rollout->supersede("r2"));
+  commit(rollout->take_up());
+  EXPECT_EQ(rollout->state(), RolloutState::settling);
+  EXPECT_EQ(rollout->record().heir, "");
+  EXPECT_EQ(admitted(), members);
+  EXPECT_EQ(rollout->take_up().error().code, ErrorCode::failed_precondition) << "it goes on already";
+  all_admitted_do_it();
+  now += minutes(30);
+  ASSERT_TRUE(step());
+  EXPECT_EQ(rollout->record().open, 2u);
+}
+
+TEST_F(RolloutTest, WhatWasHeldByHandIsHeldStill) {
+  begin(record_of({share(5000), share(10000)}));
+  commit(rollout->pause("lunch"));
+  commit(rollout->supersede("r2"));
+  const auto read = RolloutRecord::from_json("r1", rollout->record().to_json());
+  ASSERT_TRUE(read) << read.error().message;
+  rollout->adopt(*read);
+  commit(rollout->take_up());
+  EXPECT_EQ(rollout->state(), RolloutState::held);
+  commit(rollout->resume());
+  step();
+  commit(rollout->pause(""));
+  commit(rollout->supersede("r3"));
+  commit(rollout->take_up());
+  EXPECT_EQ(rollout->state(), RolloutState::paused);
+  EXPECT_FALSE(rollout->record().was_held);
+}
+
+TEST_F(RolloutTest, OneThatHadNobodyYetBeginsAnew) {
+  begin(record_of({share(5000), share(10000)}));
+  commit(rollout->supersede("r2"));
+  commit(rollout->take_up());
+  EXPECT_EQ(rollout->state(), RolloutState::awaiting);
+  ASSERT_TRUE(step());
+  EXPECT_EQ(rollout->record().open, 1u);
+}
+
 TEST_F(RolloutTest, AHubThatStartsAgainGoesOnWhereItWas) {
   begin(record_of({share(3000), share(10000)}));
   step();

@@ -1,5 +1,7 @@
 #include "hub/settings/concerned.hpp"
 
+#include "hub/rollouts/rollout_record.hpp"
+
 namespace starling::hub {
 
 Concerned::Concerned(const FleetState& state, std::span<const Edit> edits) {

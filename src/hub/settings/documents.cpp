@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "hub/rollouts/rollout_edits.hpp"
+#include "hub/rollouts/rollout_record.hpp"
 #include "hub/settings/wanted_modules.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/software_document.hpp"
@@ -91,14 +92,18 @@ ChangeScope scope_of(const Change& change) {
   return scope;
 }
 
+protocol::Section section_of(std::string_view key) {
+  if (key == protocol::software_release_key) return protocol::Section::software;
+  return protocol::is_module_key(key) ? protocol::Section::modules : protocol::Section::settings;
+}
+
 Sections sections_of(const RolloutPlan& rollout) {
   Sections touched;
   for (const RolloutValue& each : rollout.values) {
-    const bool of_module = protocol::is_module_key(each.setting.key);
-    const bool of_software = each.setting.key == protocol::software_release_key;
-    touched.modules = touched.modules || of_module;
-    touched.software = touched.software || of_software;
-    touched.settings = touched.settings || (!of_module && !of_software);
+    const protocol::Section section = section_of(each.setting.key);
+    touched.modules = touched.modules || section == protocol::Section::modules;
+    touched.software = touched.software || section == protocol::Section::software;
+    touched.settings = touched.settings || section == protocol::Section::settings;
   }
   return touched;
 }

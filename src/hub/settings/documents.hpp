@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -67,12 +68,15 @@ struct ChangeScope {
 };
 ChangeScope scope_of(const Change& change);
 
+struct RolloutPlan;
+
 // Which sections a change may touch.
 struct Sections {
   bool settings = false;
   bool modules = false;
   bool software = false;
 };
+protocol::Section section_of(std::string_view key);  // that a setting is of
 Sections sections_of(const Change& change, const FleetState& state);
 Sections sections_of(const RolloutPlan& rollout);
 

@@ -5,6 +5,8 @@
 #include <utility>
 #include <vector>
 
+#include "hub/rollouts/rollout_record.hpp"
+
 namespace starling::hub {
 
 using protocol::LayerId;
@@ -77,6 +79,18 @@ Masking find_masked(const FleetState& state, const Scope& scope, const std::vect
       masking.first.push_back({key, device, *winners[*index.place_of(device->id)]});
   }
   return masking;
+}
+
+bool is_in_force(const FleetState& state, const FleetState::Stack& stack, const RolloutValue& value,
+                 std::string_view rollout) {
+  const auto& [setting, brought] = value;
+  const auto* component = state.catalog().component(protocol::component_of(setting.key));
+  const auto winner = protocol::winner_of(setting.key, component, stack.layers);
+  if (brought.is_null()) {
+    const LayerId* layer = winner ? winner->layer->id : nullptr;
+    return layer == nullptr || (*layer != setting.layer && !beats(state, *layer, setting.layer));
+  }
+  return winner && *winner->layer->id == setting.layer && winner->entry->rollout == rollout;
 }
 
 }  // namespace starling::hub

@@ -4,11 +4,14 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hub/settings/scope.hpp"
 
 namespace starling::hub {
+
+struct RolloutValue;
 
 struct MaskedValue {
   std::string key;
@@ -26,5 +29,10 @@ struct Masking {
 // newest and so wins.
 Masking find_masked(const FleetState& state, const Scope& scope, const std::vector<std::string>& keys,
                     std::size_t limit);
+
+// Whether a device has what a rollout that admits it brings there: no layer above says otherwise, and no
+// rollout that came after it.
+bool is_in_force(const FleetState& state, const FleetState::Stack& stack, const RolloutValue& value,
+                 std::string_view rollout);
 
 }  // namespace starling::hub

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "hub/rollouts/rollout_record.hpp"
+
 namespace starling::hub {
 namespace {
 

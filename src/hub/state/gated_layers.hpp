@@ -11,11 +11,13 @@
 #include <utility>
 #include <vector>
 
-#include "hub/rollouts/rollout_record.hpp"
+#include "hub/state/entity.hpp"
 #include "protocol/component.hpp"
 #include "protocol/resolution.hpp"
 
 namespace starling::hub {
+
+struct RolloutRecord;
 
 class GatedLayers {
  public:

@@ -1,0 +1,175 @@
+#include "hub/rollouts/rollout_judge.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <map>
+#include <vector>
+
+#include "base/rfc3339.hpp"
+#include "hub/device_link/device_records.hpp"
+#include "hub/settings/explain.hpp"
+#include "hub/settings/masking.hpp"
+
+namespace starling::hub {
+namespace {
+
+using protocol::KeyError;
+using protocol::Section;
+using Keys = std::vector<std::string_view>;  // that the rollout brings to the device
+
+bool says_the_same(const DesiredSection& one, const DesiredSection& other, std::string_view key) {
+  if (key == protocol::persona_active_key) return one.persona == other.persona;
+  const Json* left = one.value(key);
+  const Json* right = other.value(key);
+  return left == nullptr || right == nullptr ? left == right : *left == *right;
+}
+
+// Whether the device has a component or a module that this is for. Every one has software.
+bool is_of(const DesiredSection& wanted, const RolloutValue& value) {
+  const std::string& key = value.setting.key;
+  return value.value.is_null() || wanted.name == Section::software || key == protocol::persona_active_key ||
+         wanted.value(key) != nullptr;
+}
+
+// Whether a device that has `running` must take something else too on its way to `wanted`.
+bool differs_elsewhere(const DesiredSection& running, const DesiredSection& wanted, const Keys& brought) {
+  const Json* now = running.json.get_object().if_contains("settings");
+  const Json* then = wanted.json.get_object().if_contains("settings");
+  if (now == nullptr || then == nullptr) return now != then;
+  const auto differs = [&](const auto& member) {
+    return std::ranges::find(brought, std::string_view(member.key())) == brought.end() &&
+           !says_the_same(running, wanted, member.key());
+  };
+  return std::ranges::any_of(then->get_object(), differs) || std::ranges::any_of(now->get_object(), differs);
+}
+
+std::string reason_of(const std::vector<KeyError>& errors, const SectionRecord& told) {
+  std::string reason;
+  for (const KeyError& error : errors)
+    reason += (reason.empty() ? "" : "; ") + (error.key.empty() ? "" : error.key + ": ") + error.message;
+  return reason.empty() ? fmt::format("{}, without a reason", to_string(told.phase)) : reason;
+}
+
+// In what an agent reports of a release that it has ready: "its window, 2026-11-28T02:00:00Z".
+WallTime hour_in(const DeviceRecord& record) {
+  const auto facts = DeviceFacts::parse(record.facts);
+  const Json* software = facts ? facts->reported.if_contains("software") : nullptr;
+  if (software == nullptr || !software->is_object()) return {};
+  const Json* waits = software->get_object().if_contains("waits_for");
+  if (waits == nullptr || !waits->is_string()) return {};
+  const std::string_view words = waits->get_string();
+  const std::size_t comma = words.rfind(", ");
+  if (comma == std::string_view::npos) return {};
+  return parse_rfc3339(words.substr(comma + 2)).value_or(WallTime());
+}
+
+class Judge {
+ public:
+  Judge(const WrittenNames& names, const JudgedDevice& judged, const DesiredDocument& desired,
+        const Documents& documents)
+      : names_(names), judged_(judged), desired_(desired), documents_(documents) {}
+
+  Outcome of(Section section, const Keys& brought) const {
+    const SectionRecord& told = judged_.record.section(section);
+    const DesiredSection& wanted = *desired_.section(section);
+    if (section == Section::software && !judged_.record.takes_releases()) return {};
+    const SharedSection known = section_of_hash(told.running, section);
+    const SharedSection refused = told.refused ? section_of_hash(told.refused, section) : nullptr;
+    const auto brings_them = [&](const SharedSection& there) {
+      return there && std::ranges::all_of(
+                          brought, [&](std::string_view key) { return says_the_same(*there, wanted, key); });
+    };
+    const bool has_them = brings_them(known);
+    const bool on_trial = told.phase == protocol::Phase::provisional;
+    // Settings and releases are in force whole or not at all, modules but for those that were refused.
+    const bool may_refuse = section == Section::modules || !has_them;
+    if (may_refuse && !on_trial && told.running != wanted.hash && brings_them(refused)) {
+      return refusal(brought, known.get(), *refused);
+    }
+    if (has_them && !on_trial) return {Outcome::Kind::done, {}, {}};
+    // It has something else on trial, or under way.
+    const bool had_them = judged_.before.kind == Outcome::Kind::done;
+    if (had_them && (has_them || !known)) return {Outcome::Kind::done, {}, {}};
+    Outcome none;
+    none.on_trial = has_them && on_trial;
+    if (section == Section::software && told.phase == protocol::Phase::staging)
+      none.switches_at = hour_in(judged_.record);
+    return none;
+  }
+
+ private:
+  SharedSection section_of_hash(const Digest& hash, Section section) const {
+    const SharedSection& wanted = desired_.section(section);
+    return hash == wanted->hash ? wanted : documents_.recent(hash);
+  }
+
+  Outcome refusal(const Keys& brought, const DesiredSection* known, const DesiredSection& refused) const {
+    const Section section = refused.name;
+    auto facts = DeviceFacts::parse(judged_.record.facts).value_or(DeviceFacts{});
+    const std::vector<KeyError>& all = facts.errors_of(section);
+    std::vector<KeyError> errors;
+    std::ranges::copy_if(all, std::back_inserter(errors), [&](const KeyError& error) {
+      return section == Section::settings ? answers(error, brought, known, refused)
+                                          : names_.concerned_by(error);
+    });
+    if (!errors.empty() || all.empty()) {
+      return {Outcome::Kind::failed, {}, reason_of(errors, judged_.record.section(section))};
+    }
+    if (section == Section::modules) return {Outcome::Kind::done, {}, {}};
+    return {Outcome::Kind::hindered, {}, reason_of(all, judged_.record.section(section))};
+  }
+
+  // A value that it had before may be named because it does not go with a new one. If somebody else's is new
+  // as well, and the device names neither, nobody knows which of them it refused.
+  bool answers(const KeyError& error, const Keys& brought, const DesiredSection* known,
+               const DesiredSection& refused) const {
+    const auto is_brought = [&](std::string_view key) {
+      return key == error.key || key == protocol::persona_active_key;
+    };
+    if (std::ranges::any_of(brought, is_brought)) return true;
+    const bool is_setting = judged_.state.catalog().find(error.key) != nullptr;
+    if (known == nullptr) return !is_setting;
+    return is_setting ? says_the_same(*known, refused, error.key)
+                      : !differs_elsewhere(*known, refused, brought);
+  }
+
+  const WrittenNames& names_;
+  const JudgedDevice& judged_;
+  const DesiredDocument& desired_;
+  const Documents& documents_;
+};
+
+}  // namespace
+
+Outcome judge(const RolloutRecord& rollout, const WrittenNames& names, const JudgedDevice& judged,
+              Documents& documents) {
+  const FleetState& state = judged.state;
+  if (!rollout.gate().admits(judged.device.id, judged.device.labels)) return {};
+  const FleetState::Stack stack = state.stack(judged.device);
+  const DesiredDocument desired = documents.desired(state, judged.device, declared_by(state, &judged.record));
+  std::map<Section, Keys> brought;
+  bool is_masked = false;
+  for (const RolloutValue& each : rollout.plan.values) {
+    const std::string& key = each.setting.key;
+    if (!is_in_force(state, stack, each, rollout.id)) {
+      is_masked = true;
+    } else if (is_of(*desired.section(section_of(key)), each)) {
+      brought[section_of(key)].push_back(key);
+    }
+  }
+  if (brought.empty()) return {is_masked ? Outcome::Kind::masked : Outcome::Kind::lacking, {}, {}};
+  const Judge judge(names, judged, desired, documents);
+  Outcome whole{Outcome::Kind::done, {}, {}};
+  for (const auto& [section, keys] : brought) {
+    Outcome outcome = judge.of(section, keys);
+    if (outcome.kind == Outcome::Kind::failed) return outcome;
+    const bool holds_up = outcome.kind == Outcome::Kind::hindered || whole.kind == Outcome::Kind::done;
+    if (outcome.kind != Outcome::Kind::done && holds_up) whole = std::move(outcome);
+  }
+  const bool has_failed = judged.before.kind == Outcome::Kind::failed;
+  return whole.kind == Outcome::Kind::none && has_failed ? judged.before : whole;
+}
+
+}  // namespace starling::hub
