@@ -80,6 +80,11 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_flag(
       "--online-targets", settings.online_targets,
       "Sign releases with a key on this hub, instead of drafts that operators sign; for trying things out");
+  app.add_option(
+         "--webhook", settings.webhooks,
+         "Tell this URL of updates that failed and rollouts that stopped: signed JSON by POST; repeatable")
+      ->type_name("URL")
+      ->allow_extra_args(false);
   app.add_option("--rate-limit", arguments.rate_limit, "Requests a second for each API key; 0: no limit")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
