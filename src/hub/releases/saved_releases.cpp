@@ -219,7 +219,7 @@ Result<std::vector<std::string>> put_staged_releases(const fs::path& data, WallT
     if (auto moved = rename_durably(fleet, place); !moved) return fail(moved);
     taken.push_back(fleet.filename().string());
   }
-  const auto least = std::chrono::floor<Seconds>(now).time_since_epoch().count();
+  const auto least = now.time_since_epoch().count();
   std::error_code ignored;
   for (const fs::path& fleet : entries_of(releases)) {
     if (!fs::is_directory(fleet / "keys", ignored)) continue;

@@ -8,7 +8,7 @@
 //
 // What is published stays published: a repository that is in place and whole is kept when a backup is
 // restored. Whichever it is, the hub signs it anew with versions above all that devices may have seen. No hub
-// publishes more than once a second for long, so the seconds since 1970 are such a number.
+// publishes more than once a millisecond for long, so the milliseconds since 1970 are such a number.
 #pragma once
 
 #include <filesystem>
