@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes a release of the client's folder and gives it to the hub.
+# Makes a release of the client's folder and gives it to the hub, for all devices of the fleet. On a hub that does not
+# sign by itself it is a draft until somebody has signed it, and nobody's.
 #
 #   create_update.sh VERSION DESCRIPTION TYPE [PACKAGES]
 #   create_update.sh v1.2.3 "Bug fixes" scheduled "libopus0,libopus-dev"
@@ -29,7 +30,7 @@ main() {
   local client packages=()
   client=${PI_CLIENT:-$(find_client)}
   [[ -z ${4-} ]] || packages=(--packages "$4")
-  exec "${STARLING:-starling}" release create "$1" "$2" --type "$3" "${packages[@]}" "$client"
+  exec "${STARLING:-starling}" release create "$1" "$2" --type "$3" "${packages[@]}" --all "$client"
 }
 
 main "$@"

@@ -72,16 +72,20 @@ TEST_F(ApplicationTest, ListsDevicesOverAllPages) {
   hub().on("GET /api/v1/devices",
            R"({"items":[{"device_uuid":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11","device_name":
       "bear-1","status":"online","sync":{"status":"in_sync"},"labels":{"room":"nursery"},"persona":{"desired":"TARS",
-      "running":"Jarvis"}}],"next":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11"})");
+      "running":"Jarvis"},"release":{"desired":"v1.1.0","running":"v1.0.0"}}],"next":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11"})");
   hub().on("GET /api/v1/devices",
            R"({"items":[{"device_uuid":"0192f0c1-7a31-7cc0-8a51-3d2b6f0e9a12","device_name":
-      "f\u001brog","status":"offline","sync":{"status":"offline"}}],"next":null})");
+      "f\u001brog","status":"offline","sync":{"status":"offline"},
+      "release":{"desired":null,"running":"v1.1.0"}}],"next":null})");
   const Ran ran = run({"device", "list", "--on", "room=nursery", "--fleet", "lab"});
   EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(ran.out,
-            "NAME      STATUS   SYNC     PERSONA        LABELS        LAST SEEN  VERSION  ID\n"
-            "bear-1    online   in_sync  Jarvis → TARS  room=nursery  -          -        0192f0c1-7a30\n"
-            "f\\x1brog  offline  offline  -              -             -          -        0192f0c1-7a31\n");
+  EXPECT_EQ(
+      ran.out,
+      "NAME      STATUS   SYNC     RELEASE          PERSONA        LABELS        LAST SEEN  VERSION  ID\n"
+      "bear-1    online   in_sync  v1.0.0 → v1.1.0  Jarvis → TARS  room=nursery  -          -        "
+      "0192f0c1-7a30\n"
+      "f\\x1brog  offline  offline  v1.1.0           -              -             -          -        "
+      "0192f0c1-7a31\n");
   const auto asked = hub().asked();
   ASSERT_EQ(asked.size(), 2U);
   EXPECT_EQ(asked[0].line, "GET /api/v1/devices?fleet=lab&selector=room%3Dnursery&limit=1000");

@@ -8,6 +8,7 @@
 #include "cli/answer.hpp"
 #include "cli/local_time.hpp"
 #include "cli/printable.hpp"
+#include "cli/release_queries.hpp"
 
 namespace starling::cli {
 namespace {
@@ -116,6 +117,13 @@ std::string describe_edit(const JsonObject& edit, DeviceNames& names) {
     const JsonObject& rollout = as_object(*after);
     return fmt::format("rollout {} {}, {} of {} stages open", id, text_at(rollout, {"state"}),
                        number_at(rollout, {"open"}), array_at(rollout, {"stages"}).size());
+  }
+  if (kind == "release" && after != nullptr) {
+    const JsonObject& now = object_at(edit, {"after"});
+    const std::string taken = schedule_text(object_at(now, {"schedule"}));
+    if (before == nullptr) return fmt::format("release {} published", id);
+    const bool rescheduled = object_at(edit, {"before", "schedule"}) != object_at(now, {"schedule"});
+    if (rescheduled && !taken.empty()) return fmt::format("release {} is taken {}", id, taken);
   }
   return fmt::format("{} {} {}", kind, id, created_or_not(before, after, "created", "changed", "deleted"));
 }

@@ -26,6 +26,7 @@ class ListDevices final : public Command {
     app.add_option("--sync", sync_, "Only devices with that sync status")
         ->check(CLI::IsMember(
             {"in_sync", "pending", "staging", "provisional", "refused", "reverted", "drifted", "offline"}));
+    app.add_option("--release", release_, "Only devices that run that release")->type_name("VERSION");
     app.add_flag("--watch,-w", watch_, "Go on showing what changes, until Ctrl-C");
   }
 
@@ -34,6 +35,7 @@ class ListDevices final : public Command {
     if (!selector_.empty()) query.emplace_back("selector", selector_);
     if (!status_.empty()) query.emplace_back("status", status_);
     if (!sync_.empty()) query.emplace_back("sync", sync_);
+    if (!release_.empty()) query.emplace_back("release", release_);
     const auto list = session.api.list("/api/v1/devices", query);
     if (!list) return fail(list);
     const bool told_by_the_stream = watch_ && session.json();
@@ -60,7 +62,7 @@ class ListDevices final : public Command {
     return ExitCode::done;
   }
 
-  std::string selector_, status_, sync_;
+  std::string selector_, status_, sync_, release_;
   bool watch_ = false;
 };
 
@@ -202,7 +204,7 @@ void add_device_commands(CommandTree& tree) {
   CLI::App& noun = *tree.root().add_subcommand(
       "device", "Devices: list, show, label, rename, remove, document, identify, logs, reset");
   noun.require_subcommand(1);
-  add_command<ListDevices>(tree, noun, "list", "List devices: presence, sync status, persona");
+  add_command<ListDevices>(tree, noun, "list", "List devices: presence, sync status, release, persona");
   add_command<ShowDevice>(tree, noun, "show", "Everything that is known about a device");
   add_command<LabelDevice>(tree, noun, "label", "Set or remove labels, which selectors and groups look at")
       .footer("Example:\n  starling device label bear-1 room=nursery kind-");

@@ -106,10 +106,18 @@ std::string persona_of(const JsonObject& device) {
   return running + " → " + (desired.empty() ? "none" : desired);
 }
 
+std::string release_of(const JsonObject& device) {
+  const std::string desired = text_at(device, {"release", "desired"});
+  const std::string running = text_at(device, {"release", "running"});
+  if (desired.empty() || running == desired) return running;
+  return (running.empty() ? "none" : running) + " → " + desired;
+}
+
 std::string device_table(const JsonArray& devices, WallTime now, const Terminal& terminal, std::size_t rows) {
   Table table({{"NAME", Table::Align::left, true},
                {"STATUS"},
                {"SYNC"},
+               {"RELEASE"},
                {"PERSONA", Table::Align::left, true},
                {"LABELS", Table::Align::left, true},
                {"LAST SEEN"},
@@ -121,9 +129,11 @@ std::string device_table(const JsonArray& devices, WallTime now, const Terminal&
     const JsonObject& device = as_object(devices[i]);
     const std::string status = text_at(device, {"status"});
     const std::string sync = text_at(device, {"sync", "status"});
+    const std::string release = release_of(device);
     table.add({text_at(device, {"device_name"}),
                {status, colour_of_status(status)},
                {sync, colour_of_sync(sync)},
+               {release, release == text_at(device, {"release", "running"}) ? Colour::plain : Colour::yellow},
                persona_of(device),
                joined_pairs(object_at(device, {"labels"})),
                age(text_at(device, {"last_seen"}), now),
@@ -146,6 +156,8 @@ std::string device_facts(const JsonObject& device, WallTime now, const Terminal&
               {"sync", {sync, colour_of_sync(sync)}},
               {"revision desired", revision_of(device, "desired_revision")},
               {"revision running", revision_of(device, "running_revision")},
+              {"release desired", text_at(device, {"release", "desired"})},
+              {"release running", text_at(device, {"release", "running"})},
               {"persona desired", text_at(device, {"persona", "desired"})},
               {"persona running", text_at(device, {"persona", "running"})},
               {"pending edits", pending_edits(device)},
@@ -164,7 +176,8 @@ std::string device_facts(const JsonObject& device, WallTime now, const Terminal&
     add_reported(facts, key, value, now);
   std::string out = render_facts(facts, terminal);
   Table errors({{"KEY"}, {"WHY IT WAS REFUSED"}});
-  for (const Path section : {Path{"sync", "errors"}, Path{"sync", "modules", "errors"}}) {
+  for (const Path section :
+       {Path{"sync", "errors"}, Path{"sync", "modules", "errors"}, Path{"sync", "software", "errors"}}) {
     for (const Json& error : array_at(device, section))
       errors.add({text_at(as_object(error), {"key"}), text_at(as_object(error), {"message"})});
   }

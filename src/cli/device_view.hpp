@@ -20,5 +20,7 @@ std::string device_table(const JsonArray& devices, WallTime now, const Terminal&
 std::string device_facts(const JsonObject& device, WallTime now, const Terminal& terminal);
 // "TARS", or "Jarvis → TARS" where the device still runs another than the desired one.
 std::string persona_of(const JsonObject& device);
+// Likewise of the release: "v1.2.3", or "v1.2.2 → v1.2.3".
+std::string release_of(const JsonObject& device);
 
 }  // namespace starling::cli

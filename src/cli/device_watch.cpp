@@ -72,8 +72,9 @@ void DeviceWatch::take_change(const JsonObject& change) {
   for (const Json& item : array_at(change, {"edits"})) {
     const JsonObject& edit = as_object(item);
     const std::string kind = text_at(edit, {"kind"});
-    const bool listed =
-        kind == "device" || kind == "group" || text_at(edit, {"id"}).ends_with(" persona.active");
+    const bool listed = kind == "device" || kind == "group" || kind == "rollout" ||
+                        text_at(edit, {"id"}).ends_with(" persona.active") ||
+                        text_at(edit, {"id"}).ends_with(" software.release");
     stale_ = stale_ || listed;
   }
 }

@@ -8,11 +8,11 @@
 
 #include "base/files.hpp"
 #include "cli/answer.hpp"
-#include "cli/local_time.hpp"
 #include "cli/release_pack_commands.hpp"
+#include "cli/release_queries.hpp"
 #include "cli/release_schedule_command.hpp"
 #include "cli/release_signing.hpp"
-#include "cli/table.hpp"
+#include "cli/release_takers.hpp"
 
 namespace starling::cli {
 namespace {
@@ -23,13 +23,6 @@ void add_keys_option(CLI::App& app, std::string& folder) {
   app.add_option("--keys", folder, "Your folder of signing keys; STARLING_KEYS is the same")
       ->envname("STARLING_KEYS")
       ->type_name("FOLDER");
-}
-
-std::string architectures_of(const JsonObject& release) {
-  std::string names;
-  for (const auto& [name, tar] : object_at(release, {"architectures"}))
-    names += (names.empty() ? "" : ", ") + std::string(name);
-  return names;
 }
 
 // Signs drafts of these versions with the keys of a folder, and publishes them if that is enough.
@@ -91,9 +84,11 @@ class CreateRelease final : public Command {
   explicit CreateRelease(CLI::App& app) {
     source_.add_to(app);
     add_keys_option(app, keys_);
+    takers_.add_to(app);
   }
 
   Result<ExitCode> run(Session& session) override {
+    if (auto checked = takers_.check(); !checked) return fail(checked);
     const auto metadata = source_.metadata();
     if (!metadata) return fail(metadata);
     auto image = release::ReleaseImage::of_payload(source_.folder(), *metadata);
@@ -116,15 +111,31 @@ class CreateRelease final : public Command {
       session.console.raw(release_text(*summary, image.left_out(), session.console.out_terminal()));
     }
     auto done = give_to_hub(session, file, metadata, keys_);
-    if (!done || !source_.bumps()) return done;
-    const auto counted_up = write_file_durably(std::filesystem::path(source_.folder()) / "VERSION",
-                                               to_string(metadata.version) + "\n");
-    if (!counted_up) return fail(counted_up);
+    if (!done) return done;
+    const std::string version = to_string(metadata.version);
+    if (source_.bumps()) {
+      const auto counted_up =
+          write_file_durably(std::filesystem::path(source_.folder()) / "VERSION", version + "\n");
+      if (!counted_up) return fail(counted_up);
+    }
+    if (*done == ExitCode::done && takers_.any()) {
+      if (auto taken = have_taken(session, version); !taken) return fail(taken);
+    }
     return done;
+  }
+
+  // A draft is taken by nobody.
+  Result<void> have_taken(Session& session, const std::string& version) const {
+    const auto release = session.api.get(path_of({"releases", version}));
+    if (!release) return fail(release);
+    if (text_at(*release, {"state"}) == "published") return takers_.take(session, version);
+    session.console.note("once it is signed: starling settings set software.release=" + version);
+    return {};
   }
 
   ReleaseSource source_;
   std::string keys_;
+  ReleaseTakers takers_;
 };
 
 class UploadRelease final : public Command {
@@ -147,64 +158,6 @@ class UploadRelease final : public Command {
 
  private:
   std::string file_, keys_;
-};
-
-class ListReleases final : public Command {
- public:
-  explicit ListReleases(CLI::App&) {}
-
-  Result<ExitCode> run(Session& session) override {
-    const auto list = session.api.list("/api/v1/releases");
-    if (!list) return fail(list);
-    if (print_json(session, *list)) return ExitCode::done;
-    Table table(
-        {{"VERSION"}, {"STATE"}, {"TYPE"}, {"FOR"}, {"CREATED"}, {"DESCRIPTION", Table::Align::left, true}});
-    for (const Json& item : array_at(*list, {"items"})) {
-      const JsonObject& release = as_object(item);
-      const std::string state = text_at(release, {"state"});
-      table.add({text_at(release, {"version"}),
-                 {state, state == "draft" ? Colour::yellow : Colour::green},
-                 text_at(release, {"type"}),
-                 architectures_of(release),
-                 age(text_at(release, {"created_at"}), session.clock.wall()),
-                 text_at(release, {"description"})});
-    }
-    session.console.raw(table.render(session.console.out_terminal()));
-    return ExitCode::done;
-  }
-};
-
-class ShowRelease final : public Command {
- public:
-  explicit ShowRelease(CLI::App& app) {
-    app.add_option("VERSION", version_, "Like v1.2.3")->required()->type_name(" ");
-  }
-
-  Result<ExitCode> run(Session& session) override {
-    const auto release = session.api.get(path_of({"releases", version_}));
-    if (!release) return fail(release);
-    if (print_json(session, *release)) return ExitCode::done;
-    const Terminal& terminal = session.console.out_terminal();
-    session.console.raw(render_facts({{"version", {text_at(*release, {"version"}), Colour::bold}},
-                                      {"state", text_at(*release, {"state"})},
-                                      {"type", text_at(*release, {"type"})},
-                                      {"description", text_at(*release, {"description"})},
-                                      {"packages", joined(array_at(*release, {"packages"}))},
-                                      {"created", text_at(*release, {"created_at"})}},
-                                     terminal));
-    Table table({{"FOR"}, {"STATE"}, {"SIZE", Table::Align::right}, {"SHA256", Table::Align::left, true}});
-    for (const auto& [architecture, value] : object_at(*release, {"architectures"})) {
-      const JsonObject& tar = as_object(value);
-      table.add({std::string_view(architecture), text_at(tar, {"state"}),
-                 byte_size(static_cast<std::uint64_t>(number_at(tar, {"length"}))),
-                 text_at(tar, {"sha256"})});
-    }
-    session.console.raw("\n" + table.render(terminal));
-    return ExitCode::done;
-  }
-
- private:
-  std::string version_;
 };
 
 class SignRelease final : public Command {
@@ -297,11 +250,11 @@ void add_release_commands(CommandTree& tree) {
       .footer(
           "Examples:\n"
           "  starling release create v1.2.3 'Bug fixes' ./pi_client --keys ~/starling-keys\n"
-          "  starling release create --bump patch 'Security' --type urgent ./pi_client");
+          "  starling release create v1.2.4 'One room first' ./pi_client --on room=lab --now\n"
+          "  starling release create --bump patch 'Security' --type urgent ./pi_client --all");
   add_command<UploadRelease>(tree, noun, "upload", "Give the hub a release that is packed already");
   add_release_schedule_command(tree, noun);
-  add_command<ListReleases>(tree, noun, "list", "List releases and drafts");
-  add_command<ShowRelease>(tree, noun, "show", "One release, with its tars");
+  add_release_queries(tree, noun);
   add_command<SignRelease>(tree, noun, "sign",
                            "Sign drafts with your keys, or publish files that are signed");
   add_command<DeleteRelease>(tree, noun, "delete", "Delete a draft");

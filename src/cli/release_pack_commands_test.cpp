@@ -125,11 +125,11 @@ TEST_F(ReleasePackTest, CreateUpdateTakesTheWordsOfTheDocument) {
     return (status == 0 ? "" : "failed: ") + read_file(out, 10'000).value();
   };
   const std::string folder = fs::canonical(payload_).string();
-  EXPECT_EQ(
-      said(R"(v1.2.3 "Bug fixes" scheduled "libopus0,libopus-dev")"),
-      "release|create|v1.2.3|Bug fixes|--type|scheduled|--packages|libopus0,libopus-dev|" + folder + "|");
+  EXPECT_EQ(said(R"(v1.2.3 "Bug fixes" scheduled "libopus0,libopus-dev")"),
+            "release|create|v1.2.3|Bug fixes|--type|scheduled|--packages|libopus0,libopus-dev|--all|" +
+                folder + "|");
   EXPECT_EQ(said(R"(v1.2.4 "Critical security patch" urgent)"),
-            "release|create|v1.2.4|Critical security patch|--type|urgent|" + folder + "|");
+            "release|create|v1.2.4|Critical security patch|--type|urgent|--all|" + folder + "|");
   EXPECT_THAT(said("v1.2.3"), HasSubstr("failed: usage: create_update.sh VERSION DESCRIPTION"));
   EXPECT_THAT(said("v1.2.3 x soon"), HasSubstr("failed: usage"));
   fs::remove_all(payload_);

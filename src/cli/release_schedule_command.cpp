@@ -31,6 +31,7 @@ class ScheduleRelease final : public Command {
     app.add_option("--deadline", deadline_, "After waiting for this long nothing holds it, like 24h")
         ->type_name("SPAN")
         ->excludes(now);
+    app.add_option("--reason", reason_, "Why; kept in the change log");
   }
 
   Result<ExitCode> run(Session& session) override {
@@ -66,10 +67,11 @@ class ScheduleRelease final : public Command {
       if (!deadline) return fail(deadline, "--deadline");
       policy["deadline_hours"] = std::chrono::duration_cast<std::chrono::hours>(*deadline).count();
     }
+    if (!reason_.empty()) policy["reason"] = reason_;
     return policy;
   }
 
-  std::string version_, type_, at_, window_, not_before_, deadline_;
+  std::string version_, type_, at_, window_, not_before_, deadline_, reason_;
   bool now_ = false;
 };
 

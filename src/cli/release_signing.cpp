@@ -104,6 +104,7 @@ Result<Repository> ask_repository(Session& session) {
                         file_at(*answer, "targets"),
                         {},
                         flag_at(*answer, {"signs_targets"}),
+                        number_at(*answer, {"least_version"}),
                         object_at(*answer, {"drafts"})};
   for (const auto& [role, key] : object_at(*answer, {"online_keys"}))
     repository.online_keys.emplace(role, as_object(key));
@@ -133,6 +134,12 @@ Result<JsonObject> targets_of(const Repository& repository, const std::optional<
                               const std::vector<std::string>& versions, WallTime now) {
   std::int64_t version = 0;
   JsonObject present;
+  // Versions only grow: a hub that lies must not use them up.
+  const WallTime latest = now + std::chrono::days(1);  // clocks differ
+  if (repository.least_version > latest.time_since_epoch().count()) {
+    return fail(ErrorCode::failed_precondition,
+                "the hub asks for a version that no restored backup needs: is its clock right, and yours?");
+  }
   if (repository.targets) {
     if (!trusted_root) {
       return fail(
@@ -157,8 +164,9 @@ Result<JsonObject> targets_of(const Repository& repository, const std::optional<
   if (!targets) return fail(targets);
   const tuf::Delegation schedule{
       "schedule", {{repository.online_keys.at("schedule")}, 1}, {"schedules/*"}, true};
-  return tuf::targets_content(version + 1, std::chrono::floor<Seconds>(now) + targets_life,
-                              std::move(*targets), std::span(&schedule, 1));
+  return tuf::targets_content(std::max(version + 1, repository.least_version),
+                              std::chrono::floor<Seconds>(now) + targets_life, std::move(*targets),
+                              std::span(&schedule, 1));
 }
 
 Result<void> publish(Session& session, const std::optional<std::string>& root,

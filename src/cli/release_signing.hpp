@@ -19,7 +19,8 @@ struct Repository {
   std::optional<std::string> root, targets;       // files
   std::map<std::string, JsonObject> online_keys;  // role → public key
   bool signs_targets = false;
-  JsonObject drafts;  // target path → length, sha256, custom
+  std::int64_t least_version = 0;  // of what is signed next, after a backup was restored there
+  JsonObject drafts;               // target path → length, sha256, custom
 };
 Result<Repository> ask_repository(Session& session);
 

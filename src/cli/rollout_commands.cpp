@@ -13,6 +13,7 @@
 #include "cli/setting_value.hpp"
 #include "cli/table.hpp"
 #include "cli/target.hpp"
+#include "cli/window.hpp"
 #include "cli/write_outcome.hpp"
 #include "protocol/software_document.hpp"
 
@@ -46,6 +47,11 @@ class StartRollout final : public Command {
                    "If more of the devices fail, it is taken back as by abort")
         ->type_name("PERCENT")
         ->capture_default_str();
+    app.add_option("--window", windows_,
+                   "When stages may open, like 'Mon-Fri 02:00-04:00 Europe/Berlin'; without a zone: UTC; "
+                   "repeatable")
+        ->type_name("WINDOW")
+        ->allow_extra_args(false);
     app.add_flag("--needs-approval", needs_approval_,
                  "Each stage waits until somebody else approves it: starling rollout approve");
     app.add_flag("--wait-for-absent", waits_for_absent_,
@@ -91,6 +97,13 @@ class StartRollout final : public Command {
     const auto failures = parse_percent(max_failures_);
     if (!failures) return fail(failures, "--max-failures");
     JsonObject body{{"stages", std::move(*stages)}, {"soak_ms", soak->count()}, {"max_failures", *failures}};
+    JsonArray windows;
+    for (const std::string& text : windows_) {
+      auto window = parse_window(text);
+      if (!window) return fail(window, "--window");
+      windows.emplace_back(std::move(*window));
+    }
+    if (!windows.empty()) body["windows"] = std::move(windows);
     if (waits_for_absent_) body["waits_for_absent"] = true;
     if (supersede_) body["supersede"] = true;
     if (!reason_.empty()) body["reason"] = reason_;
@@ -111,7 +124,7 @@ class StartRollout final : public Command {
   }
 
   TargetOptions target_;
-  std::vector<std::string> assignments_;
+  std::vector<std::string> assignments_, windows_;
   std::string version_, reason_;
   std::string stages_ = "5%,25%,100%", soak_ = "30m", max_failures_ = "2%";
   bool needs_approval_ = false, waits_for_absent_ = false, supersede_ = false;
@@ -270,6 +283,7 @@ void add_rollout_commands(CommandTree& tree) {
       .footer(
           "Examples:\n"
           "  starling rollout start v1.2.3 --on room=lab --stages 5%,25%,100% --soak 30m --max-failures 2%\n"
+          "  starling rollout start v1.2.3 --window 'Mon-Fri 02:00-04:00 Europe/Berlin'\n"
           "  starling rollout start --set audio.volume=20 --stages room=lab,100% --soak 1h\n"
           "  starling rollout start v1.2.3 --set hotword.threshold=0.6 --needs-approval");
   add_command<RolloutStatus>(tree, noun, "status", "How far one is, stage by stage, and why devices failed");

@@ -30,15 +30,36 @@ class RolloutCommands : public ApplicationTest {
 };
 
 TEST_F(RolloutCommands, StartSendsTheWholePlan) {
-  const Ran ran = run({"rollout", "start", "v1.2.3", "--set", "VOLUME=20", "--on", "room=lab", "--stages",
-                       "5%,25%,100%", "--soak", "30m", "--max-failures", "2%", "--supersede",
-                       "--needs-approval", "--wait-for-absent", "--reason", "new voice"});
+  const Ran ran = run({"rollout",
+                       "start",
+                       "v1.2.3",
+                       "--set",
+                       "VOLUME=20",
+                       "--on",
+                       "room=lab",
+                       "--stages",
+                       "5%,25%,100%",
+                       "--soak",
+                       "30m",
+                       "--max-failures",
+                       "2%",
+                       "--supersede",
+                       "--needs-approval",
+                       "--wait-for-absent",
+                       "--window",
+                       "Sat 22:00-02:00 Europe/Berlin",
+                       "--window",
+                       "Sun 01:00-02:00",
+                       "--reason",
+                       "new voice"});
   EXPECT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(ran.out, HasSubstr("revision 42: rollout r42 on room=lab has started (3 devices)"));
   EXPECT_THAT(ran.err, HasSubstr("starling rollout status r42 --watch"));
   EXPECT_EQ(started(), *parse_json(R"({"values":{"audio.volume":20,"software.release":"v1.2.3"},
       "target":{"selector":"room=lab"},"soak_ms":1800000,"max_failures":200,"supersede":true,
       "waits_for_absent":true,"reason":"new voice",
+      "windows":[{"days":["sat"],"at":"22:00","minutes":240,"timezone":"Europe/Berlin"},
+                 {"days":["sun"],"at":"01:00","minutes":60,"timezone":"UTC"}],
       "stages":[{"share":500,"needs_approval":true},{"share":2500,"needs_approval":true},
                 {"share":10000,"needs_approval":true}]})"));
 }
@@ -69,6 +90,7 @@ TEST_F(RolloutCommands, WhatIsWrongIsSaidBeforeTheHubIsAsked) {
   EXPECT_THAT(run({"rollout", "start", "v1.2.3", "--stages", "5%"}).err, HasSubstr("end with 100%"));
   EXPECT_THAT(run({"rollout", "start", "v1.2.3", "--soak", "soon"}).err, HasSubstr("such as 30m"));
   EXPECT_THAT(run({"rollout", "start", "v1.2.3", "--max-failures", "2"}).err, HasSubstr("such as 5%"));
+  EXPECT_THAT(run({"rollout", "start", "v1.2.3", "--window", "at night"}).err, HasSubstr("--window"));
   EXPECT_EQ(run({"rollout", "start", "--set", "volume"}).code, 2);
   EXPECT_EQ(run({"rollout", "pause"}).code, 2);
   EXPECT_TRUE(started().is_null());

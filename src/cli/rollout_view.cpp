@@ -10,6 +10,7 @@
 #include "cli/local_time.hpp"
 #include "cli/printable.hpp"
 #include "cli/table.hpp"
+#include "cli/window.hpp"
 
 namespace starling::cli {
 namespace {
@@ -73,6 +74,13 @@ std::int64_t open_count(const JsonObject& rollout, std::string_view member) {
     if (flag_at(as_object(stage), {"open"})) sum += number_at(as_object(stage), {member});
   }
   return sum;
+}
+
+std::string windows_text(const JsonObject& rollout) {
+  std::string text;
+  for (const Json& window : array_at(rollout, {"windows"}))
+    text += (text.empty() ? "" : "; ") + window_text(as_object(window));
+  return text;
 }
 
 bool waits_for_approval(const JsonObject& rollout) {
@@ -229,6 +237,7 @@ std::string rollout_text(const JsonObject& rollout, WallTime now, const Terminal
                                    {"state", {state, rollout_colour(state)}},
                                    {"why", text_at(rollout, {"why"})},
                                    {"brings", brought_by(rollout)},
+                                   {"windows", windows_text(rollout)},
                                    {"author", text_at(rollout, {"author"})},
                                    {"next", next_text(rollout, now)}},
                                   terminal);

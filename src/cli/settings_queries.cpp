@@ -185,6 +185,7 @@ class ExplainSetting final : public Command {
                  text_at(entry, {"reason"})});
     }
     session.console.raw(table.render(terminal));
+    if (table.empty()) session.console.note("no layer says anything of it: the device keeps what it has");
     const std::string running = value_at(answer, "running");
     const std::string sync = text_at(answer, {"sync"});
     if (!running.empty() || !sync.empty()) {

@@ -27,7 +27,9 @@ Result<void> check_selector(ApiClient& api, const std::string& selector) {
 
 void TargetOptions::add_to(CLI::App& app, With with) {
   const bool one_needed = with == With::one_needed;
-  const char* heading = one_needed ? "Target" : "Target (without any: the whole fleet)";
+  const char* heading = one_needed                 ? "Target"
+                        : with == With::nobody_too ? "Who takes it (without any: nobody yet)"
+                                                   : "Target (without any: the whole fleet)";
   std::vector<CLI::Option*> choices;
   const auto add = [&](const char* name, std::string& value, const char* type, const char* description) {
     CLI::Option* option = app.add_option(name, value, description)->type_name(type)->group(heading);

@@ -13,8 +13,9 @@ namespace starling::cli {
 
 class TargetOptions {
  public:
-  // one_needed: a device or a selector must be given; settings: also --persona and --policy.
-  enum class With { one_needed, device_and_selector, group_too, settings };
+  // one_needed: a device or a selector must be given; nobody_too: without, it is for nobody; settings: also
+  // --persona and --policy.
+  enum class With { one_needed, nobody_too, device_and_selector, group_too, settings };
 
   void add_to(CLI::App& app, With with);
 

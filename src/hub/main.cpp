@@ -2,11 +2,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
 #include <string>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
+#include "hub/releases/saved_releases.hpp"
 #include "hub/server.hpp"
 #include "hub/store/sqlite/backup.hpp"
 #include "hub/tls_policy.hpp"
@@ -78,6 +80,11 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_flag(
       "--online-targets", settings.online_targets,
       "Sign releases with a key on this hub, instead of drafts that operators sign; for trying things out");
+  app.add_option(
+         "--webhook", settings.webhooks,
+         "Tell this URL of updates that failed and rollouts that stopped: signed JSON by POST; repeatable")
+      ->type_name("URL")
+      ->allow_extra_args(false);
   app.add_option("--rate-limit", arguments.rate_limit, "Requests a second for each API key; 0: no limit")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
@@ -92,27 +99,54 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--log-format", arguments.log_format, "auto: text on a terminal, JSON otherwise")
       ->check(CLI::IsMember({"auto", "text", "json"}))
       ->capture_default_str();
-  auto* backup = app.add_subcommand("backup", "Copy the database to FILE, also while a hub runs on it");
+  auto* backup = app.add_subcommand(
+      "backup", "Copy the database to FILE and the releases to FILE.releases, also while a hub runs on it");
   backup->add_option("FILE", arguments.backup_file)->required();
-  auto* restore =
-      app.add_subcommand("restore", "Put a backup in the place of the database, as a new generation");
+  auto* restore = app.add_subcommand("restore",
+                                     "Put a backup in the place of the database, as a new generation; "
+                                     "releases that are lost come back from it too");
   restore->add_option("FILE", arguments.restore_file)->required();
   app.add_subcommand("use-backup-key",
                      "Serve TLS with the backup key from the next start on; devices know its pin already")
       ->callback([&arguments] { arguments.use_backup_key = true; });
 }
 
+// The database first: releases that it speaks of are then among those that are copied.
 int back_up(const Arguments& arguments) {
+  const std::filesystem::path saved = starling::hub::saved_releases_of(arguments.backup_file);
+  std::error_code ignored;
+  if (std::filesystem::exists(saved, ignored)) {
+    return complain(
+        {starling::ErrorCode::already_exists, saved.string() + " exists: choose another name", {}});
+  }
   const auto done = starling::hub::sqlite::back_up({arguments.settings.data, {}}, arguments.backup_file);
   if (!done) return complain(done.error());
+  const auto releases = starling::hub::back_up_releases(arguments.settings.data, saved);
+  if (!releases) {
+    std::filesystem::remove(arguments.backup_file, ignored);
+    return complain(releases.error());
+  }
   std::cout << "saved to " << arguments.backup_file << '\n';
+  if (std::filesystem::exists(saved, ignored)) {
+    std::cout << "releases and their keys are in " << saved.string() << ": keep both together\n";
+  }
   return 0;
 }
 
 int restore(const Arguments& arguments) {
-  const auto done = starling::hub::sqlite::restore(arguments.restore_file, {arguments.settings.data, {}});
-  if (!done) return complain(done.error());
+  const auto& data = arguments.settings.data;
+  const std::filesystem::path saved = starling::hub::saved_releases_of(arguments.restore_file);
+  if (auto staged = starling::hub::stage_releases(saved, data); !staged) return complain(staged.error());
+  const auto done = starling::hub::sqlite::restore(arguments.restore_file, {data, {}});
+  if (!done) {
+    starling::hub::drop_staged_releases(data);
+    return complain(done.error());
+  }
+  const auto taken = starling::hub::put_staged_releases(data, starling::SystemClock().wall());
+  if (!taken) return complain(taken.error());
   std::cout << "restored " << arguments.restore_file << " as a new generation\n";
+  for (const std::string& fleet : *taken)
+    std::cout << "the releases of fleet " << fleet << " are those of the backup\n";
   return 0;
 }
 

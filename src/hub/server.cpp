@@ -21,6 +21,7 @@
 #include "hub/releases/release_log.hpp"
 #include "hub/releases/repositories.hpp"
 #include "hub/store/sqlite/sqlite_store.hpp"
+#include "hub/webhooks/webhooks.hpp"
 
 namespace starling::hub {
 
@@ -37,6 +38,7 @@ struct Server::Running {
         signals(context) {}
 
   Result<void> open_store();
+  Result<void> open_webhooks();
   asio::awaitable<void> live();
   asio::awaitable<Result<void>> begin();
   Result<protocol::Catalog> component_files() const;
@@ -58,6 +60,7 @@ struct Server::Running {
   std::unique_ptr<Store> store;
   std::unique_ptr<Hub> hub;
   std::unique_ptr<Repositories> repositories;
+  std::unique_ptr<Webhooks> webhooks;  // none: nobody is to be told
   std::unique_ptr<Api> api;
   std::unique_ptr<http::Server> http;
   std::unique_ptr<TaskGroup> tasks;
@@ -109,6 +112,25 @@ Result<void> Server::Running::open_store() {
   api = std::make_unique<Api>(context.get_executor(), *hub, executor, clock, Logger(log, "api"), api_options,
                               repositories.get());
   tasks = std::make_unique<TaskGroup>(context.get_executor(), logger);
+  return open_webhooks();
+}
+
+Result<void> Server::Running::open_webhooks() {
+  if (settings.webhooks.empty()) return {};
+  auto secret = webhook_secret(settings.data);
+  if (!secret) return fail(secret);
+  Webhooks::Options options{{}, std::move(*secret)};
+  for (const std::string& text : settings.webhooks) {
+    auto url = http::Url::parse(text);
+    if (!url || !text.starts_with("http"))
+      return fail(ErrorCode::invalid_argument, fmt::format("--webhook '{}' is no http or https URL", text));
+    options.urls.push_back(std::move(*url));
+  }
+  webhooks = std::make_unique<Webhooks>(*hub, context.get_executor(), *tasks, clock, Logger(log, "webhooks"),
+                                        std::move(options));
+  logger.info(
+      "webhooks check what they get by a secret",
+      {{"file", (settings.data / "webhook.secret").string()}, {"webhooks", settings.webhooks.size()}});
   return {};
 }
 
@@ -216,6 +238,7 @@ asio::awaitable<void> Server::Running::tick() {
     hub->tick();
     api->tick();
     repositories->tick();
+    if (webhooks) webhooks->tick();
   }
 }
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.hpp"
 #include "base/log.hpp"
@@ -25,8 +26,9 @@ struct ServerSettings {
   std::string bootstrap_admin_key;   // may be empty
   Api::Options api;
   Sessions::Options sessions;
-  bool online_targets = false;  // this hub signs releases by itself
-  bool handle_signals = true;   // SIGTERM and SIGINT stop it
+  bool online_targets = false;        // this hub signs releases by itself
+  std::vector<std::string> webhooks;  // URLs
+  bool handle_signals = true;         // SIGTERM and SIGINT stop it
 };
 
 class Server {

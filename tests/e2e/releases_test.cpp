@@ -110,6 +110,47 @@ TEST_F(PublishedReleases, KeysAreRotatedUnderDevicesThatFollow) {
   EXPECT_EQ(download("v1.1.0"), packed("v1.1.0", second));
 }
 
+TEST_F(PublishedReleases, ComeBackFromABackupToDevicesThatHaveSeenMore) {
+  start({"--online-targets"});
+  expect_done(command({"keys", "init", "--keys", keys(), "--online-targets"}));
+  trust();
+  const fs::path first = payload("first");
+  expect_done(create("v1.0.0", first, {"--all"}));
+  const auto hub_program = [this](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"--data", hub_->data().string()});
+    return run({.program = "starling-hub",
+                .arguments = std::move(arguments),
+                .environment = {},
+                .output = folder_ / "hub-command.log"});
+  };
+  const std::string saved = (folder_ / "hub.backup").string();
+  const Finished backed_up = hub_program({"backup", saved});
+  EXPECT_THAT(backed_up.output, HasSubstr("hub.backup.releases"));
+  expect_done(backed_up);
+
+  for (const char* version : {"v1.1.0", "v1.2.0"})
+    expect_done(create(version, payload(version)));
+  EXPECT_EQ(download("v1.2.0"), packed("v1.2.0", folder_ / "v1.2.0"));
+  const auto restore = [&] {
+    ASSERT_EQ(hub_->stop(), 0);
+    expect_done(hub_program({"restore", saved}));
+    hub_->start();
+  };
+  restore();  // the database alone was lost
+  EXPECT_EQ(download("v1.2.0"), packed("v1.2.0", folder_ / "v1.2.0")) << "what is published stays published";
+  EXPECT_THAT(command({"release", "list"}).output, HasSubstr("v1.2.0"));
+
+  ASSERT_EQ(hub_->stop(), 0);
+  fs::remove_all(hub_->data() / "releases");
+  hub_->start();
+  restore();  // the releases were lost too
+  EXPECT_EQ(download("v1.0.0"), packed("v1.0.0", first));
+  EXPECT_EQ(download("v1.2.0"), "");
+  const fs::path next = payload("next");
+  expect_done(create("v1.3.0", next));
+  EXPECT_EQ(download("v1.3.0"), packed("v1.3.0", next));
+}
+
 // ---- to a device that runs them
 
 class InstalledReleases : public Releases {
@@ -198,10 +239,12 @@ TEST_F(InstalledReleases, OneThatWorksStaysAndOneThatDoesNotGoes) {
   want("v1.0.0");
   await("v1.0.0 confirmed");
   const pid_t first = device_->await_ready("ear");
+  EXPECT_THAT(command({"release", "show", "v1.0.0"}).output, HasSubstr("1 device: toy"));
 
   publish("v1.1.0", payload("v1.1.0", "exit 1"));
   want("v1.1.0");
   await("v1.0.0 reverted");
+  EXPECT_THAT(command({"device", "list"}).output, HasSubstr("v1.0.0 → v1.1.0"));
   EXPECT_THAT(command({"device", "show", "toy"}).output, HasSubstr("'ear' keeps ending"));
   device_->await_ready("ear", first);
 

@@ -25,6 +25,7 @@
 #include "hub/api/settings.hpp"
 #include "hub/api/stream.hpp"
 #include "hub/api/system.hpp"
+#include "hub/api/too_many.hpp"
 #include "hub/api/tuf_files.hpp"
 #include "hub/api/updates.hpp"
 #include "protocol/messages.hpp"
@@ -34,13 +35,6 @@ namespace starling::hub {
 namespace {
 
 constexpr std::string_view plain_link_path = "/ws";
-
-http::Response too_many(Seconds wait) {
-  http::Response response = http::problem_response(
-      {ErrorCode::rate_limited, fmt::format("too many requests; try again in {} s", wait.count()), {}});
-  response.headers.set("Retry-After", std::to_string(wait.count()));
-  return response;
-}
 
 // A device that can sign does so: a stolen token or somebody's key alone is not that device.
 Result<void> check_protocol(const ChangeLog& log, std::string_view fleet, const std::string& device_id,
@@ -169,6 +163,7 @@ void Api::tick() {
   failure_limit_.tick();
   parts_->stream.tick();
   parts_->module_logs.tick();
+  parts_->tuf_files.tick();
 }
 
 void Api::stop() {

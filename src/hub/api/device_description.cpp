@@ -1,15 +1,13 @@
 #include "hub/api/device_description.hpp"
 
+#include "hub/api/release_use.hpp"
+#include "hub/device_link/running_release.hpp"
 #include "hub/settings/explain.hpp"
 #include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
 namespace {
-
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
-}
 
 JsonObject shown_section(const DesiredSection& target, const SectionRecord& told,
                          const std::vector<protocol::KeyError>& errors) {
@@ -21,9 +19,21 @@ JsonObject shown_section(const DesiredSection& target, const SectionRecord& told
                     {"errors", told.refused ? shown_errors(errors) : JsonArray()}};
 }
 
-Json release_of(const DesiredSection& software) {
-  const Json* release = software.value(protocol::software_release_key);
-  return release == nullptr ? Json() : *release;
+Json text_or_null(std::string_view text) {
+  return text.empty() ? Json() : Json(JsonString(text));
+}
+
+// Of a device that takes none the hub may still want one: its client asks for updates.
+JsonObject shown_release(const FleetState& state, const Device& device, const DesiredDocument& target,
+                         const DeviceRecord* record) {
+  Json desired;
+  if (record != nullptr && record->takes_releases()) {
+    const Json* said = target.software->value(protocol::software_release_key);
+    if (said != nullptr) desired = *said;
+  } else {
+    desired = desired_release(state, device);
+  }
+  return JsonObject{{"desired", std::move(desired)}, {"running", text_or_null(running_release(record))}};
 }
 
 // What cannot be read is not shown as if the device had said nothing.
@@ -74,11 +84,6 @@ JsonObject DeviceDescription::sync(const Device& device, const DesiredDocument& 
   if (record != nullptr && record->takes_releases()) {
     JsonObject software = shown_section(*target.software, record->software, facts.software_errors);
     software["status"] = to_string(statuses.software);
-    software["release"] = release_of(*target.software);
-    const SharedSection running = record->software.running == target.software->hash
-                                      ? target.software
-                                      : hub_.documents().recent(record->software.running);
-    software["running_release"] = running ? release_of(*running) : Json();
     sync["settings_status"] = to_string(statuses.settings);
     sync["software"] = std::move(software);
   }
@@ -132,6 +137,7 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
       {"serial", text_or_null(device.serial)},
       {"sync", sync(device, document, record, facts)},
       {"persona", JsonObject{{"desired", text_or_null(target->persona)}, {"running", running_persona}}},
+      {"release", shown_release(state, device, document, record)},
       {"pending_edits", facts.pending_edits},
       {"reported", std::move(facts.reported)}};
 }
@@ -141,10 +147,12 @@ JsonObject DeviceDescription::describe_briefly(const FleetState& state, const De
   DeviceFacts facts;
   if (record != nullptr && (record->settings.refused || record->modules.refused || record->software.refused))
     facts = shown_facts(*record);
+  const DesiredDocument document = desired(state, device);
   return JsonObject{{"device", device.id},
                     {"name", device.name},
                     {"status", status(device)},
-                    {"sync", sync(device, desired(state, device), record, facts)}};
+                    {"sync", sync(device, document, record, facts)},
+                    {"release", shown_release(state, device, document, record)}};
 }
 
 // Settings that are provisional are in force. A module that is has not been ready yet, and a release may

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "hub/device_link/device_fields.hpp"
+#include "hub/device_link/running_release.hpp"
 #include "hub/rollouts/rollout_edits.hpp"
 
 namespace starling::hub {
@@ -35,6 +36,7 @@ struct Devices::Filter {
   protocol::Selector selector;
   std::optional<std::string> status;
   std::optional<std::string> sync;
+  std::optional<std::string> release;
 };
 
 Result<Devices::Filter> Devices::filter_of(const Call& call) {
@@ -53,6 +55,7 @@ Result<Devices::Filter> Devices::filter_of(const Call& call) {
     }
     filter.sync = *sync;
   }
+  if (const auto release = call.query("release")) filter.release = *release;
   return filter;
 }
 
@@ -142,7 +145,7 @@ void Devices::add_to(Router& router) {
     router.add({http::Method::get,
                 path,
                 {Role::viewer},
-                {"selector", "status", "sync", "limit", "after"},
+                {"selector", "status", "sync", "release", "limit", "after"},
                 [this](Call& call) { return list(call); },
                 true,
                 true});
@@ -202,6 +205,8 @@ std::optional<std::vector<std::string>> Devices::few_candidates(const Filter& fi
 bool Devices::passes(const Filter& filter, const Reach& reach, const Device& device) {
   if (!reach.covers(device) || !filter.selector.matches(device.labels)) return false;
   if (filter.status && services_.description.status(device) != *filter.status) return false;
+  if (filter.release && running_release(services_.hub.records().find(device.id)) != *filter.release)
+    return false;
   return !filter.sync || to_string(services_.hub.sessions().sync_status(device)) == *filter.sync;
 }
 

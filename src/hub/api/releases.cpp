@@ -6,8 +6,8 @@
 #include <charconv>
 #include <set>
 
-#include "hub/api/completion.hpp"
-#include "hub/releases/release_log.hpp"
+#include "hub/api/release_use.hpp"
+#include "hub/api/release_writes.hpp"
 #include "protocol/release_metadata.hpp"
 
 namespace starling::hub {
@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t max_uploads = 4;
 constexpr std::size_t max_roots = 64;
+constexpr std::size_t shown_changes = 10;
 
 // Tars by version, in the order of versions.
 struct ByPrecedence {
@@ -45,7 +46,8 @@ Versions versions_in(const RepositoryView& view) {
   return versions;
 }
 
-JsonObject describe(const std::string& version, const Grouped& release, const RepositoryView& view) {
+JsonObject describe(const std::string& version, const Grouped& release, const RepositoryView& view,
+                    const ReleaseUses& uses) {
   JsonObject json{{"version", version}, {"state", release.published ? "published" : "draft"}};
   JsonObject architectures;
   for (const auto& [architecture, tar] : release.tars) {
@@ -57,6 +59,11 @@ JsonObject describe(const std::string& version, const Grouped& release, const Re
     }
   }
   json["architectures"] = std::move(architectures);
+  const auto schedule = view.schedules.find(version);
+  json["schedule"] = schedule == view.schedules.end() ? Json() : Json(schedule->second);
+  const auto use = uses.find(version);
+  const ReleaseUse counted = use == uses.end() ? ReleaseUse{} : use->second;
+  json["devices"] = JsonObject{{"running", counted.running}, {"wanted", counted.wanted}};
   return json;
 }
 
@@ -98,17 +105,16 @@ Json text_or_null(const std::string& text) {
 }  // namespace
 
 void Releases::add_to(Router& router) {
-  router.add(
-      {http::Method::get, "/api/v1/releases", {Role::viewer}, {"limit", "after"}, [this](const Call& call) {
-         return list(call);
-       }});
+  router.add({http::Method::get, "/api/v1/releases", {Role::viewer}, {"limit", "after"}, [this](Call& call) {
+                return list(call);
+              }});
   router.add({http::Method::get, "/api/v1/releases/repository", {Role::viewer}, {}, [this](Call& call) {
                 return repository(call);
               }});
   router.add({http::Method::post, "/api/v1/releases/sign", {Role::admin}, {}, [this](Call& call) {
                 return sign(call);
               }});
-  router.add({http::Method::get, "/api/v1/releases/{version}", {Role::viewer}, {}, [this](const Call& call) {
+  router.add({http::Method::get, "/api/v1/releases/{version}", {Role::viewer}, {}, [this](Call& call) {
                 return get(call);
               }});
   router.add({http::Method::del, "/api/v1/releases/{version}", {Role::operator_}, {}, [this](Call& call) {
@@ -128,62 +134,80 @@ void Releases::add_to(Router& router) {
               [this](const Call& call) { return begin_upload(call); }});
 }
 
-Result<Repositories*> Releases::repositories() const {
-  if (services_.repositories != nullptr) return services_.repositories;
-  return fail(ErrorCode::unavailable, "this hub keeps no releases");
-}
-
-asio::awaitable<Result<void>> Releases::perform(std::string fleet, Repositories::Work work) {
-  const auto kept = repositories();
-  if (!kept) co_return fail(kept);
-  const auto begin = [&](auto done) { (*kept)->perform(std::move(fleet), std::move(work), std::move(done)); };
-  co_return co_await completion_of<Result<void>>(begin);
-}
-
-asio::awaitable<Result<void>> Releases::record(const Call& call) {
-  auto plan = releases_plan(services_.repositories->view(call.fleet_name), call.actor());
-  const auto change = co_await services_.log.append(call.fleet_name, std::move(plan));
-  co_return change ? Result<void>() : fail(change);
-}
-
-Reply Releases::list(const Call& call) const {
+asio::awaitable<Reply> Releases::list(Call& call) {
   const auto page = PageRequest::of(call);
-  if (!page) return fail(page);
-  const auto kept = repositories();
-  if (!kept) return fail(kept);
+  if (!page) co_return fail(page);
+  const auto kept = repositories_of(services_);
+  if (!kept) co_return fail(kept);
   JsonArray items;
   const SharedView view = (*kept)->view(call.fleet_name);
-  if (!view) return page_response(std::move(items), std::nullopt);
+  if (!view) co_return page_response(std::move(items), std::nullopt);
+  const ReleaseUses uses = co_await count_releases(services_, call);
   const Versions versions = versions_in(*view);
   std::string last;
   auto at = page->after.empty() ? versions.begin() : versions.upper_bound(page->after);
   for (; at != versions.end() && items.size() < page->limit; ++at) {
     last = at->first;
-    items.push_back(describe(at->first, at->second, *view));
+    items.push_back(describe(at->first, at->second, *view, uses));
   }
-  return page_response(std::move(items), at == versions.end() ? std::nullopt : std::optional(last));
+  co_return page_response(std::move(items), at == versions.end() ? std::nullopt : std::optional(last));
 }
 
-Reply Releases::shown(const Call& call, const std::string& version, int status) const {
-  const auto kept = repositories();
-  if (!kept) return fail(kept);
+// Who published it and scheduled it, the newest first.
+asio::awaitable<Result<JsonArray>> Releases::changes_of(std::string fleet, std::string version) {
+  ChangeQuery query;
+  query.fleet = std::move(fleet);
+  query.limit = shown_changes;
+  query.newest_first = true;
+  query.kind = EntityKind::release;
+  query.id_prefix = version;
+  const auto changes = co_await services_.log.read_changes(std::move(query));
+  if (!changes) co_return fail(changes);
+  JsonArray shown;
+  for (const SharedChange& change : *changes) {
+    const auto edit = std::ranges::find_if(change->edits, [&](const Edit& each) {
+      return each.kind == EntityKind::release && each.id == version;
+    });
+    if (edit == change->edits.end()) continue;  // of a version that begins like this one
+    const Json* schedule =
+        edit->after.is_object() ? edit->after.get_object().if_contains("schedule") : nullptr;
+    shown.push_back(
+        JsonObject{{"revision", change->revision},
+                   {"at", to_rfc3339(WallTime(Milliseconds(change->at_ms)))},
+                   {"by", change->principal_name.empty() ? change->principal : change->principal_name},
+                   {"action", change->action},
+                   {"reason", change->reason},
+                   {"schedule", schedule == nullptr ? Json() : *schedule}});
+  }
+  co_return shown;
+}
+
+asio::awaitable<Reply> Releases::shown(Call& call, std::string version, int status) {
+  const auto kept = repositories_of(services_);
+  if (!kept) co_return fail(kept);
+  const ReleaseUses uses = co_await count_releases(services_, call);
+  auto changes = co_await changes_of(call.fleet_name, version);
+  if (!changes) co_return fail(changes);
   if (const SharedView view = (*kept)->view(call.fleet_name)) {
     const Versions versions = versions_in(*view);
     if (const auto found = versions.find(version); found != versions.end()) {
-      return http::json_response(describe(found->first, found->second, *view), status);
+      JsonObject json = describe(found->first, found->second, *view, uses);
+      json["changes"] = std::move(*changes);
+      co_return http::json_response(json, status);
     }
   }
-  return fail(ErrorCode::not_found, fmt::format("there is no release {}", version));
+  co_return fail(ErrorCode::not_found, fmt::format("there is no release {}", version));
 }
 
-Reply Releases::get(const Call& call) const {
+asio::awaitable<Reply> Releases::get(Call& call) {
   return shown(call, call.value("version"), 200);
 }
 
 // What an operator needs to know for signing.
 asio::awaitable<Reply> Releases::repository(Call& call) {
   Repositories::Work look = [](Repository&) { return Result<void>(); };
-  const auto opened = co_await perform(call.fleet_name, std::move(look));  // makes the keys, the first time
+  const auto opened =
+      co_await perform(services_, call.fleet_name, std::move(look));  // makes the keys, the first time
   if (!opened) co_return fail(opened);
   const SharedView view = services_.repositories->view(call.fleet_name);
   JsonObject keys;
@@ -208,6 +232,7 @@ asio::awaitable<Reply> Releases::repository(Call& call) {
   co_return http::json_response(JsonObject{{"roles", std::move(roles)},
                                            {"online_keys", std::move(keys)},
                                            {"signs_targets", view->signs_targets},
+                                           {"least_version", view->least_version},
                                            {"root", text_or_null(view->chain.root)},
                                            {"targets", text_or_null(view->chain.targets)},
                                            {"drafts", std::move(drafts)},
@@ -217,7 +242,7 @@ asio::awaitable<Reply> Releases::repository(Call& call) {
 Result<std::shared_ptr<http::BodySink>> Releases::begin_upload(const Call& call) {
   if (auto allowed = check_whole_fleet(call.reach); !allowed) return fail(allowed);
   if (const auto metadata = metadata_of(call); !metadata) return fail(metadata);
-  const auto kept = repositories();
+  const auto kept = repositories_of(services_);
   if (!kept) return fail(kept);
   std::erase_if(uploads_, [](const auto& upload) { return upload.expired(); });
   if (uploads_.size() >= max_uploads) {
@@ -249,10 +274,9 @@ asio::awaitable<Reply> Releases::upload(Call& call) {
     const auto keep = [&upload](const std::filesystem::path& as) { return upload->keep(as); };
     return repository.add(version, architecture, tar, keep, now);
   };
-  const auto added = co_await perform(call.fleet_name, std::move(work));
+  const auto added = co_await change_releases(services_, call, std::move(work), "release.publish");
   if (!added) co_return fail(added);
-  if (const auto recorded = co_await record(call); !recorded) co_return fail(recorded);
-  co_return shown(call, version, 201);
+  co_return co_await shown(call, version, 201);
 }
 
 asio::awaitable<Reply> Releases::sign(Call& call) {
@@ -279,14 +303,13 @@ asio::awaitable<Reply> Releases::sign(Call& call) {
   Repositories::Work work = [=, now = services_.clock.wall()](Repository& repository) {
     return repository.publish(roots, *targets, now);
   };
-  auto published = co_await perform(call.fleet_name, std::move(work));
+  auto published = co_await change_releases(services_, call, std::move(work), "release.publish");
   if (!published) {
     // What lacks signatures is the file, not the caller.
     Error error = std::move(published).error();
     if (error.code == ErrorCode::unauthenticated) error.code = ErrorCode::invalid_argument;
     co_return std::unexpected(std::move(error));
   }
-  if (const auto recorded = co_await record(call); !recorded) co_return fail(recorded);
   co_return co_await repository(call);
 }
 
@@ -295,23 +318,24 @@ asio::awaitable<Reply> Releases::remove(Call& call) {
   Repositories::Work work = [version = call.value("version")](Repository& repository) {
     return repository.delete_draft(version);
   };
-  const auto removed = co_await perform(call.fleet_name, std::move(work));
+  const auto removed = co_await perform(services_, call.fleet_name, std::move(work));
   if (!removed) co_return fail(removed);
   co_return http::Response{.status = 204, .content_type = {}, .body = {}, .headers = {}};
 }
 
 asio::awaitable<Reply> Releases::schedule(Call& call) {
   if (auto allowed = check_whole_fleet(call.reach); !allowed) co_return fail(allowed);
-  auto policy = call.object({"type", "at", "window_minutes", "not_before", "deadline_hours", "now"});
+  auto policy =
+      call.object({"type", "at", "window_minutes", "not_before", "deadline_hours", "now", "reason"});
   if (!policy) co_return fail(policy);
-  const std::string& version = call.value("version");
-  Repositories::Work work = [=, policy = std::move(*policy),
-                             now = services_.clock.wall()](Repository& repository) {
-    return repository.set_schedule(version, policy, now);
-  };
-  const auto set = co_await perform(call.fleet_name, std::move(work));
+  auto reason = call.reason(&*policy);
+  if (!reason) co_return fail(reason);
+  policy->erase("reason");
+  const std::string version = call.value("version");
+  const auto set =
+      co_await schedule_release(services_, call, version, std::move(*policy), std::move(*reason));
   if (!set) co_return fail(set);
-  co_return shown(call, version, 200);
+  co_return co_await shown(call, version, 200);
 }
 
 }  // namespace starling::hub

@@ -20,8 +20,8 @@ class Releases {
   void add_to(Router& router);
 
  private:
-  Reply list(const Call& call) const;
-  Reply get(const Call& call) const;
+  asio::awaitable<Reply> list(Call& call);
+  asio::awaitable<Reply> get(Call& call);
   asio::awaitable<Reply> repository(Call& call);
   Result<std::shared_ptr<http::BodySink>> begin_upload(const Call& call);
   asio::awaitable<Reply> upload(Call& call);
@@ -29,11 +29,9 @@ class Releases {
   asio::awaitable<Reply> remove(Call& call);
   asio::awaitable<Reply> schedule(Call& call);
 
-  Result<Repositories*> repositories() const;
-  asio::awaitable<Result<void>> perform(std::string fleet, Repositories::Work work);
-  // Puts what is published into the log, as this principal's doing.
-  asio::awaitable<Result<void>> record(const Call& call);
-  Reply shown(const Call& call, const std::string& version, int status) const;
+  // Of one version, as `status`.
+  asio::awaitable<Reply> shown(Call& call, std::string version, int status);
+  asio::awaitable<Result<JsonArray>> changes_of(std::string fleet, std::string version);
 
   Services& services_;
   std::vector<std::weak_ptr<Upload>> uploads_;

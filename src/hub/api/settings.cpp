@@ -5,6 +5,7 @@
 #include "hub/api/authentication.hpp"
 #include "hub/api/setting_writes.hpp"
 #include "hub/api/visibility.hpp"
+#include "hub/device_link/running_release.hpp"
 #include "protocol/modules_document.hpp"
 #include "protocol/software_document.hpp"
 
@@ -172,6 +173,19 @@ asio::awaitable<Reply> Settings::put(Call& call) {
   co_return co_await services_.writer.write(call, std::move(change));
 }
 
+// As the device reported it. It keeps a release that nobody wants any more.
+std::optional<Json> Settings::running_value(const DeviceRecord* record, protocol::Section section,
+                                            const std::string& key) const {
+  if (record == nullptr) return std::nullopt;
+  if (section == protocol::Section::software) {
+    const std::string release = running_release(record);
+    return release.empty() ? std::nullopt : std::optional<Json>(release);
+  }
+  const SharedSection running = services_.hub.documents().recent(record->section(section).running);
+  const Json* value = running ? running->value(key) : nullptr;
+  return value == nullptr ? std::nullopt : std::optional(*value);
+}
+
 asio::awaitable<Reply> Settings::explain_one(Call& call) {
   const auto device = queried_device(call, "device");
   if (!device) co_return fail(device);
@@ -188,12 +202,8 @@ asio::awaitable<Reply> Settings::explain_one(Call& call) {
                                                                             : protocol::Section::settings;
   answer["sync"] = to_string(services_.hub.sessions().sync_statuses(**device).section(section));
   const DeviceRecord* record = services_.hub.records().find((*device)->id);
-  const SharedSection running =
-      record == nullptr ? nullptr : services_.hub.documents().recent(record->section(section).running);
-  if (running) {
-    const Json* value = running->value(explanation->key);
-    if (value != nullptr) answer["running"] = *value;
-  }
+  if (auto running = running_value(record, section, explanation->key))
+    answer["running"] = *std::move(running);
   JsonArray stack;
   for (const StackedValue& stacked : explanation->stack) {
     JsonObject entry{{"layer", stacked.layer.text()},

@@ -22,6 +22,9 @@ class Settings {
 
   asio::awaitable<Reply> diff_moments(Call& call, std::int64_t from, std::int64_t to, std::string device_id);
 
+  std::optional<Json> running_value(const DeviceRecord* record, protocol::Section section,
+                                    const std::string& key) const;
+
   Services& services_;
 };
 

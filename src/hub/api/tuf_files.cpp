@@ -6,6 +6,8 @@
 
 #include "base/crypto.hpp"
 #include "base/http/file_response.hpp"
+#include "base/net/loopback.hpp"
+#include "hub/api/too_many.hpp"
 #include "hub/releases/repositories.hpp"
 
 namespace starling::hub {
@@ -48,16 +50,31 @@ Result<MetadataName> parse_metadata_name(std::string_view file) {
 }
 
 void TufFiles::add_to(Router& router) {
-  router.add({http::Method::get, "/tuf/metadata/{file}", {}, {}, [this](const Call& call) {
-                return metadata(call);
-              }});
-  router.add({http::Method::get, "/tuf/targets/releases/{version}/{file}", {}, {}, [this](const Call& call) {
-                return target(call, fmt::format("releases/{}/{}", call.value("version"), call.value("file")),
-                              "application/x-tar");
-              }});
-  router.add({http::Method::get, "/tuf/targets/schedules/{file}", {}, {}, [this](const Call& call) {
-                return target(call, "schedules/" + call.value("file"), "application/json");
-              }});
+  const auto serve = [&](const char* path, Answer answer) {
+    router.add({http::Method::get, path, {}, {}, [this, answer](const Call& call) {
+                  return limited(call, answer);
+                }});
+  };
+  serve("/tuf/metadata/{file}", &TufFiles::metadata);
+  serve("/tuf/targets/releases/{version}/{file}", &TufFiles::tar);
+  serve("/tuf/targets/schedules/{file}", &TufFiles::schedule);
+}
+
+// Nobody says who asks here. What comes from this machine came through a proxy, and is many.
+Reply TufFiles::limited(const Call& call, Answer answer) {
+  if (!net::is_loopback(call.request.peer_address)) {
+    if (const auto wait = limit_.take(call.request.peer_address)) return too_many(*wait);
+  }
+  return (this->*answer)(call);
+}
+
+Reply TufFiles::tar(const Call& call) const {
+  return target(call, fmt::format("releases/{}/{}", call.value("version"), call.value("file")),
+                "application/x-tar");
+}
+
+Reply TufFiles::schedule(const Call& call) const {
+  return target(call, "schedules/" + call.value("file"), "application/json");
 }
 
 Result<SharedView> TufFiles::view(const Call& call) const {

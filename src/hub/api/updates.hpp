@@ -1,13 +1,9 @@
 // Purpose: updates as the documents have them, over releases and the setting that says who shall run which.
 // Owner: Api. Thread: the hub's. Lifetime: as long as the router's.
 //
-// | of the documents            | is here                                                              |
-// |-----------------------------|----------------------------------------------------------------------|
-// | an update, and its id       | a published release, and its version                                 |
-// | creating one, for devices   | the schedule of a release, and software.release in the fleet's layer or
-// theirs | | pending                     | desired and not in force: also while it waits for its hour | |
-// downloading, installing     | staging, provisional                                                 | |
-// completed, failed           | in force; refused or reverted                                        |
+// An update, and its id, is a published release, and its version. Creating one, for devices, is the schedule
+// of a release, and software.release in the fleet's layer, a group's or theirs. For the rest:
+// update_progress.hpp.
 #pragma once
 
 #include "hub/api/services.hpp"
@@ -23,7 +19,9 @@ class Updates {
  private:
   Reply list(const Call& call) const;
   asio::awaitable<Reply> create(Call& call);
-  Reply download(const Call& call) const;
+  static Result<const ReleaseTar*> tar_of(const RepositoryView& view, const Call& call);
+  asio::awaitable<Reply> download(Call& call);
+  asio::awaitable<Reply> devices(Call& call);
   Reply check(const Call& call) const;
   Reply report(const Call& call);
   Result<SharedView> view(const Call& call) const;

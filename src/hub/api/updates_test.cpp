@@ -47,7 +47,7 @@ TEST_F(UpdatesApi, ADeviceWithoutALinkReportsHowFarItIs) {
   EXPECT_EQ(say(R"({"status":"failed","error_message":"disk full"})"), 200);
   const Answered failed = get("/api/v1/devices/" + id);
   EXPECT_EQ(failed.text("/sync/software/errors/0/message"), "disk full");
-  EXPECT_EQ(failed.text("/sync/software/release"), "v1.0.0");
+  EXPECT_EQ(failed.text("/release/desired"), "v1.0.0");
   EXPECT_EQ(say(R"({"status":"completed"})"), 200);
   EXPECT_EQ(get("/api/v1/devices/" + id).at("/sync/software/errors").as_array().size(), 0u);
   EXPECT_EQ(hub->records().find(id)->software.running.hex(),

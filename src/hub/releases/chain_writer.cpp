@@ -67,7 +67,10 @@ struct ChainWriter::Work {
   bool targets_changed = false, schedule_changed = false, snapshot_changed = false;
 
   bool is_due(const tuf::Envelope& metadata, std::chrono::days renewal) const {
-    return metadata.expires < now + renewal;
+    return metadata.expires < now + renewal || metadata.version < present.least_version;
+  }
+  std::int64_t after(const tuf::Envelope& metadata) const {
+    return std::max(metadata.version + 1, present.least_version);
   }
   bool holds(std::string_view what, const tuf::Envelope& metadata, const tuf::Keys& keys,
              const tuf::Signers& signers) const {
@@ -157,7 +160,7 @@ Result<void> ChainWriter::write_targets(Work& work, const ReleaseTars& releases)
     all[path] = to_json(tar);
   const tuf::Delegation schedule{
       std::string(schedule_role), {{keys_.schedule.public_json()}, 1}, {std::string(schedule_paths)}, true};
-  const JsonObject content = tuf::targets_content(work.present.targets.version + 1, work.today + targets_life,
+  const JsonObject content = tuf::targets_content(work.after(work.present.targets), work.today + targets_life,
                                                   std::move(all), std::span(&schedule, 1));
   auto file = sign_with(content, *keys_.targets);
   if (!file) return fail(file);
@@ -192,11 +195,11 @@ Result<void> ChainWriter::take_targets(Work& work, std::optional<std::string> ta
   }
   auto read = tuf::parse_targets(work.next.chain.targets);
   if (!read) return fail(read, "targets.json");
-  if (read->version != before.version + 1) {
+  if (read->version != work.after(before)) {
     return fail(
         ErrorCode::conflict,
         fmt::format("targets.json has version {} instead of {}: take what the hub has now and sign that",
-                    read->version, before.version + 1));
+                    read->version, work.after(before)));
   }
   if (auto checked = check_targets(work, *read); !checked) return checked;
   work.targets = std::move(*read);
@@ -224,7 +227,7 @@ Result<void> ChainWriter::write_schedule(Work& work, std::map<std::string, JsonO
   const bool due = !work.present.begun() || work.is_due(before, snapshot_renewal) || role == nullptr ||
                    !work.holds(schedule_role, before, work.targets.delegations.keys, role->signers);
   if (schedules.empty() && !due) return {};
-  auto file = sign_with(tuf::targets_content(before.version + 1, work.today + snapshot_life, std::move(all)),
+  auto file = sign_with(tuf::targets_content(work.after(before), work.today + snapshot_life, std::move(all)),
                         keys_.schedule);
   if (!file) return fail(file);
   work.next.chain.schedule = std::move(*file);
@@ -237,12 +240,13 @@ Result<void> ChainWriter::write_snapshot(Work& work) const {
   const bool due = work.targets_changed || work.schedule_changed || work.is_due(before, snapshot_renewal) ||
                    !work.holds("snapshot", before, work.root.keys, work.root.snapshot);
   if (!due) return {};
-  const std::int64_t schedule_version = work.present.schedule.version + (work.schedule_changed ? 1 : 0);
+  const tuf::Targets& schedule = work.present.schedule;
+  const std::int64_t schedule_version = work.schedule_changed ? work.after(schedule) : schedule.version;
   const std::map<std::string, JsonObject> files = {
       {"targets.json", tuf::file_meta(work.targets.version, work.next.chain.targets)},
       {fmt::format("{}.json", schedule_role), tuf::file_meta(schedule_version, work.next.chain.schedule)}};
   auto file =
-      sign_with(tuf::snapshot_content(before.version + 1, work.today + snapshot_life, files), keys_.snapshot);
+      sign_with(tuf::snapshot_content(work.after(before), work.today + snapshot_life, files), keys_.snapshot);
   if (!file) return fail(file);
   work.next.chain.snapshot = std::move(*file);
   work.snapshot_changed = true;
@@ -254,8 +258,9 @@ Result<void> ChainWriter::write_timestamp(Work& work) const {
   const bool due = work.snapshot_changed || work.is_due(before, timestamp_renewal) ||
                    !work.holds("timestamp", before, work.root.keys, work.root.timestamp);
   if (!due) return {};
-  const std::int64_t snapshot_version = work.present.snapshot.version + (work.snapshot_changed ? 1 : 0);
-  auto file = sign_with(tuf::timestamp_content(before.version + 1, work.today + timestamp_life,
+  const tuf::Snapshot& snapshot = work.present.snapshot;
+  const std::int64_t snapshot_version = work.snapshot_changed ? work.after(snapshot) : snapshot.version;
+  auto file = sign_with(tuf::timestamp_content(work.after(before), work.today + timestamp_life,
                                                tuf::file_meta(snapshot_version, work.next.chain.snapshot)),
                         keys_.timestamp);
   if (!file) return fail(file);

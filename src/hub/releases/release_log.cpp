@@ -2,10 +2,10 @@
 
 namespace starling::hub {
 
-ChangeLog::Plan releases_plan(SharedView view, Actor actor) {
-  return [view = std::move(view), actor = std::move(actor)](const FleetState& head,
-                                                            std::int64_t) -> Result<Draft> {
-    Draft draft{actor, "release.publish", {}, {}, {}, std::nullopt};
+ChangeLog::Plan releases_plan(SharedView view, Actor actor, std::string action, std::string reason) {
+  return [view = std::move(view), actor = std::move(actor), action = std::move(action),
+          reason = std::move(reason)](const FleetState& head, std::int64_t) -> Result<Draft> {
+    Draft draft{actor, action, reason, {}, {}, std::nullopt};
     std::map<std::string, JsonObject> releases;
     for (const auto& [path, tar] : view->published) {
       const auto name = parse_tar_path(path);
@@ -18,7 +18,9 @@ ChangeLog::Plan releases_plan(SharedView view, Actor actor) {
       if (!architectures.is_object()) architectures = JsonObject();
       architectures.get_object()[name->architecture] = tar.sha256;
     }
-    for (const auto& [version, body] : releases) {
+    for (auto& [version, body] : releases) {
+      const auto schedule = view->schedules.find(version);
+      if (schedule != view->schedules.end()) body["schedule"] = schedule->second;
       if (head.body(EntityKind::release, version) == Json(body)) continue;
       draft.edits.push_back(head.edit(EntityKind::release, version, body));
     }

@@ -1,5 +1,5 @@
 // Purpose: what is published, in the fleet's change log: for the audit trail, and so that a release that is
-// wanted can be checked. Owner: none; a plan. Thread: the hub's. Lifetime: none.
+// wanted can be checked; and when devices take it. Owner: none; a plan. Thread: the hub's. Lifetime: none.
 #pragma once
 
 #include "hub/releases/repository_view.hpp"
@@ -7,7 +7,9 @@
 
 namespace starling::hub {
 
-// Puts the releases that the log does not have, or has with other tars. No edits: it has them all.
-ChangeLog::Plan releases_plan(SharedView view, Actor actor);
+// Puts the releases that the log does not have, or has with other tars or another schedule. No edits: it has
+// them all.
+ChangeLog::Plan releases_plan(SharedView view, Actor actor, std::string action = "release.publish",
+                              std::string reason = {});
 
 }  // namespace starling::hub

@@ -19,6 +19,7 @@
 #include "base/log.hpp"
 #include "hub/executor.hpp"
 #include "hub/releases/repository.hpp"
+#include "hub/releases/zip_shelf.hpp"
 
 namespace starling::hub {
 
@@ -45,6 +46,8 @@ class Repositories {
   using Done = std::function<void(Result<void>)>;
   void perform(std::string fleet, Work work, Done done);
 
+  ZipShelf& zips() { return zips_; }
+
   void tick();  // every second
 
  private:
@@ -65,6 +68,7 @@ class Repositories {
   const Clock& clock_;
   Logger logger_;
   std::map<std::string, SharedView, std::less<>> views_;
+  ZipShelf zips_;
   SteadyTime next_look_{};
   SteadyTime next_alert_{};
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -18,6 +19,7 @@ namespace {
 
 constexpr std::size_t max_draft_bytes = 256u << 10;
 constexpr std::size_t max_current_bytes = 64u << 10;
+constexpr std::size_t max_schedule_bytes = 64u << 10;
 
 struct Current {
   std::int64_t root = 0;
@@ -59,6 +61,17 @@ Result<ReleaseTar> read_draft(const fs::path& path) {
   return ReleaseTar{static_cast<std::uint64_t>(*length), std::move(*hash), **custom};
 }
 
+Result<std::int64_t> read_least_version(const fs::path& folder) {
+  const fs::path path = folder / least_version_file;
+  const auto text = read_file(path, 32);
+  if (!text && text.error().code == ErrorCode::not_found) return 0;
+  if (!text) return fail(text);
+  std::int64_t version = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), version);
+  if (error == std::errc() && version > 0 && *end == '\n') return version;
+  return damaged(path, {ErrorCode::corrupted, "it is no number", {}});
+}
+
 // Files in a folder, by name. A folder that cannot be read has none.
 std::vector<fs::path> files_in(const fs::path& folder) {
   std::vector<fs::path> files;
@@ -95,13 +108,17 @@ Result<Repository> Repository::open(fs::path folder, Options options) {
   auto keys = OnlineKeys::load(folder / "keys", options.online_targets);
   if (!keys) return fail(keys);
   Repository repository(std::move(folder), std::move(options), std::move(*keys));
-  auto chain = repository.load_chain();
+  auto chain = load_chain(repository.folder_);
   if (!chain) return fail(chain);
   auto view = read_chain(std::move(*chain));
   if (!view) return fail(view, repository.folder_.string());
   auto drafts = repository.load_drafts();
   if (!drafts) return fail(drafts);
   view->drafts = std::move(*drafts);
+  auto least = read_least_version(repository.folder_);
+  if (!least) return fail(least);
+  view->least_version = *least;
+  repository.load_schedules(*view);
   std::error_code ignored;
   std::erase_if(view->drafts, [&](const auto& draft) {
     return view->published.contains(draft.first) && fs::remove(repository.draft_file(draft.first), ignored);
@@ -111,14 +128,14 @@ Result<Repository> Repository::open(fs::path folder, Options options) {
   return repository;
 }
 
-Result<Chain> Repository::load_chain() const {
-  auto current = read_current(folder_ / "current.json");
+Result<Chain> Repository::load_chain(const fs::path& folder) {
+  auto current = read_current(folder / "current.json");
   if (!current) return fail(current);
   Chain chain;
   if (current->root == 0) return chain;
-  const auto load = [this](std::int64_t version, std::string_view role, std::size_t most,
-                           std::string& into) -> Result<void> {
-    auto bytes = read_file(metadata_file(folder_, version, role), most);
+  const auto load = [&folder](std::int64_t version, std::string_view role, std::size_t most,
+                              std::string& into) -> Result<void> {
+    auto bytes = read_file(metadata_file(folder, version, role), most);
     if (!bytes) return fail(bytes);
     into = std::move(*bytes);
     return {};
@@ -127,18 +144,18 @@ Result<Chain> Repository::load_chain() const {
   chain.timestamp = std::move(current->timestamp);
   if (auto read = load(chain.root_version, "root", tuf::max_root_bytes, chain.root); !read) return fail(read);
   const auto timestamp = tuf::parse_timestamp(chain.timestamp);
-  if (!timestamp) return damaged(folder_ / "current.json", timestamp.error());
+  if (!timestamp) return damaged(folder / "current.json", timestamp.error());
   if (auto read = load(timestamp->snapshot.version, "snapshot", tuf::max_snapshot_bytes, chain.snapshot);
       !read)
     return fail(read);
   const auto snapshot = tuf::parse_snapshot(chain.snapshot);
-  if (!snapshot) return damaged(folder_ / "metadata", snapshot.error());
+  if (!snapshot) return damaged(folder / "metadata", snapshot.error());
   const std::pair<std::string_view, std::string*> listed[] = {{"targets", &chain.targets},
                                                               {schedule_role, &chain.schedule}};
   for (const auto& [role, into] : listed) {
     const auto meta = snapshot->files.find(fmt::format("{}.json", role));
     if (meta == snapshot->files.end()) {
-      return damaged(folder_ / "metadata", {ErrorCode::corrupted, "the snapshot lacks a role", {}});
+      return damaged(folder / "metadata", {ErrorCode::corrupted, "the snapshot lacks a role", {}});
     }
     if (auto read = load(meta->second.version, role, tuf::max_targets_bytes, *into); !read) return fail(read);
   }
@@ -159,6 +176,28 @@ Result<ReleaseTars> Repository::load_drafts() const {
     drafts.emplace(target, std::move(*draft));
   }
   return drafts;
+}
+
+// Those that the view before had need no reading. One that cannot be read is not shown; whoever fetches it is
+// told.
+void Repository::load_schedules(RepositoryView& view) const {
+  for (const auto& [path, file] : view.schedule.targets) {
+    const auto version = parse_schedule_path(path);
+    if (!version || file.hashes.empty()) continue;
+    const std::string& hash = file.hashes.front().hex;
+    if (view_ != nullptr) {
+      const auto before = view_->schedule.targets.find(path);
+      const auto known = view_->schedules.find(*version);
+      if (known != view_->schedules.end() && before != view_->schedule.targets.end() &&
+          !before->second.hashes.empty() && before->second.hashes.front().hex == hash) {
+        view.schedules.insert(*known);
+        continue;
+      }
+    }
+    const auto text = read_file(target_file(folder_, hash), max_schedule_bytes);
+    const auto policy = text ? parse_json(*text) : Result<Json>(fail(text));
+    if (policy && policy->is_object()) view.schedules.emplace(*version, policy->get_object());
+  }
 }
 
 // Takes away the tars that nothing leads to.
@@ -204,6 +243,7 @@ Result<void> Repository::commit(const ChainWriter::Next& next) {
   }
   auto view = read_chain(next.chain);
   if (!view) return fail(view);
+  load_schedules(*view);
   const Chain& before = view_->chain;
   const std::tuple<std::string_view, std::int64_t, const std::string*, const std::string*> files[] = {
       {"targets", view->targets.version, &before.targets, &next.chain.targets},
@@ -218,6 +258,7 @@ Result<void> Repository::commit(const ChainWriter::Next& next) {
   if (auto written = write(folder_ / "current.json", current); !written) return written;
 
   view->drafts = view_->drafts;
+  view->least_version = view_->least_version;
   std::error_code ignored;  // a start sweeps what stays
   for (const auto& [path, tar] : view->published) {
     if (view->drafts.erase(path) > 0) fs::remove(draft_file(path), ignored);

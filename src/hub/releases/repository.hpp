@@ -8,6 +8,8 @@
 //   metadata/N.ROLE.json   root, targets, snapshot, schedule; never changed once current.json leads to it
 //   targets/HASH           tars and schedules, by their SHA-256
 //   drafts/VERSION.ARCHITECTURE.json
+//   least_version          what came from a backup is signed anew with this version at least
+//   zips/                  made of tars, for the documents' clients
 //   uploads/               what is still coming; the hub empties it at its start
 //
 // A step writes what is new under names that nobody asks for yet, and then replaces current.json. Losing
@@ -24,6 +26,8 @@
 #include "hub/releases/chain_writer.hpp"
 
 namespace starling::hub {
+
+inline constexpr std::string_view least_version_file = "least_version";
 
 class Repository {
  public:
@@ -54,14 +58,16 @@ class Repository {
   // When devices take a published release. Errors: not_found, those of ChainWriter.
   Result<void> set_schedule(const std::string& version, JsonObject policy, WallTime now);
 
+  // What a repository's folder publishes, without changing anything there.
+  static Result<Chain> load_chain(const std::filesystem::path& folder);
   static std::filesystem::path metadata_file(const std::filesystem::path& folder, std::int64_t version,
                                              std::string_view role);
   static std::filesystem::path target_file(const std::filesystem::path& folder, std::string_view sha256);
 
  private:
   Repository(std::filesystem::path folder, Options options, OnlineKeys keys);
-  Result<Chain> load_chain() const;
   Result<ReleaseTars> load_drafts() const;
+  void load_schedules(RepositoryView& view) const;
   void sweep(const RepositoryView& view) const;
   Result<void> publish_drafts(WallTime now);
   Result<void> step(ChainWriter::Wish wish, WallTime now);

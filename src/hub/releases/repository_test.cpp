@@ -8,6 +8,7 @@
 
 #include "base/files.hpp"
 #include "base/temporary_folder.hpp"
+#include "hub/releases/operators_fixture.hpp"
 #include "protocol/tuf/target_search.hpp"
 #include "protocol/tuf/trusted_metadata.hpp"
 
@@ -18,47 +19,6 @@ namespace fs = std::filesystem;
 namespace tuf = protocol::tuf;
 using tuf::SigningKey;
 using tuf::SigningKeys;
-
-constexpr WallTime today{std::chrono::sys_days(std::chrono::year(2026) / 11 / 27)};
-constexpr std::chrono::days ten_years{3650};
-
-// What operators have at home.
-struct Operators {
-  SigningKeys root{SigningKey::make()};
-  SigningKeys targets{SigningKey::make(), SigningKey::make()};
-  std::int64_t threshold = 2;  // of targets
-
-  static tuf::RoleKeys keys_of(const SigningKeys& keys, std::int64_t threshold = 1) {
-    tuf::RoleKeys role{{}, threshold};
-    for (const SigningKey& key : keys)
-      role.keys.push_back(key.public_json());
-    return role;
-  }
-  // With what the hub says of itself.
-  std::string root_file(const RepositoryView& view, std::int64_t version = 1,
-                        std::chrono::days life = ten_years) const {
-    const auto online = [&](const char* role) { return tuf::RoleKeys{{view.online_keys.at(role)}, 1}; };
-    tuf::TopRoles roles{keys_of(root), keys_of(targets, threshold), online("snapshot"), online("timestamp")};
-    if (view.online_keys.contains("targets")) roles.targets = online("targets");
-    return sign(tuf::root_content(version, std::chrono::floor<Seconds>(today) + life, roles), root).value();
-  }
-  // Everything that is published and all drafts; `forge` may change it before it is signed.
-  std::string targets_file(const RepositoryView& view,
-                           const std::function<void(JsonObject&)>& forge = nullptr) const {
-    JsonObject all;
-    for (const ReleaseTars* tars : {&view.published, &view.drafts}) {
-      for (const auto& [path, tar] : *tars)
-        all[path] = tuf::target_json(tar.length, tar.sha256, tar.custom);
-    }
-    const tuf::Delegation schedule{
-        "schedule", {{view.online_keys.at("schedule")}, 1}, {std::string(schedule_paths)}, true};
-    JsonObject content =
-        tuf::targets_content(view.targets.version + 1, std::chrono::floor<Seconds>(today) + ten_years,
-                             std::move(all), std::span(&schedule, 1));
-    if (forge) forge(content);
-    return sign(content, targets).value();
-  }
-};
 
 class RepositoryTest : public testing::Test {
  protected:

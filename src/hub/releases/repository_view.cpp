@@ -45,6 +45,14 @@ std::string schedule_path(std::string_view version) {
   return fmt::format("schedules/{}.json", version);
 }
 
+std::optional<std::string> parse_schedule_path(std::string_view path) {
+  constexpr std::string_view folder_of_schedules = "schedules/", json = ".json";
+  if (!path.starts_with(folder_of_schedules) || !path.ends_with(json)) return std::nullopt;
+  path.remove_prefix(folder_of_schedules.size());
+  path.remove_suffix(json.size());
+  return std::string(path);
+}
+
 Result<TarName> parse_tar_path(std::string_view path) {
   const std::size_t slash = path.rfind('/');
   if (path.starts_with(folder) && path.ends_with(ending) && slash >= folder.size()) {
@@ -101,6 +109,11 @@ std::vector<std::string> RepositoryView::alerts(WallTime now) const {
     if (metadata->expires > now + alert_ahead) continue;
     alerts.push_back(fmt::format("{}.json {} on {:%Y-%m-%d}: sign it anew (starling keys rotate {})", role,
                                  metadata->expires > now ? "expires" : "expired", metadata->expires, role));
+  }
+  if (targets.version < least_version) {
+    alerts.emplace_back(
+        "targets.json came from a backup: devices that have seen a newer one take no release until it is "
+        "signed anew (starling keys rotate targets --keep)");
   }
   return alerts;
 }

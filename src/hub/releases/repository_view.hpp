@@ -39,6 +39,7 @@ Result<TarName> parse_tar_path(std::string_view path);
 // Errors: invalid_argument (a target that is no release).
 Result<ReleaseTars> release_tars(const protocol::tuf::Targets& targets);
 std::string schedule_path(std::string_view version);
+std::optional<std::string> parse_schedule_path(std::string_view path);  // "schedules/v1.2.3.json" → v1.2.3
 
 // The files as they are served. Empty before the first root.
 struct Chain {
@@ -57,8 +58,12 @@ struct RepositoryView {
 
   ReleaseTars published;
   ReleaseTars drafts;
+  std::map<std::string, JsonObject, std::less<>> schedules;  // version → policy, of what is published
   std::map<std::string, JsonObject> online_keys;  // role → public key; "targets" only with online targets
   bool signs_targets = false;                     // this hub's key alone is enough
+  // What came from a backup is signed anew with at least this version: devices may have seen newer ones than
+  // the backup has, and refuse to go back. 0: nothing came from one.
+  std::int64_t least_version = 0;
 
   bool begun() const { return chain.root_version > 0; }
   // The version of a role's current metadata. nullopt: there is no such role.

@@ -1,0 +1,58 @@
+#include "hub/api/update_progress.hpp"
+
+#include "hub/device_link/running_release.hpp"
+#include "protocol/canonical_json.hpp"
+#include "protocol/software_document.hpp"
+
+namespace starling::hub {
+
+using protocol::Phase;
+
+namespace {
+
+Digest section_hash_of(std::string_view version) {
+  return protocol::hash_of(protocol::SoftwareDocument{std::string(version)}.to_json());
+}
+
+// The section is staging from the first byte until the release is tried; the agent says more.
+std::string_view staging_status(const DeviceRecord& record) {
+  const std::string state = release_state(record);
+  if (state.empty() || state == "downloading") return "downloading";
+  return state == "installing" ? "installing" : "pending";
+}
+
+// "not_before" of a schedule is the only part that is a moment: all else is the device's local time.
+Json scheduled_for(const RepositoryView& view, const std::string& version) {
+  const auto schedule = view.schedules.find(version);
+  const Json* time = schedule == view.schedules.end() ? nullptr : schedule->second.if_contains("not_before");
+  return time == nullptr ? Json() : *time;
+}
+
+}  // namespace
+
+std::string_view update_status(const DeviceRecord* record, std::string_view version) {
+  if (record == nullptr) return "pending";
+  const SectionRecord& told = record->software;
+  const Digest wanted = section_hash_of(version);
+  if (told.phase == Phase::provisional && told.running == wanted) return "installing";
+  if (told.running == wanted || running_release(record) == version) return "completed";
+  if (told.refused == wanted) return "failed";
+  if (told.target != wanted) return "pending";
+  if (told.phase == Phase::provisional) return "installing";
+  return told.phase == Phase::staging ? staging_status(*record) : "pending";
+}
+
+JsonObject update_progress(const std::string& device_id, const DeviceRecord* record,
+                           const std::string& version, const RepositoryView& view) {
+  const std::string_view status = update_status(record, version);
+  DeviceFacts facts;
+  if (record != nullptr) facts = DeviceFacts::parse(record->facts).value_or(DeviceFacts{});
+  const bool failed = status == "failed" && !facts.software_errors.empty();
+  return JsonObject{{"device_id", device_id},
+                    {"update_id", version},
+                    {"status", status},
+                    {"scheduled_for", scheduled_for(view, version)},
+                    {"error_message", failed ? Json(facts.software_errors.front().message) : Json()}};
+}
+
+}  // namespace starling::hub

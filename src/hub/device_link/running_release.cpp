@@ -1,0 +1,33 @@
+#include "hub/device_link/running_release.hpp"
+
+#include <string_view>
+
+namespace starling::hub {
+
+namespace {
+
+// Of the agent's report {"software": {"release": "v1.2.3", "state": "confirmed", ...}}.
+std::string said_of_software(const DeviceRecord& record, std::string_view name) {
+  // Spares most records of a fleet without releases the reading.
+  if (record.facts.find("\"software\":{") == std::string::npos) return {};
+  const auto facts = DeviceFacts::parse(record.facts);
+  const Json* software = facts ? facts->reported.if_contains("software") : nullptr;
+  const JsonObject* said = software == nullptr ? nullptr : software->if_object();
+  const Json* value = said == nullptr ? nullptr : said->if_contains(name);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+}  // namespace
+
+std::string running_release(const DeviceRecord* record) {
+  if (record == nullptr) return {};
+  const bool has_link = record->epoch != protocol::SessionEpoch{};
+  if (has_link) return said_of_software(*record, "release");
+  return record->version.starts_with('v') ? record->version : std::string();
+}
+
+std::string release_state(const DeviceRecord& record) {
+  return said_of_software(record, "state");
+}
+
+}  // namespace starling::hub

@@ -1,0 +1,18 @@
+// Purpose: which release a device says that it runs.
+// Owner: none. Thread: the hub's. Lifetime: none.
+#pragma once
+
+#include <string>
+
+#include "hub/device_link/device_records.hpp"
+
+namespace starling::hub {
+
+// The version; "" if it runs none or has not said. Of a client without a link it is the documents'
+// current_version. `record`: nullptr if nothing is known of the device.
+std::string running_release(const DeviceRecord* record);
+
+// What its agent said of its work on a release last: "downloading", "waiting", ...; "" if nothing.
+std::string release_state(const DeviceRecord& record);
+
+}  // namespace starling::hub

@@ -1,0 +1,233 @@
+#include "hub/releases/saved_releases.hpp"
+
+#include <fmt/format.h>
+
+#include <system_error>
+
+#include "base/crypto.hpp"
+#include "base/files.hpp"
+#include "hub/releases/repository.hpp"
+#include "release/bytes.hpp"
+
+namespace starling::hub {
+
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view staged_name = "releases.restoring";
+constexpr std::string_view current_name = "current.json";
+constexpr std::string_view replaced_mark = ".replaced-";
+constexpr std::size_t max_small_file = 256u << 10;
+constexpr int attempts = 5;
+
+std::unexpected<Error> failed(std::string_view doing, const fs::path& path, const std::error_code& error) {
+  const bool gone = error == std::errc::no_such_file_or_directory;
+  return fail(gone ? ErrorCode::not_found : ErrorCode::io,
+              fmt::format("{} {}: {}", doing, path.string(), error.message()));
+}
+
+Result<void> copy_durably(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
+  if (error) return failed("copying", from, error);
+  return fsync_file(to);
+}
+
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    entries.push_back(entry.path());
+  return entries;
+}
+
+// One fleet's repository, from one folder into another.
+class RepositoryCopy {
+ public:
+  RepositoryCopy(fs::path from, fs::path to) : from_(std::move(from)), to_(std::move(to)) {}
+
+  Result<void> make() const {
+    for (const char* part : {"keys", "metadata", "targets", "drafts"}) {
+      if (auto made = make_folders(to_ / part, 0700); !made) return made;
+    }
+    for (const fs::path& key : entries_of(from_ / "keys")) {
+      if (auto copied = copy_durably(key, to_ / "keys" / key.filename()); !copied) return copied;
+    }
+    Result<void> copied = fail(ErrorCode::unavailable, "");
+    for (int i = 0; i < attempts && !copied; ++i) {
+      copied = copy_published();
+      if (!copied && copied.error().code != ErrorCode::not_found) return copied;
+    }
+    if (!copied) return fail(ErrorCode::unavailable, "releases change too often to be copied; try again");
+    if (auto done = copy_drafts(); !done) return done;
+    if (auto done = copy_if_there(least_version_file); !done) return done;
+    for (const char* part : {"keys", "metadata", "targets", "drafts", ""}) {
+      if (auto synced = fsync_folder(to_ / part); !synced) return synced;
+    }
+    return {};
+  }
+
+ private:
+  Result<void> copy_if_there(std::string_view name) const {
+    std::error_code ignored;
+    return fs::exists(from_ / name, ignored) ? copy_durably(from_ / name, to_ / name) : Result<void>();
+  }
+
+  // Errors: not_found: a file was swept, look again.
+  Result<void> copy_published() const {
+    auto chain = Repository::load_chain(from_);
+    if (!chain) return fail(chain);
+    if (chain->root_version == 0) return {};
+    const auto view = read_chain(std::move(*chain));
+    if (!view) return fail(view, from_.string());
+    std::vector<std::pair<std::int64_t, std::string_view>> files{{view->snapshot.version, "snapshot"},
+                                                                 {view->targets.version, "targets"},
+                                                                 {view->schedule.version, schedule_role}};
+    for (std::int64_t version = 1; version <= view->chain.root_version; ++version)
+      files.emplace_back(version, "root");
+    for (const auto& [version, role] : files) {
+      const fs::path file = Repository::metadata_file({}, version, role);
+      if (auto copied = copy_durably(from_ / file, to_ / file); !copied) return copied;
+    }
+    for (const auto& [path, tar] : view->published) {
+      if (auto copied = copy_target(tar.sha256); !copied) return copied;
+    }
+    for (const auto& [path, file] : view->schedule.targets) {
+      if (auto copied = copy_target(file.hashes.empty() ? "" : file.hashes.front().hex); !copied)
+        return copied;
+    }
+    // As it was read: the one in the folder may lead further by now.
+    const std::string same = boost::json::serialize(
+        JsonObject{{"root", view->chain.root_version}, {"timestamp", view->chain.timestamp}});
+    return write_file_durably(to_ / current_name, same);
+  }
+
+  // Named by what is in it, which is checked on the way.
+  Result<void> copy_target(const std::string& sha256) const {
+    const fs::path to = Repository::target_file(to_, sha256);
+    std::error_code ignored;
+    if (fs::exists(to, ignored)) return {};
+    const fs::path from = Repository::target_file(from_, sha256);
+    auto bytes = release::FileBytes::open(from);
+    if (!bytes) return fail(bytes);
+    Hasher hasher(HashAlgorithm::sha256);
+    const auto read = release::copy_all(*bytes, [&](std::string_view part) {
+      hasher.update(part);
+      return Result<void>();
+    });
+    if (!read) return read;
+    if (hasher.finish() != sha256)
+      return fail(ErrorCode::corrupted, fmt::format("{} is damaged", from.string()));
+    return copy_durably(from, to);
+  }
+
+  // One that is published or deleted meanwhile is none any more.
+  Result<void> copy_drafts() const {
+    for (const fs::path& draft : entries_of(from_ / "drafts")) {
+      const auto text = read_file(draft, max_small_file);
+      const auto json = text ? parse_json(*text) : Result<Json>(fail(text));
+      const Json* hash = json && json->is_object() ? json->get_object().if_contains("sha256") : nullptr;
+      if (hash == nullptr || !hash->is_string()) continue;
+      auto copied = copy_target(std::string(hash->get_string()));
+      if (!copied && copied.error().code == ErrorCode::not_found) continue;
+      if (copied) copied = write_file_durably(to_ / "drafts" / draft.filename(), *text);
+      if (!copied) return copied;
+    }
+    return {};
+  }
+
+  fs::path from_, to_;
+};
+
+// All repositories below a folder into another, which is made.
+Result<void> copy_all_fleets(const fs::path& from, const fs::path& to) {
+  std::error_code ignored;
+  fs::remove_all(to, ignored);
+  if (auto made = make_folders(to, 0700); !made) return made;
+  for (const fs::path& fleet : entries_of(from)) {
+    const bool replaced = fleet.filename().string().find(replaced_mark) != std::string::npos;
+    if (replaced || !fs::is_directory(fleet / "keys", ignored)) continue;
+    if (auto copied = RepositoryCopy(fleet, to / fleet.filename()).make(); !copied) {
+      fs::remove_all(to, ignored);
+      return copied;
+    }
+  }
+  return fsync_folder(to);
+}
+
+Result<void> rename_durably(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::rename(from, to, error);
+  if (error) return failed("renaming", from, error);
+  return fsync_folder(fs::absolute(to).parent_path());
+}
+
+bool is_whole(const fs::path& repository) {
+  auto chain = Repository::load_chain(repository);
+  return chain && chain->root_version > 0 && read_chain(std::move(*chain));
+}
+
+Result<void> move_aside(const fs::path& repository) {
+  std::error_code ignored;
+  if (!fs::exists(repository, ignored)) return {};
+  fs::path kept;
+  for (int n = 1; kept.empty() || fs::exists(kept, ignored); ++n)
+    kept = fmt::format("{}{}{}", repository.string(), replaced_mark, n);
+  return rename_durably(repository, kept);
+}
+
+}  // namespace
+
+fs::path saved_releases_of(const fs::path& backup) {
+  fs::path saved = backup;
+  saved += ".releases";
+  return saved;
+}
+
+Result<void> back_up_releases(const fs::path& data, const fs::path& target) {
+  std::error_code ignored;
+  if (!fs::is_directory(data / "releases", ignored)) return {};
+  if (fs::exists(target, ignored))
+    return fail(ErrorCode::already_exists, fmt::format("{} exists: choose another name", target.string()));
+  fs::path partial = target;
+  partial += ".partial";
+  if (auto copied = copy_all_fleets(data / "releases", partial); !copied) return copied;
+  return rename_durably(partial, target);
+}
+
+Result<void> stage_releases(const fs::path& saved, const fs::path& data) {
+  std::error_code ignored;
+  if (!fs::is_directory(saved, ignored)) return {};
+  if (auto made = make_folders(data, 0700); !made) return made;
+  return copy_all_fleets(saved, data / staged_name);
+}
+
+void drop_staged_releases(const fs::path& data) {
+  std::error_code ignored;
+  fs::remove_all(data / staged_name, ignored);
+}
+
+Result<std::vector<std::string>> put_staged_releases(const fs::path& data, WallTime now) {
+  const fs::path releases = data / "releases";
+  const fs::path staged = data / staged_name;
+  std::vector<std::string> taken;
+  if (auto made = make_folders(releases, 0700); !made) return fail(made);
+  for (const fs::path& fleet : entries_of(staged)) {
+    const fs::path place = releases / fleet.filename();
+    if (is_whole(place)) continue;
+    if (auto moved = move_aside(place); !moved) return fail(moved);
+    if (auto moved = rename_durably(fleet, place); !moved) return fail(moved);
+    taken.push_back(fleet.filename().string());
+  }
+  const auto least = now.time_since_epoch().count();
+  std::error_code ignored;
+  for (const fs::path& fleet : entries_of(releases)) {
+    if (!fs::is_directory(fleet / "keys", ignored)) continue;
+    if (auto written = write_file_durably(fleet / least_version_file, fmt::format("{}\n", least)); !written)
+      return fail(written);
+  }
+  fs::remove_all(staged, ignored);
+  return taken;
+}
+
+}  // namespace starling::hub
