@@ -276,8 +276,7 @@ struct AbortRollout final : ActOnRollout {
 }  // namespace
 
 void add_rollout_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand(
-      "rollout", "Changes in stages: start, status, list, approve, pause, resume, abort");
+  CLI::App& noun = *tree.root().add_subcommand("rollout", "Changes in stages");
   noun.require_subcommand(1);
   add_command<StartRollout>(tree, noun, "start", "Bring a release, settings or both to devices in stages")
       .footer(
