@@ -102,6 +102,24 @@ TEST_F(SupervisorFolders, SoIsWhatRequiresItByWayOfAnother) {
   eventually([&] { return device->settings().module_quarantine().empty(); });
 }
 
+TEST_F(SupervisorFolders, AnEarlierAgentsQuarantineIsPastWhereTheModuleWasDisabledSince) {
+  write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
+  const auto quarantine = [this] {
+    return supervisor->descriptions().at("camera").as_object().contains("quarantine");
+  };
+  start();
+  device->section().toggle("camera", true, [](const Result<ModuleState>&) {});
+  EXPECT_TRUE(quarantine());
+  end_agent();
+  start();
+  EXPECT_TRUE(quarantine());
+  device->section().toggle("camera", false, [](const Result<ModuleState>&) {});
+  EXPECT_FALSE(quarantine());
+  end_agent();
+  start();
+  EXPECT_FALSE(quarantine());
+}
+
 TEST_F(SupervisorFolders, WhatLooksLikeASlipIsSaid) {
   write_module("recorder", "exec = 'run'\nuses = ['hotwrd']\n");
   start();
