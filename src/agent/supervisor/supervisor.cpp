@@ -303,7 +303,10 @@ void Supervisor::end_alerts() {
 
 void Supervisor::command(std::string_view module, ModuleCommand command, Answered answered) {
   const bool toggles = command == ModuleCommand::enable || command == ModuleCommand::disable;
-  if (toggles) {
+  const auto nameless = valid_module_name(module) ? std::nullopt : core_->status(module);
+  if (nameless) {
+    if (answered) answered(fail(ErrorCode::failed_precondition, nameless->manifest_problem));
+  } else if (toggles) {
     device_->section().toggle(module, command == ModuleCommand::enable, std::move(answered));
   } else if (command == ModuleCommand::start && device_->settings().module_quarantine().contains(module)) {
     device_->section().toggle(module, true, std::move(answered));  // as the hub wants it

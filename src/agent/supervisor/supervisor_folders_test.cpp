@@ -120,6 +120,17 @@ TEST_F(SupervisorFolders, AnEarlierAgentsQuarantineIsPastWhereTheModuleWasDisabl
   EXPECT_FALSE(quarantine());
 }
 
+TEST_F(SupervisorFolders, WhyAFolderIsNoModuleIsAnsweredToo) {
+  write_module("Bad-Name", "exec = 'run'\n");
+  start();
+  for (const ModuleCommand command : {ModuleCommand::enable, ModuleCommand::disable, ModuleCommand::start}) {
+    std::string answer;
+    supervisor->command("Bad-Name", command,
+                        [&](const Result<ModuleState>& settled) { answer = settled.error().message; });
+    EXPECT_THAT(answer, HasSubstr("Bad-Name: a module's folder is named with a-z"));
+  }
+}
+
 TEST_F(SupervisorFolders, WhatLooksLikeASlipIsSaid) {
   write_module("recorder", "exec = 'run'\nuses = ['hotwrd']\n");
   start();
