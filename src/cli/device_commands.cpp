@@ -201,10 +201,10 @@ class ShowDocument final : public DeviceCommand {
 }  // namespace
 
 void add_device_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand(
-      "device", "Devices: list, show, label, rename, remove, document, identify, logs, reset");
+  CLI::App& noun = *tree.root().add_subcommand("device", "Devices");
   noun.require_subcommand(1);
-  add_command<ListDevices>(tree, noun, "list", "List devices: presence, sync status, release, persona");
+  add_command<ListDevices>(tree, noun, "list",
+                           "List devices: presence, sync status, problems, release, persona");
   add_command<ShowDevice>(tree, noun, "show", "Everything that is known about a device");
   add_command<LabelDevice>(tree, noun, "label", "Set or remove labels, which selectors and groups look at")
       .footer("Example:\n  starling device label bear-1 room=nursery kind-");

@@ -8,6 +8,7 @@
 #include "cli/device_lookup.hpp"
 #include "cli/local_time.hpp"
 #include "cli/printable.hpp"
+#include "cli/software_view.hpp"
 
 namespace starling::cli {
 namespace {
@@ -69,6 +70,13 @@ void add_board(Facts& facts, const JsonObject& board) {
   if (flag_at(board, {"was_throttled"})) facts.emplace_back("", "it was throttled since it booted");
 }
 
+void add_software(Facts& facts, const JsonObject& software, WallTime now) {
+  const Colour colour = find(software, {"failure"}) == nullptr ? Colour::plain : Colour::red;
+  facts.emplace_back("software", Cell(software_text(software), colour));
+  facts.emplace_back("last failed", Cell(last_failed_text(software, now), Colour::yellow));
+  facts.emplace_back("damage", Cell(text_at(software, {"damage"}), Colour::red));
+}
+
 void add_reported(Facts& facts, std::string_view key, const Json& value, WallTime now) {
   if (key == "modules") {
     facts.emplace_back("modules", states_of(as_object(value)));
@@ -80,6 +88,8 @@ void add_reported(Facts& facts, std::string_view key, const Json& value, WallTim
     add_each(facts, "alert", value, Colour::yellow, now);
   } else if (key == "board" && value.is_object()) {
     add_board(facts, value.get_object());
+  } else if (key == "software" && !text_at(as_object(value), {"state"}).empty()) {
+    add_software(facts, value.get_object(), now);
   } else {
     facts.emplace_back("reported " + printable(key), show_value(value));
   }

@@ -33,6 +33,23 @@ TEST(DeviceView, DriftOfAnotherFormIsShownAsItIs) {
   EXPECT_THAT(shown(R"({"drift":["local_edit"]})"), ContainsRegex("\ndrift +local_edit\n"));
 }
 
+TEST(DeviceView, ReleasesAreToldInWords) {
+  const std::string text = shown(
+      R"({"software":{"state":"waiting","release":"v1.0.0","confirmed":"v1.0.0","wanted":"v1.2.0",
+          "waits_for":"modules that get up",
+          "last_failed":{"release":"v1.1.0","became":"reverted","fingerprint":"modules",
+                         "message":"module 'ear' died 3 times","at_ms":1795843200000}}})");
+  EXPECT_THAT(text, ContainsRegex("\nsoftware +runs v1.0.0; v1.2.0 is waiting for modules that get up\n"));
+  EXPECT_THAT(text,
+              ContainsRegex("\nlast failed +v1.1.0 was reverted: module 'ear' died 3 times .2 m ago.\n"));
+  EXPECT_THAT(text, Not(HasSubstr("{")));
+  EXPECT_THAT(shown(R"({"software":{"state":"refused","release":null,"wanted":"v2.0.0","failure":
+      {"fingerprint":"disk-full","message":"8 MiB are missing","at_ms":1795843200000}}})"),
+              ContainsRegex("\nsoftware +runs no release; v2.0.0 is refused: 8 MiB are missing\n"));
+  EXPECT_THAT(shown(R"({"software":{"state":"confirmed","release":"v1.0.0"}})"), HasSubstr("runs v1.0.0"));
+  EXPECT_THAT(shown(R"({"software":"another form"})"), ContainsRegex("\nreported software +another form\n"));
+}
+
 TEST(DeviceView, BoardAndAlertsAreSaidInWords) {
   const std::string text = shown(
       R"({"board":{"temperature_c":81.5,"memory_available_kb":209715,"memory_total_kb":419430,

@@ -79,7 +79,7 @@ class CreateFleet final : public Command {
 }  // namespace
 
 void add_fleet_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand("fleet", "Fleets: status, list, create");
+  CLI::App& noun = *tree.root().add_subcommand("fleet", "Fleets");
   noun.require_subcommand(1);
   add_command<FleetStatus>(tree, noun, "status", "The fleet at a glance");
   add_command<ListFleets>(tree, noun, "list", "List fleets");

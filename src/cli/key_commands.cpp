@@ -144,7 +144,7 @@ class RevokeKey final : public Command {
 }  // namespace
 
 void add_key_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand("key", "Keys: create, list, rotate, revoke");
+  CLI::App& noun = *tree.root().add_subcommand("key", "Keys");
   noun.require_subcommand(1);
   add_command<CreateKey>(tree, noun, "create", "Create a key; it is printed once and kept nowhere")
       .footer(

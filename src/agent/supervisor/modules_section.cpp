@@ -61,6 +61,7 @@ void ModulesSection::offer(const protocol::ConfigUpdate& update) {
   if (!content) return refuse(update, content.error().message);
   if (!*content) return listener_.section_needed(Section::modules);
   JsonObject document = std::move(**content);
+  const JsonObject former_quarantine = settings_.module_quarantine();
   // What could not be enabled stays so until something else is said of it.
   JsonObject quarantine;
   for (const auto& member : settings_.module_quarantine()) {
@@ -74,7 +75,7 @@ void ModulesSection::offer(const protocol::ConfigUpdate& update) {
   revision_ = update.revision;
   refused_ = settings_.module_quarantine().empty() ? Digest() : update.hash;
   log_.info("modules section applied", {{"revision", revision_}, {"hash", running().hex().substr(0, 12)}});
-  carry_out();
+  carry_out(former_quarantine);
   tell();
 }
 
@@ -246,11 +247,15 @@ std::optional<bool> ModulesSection::wanted(std::string_view module) const {
   return !by_somebody && quarantined ? std::optional(false) : by_somebody;
 }
 
-void ModulesSection::carry_out() {
+// What is not wanted any more is out of its quarantine by being disabled.
+void ModulesSection::carry_out(const JsonObject& former_quarantine) {
   std::vector<Commanded> commands;
   for (const std::string& module : names()) {
     const bool enabled = wanted(module).value_or(runner_->is_shipped_enabled(module));
-    if (enabled != runner_->is_enabled(module)) commands.push_back(toggle_of(module, enabled));
+    const bool given_up = is_turned_off(module) || (former_quarantine.contains(module) &&
+                                                    !settings_.module_quarantine().contains(module));
+    const bool moot = runner_->is_quarantined(module) && given_up;
+    if (enabled != runner_->is_enabled(module) || moot) commands.push_back(toggle_of(module, enabled));
   }
   if (!commands.empty()) runner_->command(std::move(commands));
 }

@@ -26,6 +26,7 @@ class ModuleRunner {
   virtual bool is_enabled(std::string_view module) const = 0;
   virtual bool is_provisional(std::string_view module) const = 0;  // being enabled
   virtual bool is_shipped_enabled(std::string_view module) const = 0;
+  virtual bool is_quarantined(std::string_view module) const = 0;  // it could not be enabled
   // Answered later, never from within the call.
   virtual void command(std::vector<Commanded> commands) = 0;
 };
@@ -58,6 +59,8 @@ class ModulesSection {
   // ---- what is wanted
   // nullopt: nothing is said of it, so it is as it shipped.
   std::optional<bool> wanted(std::string_view module) const;
+  // Somebody wants it off: that it could not be enabled once is past.
+  bool is_turned_off(std::string_view module) const { return said(module) == false; }
   // The journal could not be read at this start.
   bool edits_lost() const { return edits_lost_; }
 
@@ -81,7 +84,7 @@ class ModulesSection {
   Result<void> save(JournalEntries entries) { return journal_.save(std::move(entries), Digest()); }
   Result<void> put_in_journal(std::string_view module, bool enabled);
   Result<void> release(std::string_view module);
-  void carry_out();
+  void carry_out(const JsonObject& former_quarantine = {});
   void tell();
 
   const Clock& clock_;

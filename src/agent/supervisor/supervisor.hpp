@@ -136,6 +136,7 @@ class Supervisor final : public ModuleSupervision,
   bool is_enabled(std::string_view module) const override;
   bool is_provisional(std::string_view module) const override;
   bool is_shipped_enabled(std::string_view module) const override;
+  bool is_quarantined(std::string_view module) const override { return core_->is_quarantined(module); }
   void command(std::vector<Commanded> commands) override;
   // TreePort: files are rendered before a process is made.
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;

@@ -115,6 +115,7 @@ void SupervisorCore::ask(Commanded wish) {
     return;
   }
   log_.info("module command", {{"module", name}, {"command", to_string(command)}});
+  changed_ |= !module->quarantine().empty();  // it ends with the command
   module->command(command, std::move(answered));
 }
 
@@ -446,6 +447,11 @@ bool SupervisorCore::is_enabled(std::string_view name) const {
 bool SupervisorCore::is_provisional(std::string_view name) const {
   const SupervisedModule* module = find(name);
   return module != nullptr && module->provisional();
+}
+
+bool SupervisorCore::is_quarantined(std::string_view name) const {
+  const SupervisedModule* module = find(name);
+  return module != nullptr && !module->quarantine().empty();
 }
 
 }  // namespace starling::agent

@@ -97,7 +97,8 @@ void Supervisor::add(const FoundModule& found) {
   take_manifest(found);
   core_->add(found.name, found.manifest, begin.enabled, begin.proved);
   ModulePast past = history_.of(found.name);
-  core_->remember(found.name, begin.enabled ? "" : std::move(past.quarantine), std::move(past.last_death));
+  const bool quarantined = !begin.enabled && !section.is_turned_off(found.name);
+  core_->remember(found.name, quarantined ? std::move(past.quarantine) : "", std::move(past.last_death));
   if (begin.hand_edit) toggle_as_edited(found.name, *begin.hand_edit);
 }
 

@@ -102,6 +102,35 @@ TEST_F(SupervisorFolders, SoIsWhatRequiresItByWayOfAnother) {
   eventually([&] { return device->settings().module_quarantine().empty(); });
 }
 
+TEST_F(SupervisorFolders, AnEarlierAgentsQuarantineIsPastWhereTheModuleWasDisabledSince) {
+  write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
+  const auto quarantine = [this] {
+    return supervisor->descriptions().at("camera").as_object().contains("quarantine");
+  };
+  start();
+  device->section().toggle("camera", true, [](const Result<ModuleState>&) {});
+  EXPECT_TRUE(quarantine());
+  end_agent();
+  start();
+  EXPECT_TRUE(quarantine());
+  device->section().toggle("camera", false, [](const Result<ModuleState>&) {});
+  EXPECT_FALSE(quarantine());
+  end_agent();
+  start();
+  EXPECT_FALSE(quarantine());
+}
+
+TEST_F(SupervisorFolders, WhyAFolderIsNoModuleIsAnsweredToo) {
+  write_module("Bad-Name", "exec = 'run'\n");
+  start();
+  for (const ModuleCommand command : {ModuleCommand::enable, ModuleCommand::disable, ModuleCommand::start}) {
+    std::string answer;
+    supervisor->command("Bad-Name", command,
+                        [&](const Result<ModuleState>& settled) { answer = settled.error().message; });
+    EXPECT_THAT(answer, HasSubstr("Bad-Name: a module's folder is named with a-z"));
+  }
+}
+
 TEST_F(SupervisorFolders, WhatLooksLikeASlipIsSaid) {
   write_module("recorder", "exec = 'run'\nuses = ['hotwrd']\n");
   start();
