@@ -67,8 +67,19 @@ void print_modules(const JsonArray& modules) {
   }
 }
 
+void print_deaths(const JsonObject& kinds) {
+  for (const auto& [fingerprint, kind] : kinds) {
+    if (const JsonObject* death = kind.if_object(); death != nullptr)
+      fmt::print("{:<18} {} x {}\n", "died", text_in(*death, "deaths"), text_in(*death, "text"));
+  }
+}
+
 void print_module(const JsonObject& module) {
   for (const auto& member : module) {
+    if (member.key() == "deaths_by_kind" && member.value().is_object()) {
+      print_deaths(member.value().get_object());
+      continue;
+    }
     if (member.key() == "last_death" && member.value().is_object()) {
       const JsonObject& death = member.value().get_object();
       const std::string release = text_in(death, "release");

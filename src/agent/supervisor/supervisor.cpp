@@ -411,7 +411,7 @@ JsonObject Supervisor::describe(const ModuleStatus& status) const {
   JsonObject json = to_json(status, wall_times_);
   const auto folder = folders_.find(status.name);
   if (folder != folders_.end()) {
-    if (const int deaths = history_.deaths(status.name); deaths > 0) json["deaths"] = deaths;
+    put_deaths(json, history_.deaths(status.name));
     if (!folder->second.config_problem.empty()) json["config_problem"] = folder->second.config_problem;
     if (!folder->second.render_problem.empty()) json["render_problem"] = folder->second.render_problem;
     if (!folder->second.note.empty()) json["manifest_note"] = folder->second.note;

@@ -210,12 +210,53 @@ TEST_F(ModulesApi, WhatWasReportedIsCountedAgainAfterAStart) {
   EXPECT_EQ(get("/api/v1/crashes").at("/items/0/deaths"), Json(4)) << "the device counts anew";
 }
 
+TEST_F(ModulesApi, EachKindOfDeathIsCountedByItselfAlsoAfterAStart) {
+  const auto report = [](int deaths, int of_f1, int of_f2) {
+    const auto kind = [](int count, const char* text) {
+      return R"({"class":"exit-code","confidence":"certain","release":"v1.0.0","text":")" +
+             std::string(text) + R"(","deaths":)" + std::to_string(count) + "}";
+    };
+    return R"({"modules":{"recorder":{"state":"crashed","last_death":{"fingerprint":"f2"},"deaths":)" +
+           std::to_string(deaths) + R"(,"deaths_by_kind":{"f1":)" + kind(of_f1, "exited with status 3") +
+           R"(,"f2":)" + kind(of_f2, "exited with status 4") + "}}}}";
+  };
+  const auto deaths = [this](std::string_view fingerprint) {
+    for (const Json& crash : get("/api/v1/crashes").at("/items").as_array())
+      if (crash.at("fingerprint") == Json(fingerprint)) return crash.at("deaths");
+    return Json();
+  };
+  {
+    LinkedDevice bear(*this, uuid(1), {"recorder"});
+    bear.report(report(3, 2, 1));
+    EXPECT_EQ(deaths("f1"), Json(2));
+    EXPECT_EQ(deaths("f2"), Json(1));
+  }
+  hub->records().flush();
+  settle();
+  restart();
+  hub->tick();
+  LinkedDevice bear(*this, uuid(1), {"recorder"}, {2, 1});
+  bear.report(report(3, 2, 1));
+  EXPECT_EQ(deaths("f1"), Json(2)) << "known already";
+  bear.report(report(6, 4, 2));
+  EXPECT_EQ(deaths("f1"), Json(4));
+  EXPECT_EQ(deaths("f2"), Json(2));
+  bear.report(report(2, 1, 1));
+  EXPECT_EQ(deaths("f1"), Json(5)) << "the device counts anew";
+  EXPECT_EQ(get("/api/v1/crashes").text("/items/0/first_release"), "v1.0.0");
+  EXPECT_NE(metrics().find(
+                R"(starling_module_deaths_total{fleet="default",module="recorder",class="exit-code"} 5)"),
+            std::string::npos)
+      << metrics();
+}
+
 TEST_F(ModulesApi, ReportsOfAnyShapeAreTaken) {
   LinkedDevice bear(*this, uuid(1), {"recorder"});
   for (
       const char* report :
       {R"({"modules":7})", R"({"modules":{"recorder":7,"../x":{},"a":{"state":9,"use":7,"deaths":"x"}}})",
        R"({"modules":{"a":{"deaths":-1,"last_death":7},"b":{"deaths":1e300},"c":{"deaths":5,"last_death":{}}}})",
+       R"({"modules":{"a":{"deaths":2,"deaths_by_kind":7},"b":{"deaths":2,"deaths_by_kind":{"x":{"class":[]}}}}})",
        R"({"board":{"alerts":{},"temperature_c":1e300}})", R"({"alerts":7})",
        R"({"alerts":[7,{},{"kind":7}],"board":{"alerts":[7,{}],"disk_total_kb":-1,"disk_free_kb":"x"}})"}) {
     bear.report(report);
