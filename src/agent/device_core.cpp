@@ -64,6 +64,7 @@ ActionRunners DeviceCore::with_own_actions(ActionRunners runners) {
 void DeviceCore::tick() {
   modules_.tick();
   settings_.tick();
+  section_.tick();
   if (updates_) updates_->tick();
   link_.tick();
 }
@@ -71,7 +72,8 @@ void DeviceCore::tick() {
 std::optional<SteadyTime> DeviceCore::next_deadline() const {
   std::optional<SteadyTime> next = link_.next_deadline();
   const auto updates = updates_ ? updates_->next_deadline() : std::nullopt;
-  for (const auto& other : {settings_.next_deadline(), modules_.next_deadline(), updates}) {
+  for (const auto& other :
+       {settings_.next_deadline(), section_.next_deadline(), modules_.next_deadline(), updates}) {
     if (other && (!next || *other < *next)) next = other;
   }
   return next;

@@ -191,8 +191,7 @@ void ModuleHistory::write() {
   if (!std::exchange(write_at_, std::nullopt)) return;
   JsonObject modules;
   std::size_t left = max_evidence_bytes;
-  for (auto& [name, entry] : past_) {
-    entry.written = entry.past.deaths;
+  for (const auto& [name, entry] : past_) {
     JsonObject json = to_json(entry.past);
     const auto size = [&json] { return boost::json::serialize(json).size(); };
     if (size() > left) leave_out_evidence(json);
@@ -205,8 +204,10 @@ void ModuleHistory::write() {
   file["modules"] = std::move(modules);
   if (auto written = replace_file(disk_, path, seal(std::move(file)), 0600); !written) {
     log_.warning("how modules ended is not kept", {{"error", written.error().message}});
-    write_after(retry);
+    return write_after(disk_retry);
   }
+  for (auto& [name, entry] : past_)
+    entry.written = entry.past.deaths;
 }
 
 }  // namespace starling::agent

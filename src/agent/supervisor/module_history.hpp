@@ -30,8 +30,7 @@ struct ModulePast {
 class ModuleHistory {
  public:
   static constexpr std::string_view path = "module_history.json";
-  static constexpr Milliseconds pause{500};  // from a death to the file
-  static constexpr Milliseconds retry{30'000};
+  static constexpr Milliseconds pause{500};                     // from a death to the file
   static constexpr std::size_t max_evidence_bytes = 64 * 1024;  // of all modules, and what else is long
 
   // What an earlier agent wrote is read; what cannot be read is forgotten, and logged.

@@ -164,7 +164,22 @@ TEST_F(ModuleHistoryTest, OneThatCannotBeWrittenIsTriedAgain) {
   EXPECT_FALSE(history->next_deadline());
 }
 
-TEST_F(ModuleHistoryTest, APowerCutLeavesTheOldOrTheNew) {
+TEST_F(ModuleHistoryTest, OnAFullDiskNoDeathCountsThatAPowerCutWouldForget) {
+  history->died("a", {});
+  history->write();
+  disk.full_after(0);
+  history->died("a", {});
+  history->write();
+  EXPECT_EQ(history->deaths("a"), 1);
+  EXPECT_TRUE(history->next_deadline());
+  disk.make_room();
+  history->write();
+  EXPECT_EQ(history->deaths("a"), 2);
+  start();
+  EXPECT_EQ(history->of("a").deaths, 2);
+}
+
+TEST_F(ModuleHistoryTest, APowerCutOrAFullDiskLeavesTheOldOrTheNew) {
   for (std::uint64_t step = 1; step <= 6; ++step) {
     disk = FakeDisk(step, FakeDisk::Unsynced::drawn);
     start();
@@ -174,6 +189,11 @@ TEST_F(ModuleHistoryTest, APowerCutLeavesTheOldOrTheNew) {
     disk.restore_power();
     start();
     EXPECT_THAT(history->of("a").quarantine, testing::AnyOf("the old", "the new")) << step;
+    disk.full_after(step);
+    history->quarantined("a", "the newest");
+    start();
+    EXPECT_THAT(history->of("a").quarantine, testing::AnyOf("the old", "the new", "the newest")) << step;
+    disk.make_room();
   }
 }
 

@@ -155,7 +155,6 @@ class Supervisor final : public ModuleSupervision,
   FoundModule look_at(std::string_view module) const;
   void folder_changed(std::string_view module);
   void folder_gone(const std::string& module);
-  void toggle_as_edited(const std::string& module, bool enabled);
   void config_changed(const FoundModule& found);
   JsonObject describe(const ModuleStatus& status) const;
   void take(KeptChild& child);

@@ -271,7 +271,7 @@ void SupervisorCore::sync_files() {
   files_after_ = ports_.clock.steady() + file_pause;  // the writing may have taken longer
   // What cannot be written is tried again in a while; what changes meanwhile does not wait for that.
   files_retry_at_.reset();
-  if (!recovered || !mirrored) files_retry_at_ = now + file_retry;
+  if (!recovered || !mirrored) files_retry_at_ = now + disk_retry;
 }
 
 // The keeper gives an agent that says nothing less time than modules may take.

@@ -55,7 +55,6 @@ class SupervisorCore final : private ModuleHost {
  public:
   static constexpr Milliseconds health_check{5'000};  // should the keeper's word have been lost
   static constexpr Milliseconds file_pause{250};      // between writes of what follows from the states
-  static constexpr Milliseconds file_retry{30'000};
   static constexpr Milliseconds together{2'000};
   static constexpr Milliseconds longest_silence{60'000};
   static constexpr std::size_t together_count = 3;

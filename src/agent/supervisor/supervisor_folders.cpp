@@ -99,7 +99,7 @@ void Supervisor::add(const FoundModule& found) {
   ModulePast past = history_.of(found.name);
   const bool quarantined = !begin.enabled && !section.is_turned_off(found.name);
   core_->remember(found.name, quarantined ? std::move(past.quarantine) : "", std::move(past.last_death));
-  if (begin.hand_edit) toggle_as_edited(found.name, *begin.hand_edit);
+  if (begin.hand_edit) device_->section().edited_by_hand(found.name, *begin.hand_edit);
 }
 
 void Supervisor::take_manifest(const FoundModule& found) {
@@ -126,15 +126,6 @@ void Supervisor::wake_quarantined(std::string_view came) {
       there.push_back(name);
     }
   }
-}
-
-void Supervisor::toggle_as_edited(const std::string& module, bool enabled) {
-  log_.info("config.txt was edited by hand", {{"module", module}, {"enabled", enabled}});
-  device_->section().toggle(module, enabled, [this, module](const Result<ModuleState>& settled) {
-    if (settled || settled.error().code == ErrorCode::conflict) return;
-    log_.warning("an edit of config.txt is taken back",
-                 {{"module", module}, {"why", settled.error().message}});
-  });
 }
 
 FoundModule Supervisor::look_at(std::string_view module) const {
@@ -205,7 +196,7 @@ void Supervisor::config_changed(const FoundModule& found) {
   const std::optional<bool> config = *found.enabled;
   if (!config || mirror_.known(found.name) == *config) return;
   mirror_.found(found.name, *config);
-  toggle_as_edited(found.name, *config);
+  device_->section().edited_by_hand(found.name, *config);
 }
 
 }  // namespace starling::agent

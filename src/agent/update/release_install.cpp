@@ -13,7 +13,7 @@ Result<Progress> ReleaseInstall::step() {
   auto progress = take_step();
   if (progress) return progress;
   const bool damage = progress.error().code == ErrorCode::corrupted;
-  if (stage_ == Stage::unpack || stage_ == Stage::sync) (void)drop(fresh());
+  if (stage_ == Stage::unpack || stage_ == Stage::sync || stage_ == Stage::name) (void)drop(fresh());
   if (stage_ == Stage::unpack && damage) {
     (void)drop(tar());
     return fail(ErrorCode::not_found, progress.error().message);
