@@ -42,6 +42,17 @@ TEST_F(ModulesApi, ADeviceShowsWhatIsDesiredBesideWhatIsReported) {
   EXPECT_EQ(get_as(token_of(uuid(2)), "/api/v1/devices/" + uuid(1) + "/modules").status, 404);
 }
 
+TEST_F(ModulesApi, AFolderWhoseNameNoModuleCanHaveIsThereWithItsReason) {
+  LinkedDevice bear(*this, uuid(1), {"player"});
+  bear.report(R"({"modules":{"Bad-Name":{"state":"disabled","enabled":false,
+      "manifest_problem":"Bad-Name: rename it"},"player":{"state":"idle","enabled":true}}})");
+  const auto shown = get("/api/v1/devices/" + uuid(1) + "/modules");
+  EXPECT_EQ(shown.text("/items/0/module"), "Bad-Name");
+  EXPECT_EQ(shown.at("/items/0/on_device"), Json(true));
+  EXPECT_EQ(shown.text("/items/0/reported/manifest_problem"), "Bad-Name: rename it");
+  EXPECT_EQ(get("/api/v1/modules").at("/items").as_array().size(), 1u) << "none has it: it is no module's";
+}
+
 TEST_F(ModulesApi, WhereAModuleLiesAndWhereItCouldNotBeEnabledIsTold) {
   LinkedDevice bear(*this, uuid(1), {"player", "recorder"});
   LinkedDevice duck(*this, uuid(2), {"player"});
