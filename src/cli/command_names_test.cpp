@@ -94,7 +94,7 @@ std::vector<std::string> named_in(std::string_view text) {
 
 TEST_F(CommandNames, MessagesAndDocsNameNoOthers) {
   const Names all = commands();
-  std::vector<fs::path> files{source_folder() / "README.md", source_folder() / "run"};
+  std::vector<fs::path> files{source_folder() / "README.md"};
   for (const char* folder : {"src", "docs", "packaging", "examples"}) {
     for (const auto& entry : fs::recursive_directory_iterator(source_folder() / folder)) {
       const bool of_people =

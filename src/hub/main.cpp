@@ -145,6 +145,7 @@ int restore(const Arguments& arguments) {
   const auto taken = starling::hub::put_staged_releases(data, starling::SystemClock().wall());
   if (!taken) return complain(taken.error());
   std::cout << "restored " << arguments.restore_file << " as a new generation\n";
+  if (!done->former.empty()) std::cout << "the database before is kept as " << done->former.string() << '\n';
   for (const std::string& fleet : *taken)
     std::cout << "the releases of fleet " << fleet << " are those of the backup\n";
   return 0;

@@ -42,6 +42,46 @@ TEST_F(ModulesApi, ADeviceShowsWhatIsDesiredBesideWhatIsReported) {
   EXPECT_EQ(get_as(token_of(uuid(2)), "/api/v1/devices/" + uuid(1) + "/modules").status, 404);
 }
 
+TEST_F(ModulesApi, AFolderWhoseNameNoModuleCanHaveIsThereWithItsReason) {
+  LinkedDevice bear(*this, uuid(1), {"player"});
+  bear.report(R"({"modules":{"Bad-Name":{"state":"disabled","enabled":false,
+      "manifest_problem":"Bad-Name: rename it"},"player":{"state":"idle","enabled":true}}})");
+  const auto shown = get("/api/v1/devices/" + uuid(1) + "/modules");
+  EXPECT_EQ(shown.text("/items/0/module"), "Bad-Name");
+  EXPECT_EQ(shown.at("/items/0/on_device"), Json(true));
+  EXPECT_EQ(shown.text("/items/0/reported/manifest_problem"), "Bad-Name: rename it");
+  EXPECT_EQ(get("/api/v1/modules").at("/items").as_array().size(), 1u) << "none has it: it is no module's";
+}
+
+TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
+  LinkedDevice bear(*this, uuid(1), {"player", "recorder"});
+  LinkedDevice duck(*this, uuid(2), {"player"});
+  settle();
+  const auto problems = [&] { return get("/api/v1/devices/" + uuid(1)).at("/problems"); };
+  const auto with_problems = [&] { return get("/api/v1/fleet").at("/devices/with_problems"); };
+  EXPECT_EQ(problems(), Json(JsonArray()));
+  bear.report(R"({"modules":{"player":{"state":"crashed","enabled":true,"detail":"exit status 1"},
+      "recorder":{"state":"disabled","enabled":false,"quarantine":"not ready in time"},
+      "unused":{"state":"disabled","enabled":false,"manifest_problem":"exec is missing"}},
+      "alerts":[{"kind":"crash_loop","modules":["player"],"text":"module 'player' fails again and again"},
+                {"kind":"died_together","modules":["ear","player"],"text":"2 died at once"}],
+      "software":{"state":"refused","wanted":"v1.1.0","failure":{"message":"no room"}},
+      "board":{"alerts":["hot"]}})");
+  EXPECT_EQ(problems(), *parse_json(R"(["module player is crashed: exit status 1",
+      "module recorder could not be enabled: not ready in time","release v1.1.0 is refused: no room",
+      "2 died at once","board: hot"])"));
+  EXPECT_EQ(with_problems(), Json(1));
+  const auto listed = get("/api/v1/devices?problems=true");
+  ASSERT_EQ(listed.at("/items").as_array().size(), 1u);
+  EXPECT_EQ(listed.text("/items/0/device_name"), "bear");
+  EXPECT_EQ(get("/api/v1/devices?problems=false").text("/items/0/device_name"), "duck");
+  EXPECT_EQ(get("/api/v1/devices?problems=perhaps").status, 422);
+  bear.report(R"({"modules":{"player":{"state":"idle","detail":null},"recorder":{"quarantine":null}},
+      "alerts":[],"software":{"state":"confirmed","failure":null},"board":{"alerts":[]}})");
+  EXPECT_EQ(problems(), Json(JsonArray()));
+  EXPECT_EQ(with_problems(), Json(0));
+}
+
 TEST_F(ModulesApi, WhereAModuleLiesAndWhereItCouldNotBeEnabledIsTold) {
   LinkedDevice bear(*this, uuid(1), {"player", "recorder"});
   LinkedDevice duck(*this, uuid(2), {"player"});
