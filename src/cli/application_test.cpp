@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/files.hpp"
+#include "base/temporary_folder.hpp"
 #include "base/uuid.hpp"
 #include "cli/application_fixture.hpp"
 
@@ -232,6 +234,32 @@ TEST_F(ApplicationTest, ANewKeyIsAloneOnTheOutput) {
             R"({"name":"factory","kind":"enrolment","selector":"room=lab","expires_in_days":3})");
 }
 
+TEST_F(ApplicationTest, ANewKeyGoesToANewFileThatOnlyItsOwnerCanRead) {
+  hub().on("POST /api/v1/keys", R"({"id":"7f3","key":"ek_7f3_secret"})", 201);
+  hub().on("POST /api/v1/keys/7f3/rotate", R"({"id":"7f3","key":"ek_7f3_other"})");
+  const TemporaryFolder folder;
+  const std::string file = (folder / "a.key").string(), other = (folder / "b.key").string();
+  const Ran ran = run({"key", "create", "factory", "--enrolment", "--to", file});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  EXPECT_THAT(ran.err, HasSubstr(file));
+  EXPECT_EQ(read_file(file, 100).value_or(""), "ek_7f3_secret\n");
+  EXPECT_EQ(std::filesystem::status(file).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  const Ran json = run({"-o", "json", "key", "rotate", "7f3", "--to", other});
+  EXPECT_THAT(json.out, Not(HasSubstr("ek_7f3_other")));
+  EXPECT_EQ(read_file(other, 100).value_or(""), "ek_7f3_other\n");
+
+  const std::size_t asked = hub().asked().size();
+  const Ran again = run({"key", "create", "factory", "--enrolment", "--to", file});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_THAT(again.err, HasSubstr("exists"));
+  EXPECT_EQ(hub().asked().size(), asked) << "no key is made that nobody gets";
+  const Ran nowhere = run({"key", "create", "factory", "--enrolment", "--to", file + "/c.key"});
+  EXPECT_EQ(nowhere.code, 1);
+  EXPECT_EQ(nowhere.out, "ek_7f3_secret\n") << "it is shown once";
+}
+
 TEST_F(ApplicationTest, RefusalsSayWhatToDo) {
   const struct {
     int status;
@@ -278,6 +306,8 @@ TEST_F(ApplicationTest, TheKeyMayBeInAFile) {
   std::ofstream(file) << "  sk_from_file\n";
   EXPECT_EQ(run({"fleet", "status", "--key-file", file.string()}).code, 0);
   EXPECT_EQ(hub().asked().back().key, "Bearer sk_from_file");
+  std::filesystem::permissions(file, std::filesystem::perms::others_read, std::filesystem::perm_options::add);
+  EXPECT_THAT(run({"fleet", "status", "--key-file", file.string()}).err, HasSubstr("chmod 600"));
   std::ofstream(file, std::ios::trunc) << "\n";
   EXPECT_THAT(run({"fleet", "status", "--key-file", file.string()}).err, HasSubstr("is empty"));
   std::filesystem::remove(file);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/clock.hpp"
+#include "base/exit_status.hpp"
 #include "base/log.hpp"
 #include "hub/releases/saved_releases.hpp"
 #include "hub/server.hpp"
@@ -32,7 +33,7 @@ struct Arguments {
 
 int complain(const starling::Error& error) {
   std::cerr << "starling-hub: " << error.message << '\n';
-  return 1;
+  return starling::exit_status_of(error);
 }
 
 // One descriptor for each device: takes what the system allows.
@@ -179,7 +180,11 @@ int main(int argc, char** argv) {
   CLI::App app{"starling-hub: holds what every device of your fleets should be", "starling-hub"};
   Arguments arguments;
   add_options(app, arguments);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : starling::exit_usage;
+  }
   if (!arguments.backup_file.empty()) return back_up(arguments);
   if (!arguments.restore_file.empty()) return restore(arguments);
   if (arguments.use_backup_key) {
