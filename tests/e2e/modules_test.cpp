@@ -252,7 +252,8 @@ TEST_F(FleetModules, DeathsOfWhichTheHubHeardNothingAreEachCountedByTheirKind) {
   });
   const auto told = [&] {
     std::map<std::string, std::int64_t> deaths;
-    for (const Json& crash : hub.call("GET", "/api/v1/crashes").at("items").as_array())
+    const Json crashes = hub.call("GET", "/api/v1/crashes");
+    for (const Json& crash : crashes.at("items").as_array())
       deaths[std::string(crash.at("text").as_string())] = crash.at("deaths").to_number<std::int64_t>();
     return deaths;
   };

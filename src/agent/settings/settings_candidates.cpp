@@ -356,7 +356,7 @@ void SettingsCore::write_override(const std::string& content) {
   const Digest hash = sha256(content);
   const auto present = disk_.read_file(override_path, max_override_bytes);
   if (!present || *present != content) {
-    if (auto written = replace_file(disk_, override_path, content); !written) {
+    if (auto written = replace_file(disk_, override_path, content, 0600); !written) {
       log_.warning("cannot write the override file", {{"error", written.error().message}});
       know_override(hash);  // what is there is no hand edit because of that
       return try_again_later();

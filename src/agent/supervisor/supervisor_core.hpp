@@ -194,7 +194,7 @@ class SupervisorCore final : private ModuleHost {
   struct Ended {
     SteadyTime at;
     std::string module;
-    bool forgiven;
+    bool shared;  // with others
   };
   std::deque<Ended> ended_;  // unasked, within the longest silence
 

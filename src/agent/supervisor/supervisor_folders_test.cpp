@@ -186,6 +186,28 @@ TEST_F(SupervisorFolders, ThoseOfAReleaseStandBesideOthersAndBeforeTheirNamesake
             "enabled = false\n");
 }
 
+TEST_F(SupervisorFolders, AModuleOfAReleaseWithAUserOfItsOwnGetsToItsFolder) {
+  namespace fs = std::filesystem;
+  release_modules = folder / "releases/1/payload/modules";
+  write_module_in(release_modules, "mouth", "exec = 'run'\n");
+  write_module("ear", "exec = 'run'\nlimits.user = 'nobody'\n");
+  fs::permissions(folder.path(), fs::perms(0700));
+  fs::permissions(folder / "releases", fs::perms(0700));
+  start();
+  const auto mode = [](const fs::path& path) {
+    return static_cast<unsigned>(fs::status(path).permissions());
+  };
+  EXPECT_EQ(mode(folder.path()), 0700u) << "nobody has to";
+  end_agent();
+  write_module_in(release_modules, "mouth", "exec = 'run'\nlimits.user = 'nobody'\n");
+  start();
+  EXPECT_EQ(mode(folder.path()), 0711u) << "and nobody may list it";
+  for (const char* part : {"releases", "releases/1", "releases/1/payload", "releases/1/payload/modules",
+                           "releases/1/payload/modules/mouth"})
+    EXPECT_EQ(mode(folder / part) & 0111u, 0111u) << part;
+  EXPECT_EQ(mode(folder / "logs"), 0700u);
+}
+
 TEST_F(SupervisorFolders, ADeathIsOfTheReleaseThatBroughtTheModule) {
   release_modules = folder / "release/modules";
   release = "v1.0.0";

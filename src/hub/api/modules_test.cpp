@@ -261,7 +261,8 @@ TEST_F(ModulesApi, EachKindOfDeathIsCountedByItselfAlsoAfterAStart) {
            R"(,"f2":)" + kind(of_f2, "exited with status 4") + "}}}}";
   };
   const auto deaths = [this](std::string_view fingerprint) {
-    for (const Json& crash : get("/api/v1/crashes").at("/items").as_array())
+    const auto crashes = get("/api/v1/crashes");
+    for (const Json& crash : crashes.at("/items").as_array())
       if (crash.at("fingerprint") == Json(fingerprint)) return crash.at("deaths");
     return Json();
   };

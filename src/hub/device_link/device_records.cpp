@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t max_readable_bytes = 4u << 20;  // earlier hubs had no bound
 constexpr std::size_t max_errors_bytes = 16 * 1024;
 constexpr std::size_t max_error_bytes = 1024;
-constexpr std::size_t max_history_bytes = 128 * 1024;
+constexpr std::size_t max_history_bytes = 64 * 1024;
 constexpr std::size_t counted_in_a_turn = 100;
 constexpr Milliseconds seen_lately = std::chrono::minutes(10);
 
