@@ -296,7 +296,7 @@ void SettingsCore::check_override() {
   }
   override_check_wanted_ = false;
   absorb_hand_edit();
-  if (waiting_edits_.empty()) write_override(override_text(catalog_, values_));
+  if (waiting_edits_.empty()) write_override();
   begin_waiting();
 }
 
@@ -311,40 +311,46 @@ bool SettingsCore::know_override(const Digest& hash) {
 void SettingsCore::absorb_hand_edit() {
   const auto text = disk_.read_file(override_path, max_override_bytes);
   if (!text && text.error().code != ErrorCode::too_large) return;
-  Candidate candidate;
-  if (text) {
-    const Digest hash = sha256(*text);
-    if (!know_override(hash)) return;
-    candidate.file_hash = hash;
+  const bool known = text && !know_override(sha256(*text));
+  if (text && *text == override_text(catalog_, values_)) {  // an edit may have been undone by hand
+    hand_edits_.clear();
+    return propose_hand_edits();
   }
+  if (known) return;
   const auto file = text ? parse_override(catalog_, *text) : Result<Values>(fail(text));
-  if (!file) {
-    const std::string message = std::string(override_path) + " was edited by hand and cannot be used (" +
-                                file.error().message + "); kept as " + std::string(override_aside_path);
-    log_.warning(message);
-    note_drift(local_edit, message);
-    keep_override_aside();
-    override_check_wanted_ = stepping_;  // a refusal would leave the file missing
-    listener_.report_changed();
-    return;
+  hand_edits_ = file ? override_edits(catalog_, values_, *file) : Values();
+  propose_hand_edits();
+  if (!hand_edits_.empty()) {
+    log_.info("an edit of the override file becomes a proposal", {{"settings", hand_edits_.size()}});
   }
+  if (file) return;
+  const std::string message = std::string(override_path) + " was edited by hand and cannot be used (" +
+                              file.error().message + "); kept as " + std::string(override_aside_path);
+  log_.warning(message);
+  note_drift(local_edit, message);
+  keep_override_aside();
+  override_check_wanted_ = stepping_;  // a refusal would leave the file missing
+  listener_.report_changed();
+}
+
+// In place of those that still wait.
+void SettingsCore::propose_hand_edits() {
+  std::erase_if(waiting_edits_, [](const Candidate& one) { return one.origin == Origin::override_file; });
+  if (hand_edits_.empty()) return;
+  Candidate candidate;
   candidate.kind = Kind::edit;
   candidate.origin = Origin::override_file;
-  candidate.edits = override_edits(catalog_, values_, *file);
-  if (candidate.edits.empty()) return;
-  log_.info("an edit of the override file becomes a proposal", {{"settings", candidate.edits.size()}});
+  candidate.edits = hand_edits_;
   waiting_edits_.push_back(std::move(candidate));
 }
 
 void SettingsCore::refuse_hand_edit(const Candidate& edit, const std::string& why) {
   note_drift(local_edit, std::string(override_path) + " was edited by hand: " + why);
   override_check_wanted_ = false;
-  if (edit.disk_error) {  // it stays in the file, and is found there again
-    std::erase(known_overrides_, edit.file_hash);
-    return;
-  }
+  if (edit.disk_error) return;  // it stays in the file, and is tried again
+  hand_edits_.clear();
   keep_override_aside();
-  write_override(override_text(catalog_, values_));
+  write_override();
 }
 
 void SettingsCore::keep_override_aside() {
@@ -352,7 +358,13 @@ void SettingsCore::keep_override_aside() {
   if (!kept) log_.warning("the former override file could not be kept");
 }
 
-void SettingsCore::write_override(const std::string& content) {
+void SettingsCore::write_override() {
+  Values shown = values_;
+  for (const auto& [key, value] : hand_edits_) {
+    shown[key] = value;
+    if (value.is_null()) shown.erase(key);
+  }
+  const std::string content = override_text(catalog_, shown);
   const Digest hash = sha256(content);
   const auto present = disk_.read_file(override_path, max_override_bytes);
   if (!present || *present != content) {
@@ -363,7 +375,19 @@ void SettingsCore::write_override(const std::string& content) {
     }
   }
   known_overrides_.assign(1, hash);
-  drift_is_put_right(local_edit);
+  if (hand_edits_.empty()) drift_is_put_right(local_edit);
+}
+
+// Earlier agents let everybody read it.
+void SettingsCore::close_override() {
+  const auto file = disk_.status(override_path);
+  if (!file || file->kind != Disk::Status::Kind::file || (file->mode & 0077) == 0) return;
+  const auto text = disk_.read_file(override_path, max_override_bytes);
+  if (!text) return;
+  if (auto closed = replace_file(disk_, override_path, *text, 0600); !closed) {
+    log_.warning("everybody on this device may read the override file until the next start",
+                 {{"error", closed.error().message}});
+  }
 }
 
 }  // namespace starling::agent

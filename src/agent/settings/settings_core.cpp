@@ -96,6 +96,7 @@ Result<void> SettingsCore::start() {
                                 {"revision", running_.cursor.revision},
                                 {"hash", running_.settings_hash.hex().substr(0, 12)},
                                 {"confirmed", !provisional_until_}});
+  close_override();
   check_override();
   return {};
 }
@@ -130,7 +131,7 @@ Result<void> SettingsCore::put(const Generation& next) {
   const auto number = store_.write(next);
   if (!number) return fail(number);
   if (auto switched = store_.switch_to(*number); !switched) return switched;
-  way_back_unkept_ = false;
+  const bool override_is_behind = std::exchange(way_back_unkept_, false);
   running_.number = *number;
   running_.modules = next.modules;
   running_.quarantine = next.quarantine;
@@ -141,6 +142,10 @@ Result<void> SettingsCore::put(const Generation& next) {
     if (auto confirmed = store_.confirm(); !confirmed) {
       log_.warning("cannot confirm the generation", {{"error", confirmed.error().message}});
     }
+  }
+  if (override_is_behind) {  // while a generation still says that it is no hand edit
+    absorb_hand_edit();
+    write_override();
   }
   store_.collect();
   return {};
@@ -161,6 +166,9 @@ Result<void> SettingsCore::put_software(JsonObject software, std::optional<Relea
 }
 
 Result<void> SettingsCore::confirm_release() {
+  if (way_back_unkept_) {  // else what does not work would be confirmed with it
+    if (auto kept = put(stored_form()); !kept) return kept;
+  }
   auto confirmed =
       provisional_until_ ? store_.confirm(GenerationStore::Part::release, stored_form()) : store_.confirm();
   if (!confirmed) return confirmed;
@@ -303,8 +311,9 @@ std::optional<SettingsCore::Event> SettingsCore::commit() {
     drift_.erase(drift_.begin(), drift_.begin() + static_cast<std::ptrdiff_t>(healed));
     provisional_until_ = clock_.steady() + options_.provisional;
   }
+  if (candidate_->origin == Origin::override_file) hand_edits_.clear();
   // Before the hub hears of it: whoever waited for this device finds its file up to date.
-  write_override(candidate_->override_content);
+  write_override();
   auto answer = ModulePort::Answer::ready;
   if (!candidate_->changed.empty()) {
     answer = modules_.commit(values_, candidate_->changed, [this] { step(Event::acknowledged); });
@@ -380,11 +389,12 @@ std::optional<SettingsCore::Event> SettingsCore::refuse() {
     send_status(refused_, Phase::refused, refused.errors);
   } else if (refused.kind == Kind::settlement) {  // by the disk: nobody else is asked
     log_.warning("what the hub says of an edit cannot be kept, trying again", {{"why", why}});
-    std::erase_if(unsettled_, [&](const Candidate& one) { return one.answer.id == refused.answer.id; });
-    Candidate& again = unsettled_.emplace_back();
+    const auto same =
+        std::ranges::find(unsettled_, refused.answer.id, [](const Candidate& one) { return one.answer.id; });
+    Candidate& again = same == unsettled_.end() ? unsettled_.emplace_back() : *same;
     again.kind = Kind::settlement;
     again.answer = refused.answer;
-    again.expires_up_to = refused.expires_up_to;
+    again.expires_up_to = std::max(again.expires_up_to, refused.expires_up_to);
   } else {
     log_.warning("device-side edit refused", {{"why", why}});
     if (refused.origin == Origin::override_file) refuse_hand_edit(refused, why);
@@ -434,7 +444,7 @@ std::optional<SettingsCore::Event> SettingsCore::revert() {
   log_.warning("settings reverted", {{"revision", running_.cursor.revision}, {"why", why}});
   // Nobody can refuse what ran before; nor does the way back wait for anybody.
   modules_.commit(values_, changed, [] {});
-  write_override(override_text(catalog_, values_));
+  write_override();
   store_.collect();
   send_status(refused_, Phase::reverted, refusal_.errors);
   if (!changed.empty()) subscriptions_.notify(running_.cursor.revision, values_, changed);
@@ -463,6 +473,7 @@ void SettingsCore::try_again() {
   disk_retry_at_.reset();
   if (way_back_unkept_ && !put(stored_form())) try_again_later();
   absorb_hand_edit();  // before anything overwrites the file
+  propose_hand_edits();
   std::ranges::move(std::exchange(unsettled_, {}), std::back_inserter(waiting_edits_));
   override_check_wanted_ = true;
   begin_waiting();

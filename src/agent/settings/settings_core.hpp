@@ -159,7 +159,6 @@ class SettingsCore {
     protocol::ConfigProposed answer;            // settlement
     std::optional<std::int64_t> expires_up_to;  // settlement of accepted edits without an answer: revision
     EditDone done;                              // edit
-    Digest file_hash;                           // edit of the override file
     // Worked out by validate():
     JournalEntries journal;
     bool journal_changed = false;
@@ -211,8 +210,10 @@ class SettingsCore {
 
   bool know_override(const Digest& hash);
   void absorb_hand_edit();
+  void propose_hand_edits();
   void refuse_hand_edit(const Candidate& edit, const std::string& why);
-  void write_override(const std::string& content);
+  void write_override();
+  void close_override();
   void keep_override_aside();
   void drift_is_put_right(std::string_view kind);
   JournalEntries unexpired_edits() const;
@@ -249,6 +250,7 @@ class SettingsCore {
   bool refusal_may_pass_ = false;  // it was for the modules or the disk that refused_ was
   bool override_check_wanted_ = false;
   std::vector<Digest> known_overrides_;  // content of the override file that came from here
+  Values hand_edits_;                    // by hand in it, and neither taken nor refused by its values yet
 
   std::optional<Candidate> candidate_;
   std::optional<Candidate> waiting_offer_;

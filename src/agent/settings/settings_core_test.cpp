@@ -415,6 +415,26 @@ TEST(SettingsCore, SettingsThatDoNotWorkAreNeverConfirmed) {
   EXPECT_EQ(bench.core->status().phase, protocol::Phase::reverted);
 }
 
+TEST(SettingsCore, NorByAReleaseThatIsConfirmedBeforeTheDiskTookTheWayBack) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  offer(bench, 2, {{"hotword.models", models_a}});
+  bench.pass(Seconds(60));
+  ASSERT_TRUE(bench.core->put_software({}, Release{"v1.1.0", sha256("v1.1.0")}));
+  offer(bench, 3, {{"hotword.models", models_b}});
+  bench.disk.full_after(0);
+  bench.core->unhealthy("no wake word any more");
+  EXPECT_EQ(bench.value("hotword.models"), models_a);
+  EXPECT_FALSE(bench.core->confirm_release());
+  EXPECT_TRUE(bench.core->release_on_trial());
+  bench.disk.make_room();
+  ASSERT_TRUE(bench.core->confirm_release());
+  ASSERT_TRUE(bench.restart());
+  EXPECT_FALSE(bench.core->release_on_trial());
+  EXPECT_EQ(bench.core->state(), SettingsCore::State::idle);
+  EXPECT_EQ(bench.value("hotword.models"), models_a);
+}
+
 TEST(SettingsCore, ADamagedWayBackEndsAtTheDefaults) {
   SettingsBench bench;
   ASSERT_TRUE(bench.restart());

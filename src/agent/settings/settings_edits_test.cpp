@@ -123,6 +123,25 @@ TEST(DeviceEdits, AnAcceptedOneThatNoDocumentContainsEnds) {
   EXPECT_EQ(bench.value("hotword.threshold"), Json(0.5));
 }
 
+TEST(DeviceEdits, OnAFullDiskTheyEndAllTheSame) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  bench.core->set("hotword.threshold", 0.8, done());
+  bench.core->settle_edit(answer(bench, true, 5));
+  bench.core->set("hotword.models", {"one"}, done());
+  bench.core->settle_edit(answer(bench, true, 9));
+  bench.core->set("logger.level", "ERROR", done());
+  bench.disk.full_after(0);
+  bench.pass(Seconds(60));
+  bench.core->settle_edit(answer(bench, true, 10));
+  bench.core->offer(make_update(bench.catalog, 6, {}));  // under which only one of them ends
+  bench.disk.make_room();
+  bench.pass(disk_retry);
+  EXPECT_EQ(bench.value("hotword.threshold"), Json(0.5));
+  EXPECT_EQ(bench.value("hotword.models"), Json(JsonArray{}));
+  EXPECT_EQ(bench.value("logger.level"), Json("ERROR"));
+}
+
 TEST(DeviceEdits, ALostConflictTakesThemBack) {
   SettingsBench bench;
   ASSERT_TRUE(bench.restart());
@@ -234,6 +253,82 @@ TEST(OverrideFile, AnEditStaysInItUntilThereIsRoom) {
   EXPECT_FALSE(bench.core->report().contains("drift"));
   ASSERT_TRUE(bench.restart());
   EXPECT_EQ(bench.value("hotword.threshold"), Json(0.9));
+}
+
+// What else takes place before it is tried again.
+TEST(OverrideFile, AnEditThatWaitsForRoomIsNotOverwritten) {
+  const std::vector<std::function<void(SettingsBench&)>> ways{
+      [](SettingsBench& bench) { bench.core->set("logger.level", "ERROR", done()); },
+      [](SettingsBench& bench) {
+        bench.core->offer(make_update(bench.catalog, 3, {{"logger.level", "ERROR"}}));
+      },
+      [](SettingsBench& bench) { bench.core->unhealthy("test"); },
+  };
+  for (std::size_t way = 0; way < ways.size(); ++way) {
+    for (const bool power_cut : {false, true}) {
+      SCOPED_TRACE(std::to_string(way) + (power_cut ? ", then a power cut" : ""));
+      SettingsBench bench;
+      ASSERT_TRUE(bench.restart());
+      bench.core->offer(make_update(bench.catalog, 2, {{"logger.level", "WARNING"}}));
+      bench.disk.put("config_override.json", R"({"HOTWORD_THRESHOLD": 0.9, "LOG_LEVEL": "WARNING"})");
+      bench.disk.full_after(0);
+      bench.core->check_override();
+      EXPECT_EQ(bench.value("hotword.threshold"), Json(0.5));
+      bench.disk.make_room();
+      ways[way](bench);
+      const Json level = bench.value("logger.level");
+      EXPECT_NE(level, Json("WARNING"));
+      if (power_cut) {
+        bench.disk.crash_now();
+        ASSERT_TRUE(bench.restart());
+      } else {
+        bench.pass(disk_retry);
+      }
+      EXPECT_EQ(bench.value("hotword.threshold"), Json(0.9));
+      EXPECT_EQ(bench.value("logger.level"), level);
+      EXPECT_FALSE(bench.core->report().contains("drift"));
+      EXPECT_EQ(bench.file("config_override.json"), override_text(bench.catalog, bench.core->values()));
+    }
+  }
+}
+
+TEST(OverrideFile, NorByADocumentWhenItFailsOnceMore) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  bench.disk.put("config_override.json", R"({"HOTWORD_THRESHOLD": 0.9})");
+  bench.disk.make_fail("edits.json.new", ErrorCode::unavailable);
+  bench.core->offer(make_update(bench.catalog, 2, {{"logger.level", "ERROR"}}));
+  EXPECT_EQ(bench.value("logger.level"), Json("ERROR"));
+  EXPECT_EQ(bench.value("hotword.threshold"), Json(0.5));
+  bench.disk.mend();
+  bench.pass(disk_retry);
+  EXPECT_EQ(bench.value("logger.level"), Json("ERROR"));
+  EXPECT_EQ(bench.value("hotword.threshold"), Json(0.9));
+}
+
+TEST(OverrideFile, AnEditThatIsUndoneWhileItWaitsForRoomDoesNotComeAbout) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  bench.disk.put("config_override.json", R"({"HOTWORD_THRESHOLD": 0.9})");
+  bench.disk.full_after(0);
+  bench.core->check_override();
+  bench.disk.put("config_override.json", "{}\n");
+  bench.disk.make_room();
+  bench.pass(disk_retry);
+  EXPECT_EQ(bench.value("hotword.threshold"), Json(0.5));
+  EXPECT_EQ(bench.file("config_override.json"), "{}\n");
+  EXPECT_FALSE(bench.core->report().contains("drift"));
+}
+
+TEST(OverrideFile, OnlyTheAgentAndRootReadIt) {
+  for (const char* text : {"{}\n", R"({"HOTWORD_THRESHOLD": 0.9})"}) {
+    SettingsBench bench;
+    ASSERT_TRUE(bench.restart());
+    bench.disk.put("config_override.json", text);  // as agents left it: 0644
+    ASSERT_TRUE(bench.restart());
+    EXPECT_EQ(bench.disk.status("config_override.json")->mode, 0600u);
+    EXPECT_EQ(bench.core->pending_edits().size(), text == std::string("{}\n") ? 0u : 1u);
+  }
 }
 
 TEST(OverrideFile, AFullDiskThatKeepsTheFormerOneIsNoHandEdit) {

@@ -77,6 +77,7 @@ void ModulesSection::offer(const protocol::ConfigUpdate& update) {
   }
   revision_ = update.revision;
   refused_ = settings_.module_quarantine().empty() ? Digest() : update.hash;
+  settle_again();  // what the hub said before this must not override it
   log_.info("modules section applied", {{"revision", revision_}, {"hash", running().hex().substr(0, 12)}});
   carry_out(former_quarantine);
   tell();
@@ -122,12 +123,12 @@ void ModulesSection::settle_edit(const protocol::ConfigProposed& answer) {
 
 Result<void> ModulesSection::settle(const JournalEntry& entry, const protocol::ConfigProposed& answer) {
   const std::string module(protocol::module_of(entry.edit.key).value_or(""));
-  if (answer.accepted) {
-    // In force until the section that contains it comes, which may be this very one.
+  if (answer.accepted && answer.revision > revision_) {
+    // In force until the section that contains it comes.
     JsonObject document = settings_.modules();
     document[module] = JsonObject{{"enabled", entry.edit.to}};
     if (auto saved = save(std::move(document), settings_.module_quarantine()); !saved) return saved;
-  } else {
+  } else if (!answer.accepted) {
     log_.warning("the hub did not accept an edit made here, its value stands",
                  {{"module", module}, {"why", answer.message}});
   }
@@ -150,15 +151,17 @@ void ModulesSection::toggle(std::string_view module, bool enabled, Answered answ
 }
 
 void ModulesSection::edited_by_hand(const std::string& module, bool enabled) {
+  const auto taken_back = [this, module](const Error& why) {
+    log_.warning("an edit of config.txt is taken back", {{"module", module}, {"why", why.message}});
+  };
   if (auto noted = note(module, enabled); !noted) {
+    if (noted.error().code == ErrorCode::rate_limited) return taken_back(noted.error());
     hand_edits_.insert_or_assign(module, enabled);
     return try_again_later("an edit of config.txt", noted.error());
   }
   log_.info("config.txt was edited by hand", {{"module", module}, {"enabled", enabled}});
-  runner_->command(just(toggle_of(module, enabled, [this, module](const Result<ModuleState>& settled) {
-    if (settled || settled.error().code == ErrorCode::conflict) return;
-    log_.warning("an edit of config.txt is taken back",
-                 {{"module", module}, {"why", settled.error().message}});
+  runner_->command(just(toggle_of(module, enabled, [taken_back](const Result<ModuleState>& settled) {
+    if (!settled && settled.error().code != ErrorCode::conflict) taken_back(settled.error());
   })));
   modules_changed();
 }
@@ -204,9 +207,12 @@ Result<void> ModulesSection::put_in_journal(std::string_view module, bool enable
 // ---- what became of it
 
 void ModulesSection::reverted(std::string_view module, std::string_view why) {
+  unreleased_.erase(std::string(module));
   if (auto taken_back = take_back(module, why); !taken_back) {
     try_again_later("that a module could not be enabled", taken_back.error());
     unreverted_.insert_or_assign(std::string(module), why);
+  } else {
+    unreverted_.erase(std::string(module));
   }
   told_ = Phase::staging;  // whatever was told: the hub hears of this
   tell();
@@ -245,10 +251,12 @@ Result<void> ModulesSection::release(std::string_view module) {
 }
 
 void ModulesSection::manifest_changed(std::string_view module) {
-  if (!settings_.module_quarantine().contains(module)) return;
-  if (auto released = release(module); !released) {
-    return log_.warning("a module stays in quarantine",
-                        {{"module", module}, {"error", released.error().message}});
+  const bool unreverted = unreverted_.erase(std::string(module)) > 0;
+  const bool quarantined = settings_.module_quarantine().contains(module);
+  if (!unreverted && !quarantined) return;
+  if (auto released = quarantined ? release(module) : Result<void>(); !released) {
+    unreleased_.emplace(module);
+    return try_again_later("that a module is out of quarantine", released.error());
   }
   carry_out();
   tell();
@@ -304,14 +312,21 @@ void ModulesSection::try_again_later(std::string_view what, const Error& error) 
 void ModulesSection::tick() {
   if (!disk_retry_at_ || clock_.steady() < *disk_retry_at_) return;
   disk_retry_at_.reset();
-  for (const auto& [module, why] : std::exchange(unreverted_, {}))
+  const auto unreverted = unreverted_;  // it stays provisional until the last of them is on disk
+  for (const auto& [module, why] : unreverted)
     reverted(module, why);
-  for (const protocol::ConfigProposed& answer : std::exchange(unsettled_, {}))
-    settle_edit(answer);
+  for (const std::string& module : std::exchange(unreleased_, {}))
+    manifest_changed(module);
+  settle_again();
   const std::vector<std::string> known = names();
   for (const auto& [module, enabled] : std::exchange(hand_edits_, {}))
     if (std::ranges::find(known, module) != known.end()) edited_by_hand(module, enabled);
   if (std::exchange(section_missed_, false)) listener_.section_needed(Section::modules);
+}
+
+void ModulesSection::settle_again() {
+  for (const protocol::ConfigProposed& answer : std::exchange(unsettled_, {}))
+    settle_edit(answer);
 }
 
 // ---- for the link
@@ -325,6 +340,7 @@ Digest ModulesSection::running() const {
 }
 
 Phase ModulesSection::phase() const {
+  if (!unreverted_.empty()) return Phase::provisional;  // the section is not what is in force
   for (const std::string& module : names()) {
     if (said(module) && runner_->is_provisional(module)) return Phase::provisional;
   }

@@ -9,6 +9,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -90,6 +91,7 @@ class ModulesSection {
   Result<void> settle(const JournalEntry& entry, const protocol::ConfigProposed& answer);
   Result<void> take_back(std::string_view module, std::string_view why);
   void try_again_later(std::string_view what, const Error& error);
+  void settle_again();
   Result<void> save(JsonObject document, JsonObject quarantine);
   Result<void> save(JournalEntries entries) { return journal_.save(std::move(entries), Digest()); }
   Result<void> note(std::string_view module, bool enabled);
@@ -116,6 +118,7 @@ class ModulesSection {
   bool section_missed_ = false;
   std::vector<protocol::ConfigProposed> unsettled_;
   std::map<std::string, std::string, std::less<>> unreverted_;  // module → why it could not be enabled
+  std::set<std::string, std::less<>> unreleased_;               // mended, and still in quarantine
   std::map<std::string, bool, std::less<>> hand_edits_;
 };
 

@@ -82,6 +82,10 @@ struct ModulesSectionTest : testing::Test {
       answered(fail(ErrorCode::failed_precondition, "it crashes"));
     }
   }
+  void retry() {  // what the disk did not take
+    bench.clock.advance(disk_retry);
+    section->tick();
+  }
   void toggle(const std::string& module, bool enabled) {
     section->toggle(module, enabled, [](const Result<ModuleState>&) {});
   }
@@ -336,6 +340,76 @@ TEST_F(ModulesSectionTest, SettingsThatNobodySetFollowTheirDefaults) {
   EXPECT_EQ(bench.core->running_hash(), default_document(bench.catalog).hash());
   bench.core->offer(make_update(bench.catalog, 5, {{"logger.level", "ERROR"}}));
   EXPECT_EQ(running(), R"({"recorder":{"enabled":true}})");
+}
+
+TEST_F(ModulesSectionTest, AnAnswerThatTheDiskDidNotTakeDoesNotOverrideALaterSection) {
+  toggle("recorder", true);
+  settle("recorder");
+  const auto answer = answer_to(section->pending_edits().at(0), true);
+  bench.disk.full_after(0);
+  section->settle_edit(answer);
+  bench.disk.make_room();
+  const auto later = update(answer.revision + 1, R"({"recorder":{"enabled":false}})");
+  section->offer(later);
+  EXPECT_FALSE(runner.enabled_modules["recorder"]);
+  retry();
+  EXPECT_FALSE(runner.enabled_modules["recorder"]);
+  EXPECT_EQ(section->state().applied, later.hash);
+  EXPECT_THAT(section->pending_edits(), IsEmpty());
+}
+
+TEST_F(ModulesSectionTest, WhatCouldNotBeEnabledIsNotAppliedWhileTheDiskIsFull) {
+  const auto offer = update(4, R"({"clock":{"enabled":true},"recorder":{"enabled":true}})");
+  section->offer(offer);
+  bench.disk.full_after(0);
+  fail_to_enable("clock");
+  fail_to_enable("recorder");
+  EXPECT_EQ(told().phase, Phase::provisional);
+  bench.recorder.said.clear();
+  bench.disk.make_room();
+  retry();
+  EXPECT_THAT(bench.recorder.said, testing::Not(testing::Contains("applied")));
+  EXPECT_EQ(told().phase, Phase::refused);
+  EXPECT_EQ(told().target, offer.hash);
+  EXPECT_EQ(told().errors.size(), 2u);
+}
+
+TEST_F(ModulesSectionTest, AMendedModuleIsTriedAlthoughTheDiskIsFull) {
+  const auto offer = update(4, R"({"recorder":{"enabled":true}})");
+  section->offer(offer);
+  bench.disk.full_after(0);
+  fail_to_enable("recorder");
+  section->manifest_changed("recorder");
+  EXPECT_TRUE(runner.enabled_modules["recorder"]);
+  bench.disk.make_room();
+  retry();
+  EXPECT_TRUE(runner.enabled_modules["recorder"]) << "the old reason is past";
+
+  fail_to_enable("recorder");
+  bench.disk.full_after(0);
+  section->manifest_changed("recorder");
+  EXPECT_FALSE(runner.enabled_modules["recorder"]);
+  bench.disk.make_room();
+  retry();
+  EXPECT_TRUE(runner.enabled_modules["recorder"]);
+  settle("recorder");
+  EXPECT_EQ(told().phase, Phase::applied);
+  EXPECT_EQ(told().running, offer.hash);
+}
+
+TEST_F(ModulesSectionTest, AHandEditIsTriedAgainOnlyWhereTheDiskDidNotTakeIt) {
+  bench.disk.full_after(0);
+  section->edited_by_hand("clock", true);
+  bench.disk.make_room();
+  retry();
+  EXPECT_TRUE(runner.enabled_modules["clock"]);
+  bool enabled = false;
+  for (std::size_t i = 0; i < 2 * EditJournal::max_entries && !section->next_deadline(); ++i) {
+    section->edited_by_hand("recorder", enabled = !enabled);
+    settle("recorder");
+    section->mark_edits_sent();
+  }
+  EXPECT_FALSE(section->next_deadline()) << "too many edits are not the disk's fault";
 }
 
 // Power lost at every persistence step leaves what was wanted before or after, and the hub can settle it.

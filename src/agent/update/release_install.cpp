@@ -46,9 +46,7 @@ Result<Progress> ReleaseInstall::take_step() {
       break;
     }
     case Stage::name:
-      done = drop(folder());  // a damaged one
-      if (done) done = disk_.rename(fresh(), folder());
-      if (done) done = disk_.sync_folder(releases_folder);
+      done = name();
       if (done) begin_check();
       break;
     case Stage::check: {
@@ -88,6 +86,22 @@ Result<void> ReleaseInstall::unpack() {
   if (auto finished = unpacker_->finish(); !finished) return finished;
   stage_ = Stage::sync;
   return {};
+}
+
+// A damaged one, which may run, is put aside until the fresh one has its name.
+Result<void> ReleaseInstall::name() {
+  const auto damaged = disk_.status(folder());
+  if (!damaged && damaged.error().code != ErrorCode::not_found) return fail(damaged);
+  if (damaged) {
+    if (auto dropped = drop(old()); !dropped) return dropped;
+    if (auto aside = disk_.rename(folder(), old()); !aside) return aside;
+  }
+  if (auto named = disk_.rename(fresh(), folder()); !named) {
+    if (damaged) (void)disk_.rename(old(), folder());
+    return named;
+  }
+  if (auto synced = disk_.sync_folder(releases_folder); !synced) return synced;
+  return drop(old());
 }
 
 void ReleaseInstall::begin_check() {

@@ -29,12 +29,14 @@ class ReleaseInstall {
   Result<void> look();
   Result<void> unpack();
   Result<void> begin_unpacking();
+  Result<void> name();
   void begin_check();
   Result<Progress> mend(const std::string& damage);
   Result<void> drop(const std::string& path);
 
   std::string folder() const { return release_path(target_.release.hash); }
   std::string fresh() const { return release_path(target_.release.hash, ".new"); }
+  std::string old() const { return release_path(target_.release.hash, ".old"); }
   std::string tar() const { return release_tar_path(target_.release.hash); }
 
   Disk& disk_;

@@ -147,12 +147,12 @@ TEST_F(ReleaseInstallTest, FindsWhateverWasAlteredAndUnpacksAnew) {
 
 TEST_F(ReleaseInstallTest, EndsWholeWhereverItWasEndedBefore) {
   download(tar);
-  const std::uint64_t first = disk.steps();
+  const std::uint64_t first_step = disk.steps(), first_write = disk.writes();
   ASSERT_TRUE(install(disk, target));
-  const std::uint64_t steps = disk.steps() - first;
+  const std::uint64_t steps = disk.steps() - first_step, writes = disk.writes() - first_write;
   for (const bool full : {false, true}) {
-    for (std::uint64_t step = 1; step <= steps; ++step) {
-      SCOPED_TRACE(fmt::format("{} at step {}", full ? "full" : "crash", step));
+    for (std::uint64_t step = 1; step <= (full ? writes : steps); ++step) {
+      SCOPED_TRACE(fmt::format("{} at {} {}", full ? "full" : "crash", full ? "write" : "step", step));
       disk = FakeDisk(step, FakeDisk::Unsynced::drawn);
       ASSERT_TRUE(disk.make_folder("releases") && disk.sync_folder(""));
       download(tar);
@@ -160,7 +160,8 @@ TEST_F(ReleaseInstallTest, EndsWholeWhereverItWasEndedBefore) {
       const auto ended = install(disk, target);
       disk.restore_power();
       disk.make_room();
-      if (!ended && full) {
+      if (full) {
+        ASSERT_FALSE(ended);
         EXPECT_EQ(ended.error().code, ErrorCode::unavailable) << ended.error().message;
         EXPECT_THAT(*disk.list("releases"), ElementsAre(target.release.hash.hex() + ".tar"));
       }
@@ -169,6 +170,33 @@ TEST_F(ReleaseInstallTest, EndsWholeWhereverItWasEndedBefore) {
       EXPECT_EQ(disk.content(at("payload/modules/ear/run")), std::string(300'000, 'r'));
       EXPECT_THAT(*disk.list("releases"), ElementsAre(target.release.hash.hex()));
     }
+  }
+}
+
+// It may be what runs.
+TEST_F(ReleaseInstallTest, ADamagedReleaseStaysUntilAnotherHasItsName) {
+  const auto damage = [&] {
+    download(tar);
+    ASSERT_TRUE(install(disk, target));
+    disk.put(at("payload/VERSION"), "");
+    download(tar);
+  };
+  damage();
+  const std::uint64_t first_write = disk.writes();
+  ASSERT_TRUE(install(disk, target));
+  EXPECT_THAT(*disk.list("releases"), ElementsAre(target.release.hash.hex()));
+  const std::uint64_t writes = disk.writes() - first_write;
+  for (std::uint64_t write = 1; write <= writes; ++write) {
+    SCOPED_TRACE(write);
+    damage();
+    disk.full_after(write);
+    ASSERT_FALSE(install(disk, target));
+    disk.make_room();
+    const std::string there = release_path(target.release.hash, write == writes ? ".old" : "");
+    EXPECT_EQ(disk.content(there + "/payload/modules/ear/run"), std::string(300'000, 'r'));
+    ASSERT_TRUE(install(disk, target));
+    EXPECT_EQ(disk.content(at("payload/VERSION")), "v1.0.0\n");
+    EXPECT_THAT(*disk.list("releases"), ElementsAre(target.release.hash.hex()));
   }
 }
 

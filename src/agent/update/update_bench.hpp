@@ -86,12 +86,15 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
     update.hub_generation = "g1";
     update.payload = section;
     update.hash = protocol::hash_of(section);
+    software_ = update;
     core->offer(update);
     deliver();
   }
   void want(const std::string& version) { want(JsonObject{{"release", version}}); }
   void set(std::map<std::string, Json> values) {
-    if (alive()) device.core->offer(make_update(device.catalog, ++revision_, std::move(values)));
+    if (!alive()) return;
+    settings_ = make_update(device.catalog, ++revision_, std::move(values));
+    device.core->offer(*settings_);
     deliver();
   }
   void connect_hub() {
@@ -188,6 +191,11 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
         start();
         continue;
       }
+      if (std::erase(device.recorder.said, "section needed") > 0) {
+        if (settings_) device.core->offer(*settings_);
+        if (software_ && alive()) core->offer(*software_);
+        continue;
+      }
       if (asked_.empty()) return;
       const Asked asked = std::move(asked_.front());
       asked_.pop_front();
@@ -231,6 +239,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
     return fetched(target);  // as TufClient does
   }
 
+  std::optional<protocol::ConfigUpdate> settings_, software_;  // as the hub has said them last
   std::deque<Asked> asked_;
   bool restart_wanted_ = false;
   std::int64_t revision_ = 1;

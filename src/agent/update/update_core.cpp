@@ -561,6 +561,7 @@ void UpdateCore::check_some() {
 // ---- time
 
 void UpdateCore::tick() {
+  retry_disk();
   if (!deadline_ || clock_.steady() < *deadline_) return;
   switch (state_) {
     case State::idle: return check_some();
@@ -585,7 +586,8 @@ void UpdateCore::look_at_refused() {
 }
 
 std::optional<SteadyTime> UpdateCore::next_deadline() const {
-  return deadline_;
+  if (!deadline_ || !disk_retry_at_) return deadline_ ? deadline_ : disk_retry_at_;
+  return std::min(*deadline_, *disk_retry_at_);
 }
 
 }  // namespace starling::agent

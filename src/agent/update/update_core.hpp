@@ -152,6 +152,8 @@ class UpdateCore {
   Result<std::optional<JsonObject>> content_of(const protocol::ConfigUpdate& update) const;
   void refuse_offer(const protocol::ConfigUpdate& update, std::string why);
   Result<void> put_section();
+  void disk_refused(std::string_view what, const Error& error);
+  void retry_disk();
 
   std::optional<std::string> wanted_version() const;
   bool is_wanted(const Release& release) const { return wanted_version() == release.version; }
@@ -192,6 +194,7 @@ class UpdateCore {
   bool ends_ = false;      // this agent does, for the next to judge
   int deaths_ = 0;         // of modules in this trial, when it was looked at last
   std::string waits_for_;
+  std::optional<SteadyTime> disk_retry_at_;  // of the section, which the disk did not take
 };
 
 }  // namespace starling::agent

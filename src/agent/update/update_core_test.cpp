@@ -319,9 +319,23 @@ TEST(UpdateCore, OnAFullDiskADeviceWithoutAReleaseStarts) {
   EXPECT_EQ(device.runs() + " " + device.state(), "none confirmed");
   device.want("v1.0.0");
   device.device.disk.make_room();
-  device.want("v1.0.0");
   device.pass(day);
   EXPECT_EQ(device.confirmed(), "v1.0.0");
+}
+
+TEST_F(UpdateCoreTest, ASectionThatAFullDiskDoesNotTakeIsTakenAsSoonAsThereIsRoom) {
+  for (int writes = 0; writes < 4; ++writes) {
+    SCOPED_TRACE(writes);
+    const JsonObject section{{"release", "v1.0.0"}, {"x", writes}};
+    device.device.disk.full_after(static_cast<std::uint64_t>(writes));
+    device.want(section);
+    EXPECT_NE(device.core->section().applied, protocol::hash_of(section));
+    device.pass(disk_retry);
+    device.device.disk.make_room();
+    device.pass(disk_retry);
+    EXPECT_EQ(device.core->section().applied, protocol::hash_of(section));
+    EXPECT_EQ(told(), Phase::applied);
+  }
 }
 
 TEST_F(UpdateCoreTest, TheDiskHasToHaveRoomForItAndForTheWayBack) {

@@ -120,6 +120,7 @@ class UpdateEnd : public testing::TestWithParam<std::tuple<Way, std::size_t>> {
       if (way().cut) {
         device->device.disk.crash_now();
         device->power_comes_back();
+        story().act(*device);  // the hub says it again
         device->pass(Seconds(600));
         expect_whole(*device, old);
       }
@@ -128,8 +129,8 @@ class UpdateEnd : public testing::TestWithParam<std::tuple<Way, std::size_t>> {
       ASSERT_TRUE(device->device.disk.crashed()) << "this point is not reached";
       device->power_comes_back();
       expect_whole(*device, old);
+      story().act(*device);  // the hub says it again
     }
-    story().act(*device);  // the hub says it again
     device->pass(day);
     EXPECT_EQ(device->runs(), story().becomes);
     EXPECT_EQ(device->confirmed(), story().becomes);

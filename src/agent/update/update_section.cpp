@@ -131,9 +131,7 @@ void UpdateCore::resume_work() {
 void UpdateCore::follow_section() {
   if (on_trial()) return;
   if (!runs_what_is_wanted()) return step(Event::wanted);
-  if (auto put = put_section(); !put) {
-    log_.warning("the software section is not kept", {{"error", put.error().message}});
-  }
+  if (auto put = put_section(); !put) disk_refused("the software section is not kept", put.error());
   step(Event::unwanted);
 }
 
@@ -148,8 +146,10 @@ void UpdateCore::offer(const protocol::ConfigUpdate& update) {
   next.section = std::move(**content);
   next.revision = update.revision;
   if (!same) {
-    if (auto saved = save_update_record(disk_, next); !saved)
+    if (auto saved = save_update_record(disk_, next); !saved) {
+      disk_refused("the software section is not taken", saved.error());
       return refuse_offer(update, saved.error().message);
+    }
   }
   record_ = std::move(next);
   leave_unwanted();
@@ -188,6 +188,19 @@ void UpdateCore::refuse_offer(const protocol::ConfigUpdate& update, std::string 
 Result<void> UpdateCore::put_section() {
   if (settings_.software() == record_.section) return {};
   return settings_.put_software(record_.section, settings_.release());
+}
+
+void UpdateCore::disk_refused(std::string_view what, const Error& error) {
+  log_.warning(what, {{"error", error.message}});
+  if (!disk_retry_at_) disk_retry_at_ = clock_.steady() + disk_retry;
+}
+
+// Without a hub, what it said last still is to be kept.
+void UpdateCore::retry_disk() {
+  if (!disk_retry_at_ || clock_.steady() < *disk_retry_at_) return;
+  disk_retry_at_.reset();
+  if (state_ == State::idle) follow_section();
+  listener_.section_needed(Section::software);
 }
 
 void UpdateCore::check_now() {
