@@ -54,9 +54,8 @@ FoundModule broken(const fs::path& folder, std::string_view name, std::string wh
           .enabled = std::nullopt};
 }
 
-Result<ModuleManifest> manifest_in(const fs::path& folder, std::string_view name,
-                                   const AccountLookup& accounts) {
-  const auto text = read_file(folder / "module.toml", max_manifest_bytes);
+Result<ModuleManifest> manifest_of(const Result<std::string>& text, const fs::path& folder,
+                                   std::string_view name, const AccountLookup& accounts) {
   if (!text && text.error().code == ErrorCode::not_found) {
     return fail(
         ErrorCode::not_found,
@@ -145,10 +144,13 @@ FoundModule find_module(const fs::path& folder, std::string_view name, const Acc
   std::error_code error;
   fs::path absolute = fs::absolute(folder, error);
   const fs::path module = ((error ? folder : absolute) / name).lexically_normal();
+  // Read once: somebody may be writing it.
+  const auto text = read_file(module / "module.toml", max_manifest_bytes);
   return {.name = std::string(name),
           .folder = module.string(),
-          .manifest = manifest_in(module, name, accounts),
-          .enabled = read_enabled(module)};
+          .manifest = manifest_of(text, module, name, accounts),
+          .enabled = read_enabled(module),
+          .manifest_text = sha256(text ? *text : text.error().message)};
 }
 
 FoundModule one_too_many(const fs::path& folder, std::string_view name) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/supervisor/manifest_file.hpp"
+#include "base/crypto.hpp"
 #include "base/result.hpp"
 
 namespace starling::agent {
@@ -25,6 +26,7 @@ struct FoundModule {
   // config.txt: nullopt if it does not say; its error is no reason not to run the module.
   Result<std::optional<bool>> enabled;
   bool too_many = false;  // not looked into: there are max_modules others
+  Digest manifest_text;   // of what was read for `manifest`, be it only an error
 };
 
 // Sorted by name. Hidden folders and plain files are no modules. Errors: not_found, permission_denied, io.

@@ -30,6 +30,20 @@ struct ModuleFolder : testing::Test {
   fs::path root;
 };
 
+TEST_F(ModuleFolder, WhatIsRememberedOfAManifestIsWhatWasRead) {
+  const std::string first = "exec = '/bin/true'\n[limits]\nuser = 'nobody'\n";
+  put("ear/module.toml", first);
+  const auto writing = [this](std::string_view user) {
+    put("ear/module.toml", "exec = '/bin/false'");  // while it is being read
+    return system_account(user);
+  };
+  EXPECT_EQ(find_module(root, "ear", writing).manifest_text, sha256(first));
+  const FoundModule next = find_module(root, "ear", system_account);
+  EXPECT_EQ(next.manifest_text, sha256(text("ear/module.toml")));
+  fs::remove(root / "ear/module.toml");
+  EXPECT_NE(find_module(root, "ear", system_account).manifest_text, next.manifest_text);
+}
+
 TEST_F(ModuleFolder, BrokenModulesAreFoundBesideGoodOnes) {
   put("recorder/module.toml", "exec = 'recorder'");
   put("recorder/config.txt", "# mine\nenabled = true\n");

@@ -31,11 +31,6 @@ Result<void> let_pass(const fs::path& state, const fs::path& folder) {
   return opened;
 }
 
-Digest manifest_text(const FoundModule& found) {
-  const auto text = read_file(std::filesystem::path(found.folder) / "module.toml", max_manifest_bytes + 1);
-  return text ? sha256(*text) : Digest();
-}
-
 }  // namespace
 
 Result<void> Supervisor::load(DeviceCore& device) {
@@ -113,7 +108,7 @@ void Supervisor::add(const FoundModule& found) {
   const auto begin = folder.of_release
                          ? ConfigMirror::Beginning{.enabled = said.value_or(folder.shipped), .hand_edit = {}}
                          : mirror_.begin(found.name, config, said, section.edits_lost());
-  folder.manifest_text = manifest_text(found);
+  folder.manifest_text = found.manifest_text;
   folder.too_many = found.too_many;
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
   if (!found.enabled) {
@@ -204,9 +199,9 @@ void Supervisor::folder_changed(std::string_view module) {
     return wakeup_.deadlines_changed();
   }
   const bool admitted = known->second.too_many && !found.too_many;
-  if (const Digest text = manifest_text(found); admitted || text != known->second.manifest_text) {
+  if (admitted || found.manifest_text != known->second.manifest_text) {
     log_.info("the manifest of a module has changed", {{"module", found.name}});
-    known->second.manifest_text = text;
+    known->second.manifest_text = found.manifest_text;
     known->second.too_many = found.too_many;
     take_manifest(found);
     core_->replace_manifest(found.name, found.manifest);
