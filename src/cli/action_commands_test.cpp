@@ -81,6 +81,10 @@ TEST_F(DeviceReset, IsForWhoMeansIt) {
   EXPECT_THAT(said, HasSubstr("Erase settings"));
   EXPECT_THAT(said, HasSubstr("nothing was erased"));
   EXPECT_EQ(written().size(), 2u);
+  const Ran script = run({"device", "reset", "bear-1"});
+  EXPECT_EQ(script.code, 1);
+  EXPECT_THAT(script.err, HasSubstr("nobody is there to be asked; --yes"));
+  EXPECT_EQ(written().size(), 2u);
 }
 
 TEST_F(DeviceReset, WhatTheHubHasForTheDeviceAloneIsNamed) {

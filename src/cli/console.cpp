@@ -33,7 +33,10 @@ void Console::progress(std::string_view safe_text) {
 }
 
 bool Console::confirm(std::string_view question) {
-  if (!err_terminal_.interactive || !out_terminal_.interactive) return true;
+  if (!err_terminal_.interactive || !out_terminal_.interactive) {
+    note("nobody is there to be asked; --yes goes ahead without");
+    return false;
+  }
   err_ << printable(question) << " [y/N] ";
   err_.flush();
   std::string answer;

@@ -35,7 +35,7 @@ class Console {
   void error(std::string_view text);          // to stderr, "starling: ..."; line feeds are kept
   void progress(std::string_view safe_text);  // to stderr, as is
 
-  // Asks on stderr; true if the answer begins with y. Without a person to ask it is true: a script means it.
+  // Asks on stderr; true if the answer begins with y. Without a person to ask it is false, with a note.
   bool confirm(std::string_view question);
 
   std::istream& in() { return in_; }

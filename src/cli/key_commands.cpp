@@ -1,9 +1,12 @@
 #include "cli/key_commands.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <cerrno>
 #include <filesystem>
+#include <system_error>
 
 #include "base/files.hpp"
 #include "cli/answer.hpp"
@@ -22,11 +25,16 @@ class KeyOutput {
     app.add_option("--to", file_, "Write the key to this new file, which only you can read")
         ->type_name("FILE");
   }
-  // Before there is a key that could get lost. Errors: already_exists.
+  // Before there is a key that could get lost. Errors: already_exists, permission_denied.
   Result<void> check() const {
+    if (file_.empty()) return {};
     std::error_code ignored;
-    if (file_.empty() || !std::filesystem::exists(std::filesystem::symlink_status(file_, ignored))) return {};
-    return fail(ErrorCode::already_exists, file_ + " exists: choose another name");
+    if (std::filesystem::exists(std::filesystem::symlink_status(file_, ignored)))
+      return fail(ErrorCode::already_exists, file_ + " exists: choose another name");
+    const auto folder = std::filesystem::absolute(file_, ignored).parent_path();
+    if (::access(folder.c_str(), W_OK | X_OK) == 0) return {};
+    return fail(ErrorCode::permission_denied, fmt::format("nothing can be written in {}: {}", folder.string(),
+                                                          std::generic_category().message(errno)));
   }
   // Without a file the key alone goes to the output; the rest is for people. Errors: those of writing the
   // file, and then the key is on the output after all.

@@ -62,7 +62,7 @@ TEST(Cli, ChangesReachDevicesAndAreExplained) {
         {{"device", "rename", "frog", "toad"}, 0, "renamed frog to toad"},
         {{"changes", "-n", "1"}, 0, "name frog → toad"},
         {{"device", "show", "frog"}, 1, "no device has the name or UUID 'frog'"},
-        {{"device", "remove", "toad"}, 0, "removed toad"}});
+        {{"device", "remove", "toad", "--yes"}, 0, "removed toad"}});
 }
 
 TEST(Cli, RollingBackBringsEarlierValuesToTheDevices) {
