@@ -33,9 +33,8 @@ struct CommandLine {
 };
 
 constexpr std::string_view what_to_do =
-    "; `starling key create NAME --enrolment --to FILE` on the operator's machine makes one. A device that "
-    "has "
-    "enrolled needs none";
+    "; `starling key create NAME --enrolment --to FILE` on the operator's machine makes one. "
+    "A device that has enrolled needs none";
 
 // A device that has enrolled works without its enrolment key, which may have been taken away since.
 Result<std::string> key_in_file(const CommandLine& line, const Logger& log) {

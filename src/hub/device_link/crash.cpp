@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/utf8.hpp"
+#include "hub/device_link/told_json.hpp"
 #include "protocol/modules_document.hpp"
 
 namespace starling::hub {
@@ -14,18 +15,11 @@ constexpr std::size_t max_fingerprint_bytes = 64;
 constexpr std::size_t max_kinds = 8;  // of a module, that a device tells apart
 
 std::string text_of(const JsonObject& object, std::string_view name) {
-  const Json* value = object.if_contains(name);
-  if (value == nullptr || !value->is_string()) return {};
-  return std::string(cut_utf8(value->get_string(), max_text_bytes));
+  return std::string(cut_utf8(text_in(object, name), max_text_bytes));
 }
 
 std::int64_t number_of(const JsonObject& object, std::string_view name) {
   return JsonReader(object).optional_integer(name).value_or(std::nullopt).value_or(0);
-}
-
-const JsonObject* object_in(const JsonObject& object, std::string_view name) {
-  const Json* value = object.if_contains(name);
-  return value == nullptr ? nullptr : value->if_object();
 }
 
 std::string fingerprint_of(const JsonObject& death) {

@@ -29,7 +29,8 @@ JsonArray to_json(const std::vector<Crash>& crashes);
 std::vector<Crash> crashes_from_json(const Json* stored);
 
 // Counts the deaths that a device's report of its modules tells of for the first time. `counted`: module →
-// how many of them are counted already. A module that has died fewer times than that began anew.
+// how many of them are counted already, and in "by kind" module → fingerprint → how many. A module that has
+// died fewer times than that began anew.
 void count_deaths(const JsonObject& modules, std::int64_t now_ms, JsonObject& counted,
                   std::vector<Crash>& crashes);
 

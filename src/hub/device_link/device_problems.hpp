@@ -1,5 +1,5 @@
-// Purpose: what is wrong on a device by its own words, whether or not it has what it should have: modules
-// that fail, a release that did not get in, alerts. Owner: values. Thread: any. Lifetime: none.
+// Purpose: what is wrong on a device by its own words: settings that it refuses, modules that fail, a release
+// that did not get in, alerts. Owner: values. Thread: any. Lifetime: none.
 #pragma once
 
 #include <string>

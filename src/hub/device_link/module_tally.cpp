@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <span>
 
 #include "hub/device_link/device_records.hpp"
+#include "hub/device_link/told_json.hpp"
 #include "protocol/modules_document.hpp"
 
 namespace starling::hub {
@@ -25,25 +25,6 @@ constexpr std::array<std::string_view, 5> board_alert_kinds{"hot", "throttled", 
 template <std::size_t Count>
 std::string known_kind(const std::array<std::string_view, Count>& known, std::string_view told) {
   return std::string(std::ranges::find(known, told) == known.end() ? "other" : told);
-}
-
-const JsonObject* object_in(const JsonObject& object, std::string_view name) {
-  const Json* value = object.if_contains(name);
-  return value == nullptr ? nullptr : value->if_object();
-}
-
-std::string_view text_in(const JsonObject& object, std::string_view name) {
-  const Json* value = object.if_contains(name);
-  return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
-}
-
-// The first ones, where there are more than any device has.
-std::span<const Json> array_in(const JsonObject& object, std::string_view name) {
-  constexpr std::size_t most = 64;
-  const Json* value = object.if_contains(name);
-  if (value == nullptr || !value->is_array()) return {};
-  const JsonArray& array = value->get_array();
-  return {array.data(), std::min(array.size(), most)};
 }
 
 double number_in(const JsonObject& object, std::string_view name) {
