@@ -217,8 +217,10 @@ Reply Updates::download(const Call& call) const {
   }
   const std::string& hash = found->second.sha256;
   const http::FileFacts facts{"application/x-tar", fmt::format("\"{}\"", hash), "private, max-age=31536000"};
-  return http::file_response(
+  auto response = http::file_response(
       call.request, Repository::target_file(services_.repositories->folder(call.fleet_name), hash), facts);
+  if (response) services_.repositories->encodings().count(protocol::Encoding::plain, *response);
+  return response;
 }
 
 // A short answer: devices ask this every few minutes.

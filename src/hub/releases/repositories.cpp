@@ -19,7 +19,8 @@ Repositories::Repositories(std::filesystem::path data, bool online_targets, Exec
       online_targets_(online_targets),
       executor_(executor),
       clock_(clock),
-      logger_(logger) {}
+      logger_(logger),
+      encodings_(executor, clock, logger, {}) {}
 
 Repositories::~Repositories() {
   {

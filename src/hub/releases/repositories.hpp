@@ -18,6 +18,7 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "hub/executor.hpp"
+#include "hub/releases/encodings.hpp"
 #include "hub/releases/repository.hpp"
 
 namespace starling::hub {
@@ -47,6 +48,8 @@ class Repositories {
 
   void tick();  // every second
 
+  Encodings& encodings() { return encodings_; }
+
  private:
   struct Job {
     std::string fleet;
@@ -67,6 +70,7 @@ class Repositories {
   std::map<std::string, SharedView, std::less<>> views_;
   SteadyTime next_look_{};
   SteadyTime next_alert_{};
+  Encodings encodings_;
 
   std::map<std::string, Repository, std::less<>> repositories_;  // the worker's, once it runs
   std::mutex mutex_;
