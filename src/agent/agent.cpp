@@ -206,6 +206,7 @@ Result<void> Agent::load_core(const Board& board) {
     if (counts) core_->updates()->keeper_counts(parse_start_counts(*counts));
   }
   follow_log_level();
+  follow_link_policy();
   if (supervisor_) {
     if (auto loaded = supervisor_->load(*core_); !loaded) return loaded;
     supervisor_->observe([this] { updater_.modules_changed(); });
@@ -224,6 +225,14 @@ void Agent::follow_log_level() {
   follow(core_->settings().values());
   core_->settings().subscriptions().subscribe(
       {std::string(log_level_key)}, [follow](const SettingsChange& change) { follow(change.values); });
+}
+
+// What a download may do is looked at anew.
+void Agent::follow_link_policy() {
+  core_->settings().subscriptions().subscribe({"updates"}, [this](const SettingsChange&) {
+    core_->updates()->link_changed();
+    deadlines_changed();
+  });
 }
 
 Result<void> Agent::start(std::function<void(End)> ended) {

@@ -5,6 +5,8 @@
 namespace starling::agent {
 namespace {
 
+using release::Entry;
+
 constexpr std::size_t bytes_at_once = 256u << 10;
 constexpr int entries_at_once = 64;
 
@@ -12,11 +14,11 @@ std::unexpected<Error> altered(const std::string& path) {
   return fail(ErrorCode::corrupted, fmt::format("{} is not as it was unpacked", path));
 }
 
-Disk::Status::Kind kind_of(const ReleaseEntry& entry) {
+Disk::Status::Kind kind_of(const Entry& entry) {
   switch (entry.kind) {
-    case ReleaseEntry::Kind::file: return Disk::Status::Kind::file;
-    case ReleaseEntry::Kind::folder: return Disk::Status::Kind::folder;
-    case ReleaseEntry::Kind::link: return Disk::Status::Kind::link;
+    case Entry::Kind::file: return Disk::Status::Kind::file;
+    case Entry::Kind::folder: return Disk::Status::Kind::folder;
+    case Entry::Kind::link: return Disk::Status::Kind::link;
   }
   return Disk::Status::Kind::other;
 }
@@ -29,7 +31,8 @@ Result<Progress> ReleaseInstall::step() {
   const bool damage = progress.error().code == ErrorCode::corrupted;
   if (stage_ == Stage::unpack || stage_ == Stage::sync) (void)drop(fresh());
   if (stage_ == Stage::unpack && damage) {
-    (void)drop(tar());
+    damaged_ = download_.encoding;
+    (void)drop(download_.path);
     return fail(ErrorCode::not_found, progress.error().message);
   }
   if (stage_ == Stage::check && damage) {
@@ -69,19 +72,26 @@ Result<void> ReleaseInstall::look() {
   found_ = present.has_value();
   if (found_) return begin_check();
   if (present.error().code != ErrorCode::not_found) return fail(present);
-  if (const auto tar_there = disk_.status(tar()); !tar_there) return fail(tar_there);
+  auto download = find_download(disk_, target_.release.hash);
+  if (!download) return fail(download);
+  if (!*download) return fail(ErrorCode::not_found, "the release is not downloaded");
+  download_ = std::move(**download);
+  source_.reset();
   unpacker_.emplace(disk_, fresh(), target_);
-  offset_ = 0;
   stage_ = Stage::unpack;
-  return unpacker_->begin();
+  return unpacker_->start();
 }
 
 Result<void> ReleaseInstall::unpack() {
-  const auto part = disk_.read_part(tar(), offset_, bytes_at_once);
-  if (!part) return fail(part);
-  offset_ += part->size();
-  if (auto fed = unpacker_->feed(*part); !fed) return fed;
-  if (part->size() == bytes_at_once) return {};
+  if (!source_) {
+    auto source = open_tar_source(disk_, download_, target_);
+    if (!source) return fail(source);
+    source_ = std::move(*source);
+  }
+  const auto bytes = source_->next();
+  if (!bytes) return fail(bytes);
+  if (!bytes->empty()) return unpacker_->feed(*bytes);
+  source_.reset();
   if (auto finished = unpacker_->finish(); !finished) return finished;
   stage_ = Stage::sync;
   return {};
@@ -111,19 +121,19 @@ Result<Progress> ReleaseInstall::check() {
 
 // Of a file, one part; the entry is done if no hasher is left.
 Result<void> ReleaseInstall::check_entry(const ListedEntry& listed) {
-  const ReleaseEntry& entry = listed.entry;
+  const Entry& entry = listed.entry;
   const std::string path = folder() + "/" + entry.path;
   if (!hasher_) {
     const auto status = disk_.status(path);
     if (!status && status.error().code == ErrorCode::not_found) return altered(path);
     if (!status) return fail(status);
     if (status->kind != kind_of(entry)) return altered(path);
-    if (entry.kind == ReleaseEntry::Kind::link) {
+    if (entry.kind == Entry::Kind::link) {
       const auto target = disk_.read_link(path);
       if (!target) return fail(target);
       if (*target != entry.target) return altered(path);
     }
-    if (entry.kind != ReleaseEntry::Kind::file) return ++checked_, Result<void>();
+    if (entry.kind != Entry::Kind::file) return ++checked_, Result<void>();
     if (status->size != entry.size || status->mode != mode_of(entry)) return altered(path);
     hasher_.emplace(HashAlgorithm::sha256);
     offset_ = 0;
@@ -140,7 +150,7 @@ Result<void> ReleaseInstall::check_entry(const ListedEntry& listed) {
 }
 
 Result<Progress> ReleaseInstall::checked() {
-  if (auto dropped = drop(tar()); !dropped) return fail(dropped);
+  if (auto dropped = drop_downloads(disk_, target_.release.hash); !dropped) return fail(dropped);
   return Progress::done;
 }
 

@@ -12,11 +12,17 @@ namespace starling::agent {
 namespace {
 
 constexpr std::string_view no_hub = "no-hub";
+constexpr std::string_view disk_full = "disk-full";
 constexpr std::string_view not_wanted = "not-wanted";  // any more
 constexpr std::string_view no_trust = "no-trust";
 constexpr std::string_view unfit = "not-for-this-device";  // as it is now
 constexpr std::uint64_t max_release_bytes = std::uint64_t{2} << 30;
 constexpr std::size_t max_custom_bytes = 16u << 10;
+
+// What is tried when that was damaged.
+protocol::Encoding next_after(protocol::Encoding encoding) {
+  return encoding == protocol::Encoding::delta ? protocol::Encoding::packed : protocol::Encoding::plain;
+}
 
 }  // namespace
 
@@ -114,6 +120,8 @@ void UpdateCore::found(std::string_view version, Result<ReleaseTarget> target) {
     return step(*fails("signed-as-another",
                        fmt::format("{} is signed as {}", version, target->release.version), Event::hindered));
   }
+  if (!record_.target || record_.target->release != target->release)
+    record_.encoding = protocol::Encoding::delta;
   record_.target = std::move(*target);
   if (boost::json::serialize(record_.target->custom).size() > max_custom_bytes)
     record_.target->custom.clear();
@@ -152,30 +160,39 @@ std::optional<UpdateCore::Event> UpdateCore::download() {
     return fails("disk-alters-files", "what was downloaded is damaged each time it is read", Event::hindered);
   }
   const Digest& hash = record_.target->release.hash;
-  if (disk_.status(release_path(hash)) || disk_.status(release_tar_path(hash))) return Event::downloaded;
-  if (const auto hindered = lacks_room()) return hindered;
+  const auto there = find_download(disk_, hash);
+  if (disk_.status(release_path(hash)) || (there && *there)) return Event::downloaded;
+  if (const auto room = make_room(0); !room) {
+    const bool full = room.error().code == ErrorCode::unavailable;
+    return fails(std::string(full ? disk_full : "disk"), room.error().message, Event::hindered);
+  }
   auto made = disk_.make_folder(releases_folder);
   if (made) made = disk_.sync_folder("");
   if (!made) return fails("disk", made.error().message, Event::hindered);
-  port_.download(*record_.target);
+  port_.download(*record_.target, download_wish());
   return std::nullopt;
 }
 
-// Old releases make room before there is too little.
-std::optional<UpdateCore::Event> UpdateCore::lacks_room() {
-  std::uint64_t needed = 0, there = 0;
+DownloadWish UpdateCore::download_wish() const {
+  DownloadWish wish;
+  if (settings_.release()) wish.from = settings_.release()->hash;
+  wish.first = record_.encoding;
+  wish.policy = download_policy(settings_.values());
+  return wish;
+}
+
+Result<void> UpdateCore::make_room(std::uint64_t bytes) {
+  const std::uint64_t needed = bytes + record_.target->length + options_.reserve_bytes;
+  std::uint64_t there = 0;
   for (const bool collected : {false, true}) {
     if (collected) collect();
-    const auto needs = bytes_needed(disk_, *record_.target);
-    if (!needs) return fails("disk", needs.error().message, Event::hindered);
     const auto free = disk_.free_bytes();
-    if (!free) return fails("disk", free.error().message, Event::hindered);
-    needed = *needs + options_.reserve_bytes;
+    if (!free) return fail(free);
     there = *free;
-    if (there >= needed) return std::nullopt;
+    if (there >= needed) return {};
   }
-  return fails("disk-full", fmt::format("the release takes {} bytes, of which {} are free", needed, there),
-               Event::hindered);
+  return fail(ErrorCode::unavailable,
+              fmt::format("the release takes {} bytes, of which {} are free", needed, there));
 }
 
 void UpdateCore::downloaded(const Digest& release, const Result<void>& result) {
@@ -183,6 +200,18 @@ void UpdateCore::downloaded(const Digest& release, const Result<void>& result) {
   if (result) return step(Event::downloaded);
   const auto what = fmt::format("download:{}", to_string(result.error().code));
   step(*fails(what, result.error().message, Event::hindered));
+}
+
+void UpdateCore::download_waits(const Digest& release, std::string fingerprint, std::string why) {
+  if (state_ != State::downloading || record_.target->release.hash != release) return;
+  step(*fails(std::move(fingerprint), std::move(why), Event::hindered));
+}
+
+// What is on its way is looked at anew, so that no whole release goes on over a link that is metered now.
+void UpdateCore::link_changed() {
+  if (state_ == State::downloading) return step(Event::wanted);
+  const bool waits = state_ == State::paused && record_.failure && record_.failure->fingerprint == metered;
+  if (waits) deadline_ = clock_.steady();
 }
 
 std::optional<UpdateCore::Event> UpdateCore::install() {
@@ -197,6 +226,7 @@ std::optional<UpdateCore::Event> UpdateCore::install() {
 void UpdateCore::install_some() {
   const auto progress = install_->step();
   if (progress && *progress == Progress::more) return;
+  const auto damaged = install_->damaged();
   install_.reset();
   if (progress) {
     auto& unpacked = record_.unpacked;
@@ -208,11 +238,12 @@ void UpdateCore::install_some() {
   const Error& error = progress.error();
   if (error.code == ErrorCode::not_found) {
     log_.warning("a release has to be downloaded again", {{"why", error.message}});
+    if (damaged) record_.encoding = std::max(record_.encoding, next_after(*damaged));
     return step(Event::missing);
   }
   const bool bad = error.code == ErrorCode::invalid_argument || error.code == ErrorCode::too_large;
   step(*fails(bad                                    ? "bad-release"
-              : error.code == ErrorCode::unavailable ? "disk-full"
+              : error.code == ErrorCode::unavailable ? std::string(disk_full)
                                                      : "disk",
               error.message, bad ? Event::refused : Event::hindered));
 }

@@ -198,6 +198,9 @@ Result<UpdateRecord> from_object(const JsonObject& object) {
     if (!read) return fail(read);
     record.failure = std::move(*read);
   }
+  const auto encoding = reader.optional_string("encoding");
+  if (!encoding) return fail(encoding);
+  if (*encoding) record.encoding = protocol::parse_encoding(**encoding).value_or(protocol::Encoding::plain);
   const auto before = counts_in(reader);
   if (!before) return fail(before);
   record.before = *before;
@@ -221,6 +224,7 @@ std::string update_record_text(const UpdateRecord& record) {
   object["revision"] = record.revision;
   object["step"] = to_string(record.step);
   if (record.target) object["target"] = to_json(*record.target);
+  if (record.encoding != protocol::Encoding::delta) object["encoding"] = to_string(record.encoding);
   if (record.failure) object["failure"] = to_json(*record.failure);
   object["crashes_before"] = record.before.crashes;
   object["unrecorded_before"] = record.before.unrecorded;

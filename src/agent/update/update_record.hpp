@@ -12,6 +12,7 @@
 #include "agent/disk.hpp"
 #include "agent/update/release.hpp"
 #include "base/json.hpp"
+#include "protocol/release_encodings.hpp"
 
 namespace starling::agent {
 
@@ -62,7 +63,8 @@ struct UpdateRecord {
   JsonObject section;  // as the hub wants it
   std::int64_t revision = 0;
   RecordedStep step = RecordedStep::none;
-  std::optional<ReleaseTarget> target;  // from `downloading` on
+  std::optional<ReleaseTarget> target;                      // from `downloading` on
+  protocol::Encoding encoding = protocol::Encoding::delta;  // of it: those before turned out damaged
   std::optional<UpdateFailure> failure;
   StartCounts before;                     // the switch
   std::int64_t trial_starts = 0;          // of the agent since then, counted by the guard

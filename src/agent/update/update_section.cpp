@@ -251,6 +251,9 @@ JsonObject UpdateCore::report() const {
   software["confirmed"] = version_of(settings_.confirmed_release());
   if (const auto wanted = wanted_version(); wanted && state_ != State::idle) software["wanted"] = *wanted;
   if (state_ == State::waiting && !waits_for_.empty()) software["waits_for"] = waits_for_;
+  const bool on_the_link =
+      state_ == State::paused && record_.failure && record_.failure->fingerprint == metered;
+  if (on_the_link) software["waits_for"] = record_.failure->message;
   if (record_.failure && state_ != State::idle) {
     software["failure"] = JsonObject{{"fingerprint", record_.failure->fingerprint},
                                      {"message", record_.failure->message},
