@@ -170,6 +170,28 @@ class InstalledReleases : public Releases {
     }
   }
   std::string record() const { return read_text(device_->state() / "update.json"); }
+  // Bytes of releases that the hub has answered with.
+  std::uint64_t sent(const std::string& encoding) const {
+    const std::string metrics = hub_->ask("GET", "/metrics").body;
+    const std::string name = "starling_release_bytes_sent_total{encoding=\"" + encoding + "\"} ";
+    const std::size_t at = metrics.find(name);
+    return at == std::string::npos ? 0 : std::stoull(metrics.substr(at + name.size()));
+  }
+  void await_settings() const {
+    eventually("the device to have its settings", [this] {
+      const std::string status = hub_->sync_status("toy");
+      return status == "in_sync" || status == "provisional";
+    });
+  }
+  // Beside its module something that is larger than all that is new in the next.
+  fs::path large_payload(const std::string& version) const {
+    fs::path folder = payload(version, "exec sleep 100" + version.substr(3, 1));
+    std::string noise;
+    while (noise.size() < 400'000)
+      noise += sha256(std::to_string(noise.size())).hex();
+    write_text(folder / "model", noise);
+    return folder;
+  }
   std::string program_of(pid_t pid) const {
     std::error_code gone;
     return fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", gone).string();
@@ -228,6 +250,69 @@ TEST_F(InstalledReleases, ItsAgentTakesOverAndMayBeKilledAnywhere) {
   await("v1.1.0 confirmed");
   device_->await_ready("ear");
   EXPECT_THAT(program_of(device_->agent()), HasSubstr("/releases/"));
+}
+
+TEST_F(InstalledReleases, TheNextOneComesAsADelta) {
+  start_trusting_device();
+  const fs::path first = large_payload("v1.0.0");
+  publish("v1.0.0", first);
+  want("v1.0.0");
+  await("v1.0.0 confirmed");
+  const std::uint64_t packed = sent("packed");
+  EXPECT_GT(packed, 100'000u);
+  EXPECT_LT(packed, 300'000u) << "hexadecimal digits take half of their room";
+  EXPECT_EQ(sent("delta"), 0u);
+
+  publish("v1.1.0", large_payload("v1.1.0"));
+  want("v1.1.0");
+  await("v1.1.0 confirmed");
+  EXPECT_GT(sent("delta"), 0u);
+  EXPECT_LT(sent("delta"), 3'000u);
+  EXPECT_EQ(sent("packed"), packed);
+  EXPECT_EQ(sent("plain"), 0u);
+  EXPECT_THAT(device_->log(), HasSubstr("delta"));
+}
+
+TEST_F(InstalledReleases, OverAMeteredLinkItWaitsUntilItMayComeAsAWhole) {
+  start_trusting_device();
+  expect_done(command({"settings", "set", "updates.metered=true"}));
+  await_settings();
+  publish("v1.0.0", large_payload("v1.0.0"));
+  want("v1.0.0");
+  eventually("the device to say that it waits", [this] {
+    return command({"device", "show", "toy"}).output.find("updates.whole_on_metered") != std::string::npos;
+  });
+  EXPECT_EQ(sent("packed") + sent("plain"), 0u);
+  expect_done(command({"settings", "set", "updates.whole_on_metered=true"}));
+  await("v1.0.0 confirmed");
+  EXPECT_GT(sent("packed"), 0u);
+
+  expect_done(command({"settings", "set", "updates.whole_on_metered=false"}));
+  publish("v1.1.0", large_payload("v1.1.0"));
+  want("v1.1.0");
+  await("v1.1.0 confirmed");
+  EXPECT_GT(sent("delta"), 0u);
+}
+
+TEST_F(InstalledReleases, ADownloadGoesOnWhereTheAgentWasKilled) {
+  start_trusting_device();
+  expect_done(command({"settings", "set", "updates.bytes_per_second=60000"}));
+  await_settings();
+  publish("v1.0.0", large_payload("v1.0.0"));
+  want("v1.0.0");
+  const fs::path releases = device_->state() / "releases";
+  const auto part = [&]() -> std::uintmax_t {
+    std::error_code none;
+    for (const auto& file : fs::directory_iterator(releases, none)) {
+      if (file.path().string().ends_with(".part")) return fs::file_size(file.path(), none);
+    }
+    return 0;
+  };
+  eventually("some of it to come", [&] { return part() > 20'000; });
+  kill_agent();
+  await("v1.0.0 confirmed");
+  EXPECT_EQ(sent("plain"), 0u);
+  EXPECT_GT(sent("packed"), 0u);
 }
 
 TEST_F(InstalledReleases, WithoutARootTheDeviceSaysThatItCannot) {
