@@ -75,7 +75,7 @@ std::unexpected<Error> damaged(const Error& error) {
 
 class DeltaSource final : public TarSource {
  public:
-  DeltaSource(DiskBytes delta) : delta_(std::move(delta)) {}
+  explicit DeltaSource(DiskBytes delta) : delta_(std::move(delta)) {}
 
   Result<void> open(Disk& disk, std::uint64_t signed_length) {
     const auto head = release::read_delta_head(delta_);
