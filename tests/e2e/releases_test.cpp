@@ -1,6 +1,7 @@
 // Releases from the operator's command line until a device runs them, with the real programs in between.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 
 #include <csignal>
 
@@ -149,6 +150,20 @@ class InstalledReleases : public Releases {
   void want(const std::string& version) const {
     expect_done(command({"settings", "set", "software.release=" + version}));
   }
+  std::string tar_of(const std::string& version) const {
+    const Json releases = hub_->call("GET", "/api/v1/releases");
+    for (const Json& release : releases.at("items").as_array()) {
+      if (release.at("version") == Json(version))
+        return std::string(release.at("architectures").as_object().begin()->value().at("sha256").as_string());
+    }
+    return "";
+  }
+  // Until the hub has made it, which takes processor time more than anything else here.
+  void await_delta(const std::string& from, const std::string& to) const {
+    const std::string offers = "/tuf/encodings/" + tar_of(to) + "/from/" + tar_of(from);
+    while (hub_->call("GET", offers).at("making").as_bool())
+      ::poll(nullptr, 0, 50);
+  }
   std::string reported() const {
     const std::string id(hub_->device("toy").at("id").as_string());
     const Json device = hub_->call("GET", "/api/v1/devices/" + id);
@@ -242,6 +257,7 @@ TEST_F(InstalledReleases, ItsAgentTakesOverAndMayBeKilledAnywhere) {
   fs::create_directories(next / "bin");
   fs::copy_file(programs_folder() / "starling-agent", next / "bin/starling-agent");
   publish("v1.1.0", next);
+  await_delta("v1.0.0", "v1.1.0");
   want("v1.1.0");
   kill_agent();
   eventually("the release to be on trial",
