@@ -214,6 +214,7 @@ Result<void> Agent::load_core(const Board& board) {
     if (counts) core_->updates()->keeper_counts(parse_start_counts(*counts));
   }
   follow_log_level();
+  follow_link_policy();
   if (supervisor_) {
     control_server_->tell_of(*core_->updates(), static_cast<Wakeup&>(*this));
     if (auto loaded = supervisor_->load(*core_); !loaded) return loaded;
@@ -233,6 +234,14 @@ void Agent::follow_log_level() {
   follow(core_->settings().values());
   core_->settings().subscriptions().subscribe(
       {std::string(log_level_key)}, [follow](const SettingsChange& change) { follow(change.values); });
+}
+
+// What a download may do is looked at anew.
+void Agent::follow_link_policy() {
+  core_->settings().subscriptions().subscribe({"updates"}, [this](const SettingsChange&) {
+    core_->updates()->link_changed();
+    deadlines_changed();
+  });
 }
 
 Result<void> Agent::start(std::function<void(End)> ended) {

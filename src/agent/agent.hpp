@@ -71,6 +71,7 @@ class Agent final : private Wakeup {
   asio::awaitable<void> end_for_a_new_start();
   UpdaterOptions updater_options();
   void follow_log_level();
+  void follow_link_policy();
   void deadlines_changed() override;
   asio::awaitable<void> run_clock();
 

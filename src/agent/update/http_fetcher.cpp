@@ -56,6 +56,7 @@ boost::asio::awaitable<Result<void>> HttpFetcher::stream(std::string path, std::
                                                          std::uint64_t max_bytes, Sink sink) {
   http::Client::Call call = call_for(path, max_bytes);
   call.first_byte = first;
+  call.bytes_per_second = bytes_per_second_;
   std::uint64_t left = max_bytes - std::min(first, max_bytes);
   http::Client::BodySink bounded = [&](std::string_view part) -> Result<void> {
     if (part.size() > left) return too_large(path, max_bytes);

@@ -17,6 +17,7 @@
 #include "base/http/server.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/tuf/test_repository.hpp"
+#include "release/make_delta.hpp"
 
 namespace starling::agent {
 namespace {
@@ -26,6 +27,7 @@ using protocol::tuf::test::TestRepository;
 using testing::Each;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 
 class FileServer final : public http::Handler {
  public:
@@ -168,6 +170,26 @@ TEST_F(UpdaterTest, BringsAReleaseFromTheHub) {
   core->tick();
   EXPECT_EQ(core->state_word(), "confirmed");
   EXPECT_FALSE(bench.core->release_on_trial());
+}
+
+TEST_F(UpdaterTest, AReleaseComesPackedOnceTheHubHasMadeIt) {
+  const std::string tar = tar_of(release_parts("v1.0.0", {{"payload/note", std::string(200'000, 'n')}}));
+  publish("arm64", tar);
+  release::MemoryBytes nothing("");
+  release::MemoryBytes whole(tar);
+  const std::string packed = release::make_delta(nothing, whole).value();
+  const std::string offers = "/tuf/encodings/" + sha256(tar).hex();
+  hub.files[offers] = R"({"encodings":[],"making":true})";
+  start(folder / "root.json");
+  const SteadyTime deadline = real_clock.steady() + Seconds(30);
+  while (std::ranges::count(hub.asked, offers) < 2 && real_clock.steady() < deadline)
+    context.run_one_for(Milliseconds(10));
+  const protocol::EncodingOffer offer{protocol::Encoding::packed, packed.size(), sha256(packed)};
+  hub.files[offers] = boost::json::serialize(protocol::to_json(protocol::EncodingOffers{{offer}, false}));
+  hub.files[offers + "/files/" + sha256(packed).hex()] = packed;
+  until(UpdateCore::State::provisional);
+  EXPECT_EQ(bench.core->release()->hash, sha256(tar));
+  EXPECT_THAT(hub.asked, Each(Not(EndsWith(".tar"))));
 }
 
 TEST_F(UpdaterTest, TakesTheOneForAllMachinesWhereItsOwnHasNone) {
