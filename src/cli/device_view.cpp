@@ -119,7 +119,7 @@ std::string device_facts(const JsonObject& device, WallTime now, const Terminal&
     facts.emplace_back("reported " + printable(std::string_view(key)), show_value(value));
   }
   std::string out = render_facts(facts, terminal);
-  Table errors({{"KEY"}, {"WHY IT WAS REFUSED"}});
+  Table errors({{"KEY"}, {"WHY IT IS NOT IN FORCE"}});
   for (const Path section : {Path{"sync", "errors"}, Path{"sync", "modules", "errors"}}) {
     for (const Json& error : array_at(device, section))
       errors.add({text_at(as_object(error), {"key"}), text_at(as_object(error), {"message"})});

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/answer.hpp"
+#include "cli/printable.hpp"
 #include "cli/table.hpp"
 
 namespace starling::cli {
@@ -29,6 +30,14 @@ void print_masked(Session& session, const JsonObject& answer) {
   if (count > listed) session.console.progress(fmt::format("... and {} more\n", count - listed));
 }
 
+void print_missing_assets(Session& session, const JsonObject& answer) {
+  const JsonArray& missing = array_at(answer, {"missing_assets"});
+  if (missing.empty()) return;
+  session.console.note(
+      fmt::format("no asset is called {}: devices take the name as it is (starling asset add NAME FILE)",
+                  printable(joined(missing))));
+}
+
 void print_written(Session& session, const JsonObject& answer, std::string_view what) {
   const Json* revision = find(answer, {"revision"});
   if (revision == nullptr) {
@@ -41,6 +50,7 @@ void print_written(Session& session, const JsonObject& answer, std::string_view 
     session.console.line(fmt::format("revision {}: {}{}", number_at(answer, {"revision"}), what, devices));
   }
   print_masked(session, answer);
+  print_missing_assets(session, answer);
 }
 
 ExitCode worse(ExitCode one, ExitCode other) {

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "hub/api/visibility.hpp"
+#include "hub/settings/assets.hpp"
 #include "hub/settings/wanted_modules.hpp"
 #include "protocol/software_document.hpp"
 
@@ -97,6 +98,14 @@ class Concerned {
         if (rollout == state.rollouts().end()) break;
         for (const RolloutValue& each : rollout->second->plan.values)
           scopes_.push_back(scope_of(state, each.setting.layer));
+        break;
+      }
+      case EntityKind::asset: {
+        const AssetUses uses = asset_uses(state);
+        const auto used = uses.find(edit.id);
+        if (used == uses.end()) break;
+        for (const AssetUse& use : used->second)
+          scopes_.push_back(scope_of(state, use.layer));
         break;
       }
       case EntityKind::persona: scopes_.push_back({{protocol::LayerKind::persona, edit.id}, {}}); break;
