@@ -16,7 +16,6 @@
 
 #include "agent/disk.hpp"
 #include "agent/update/fetcher.hpp"
-#include "agent/update/partial_file.hpp"
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "protocol/tuf/target_search.hpp"
@@ -57,9 +56,6 @@ class TufClient {
   // The metadata of a targets role: the copy if it is the one that the snapshot names, else a new one.
   boost::asio::awaitable<Result<Targets>> targets_of(const Trusted& trusted,
                                                      const protocol::tuf::TargetSearch::Visit& visit);
-
-  boost::asio::awaitable<Result<void>> go_on(std::string name, PartialFile& file, std::uint64_t length,
-                                             Fetcher& targets);
 
   Result<void> keep_root(const Trusted& trusted, std::string_view bytes);
   Result<std::string> kept(std::string_view role, std::size_t max_bytes);
