@@ -40,10 +40,9 @@ TEST_F(AssetCommands, TheListSaysWhatNamesThem) {
 
 TEST_F(AssetCommands, AWriteThatNamesWhatNoAssetIsNotesIt) {
   hub().on(
-      "PUT /api/v1/settings",
+      "PUT /api/v1/personas/Cow",
       R"({"revision":8,"changed":[],"masked":[],"masked_count":0,"targeted":1,"missing_assets":["a.wav"]})");
-  hub().on("GET /api/v1/components", R"({"items":[],"next":null})");
-  const Ran ran = run({"settings", "set", "acknowledgement.audio_files=[\"a.wav\"]"});
+  const Ran ran = run({"persona", "put", "Cow", "-"}, "{}");
   EXPECT_THAT(ran.err, HasSubstr("no asset is called a.wav"));
 }
 
