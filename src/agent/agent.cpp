@@ -127,6 +127,8 @@ Agent::Agent(const asio::any_io_executor& executor, const Clock& clock, Log& log
       module_server_(executor, *this, Logger(log, "modules")),
       factory_reset_(disk_, [this] { restart(); }),
       updater_(executor, disk_, clock, *this, updater_options(), Logger(log, "software")),
+      asset_downloader_(executor, disk_, *this, options_.hub, http::TlsTrust{options_.pins},
+                        Logger(log, "assets")),
       override_watch_(
           executor,
           [this] {
@@ -193,6 +195,7 @@ Result<void> Agent::load_core(const Board& board) {
   device.board_serial = board.serial;
   device.seed = random_seed();
   device.settings = options_.settings;
+  device.settings.state_folder = fs::absolute(options_.state).lexically_normal().string();
   device.link.can_enrol = !options_.enrolment_key.empty();
   device.link.agent_version = STARLING_VERSION;
   device.link.boot_id = board.boot_id;
@@ -200,6 +203,7 @@ Result<void> Agent::load_core(const Board& board) {
   device.link.facts = facts_of(options_, board);
   device.link.first_backoff = options_.first_backoff;
   device.actions = action_runners();
+  device.assets = &asset_downloader_;
   device.updates = &updater_;
   device.timing = &updater_;
   device.release_trial = options_.release_trial;
@@ -209,6 +213,7 @@ Result<void> Agent::load_core(const Board& board) {
   core_ = std::move(*core);
   link_driver_.attach(core_->link(), core_->identity());
   updater_.attach(*core_->updates(), core_->identity().device_id());
+  asset_downloader_.attach(*core_->assets(), [this] { return core_->identity().token(); });
   if (!options_.keeper_socket.empty()) {
     const auto counts = read_file(options_.keeper_socket.parent_path() / "keeper.state", 4096);
     if (counts) core_->updates()->keeper_counts(parse_start_counts(*counts));
@@ -273,6 +278,7 @@ asio::awaitable<void> Agent::stop() {
   co_await override_watch_.stop();
   co_await link_driver_.stop();
   co_await updater_.stop_all();
+  co_await asset_downloader_.stop_all();
   if (supervisor_) {
     co_await control_server_->stop();
     co_await supervisor_->stop();

@@ -33,6 +33,7 @@ void SettingsCore::offer(const protocol::ConfigUpdate& update) {
   if (document_in_work && candidate_->generation.settings_hash == update.hash) return;
   if (!document_in_work && update.hash == running_.settings_hash) {
     waiting_offer_.reset();
+    want_assets();
     running_.cursor = {update.hub_generation, update.revision};  // the same content under a newer label
     refused_ = {};
     if (accepted_until_) expire_accepted_edits(update.revision);
@@ -41,13 +42,16 @@ void SettingsCore::offer(const protocol::ConfigUpdate& update) {
   auto document = patched(update);
   if (!document) return refuse_offer(update, document.error().message);
   if (!*document) return listener_.section_needed(update.section);
+  if (assets_ == nullptr && !(*document)->assets.empty()) {
+    return refuse_offer(update, "it names assets, and this agent fetches none");
+  }
   Candidate candidate;
   candidate.generation.cursor = {update.hub_generation, update.revision};
   candidate.generation.settings = std::move(**document);
   candidate.generation.settings_hash = update.hash;
   waiting_offer_ = std::move(candidate);
-  if (state_ == State::preparing && document_in_work) return step(Event::replaced);
-  begin_waiting();
+  want_assets();
+  assets_changed();
 }
 
 const protocol::SettingsDocument* SettingsCore::document_with(const Digest& hash) const {
@@ -264,7 +268,8 @@ bool SettingsCore::validate_settlement() {
 
 void SettingsCore::work_out_values(const protocol::SettingsDocument& document) {
   candidate_->values = values_in_force(catalog_, document, candidate_->journal);
-  candidate_->changed = changed_keys(values_, candidate_->values);
+  candidate_->heard = heard_with(candidate_->values, document);
+  candidate_->changed = changed_keys(heard_, candidate_->heard);
   candidate_->override_content = override_text(catalog_, candidate_->values);
 }
 

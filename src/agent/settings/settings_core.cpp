@@ -56,7 +56,7 @@ SettingsCore::SettingsCore(Disk& disk, const Clock& clock, const protocol::Catal
       modules_(modules),
       listener_(listener),
       random_(random),
-      options_(options),
+      options_(std::move(options)),
       log_(log),
       store_(disk, clock, log),
       journal_(disk, clock, EditJournal::settings_path, log) {}
@@ -92,10 +92,12 @@ Result<void> SettingsCore::start() {
                                     [](const JournalEntry& entry) { return entry.accepted_revision; });
   if (accepted) accepted_until_ = clock_.steady() + options_.accepted_edit;
   values_ = values_in_force(catalog_, running_.settings, unexpired_edits());
+  heard_ = heard_with(values_, running_.settings);
   log_.info("settings loaded", {{"generation", running_.number},
                                 {"revision", running_.cursor.revision},
                                 {"hash", running_.settings_hash.hex().substr(0, 12)},
                                 {"confirmed", !provisional_until_}});
+  want_assets();
   check_override();
   return {};
 }
@@ -212,7 +214,7 @@ void SettingsCore::begin_waiting() {
     if (!waiting_edits_.empty()) {
       candidate_ = std::move(waiting_edits_.front());
       waiting_edits_.pop_front();
-    } else if (waiting_offer_) {
+    } else if (offer_is_staged()) {
       candidate_ = std::move(*waiting_offer_);
       waiting_offer_.reset();
     } else {
@@ -229,7 +231,7 @@ std::optional<SettingsCore::Event> SettingsCore::prepare() {
   // The values may be the running ones: only the document's label or the journal changes then.
   if (candidate_->changed.empty()) return Event::ready;
   const auto answer =
-      modules_.prepare(candidate_->values, candidate_->changed,
+      modules_.prepare(candidate_->heard, candidate_->changed,
                        [this](std::vector<protocol::KeyError> errors) { prepared(std::move(errors)); });
   if (answer == ModulePort::Answer::ready) return Event::ready;
   if (candidate_->kind == Kind::document) {
@@ -291,6 +293,7 @@ std::optional<SettingsCore::Event> SettingsCore::switch_over() {
 
 std::optional<SettingsCore::Event> SettingsCore::commit() {
   values_ = candidate_->values;
+  heard_ = std::move(candidate_->heard);
   if (candidate_->kind == Kind::document) {
     running_ = std::move(candidate_->generation);
     refused_ = {};
@@ -303,7 +306,7 @@ std::optional<SettingsCore::Event> SettingsCore::commit() {
   write_override(candidate_->override_content);
   auto answer = ModulePort::Answer::ready;
   if (!candidate_->changed.empty()) {
-    answer = modules_.commit(values_, candidate_->changed, [this] { step(Event::acknowledged); });
+    answer = modules_.commit(heard_, candidate_->changed, [this] { step(Event::acknowledged); });
   }
   if (candidate_->kind == Kind::document) send_status(running_.settings_hash, Phase::provisional);
   if (candidate_->kind == Kind::document || !candidate_->changed.empty()) {
@@ -314,7 +317,7 @@ std::optional<SettingsCore::Event> SettingsCore::commit() {
   }
   if (!candidate_->changed.empty()) {
     const std::vector<std::string> changed = candidate_->changed;
-    subscriptions_.notify(running_.cursor.revision, values_, changed);
+    subscriptions_.notify(running_.cursor.revision, heard_, changed);
   }
   if (answer == ModulePort::Answer::waiting) return std::nullopt;
   return Event::acknowledged;
@@ -332,6 +335,7 @@ std::optional<SettingsCore::Event> SettingsCore::settle() {
       }
     }
     store_.collect();
+    want_assets();
   }
   if (done.kind == Kind::edit && done.journal_changed) listener_.edits_pending();
   if (done.done) done.done({});
@@ -368,6 +372,7 @@ std::optional<SettingsCore::Event> SettingsCore::refuse() {
     log_.warning("settings refused, the former ones stay in force",
                  {{"revision", refused.generation.cursor.revision}, {"why", why}});
     send_status(refused_, Phase::refused, refused.errors);
+    want_assets();
   } else {
     log_.warning("device-side edit refused", {{"why", why}});
     if (refused.origin == Origin::override_file) {
@@ -392,6 +397,7 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
   running_.witnesses.clear();
   override_check_wanted_ = true;  // the disk may have been full when the file was to be written
   store_.collect();
+  want_assets();
   log_.info("settings confirmed", {{"revision", running_.cursor.revision}});
   send_status(running_.settings_hash, Phase::applied);
   listener_.report_changed();
@@ -411,16 +417,17 @@ std::optional<SettingsCore::Event> SettingsCore::revert() {
   run_with(std::move(*former));
   drift_is_put_right(failed_apply);
   provisional_until_.reset();
-  const Values before =
-      std::exchange(values_, values_in_force(catalog_, running_.settings, unexpired_edits()));
-  const auto changed = changed_keys(before, values_);
+  values_ = values_in_force(catalog_, running_.settings, unexpired_edits());
+  const Values before = std::exchange(heard_, heard_with(values_, running_.settings));
+  const auto changed = changed_keys(before, heard_);
   log_.warning("settings reverted", {{"revision", running_.cursor.revision}, {"why", why}});
   // Nobody can refuse what ran before; nor does the way back wait for anybody.
-  modules_.commit(values_, changed, [] {});
+  modules_.commit(heard_, changed, [] {});
   write_override(override_text(catalog_, values_));
   store_.collect();
+  want_assets();
   send_status(refused_, Phase::reverted, refusal_.errors);
-  if (!changed.empty()) subscriptions_.notify(running_.cursor.revision, values_, changed);
+  if (!changed.empty()) subscriptions_.notify(running_.cursor.revision, heard_, changed);
   witnesses_told();
   listener_.report_changed();
   return std::nullopt;

@@ -41,6 +41,20 @@ class ModulePort {
   virtual void rollback() = 0;
 };
 
+// The files that documents name.
+class AssetPort {
+ public:
+  struct Standing {
+    bool complete = false;  // all are there, and whole
+    std::string failure;    // why one of them cannot be had; it is tried again
+  };
+  virtual ~AssetPort() = default;
+  // These are fetched and kept, all others may go. SettingsCore::assets_changed() says when one has come or
+  // cannot, never from within the call.
+  virtual void want(const std::vector<const protocol::Assets*>& all) = 0;
+  virtual Standing standing(const protocol::Assets& some) const = 0;
+};
+
 // How the device works with provisional settings.
 struct SettingsVerdict {
   bool over = true;     // else it cannot be told yet
@@ -66,6 +80,7 @@ struct SettingsOptions {
   Milliseconds revert_retry{5'000};    // after a way back that the disk did not take
   Milliseconds drift_shown{600'000};   // how long drift is reported, and what was put right
   Milliseconds accepted_edit{60'000};  // how long an accepted edit waits for the document that contains it
+  std::string state_folder{};          // as modules find it: what the paths of assets begin with
 };
 
 class SettingsCore {
@@ -76,6 +91,8 @@ class SettingsCore {
   SettingsCore(Disk& disk, const Clock& clock, const protocol::Catalog& catalog, ModulePort& modules,
                SettingsListener& listener, SeededRandom random, SettingsOptions options, Logger log);
 
+  // Before start(). Without, a document that names assets is refused.
+  void use_assets(AssetPort& assets) { assets_ = &assets; }
   // Reads what is on disk and puts it in force. Errors: those of Disk.
   Result<void> start();
 
@@ -89,6 +106,7 @@ class SettingsCore {
   void check_override();                 // the override file may have been edited by hand
   void modules_changed();                // a document that was refused may be agreed to now
   void unhealthy(std::string_view why);  // the device does not work with the provisional document
+  void assets_changed();                 // one has come, or cannot
   void tick();
   std::optional<SteadyTime> next_deadline() const;
 
@@ -111,6 +129,7 @@ class SettingsCore {
   // ---- what runs
   State state() const { return state_; }
   const Values& values() const { return values_; }
+  const Values& values_for_modules() const { return heard_; }          // with paths in place of files' names
   const ModuleNames& witnesses() const { return running_.witnesses; }  // of a trial, or of how it ended
   void witnesses_told();                                               // all of them know the values in force
   const protocol::SettingsDocument& document() const { return running_.settings; }
@@ -163,6 +182,7 @@ class SettingsCore {
     JournalEntries journal;
     bool journal_changed = false;
     Values values;
+    Values heard;
     std::vector<std::string> changed;
     std::string override_content;
     std::vector<protocol::KeyError> errors;
@@ -202,6 +222,10 @@ class SettingsCore {
   Result<std::optional<protocol::SettingsDocument>> patched(const protocol::ConfigUpdate& update) const;
   const protocol::SettingsDocument* document_with(const Digest& hash) const;
   void refuse_offer(const protocol::ConfigUpdate& update, std::string message);
+  void want_assets();
+  bool offer_is_staged() const;
+  void say_what_offer_waits_for();
+  Values heard_with(const Values& values, const protocol::SettingsDocument& document) const;
   void send_status(const Digest& target, protocol::Phase phase, std::vector<protocol::KeyError> errors = {});
 
   void absorb_hand_edit();
@@ -220,6 +244,7 @@ class SettingsCore {
   SeededRandom random_;
   SettingsOptions options_;
   Logger log_;
+  AssetPort* assets_ = nullptr;
 
   GenerationStore store_;
   EditJournal journal_;
@@ -231,6 +256,7 @@ class SettingsCore {
   Generation running_;
   std::optional<Release> confirmed_release_;
   Values values_;
+  Values heard_;  // by modules
   Digest refused_;
   protocol::ConfigStatus refusal_;  // why refused_ was
   std::optional<SteadyTime> provisional_until_;
@@ -242,7 +268,7 @@ class SettingsCore {
   std::vector<Digest> known_overrides_;  // content of the override file that came from here
 
   std::optional<Candidate> candidate_;
-  std::optional<Candidate> waiting_offer_;
+  std::optional<Candidate> waiting_offer_;  // also for its assets
   std::deque<Candidate> waiting_edits_;
 };
 

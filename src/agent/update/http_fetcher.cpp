@@ -39,6 +39,7 @@ http::Client::Call HttpFetcher::call_for(const std::string& path, std::uint64_t 
   http::Client::Call call;
   call.target = folder_ + path + query_;
   call.timeout = longest_wait;
+  if (!token_.empty()) call.headers.set("Authorization", "Bearer " + token_);
   call.max_response_bytes = static_cast<std::size_t>(std::min(std::max(max_bytes, page_bytes), most_bytes));
   return call;
 }

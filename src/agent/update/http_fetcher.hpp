@@ -17,6 +17,7 @@ class HttpFetcher final : public Fetcher {
 
   // Another one from now on.
   void set_query(std::string query) { query_ = std::move(query); }
+  void set_token(std::string token) { token_ = std::move(token); }  // empty: it asks as nobody
   // Of streams that begin from now on; 0: none.
   void set_limit(std::uint64_t bytes_per_second) { bytes_per_second_ = bytes_per_second; }
 
@@ -29,6 +30,7 @@ class HttpFetcher final : public Fetcher {
   http::Client client_;
   std::string folder_;  // ends with '/'
   std::string query_;   // "" or with its '?'
+  std::string token_;
   std::uint64_t bytes_per_second_ = 0;
 };
 

@@ -13,6 +13,7 @@
 #include "agent/update/module_health.hpp"
 #include "agent/update/release_fetch.hpp"
 #include "agent/update/release_shelf.hpp"
+#include "agent/update/wished_fetcher.hpp"
 #include "base/files.hpp"
 
 namespace starling::agent {
@@ -46,29 +47,6 @@ http::Url below(http::Url hub, std::string_view folder) {
   hub.target = folder;
   return hub;
 }
-
-// Ends the transfer of what is not wanted any more.
-class WishedFetcher final : public Fetcher {
- public:
-  WishedFetcher(Fetcher& fetcher, const std::uint64_t& now, std::uint64_t wish)
-      : fetcher_(fetcher), now_(now), wish_(wish) {}
-  asio::awaitable<Result<std::string>> fetch(std::string path, std::size_t max_bytes) override {
-    return fetcher_.fetch(std::move(path), max_bytes);
-  }
-  asio::awaitable<Result<void>> stream(std::string path, std::uint64_t first, std::uint64_t max_bytes,
-                                       Sink sink) override {
-    Sink wished = [this, sink = std::move(sink)](std::string_view part) -> Result<void> {
-      if (now_ != wish_) return fail(ErrorCode::unavailable, "not wanted any more");
-      return sink(part);
-    };
-    return fetcher_.stream(std::move(path), first, max_bytes, std::move(wished));
-  }
-
- private:
-  Fetcher& fetcher_;
-  const std::uint64_t& now_;
-  std::uint64_t wish_;
-};
 
 Result<ReleaseTarget> target_from(const protocol::tuf::TargetFile& file, std::string path,
                                   const std::string& version, std::string architecture) {

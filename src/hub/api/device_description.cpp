@@ -16,7 +16,8 @@ JsonObject shown_section(const DesiredSection& target, const SectionRecord& told
                     {"desired_revision", target.revision},
                     {"running_hash", told.running.hex()},
                     {"running_revision", told.running_revision},
-                    {"errors", told.refused ? shown_errors(errors) : JsonArray()}};
+                    {"errors", told.refused || told.phase == protocol::Phase::staging ? shown_errors(errors)
+                                                                                      : JsonArray()}};
 }
 
 Json text_or_null(std::string_view text) {
