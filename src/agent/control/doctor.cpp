@@ -23,6 +23,7 @@ namespace {
 
 using Kind = Finding::Kind;
 namespace fs = std::filesystem;
+namespace asio = boost::asio;
 
 constexpr std::uint64_t mebibyte = 1u << 20;
 constexpr std::uint64_t little_space = 200 * mebibyte, no_space = 20 * mebibyte;

@@ -200,11 +200,12 @@ TEST_F(KeeperClientTest, SaysWhatTheSupervisorWants) {
                  .limit_address_space_bytes = 8,
                  .umask = 022,
                  .cgroup = "/c",
-                 .notify = true});
+                 .notify = true,
+                 .mark = "m"});
   EXPECT_EQ(heard(),
             "spawn id=a:1 exec=/bin/a arg=x y arg= env=HOME=/ cwd=/w uid=1 gid=2 group=3 group=4 nice=5 "
             "limit_nofile=6 "
-            "limit_core=7 limit_as=8 umask=22 cgroup=/c notify=1");
+            "limit_core=7 limit_as=8 umask=22 cgroup=/c notify=1 mark=m");
   client_.signal("a:1", 15, SignalScope::group);
   EXPECT_EQ(heard(), "signal id=a:1 signal=15 scope=group");
   client_.signal("a:1", 9, SignalScope::main);

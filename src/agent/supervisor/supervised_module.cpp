@@ -270,7 +270,7 @@ void SupervisedModule::settle_answer() {
 // While it waits: what others have to do first has its deadlines, and an enable may not have to wait long.
 std::optional<SteadyTime> SupervisedModule::answer_by() const {
   if (!pending_ || !waits_since_) return std::nullopt;
-  if (!trial_) return *waits_since_;
+  if (!trial_) return waits_since_;
   return *waits_since_ + (wait_ == StartGate::Wait::order ? longest_start_timeout : trial_time);
 }
 

@@ -114,7 +114,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
   std::string boot_id = "boot-1";
   std::filesystem::path release_modules;  // empty: no release runs
   std::string release;
-  std::filesystem::path root = "/";       // of what the board says
+  std::filesystem::path root = "/";  // of what the board says
   asio::io_context context;
   ManualClock clock;
   Log log{clock, -1};

@@ -308,7 +308,7 @@ asio::awaitable<Reply> Updates::devices(Call& call) {
   if (!page) co_return fail(page);
   const auto published = view(call);
   if (!published) co_return fail(published);
-  const std::string version = call.value("id");
+  const std::string& version = call.value("id");
   if (!by_version(**published).contains(version))
     co_return fail(ErrorCode::not_found, fmt::format("no release {} is published", version));
   const FleetState& state = *call.fleet;

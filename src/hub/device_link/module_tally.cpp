@@ -195,7 +195,8 @@ void ModuleTally::remove(const ModulesReport& report) {
 void ModuleTally::count_board(const ModulesReport& report, int sign) {
   const auto count = [sign](Kinds& open, const std::vector<std::string>& kinds) {
     for (const std::string& kind : kinds)
-      if ((open[kind] += sign) == 0) open.erase(kind);
+      open[kind] += sign;
+    std::erase_if(open, [](const auto& alerts) { return alerts.second == 0; });
   };
   count(module_alerts_, report.module_alerts);
   count(board_alerts_, report.board_alerts);
