@@ -199,6 +199,7 @@ TEST(Lifecycle, AnAgentThatIsStartedWronglyIsNotStartedAgain) {
       {{"--hub", hub, "--release-trial", "soon"}, usage},
       {{}, usage},
   };
+  std::filesystem::create_directories(folder / "device");  // as systemd does
   int number = 0;
   for (const auto& wrong : cases) {
     std::vector<std::string> arguments{"--state", (folder / "state").string(), "--", "starling-agent",

@@ -313,7 +313,7 @@ TEST_F(InstalledReleases, ItsAgentTakesOverAndMayBeKilledAnywhere) {
 
 // Neither has it spoken to the keeper, nor will it.
 TEST_F(InstalledReleases, OneWhoseAgentHangsFromTheBeginningGoes) {
-  start_device({"--release-root", keys() + "/root.json", "--watchdog", "2"});
+  start_device({"--release-root", keys() + "/root.json", "--watchdog", "5"});
   publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"));
   want("v1.0.0");
   await("v1.0.0 confirmed");

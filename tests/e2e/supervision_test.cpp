@@ -56,7 +56,7 @@ TEST_F(Supervision, ModulesOutliveTheAgent) {
 }
 
 TEST(AgentThatHangs, IsEndedByTheKeeperAndItsModulesLiveOn) {
-  SupervisedDevice device({"--watchdog", "2"});
+  SupervisedDevice device({"--watchdog", "5"});
   device.write_module("one", "exec = \"/bin/sleep\"\nargs = [\"1000\"]\nready_after = \"20ms\"\n", true);
   device.start();
   const pid_t module = device.await_ready("one");

@@ -104,7 +104,6 @@ void become_chosen_agent(const fs::path& state, const LaunchKeeper& keeper, cons
   std::error_code unreadable;
   if (std::getenv(chosen_variable) != nullptr || !fs::exists(state, unreadable)) return;
   ::setenv(installed_variable, own_program().c_str(), 1);
-  ::setenv(chosen_variable, "1", 1);
   constexpr int choices = 2;  // the second is what the device goes back to
   for (int i = 0; i < choices; ++i) {
     const auto program = choose(state, counts_of(keeper), clock, logger);
@@ -114,7 +113,9 @@ void become_chosen_agent(const fs::path& state, const LaunchKeeper& keeper, cons
     }
     if (program->empty()) return;
     have_watched(keeper);
+    ::setenv(chosen_variable, "1", 1);
     ::execv(program->c_str(), argv);
+    ::unsetenv(chosen_variable);
     give_up(state, clock, program->string() + " cannot be executed: " + std::strerror(errno), logger);
   }
 }

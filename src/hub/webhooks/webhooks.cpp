@@ -89,7 +89,8 @@ std::string Webhooks::version_of(const FleetState& state, const Digest& section)
   if (const auto known = versions_.find(section); known != versions_.end()) return known->second;
   for (const auto& [version, release] : state.releases())
     versions_.emplace(protocol::hash_of(protocol::SoftwareDocument{version}.to_json()), version);
-  return versions_[section];
+  const auto found = versions_.find(section);
+  return found == versions_.end() ? "" : found->second;
 }
 
 void Webhooks::say(std::string_view type, JsonObject data) {

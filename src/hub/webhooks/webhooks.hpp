@@ -1,6 +1,6 @@
 // Purpose: tells other services of updates that failed and rollouts that stopped: JSON by POST, signed, and
-// again and again until it is taken. Owner: Server. Thread: the hub's. Lifetime: the Hub and the TaskGroup
-// outlive it; what it has not delivered when the hub ends is lost.
+// again and again until it is taken. Owner: Server. Thread: the hub's. Lifetime: the Hub
+// outlives it, and its tasks have ended before it goes; what it has not delivered when the hub ends is lost.
 #pragma once
 
 #include <map>

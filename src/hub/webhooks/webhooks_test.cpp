@@ -54,10 +54,10 @@ class WebhooksTest : public ApiTest {
     settle();
   }
   ~WebhooksTest() override {
-    webhooks_.reset();
     bool ended = false;
     asio::co_spawn(*context, end(ended), asio::detached);
     run_until([&] { return ended; });
+    webhooks_.reset();  // its deliveries have ended
   }
   asio::awaitable<void> end(bool& ended) {
     auto joined = tasks_->stop();
