@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "base/files.hpp"
+#include "base/write_all.hpp"
 
 namespace starling::hub {
 
@@ -69,13 +70,7 @@ Result<void> Upload::write(std::string_view part) {
   length_ += part.size();
   if (length_ > kind_.max_bytes) return fail(ErrorCode::too_large, std::string(kind_.limit));
   hasher_.update(part);
-  while (!part.empty()) {
-    const ssize_t written = ::write(file_.number(), part.data(), part.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed("writing", path_);
-    part.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
+  return write_all(file_, part, path_);
 }
 
 Result<void> Upload::finish() {
