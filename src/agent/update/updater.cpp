@@ -306,7 +306,8 @@ asio::awaitable<Updater::Fetched> Updater::fetch(ReleaseTarget target, DownloadW
   if (auto dropped = drop_downloads(disk_, hash, to); !dropped) co_return Fetched{dropped, {}};
   const auto left = bytes_left(disk_, hash, offer);
   if (!left) co_return Fetched{fail(left), {}};
-  if (auto room = core_->make_room(*left); !room) co_return Fetched{room, "disk-full"};
+  if (auto room = core_->make_room(*left); !room)
+    co_return Fetched{room, room.error().code == ErrorCode::unavailable ? "disk-full" : "disk"};
   log_.info("downloading a release",
             {{"version", target.release.version}, {"encoding", to_string(offer.encoding)}, {"bytes", *left}});
   Fetched fetched;

@@ -33,6 +33,7 @@ class FileServer final : public http::Handler {
  public:
   boost::asio::awaitable<http::Response> serve(const http::Request& request) override {
     asked.push_back(request.target);
+    if (heard) heard(request.target);
     const auto found = files.find(request.path);
     http::Response response;
     if (found == files.end()) {
@@ -47,6 +48,7 @@ class FileServer final : public http::Handler {
   }
   std::map<std::string, std::string> files;
   std::vector<std::string> asked;
+  std::function<void(const std::string& target)> heard;  // before it is answered
 };
 
 class NoWakeup final : public Wakeup {
@@ -115,6 +117,14 @@ struct UpdaterTest : testing::Test {
     update.payload = JsonObject{{"release", "v1.0.0"}};
     update.hash = protocol::hash_of(update.payload);
     core->offer(update);
+  }
+  void want_nothing() const {
+    protocol::ConfigUpdate nothing;
+    nothing.section = protocol::Section::software;
+    nothing.revision = 3;
+    nothing.payload = JsonObject{};
+    nothing.hash = protocol::hash_of(nothing.payload);
+    core->offer(nothing);
   }
   // It is known what is signed, and that the device's turn to fetch it has not come.
   void until_known() {
@@ -236,16 +246,29 @@ TEST_F(UpdaterTest, SaysWhatIsMissing) {
 TEST_F(UpdaterTest, WhatIsNotWantedAnyMoreIsNotHeardOf) {
   publish("arm64", tar_of(release_parts("v1.0.0")));
   start(folder / "root.json");
-  protocol::ConfigUpdate nothing;
-  nothing.section = protocol::Section::software;
-  nothing.revision = 3;
-  nothing.payload = JsonObject{};
-  nothing.hash = protocol::hash_of(nothing.payload);
-  core->offer(nothing);
+  want_nothing();
   for (int i = 0; i < 20; ++i)
     context.run_one_for(Milliseconds(10));
   EXPECT_EQ(core->state(), UpdateCore::State::idle);
   EXPECT_EQ(restarts, 0);
+}
+
+TEST_F(UpdaterTest, WhatIsGivenUpWhileItsFormsAreAskedForIsNotDownloaded) {
+  const std::string tar = tar_of(release_parts("v1.0.0"));
+  publish("arm64", tar);
+  const std::string offers = "/tuf/encodings/" + sha256(tar).hex();
+  hub.files[offers] = R"({"encodings":[]})";
+  hub.heard = [&](const std::string& target) {
+    if (target == offers) want_nothing();
+  };
+  start(folder / "root.json");
+  const SteadyTime deadline = real_clock.steady() + Seconds(30);
+  while (std::ranges::count(hub.asked, offers) == 0 && real_clock.steady() < deadline)
+    context.run_one_for(Milliseconds(10));
+  for (int i = 0; i < 20; ++i)
+    context.run_one_for(Milliseconds(10));
+  EXPECT_EQ(core->state(), UpdateCore::State::idle);
+  EXPECT_THAT(hub.asked, Each(Not(EndsWith(".tar"))));
 }
 
 TEST_F(UpdaterTest, AReleaseWaitsForItsHourWhichMayBecomeAnotherOne) {

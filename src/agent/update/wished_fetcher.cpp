@@ -16,7 +16,10 @@ awaitable<Result<void>> WishedFetcher::stream(std::string path, std::uint64_t fi
     if (now_ != wish_) return fail(ErrorCode::unavailable, "not wanted any more");
     return sink(part);
   };
-  return fetcher_.stream(std::move(path), first, max_bytes, std::move(wished));
+  const Result<void> done = co_await fetcher_.stream(std::move(path), first, max_bytes, std::move(wished));
+  // Whatever came of it: who has asked again since goes on with the same file.
+  if (now_ != wish_) co_return fail(ErrorCode::unavailable, "not wanted any more");
+  co_return done;
 }
 
 }  // namespace starling::agent
