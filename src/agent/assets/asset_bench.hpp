@@ -11,6 +11,8 @@
 #include "agent/assets/asset_path.hpp"
 #include "agent/settings_bench.hpp"
 #include "agent/update/partial_file.hpp"
+#include "base/build_folders.hpp"
+#include "base/files.hpp"
 
 namespace starling::agent {
 
@@ -25,6 +27,8 @@ inline protocol::Catalog catalog_with_files() {
   auto component = protocol::Component::from_json(parse_json(file).value());
   if (!component) ADD_FAILURE() << component.error().message;
   EXPECT_TRUE(catalog.put(std::move(*component)));
+  const auto updates = read_file(source_folder() / "components/updates.json", 1u << 16);
+  EXPECT_TRUE(catalog.put(protocol::Component::from_json(parse_json(updates.value()).value()).value()));
   return catalog;
 }
 
@@ -54,7 +58,7 @@ struct AssetBench : AssetFetch, AssetListener {
 
   // A document that names these files by sounds.all; each name's file is what the hub has.
   protocol::ConfigUpdate document(std::int64_t revision, const std::map<std::string, std::string>& files,
-                                  int volume = 5) const {
+                                  int volume = 5, const Values& link = {}) const {
     protocol::SettingsDocument made = default_document(catalog);
     JsonArray names;
     for (const auto& [name, content] : files) {
@@ -63,6 +67,8 @@ struct AssetBench : AssetFetch, AssetListener {
     }
     made.settings["sounds.all"] = std::move(names);
     made.settings["sounds.volume"] = volume;
+    for (const auto& [key, value] : link)
+      made.settings[key] = value;
     protocol::ConfigUpdate update;
     update.revision = revision;
     update.hub_generation = "g1";
@@ -132,7 +138,11 @@ struct AssetBench : AssetFetch, AssetListener {
   std::size_t kept_files() { return disk.list(assets_folder).value_or(std::vector<std::string>{}).size(); }
   void has(const std::string& content) { hub_files[sha256(content)] = content; }
 
-  void download(const std::string& path, const protocol::AssetFile& file) override { asked = {path, file}; }
+  void download(const std::string& path, const protocol::AssetFile& file,
+                std::uint64_t bytes_per_second) override {
+    asked = {path, file};
+    limit = bytes_per_second;
+  }
   void stop() override { asked.reset(); }
   void assets_changed() override {
     if (settings) settings->assets_changed();
@@ -150,6 +160,7 @@ struct AssetBench : AssetFetch, AssetListener {
   bool hold_downloads = false;
   std::optional<std::pair<std::string, protocol::AssetFile>> asked;
   int downloads = 0;
+  std::uint64_t limit = 0;  // of the last one
   std::vector<std::string> damaged;
 };
 

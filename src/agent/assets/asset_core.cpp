@@ -13,7 +13,7 @@ constexpr std::size_t bytes_at_once = 256u << 10;
 constexpr std::string_view part_ending = ".part";
 }  // namespace
 
-void AssetCore::want(const std::vector<const protocol::Assets*>& all) {
+void AssetCore::want(const std::vector<const protocol::Assets*>& all, const DownloadPolicy& link) {
   All wanted;
   for (const protocol::Assets* assets : all) {
     for (const auto& [name, file] : *assets) {
@@ -31,7 +31,9 @@ void AssetCore::want(const std::vector<const protocol::Assets*>& all) {
     if (each.may_pass) each.next_try = clock_.steady();
   }
   if (check_ && !wanted_.contains(check_->path)) check_.reset();
-  if (!downloading_.empty() && !wanted_.contains(downloading_)) {
+  // Under another policy it goes on where it ended, or not.
+  const bool other_link = std::exchange(link_, link) != link;
+  if (!downloading_.empty() && (other_link || !wanted_.contains(downloading_))) {
     downloading_.clear();
     fetch_.stop();
   }
@@ -111,10 +113,19 @@ void AssetCore::missed(const Wanted& wanted, std::string_view how) {
 }
 
 void AssetCore::fetch(const std::string& path, const Wanted& wanted) {
-  if (auto ready = make_ready(path, wanted); !ready) return failed(path, ready.error());
+  auto ready = check_link(wanted);
+  if (ready) ready = make_ready(path, wanted);
+  if (!ready) return failed(path, ready.error());
   downloading_ = path;
   log_.info("an asset is fetched", {{"name", wanted.name}, {"size", wanted.file.size}});
-  fetch_.download(path, wanted.file);
+  fetch_.download(path, wanted.file, link_.bytes_per_second);
+}
+
+Result<void> AssetCore::check_link(const Wanted& wanted) const {
+  if (link_.allows_whole()) return {};
+  return fail(ErrorCode::permission_denied,
+              fmt::format("the link is metered ({}): it has {} bytes, which {} lets come",
+                          DownloadPolicy::metered_key, wanted.file.size, DownloadPolicy::whole_key));
 }
 
 Result<void> AssetCore::make_ready(const std::string& path, const Wanted& wanted) {

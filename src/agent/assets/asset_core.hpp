@@ -22,8 +22,10 @@ namespace starling::agent {
 class AssetFetch {
  public:
   virtual ~AssetFetch() = default;
-  // To this path. Answered by AssetCore::downloaded(), never from within the call, unless stop() comes first.
-  virtual void download(const std::string& path, const protocol::AssetFile& file) = 0;
+  // To this path, at most so fast (0: no limit). Answered by AssetCore::downloaded(), never from within the
+  // call, unless stop() comes first.
+  virtual void download(const std::string& path, const protocol::AssetFile& file,
+                        std::uint64_t bytes_per_second) = 0;
   virtual void stop() = 0;
 };
 
@@ -45,7 +47,7 @@ class AssetCore final : public AssetPort {
       : disk_(disk), clock_(clock), fetch_(fetch), listener_(listener), random_(random), log_(log) {}
 
   // ---- AssetPort. The hub is there when a document comes: what failed for want of it is tried at once.
-  void want(const std::vector<const protocol::Assets*>& all) override;
+  void want(const std::vector<const protocol::Assets*>& all, const DownloadPolicy& link) override;
   Standing standing(const protocol::Assets& some) const override;
 
   // ---- events
@@ -73,6 +75,7 @@ class AssetCore final : public AssetPort {
   void begin_next();
   Result<Progress> check_some();
   void fetch(const std::string& path, const Wanted& wanted);
+  Result<void> check_link(const Wanted& wanted) const;
   Result<void> make_ready(const std::string& path, const Wanted& wanted);
   void is_whole(const std::string& path);
   void failed(const std::string& path, const Error& error);
@@ -89,6 +92,7 @@ class AssetCore final : public AssetPort {
   bool collect_ = false;
   std::optional<Check> check_;
   std::string downloading_;  // path; empty: none
+  DownloadPolicy link_;
 };
 
 }  // namespace starling::agent

@@ -157,6 +157,39 @@ TEST_F(Assets, AFullDiskIsSaidBeforeAnythingIsFetched) {
   EXPECT_EQ(settings->cursor().revision, 1);
 }
 
+TEST_F(Assets, OverAMeteredLinkNothingComesUntilItMay) {
+  const Values metered{{"updates.metered", true}};
+  offer(document(1, {{"moo.wav", moo}}, 5, metered));
+  pass(std::chrono::hours(24));
+  EXPECT_EQ(downloads, 0);
+  EXPECT_EQ(recorder.last_status.phase, Phase::staging);
+  EXPECT_THAT(recorder.last_status.errors.at(0).message, HasSubstr("updates.whole_on_metered"));
+  offer(document(2, {{"moo.wav", moo}}, 5, {{"updates.metered", true}, {"updates.whole_on_metered", true}}));
+  EXPECT_EQ(settings->cursor().revision, 2);
+  offer(document(3, {}, 6, metered));
+  EXPECT_EQ(settings->cursor().revision, 3);
+
+  offer(document(4, {{"baa.wav", baa}}, 5, metered));
+  EXPECT_EQ(settings->cursor().revision, 3);
+  settings->set("updates.whole_on_metered", true, [](const Result<void>& set) { EXPECT_TRUE(set); });
+  run();
+  EXPECT_EQ(settings->cursor().revision, 4);
+  expect_whole();
+}
+
+TEST_F(Assets, ATransferFollowsWhatTheLinkMayBeUsedFor) {
+  hold_downloads = true;
+  offer(document(1, {{"moo.wav", moo}}, 5, {{"updates.bytes_per_second", 1'000}}));
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(limit, 1'000u);
+  offer(document(2, {{"moo.wav", moo}}, 5, {{"updates.bytes_per_second", 2'000}}));
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(limit, 2'000u);
+  offer(document(3, {{"moo.wav", moo}}, 5, {{"updates.metered", true}}));
+  EXPECT_FALSE(asked);
+  EXPECT_EQ(recorder.last_status.phase, Phase::staging);
+}
+
 TEST_F(Assets, ThePersonasOwnAreHeardByName) {
   protocol::ConfigUpdate update = document(1, {});
   auto persona = protocol::SettingsDocument::from_json(update.payload).value();

@@ -37,8 +37,10 @@ asio::awaitable<void> AssetDownloader::stop_all() {
   co_await tasks_.stop();
 }
 
-void AssetDownloader::download(const std::string& path, const protocol::AssetFile& file) {
+void AssetDownloader::download(const std::string& path, const protocol::AssetFile& file,
+                               std::uint64_t bytes_per_second) {
   stop();
+  fetcher_.set_limit(bytes_per_second);
   tasks_.start("asset", run(path, file, wish_));
 }
 

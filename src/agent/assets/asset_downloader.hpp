@@ -22,7 +22,8 @@ class AssetDownloader final : public AssetFetch {
   void attach(AssetCore& core, std::function<std::string()> token);
   boost::asio::awaitable<void> stop_all();
 
-  void download(const std::string& path, const protocol::AssetFile& file) override;
+  void download(const std::string& path, const protocol::AssetFile& file,
+                std::uint64_t bytes_per_second) override;
   void stop() override { ++wish_; }
 
  private:

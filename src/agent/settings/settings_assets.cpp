@@ -17,7 +17,13 @@ void SettingsCore::want_assets() {
   if (candidate_ && candidate_->kind == Kind::document)
     all.push_back(&candidate_->generation.settings.assets);
   if (waiting_offer_) all.push_back(&waiting_offer_->generation.settings.assets);
-  assets_->want(all);
+  assets_->want(all, link_policy());
+}
+
+// Of what waits, if something does: it may allow what it waits for, or forbid it.
+DownloadPolicy SettingsCore::link_policy() const {
+  if (!waiting_offer_) return download_policy(values_);
+  return download_policy(values_in_force(catalog_, waiting_offer_->generation.settings, unexpired_edits()));
 }
 
 bool SettingsCore::offer_is_staged() const {

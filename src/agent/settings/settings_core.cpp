@@ -335,8 +335,8 @@ std::optional<SettingsCore::Event> SettingsCore::settle() {
       }
     }
     store_.collect();
-    want_assets();
   }
+  want_assets();
   if (done.kind == Kind::edit && done.journal_changed) listener_.edits_pending();
   if (done.done) done.done({});
   listener_.report_changed();

@@ -19,6 +19,7 @@
 #include "agent/settings/override_file.hpp"
 #include "agent/settings/subscriptions.hpp"
 #include "agent/settings/values.hpp"
+#include "agent/update/download_policy.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "protocol/component.hpp"
@@ -49,9 +50,9 @@ class AssetPort {
     std::string failure;    // why one of them cannot be had; it is tried again
   };
   virtual ~AssetPort() = default;
-  // These are fetched and kept, all others may go. SettingsCore::assets_changed() says when one has come or
-  // cannot, never from within the call.
-  virtual void want(const std::vector<const protocol::Assets*>& all) = 0;
+  // These are fetched as far as the link may be used for it, and kept; all others may go.
+  // SettingsCore::assets_changed() says when one has come or cannot, never from within the call.
+  virtual void want(const std::vector<const protocol::Assets*>& all, const DownloadPolicy& link) = 0;
   virtual Standing standing(const protocol::Assets& some) const = 0;
 };
 
@@ -223,6 +224,7 @@ class SettingsCore {
   const protocol::SettingsDocument* document_with(const Digest& hash) const;
   void refuse_offer(const protocol::ConfigUpdate& update, std::string message);
   void want_assets();
+  DownloadPolicy link_policy() const;
   bool offer_is_staged() const;
   void say_what_offer_waits_for();
   Values heard_with(const Values& values, const protocol::SettingsDocument& document) const;

@@ -10,21 +10,6 @@ namespace starling::agent {
 using protocol::Encoding;
 using protocol::EncodingOffer;
 
-DownloadPolicy download_policy(const std::map<std::string, Json, std::less<>>& settings) {
-  const auto says = [&settings](const char* key) {
-    const auto found = settings.find(key);
-    return found != settings.end() && found->second.is_bool() && found->second.get_bool();
-  };
-  DownloadPolicy policy;
-  policy.metered = says(DownloadPolicy::metered_key);
-  policy.whole_on_metered = says(DownloadPolicy::whole_key);
-  const auto limit = settings.find(DownloadPolicy::limit_key);
-  if (limit != settings.end() && limit->second.is_int64())
-    policy.bytes_per_second =
-        static_cast<std::uint64_t>(std::max<std::int64_t>(limit->second.get_int64(), 0));
-  return policy;
-}
-
 DownloadChoice choose_download(const protocol::EncodingOffers& offers, const DownloadWish& wish,
                                const ReleaseTarget& target, const BytesLeft& left, bool patient) {
   const bool deltas = wish.from && wish.first == Encoding::delta;
@@ -44,9 +29,8 @@ DownloadChoice choose_download(const protocol::EncodingOffers& offers, const Dow
   if (whole) candidates.push_back({Encoding::plain, target.length, target.release.hash});
   if (candidates.empty()) {
     choice.waits_for = fmt::format(
-        "the link is metered ({}) and there is no delta{}: as a whole the release has up to {} bytes, which "
-        "{} "
-        "lets come",
+        "the link is metered ({}) and there is no delta{}: as a whole the release has up to {} bytes, "
+        "which {} lets come",
         DownloadPolicy::metered_key, offers.making && deltas ? " yet" : "", target.length,
         DownloadPolicy::whole_key);
     return choice;
