@@ -112,7 +112,7 @@ Result<void> Server::Running::open_store() {
   if (auto begun = repositories->open(hub->changes().fleets()); !begun) {
     return begun;
   }
-  assets = std::make_unique<AssetFiles>(settings.data, executor, Logger(log, "assets"));
+  assets = std::make_unique<AssetFiles>(settings.data, executor);
   assets->forget_uploads(hub->changes().fleets());
   asset_collector = std::make_unique<AssetCollector>(hub->changes(), *assets, clock, Logger(log, "assets"));
   api = std::make_unique<Api>(context.get_executor(), *hub, executor, clock, Logger(log, "api"), api_options,

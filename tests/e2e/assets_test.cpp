@@ -88,6 +88,32 @@ TEST_F(Assets, AHubThatDiesDuringAnUploadHasKeptNothingHalf) {
   EXPECT_EQ(fleet.hub().call("GET", "/api/v1/assets/moo.wav").at("size"), Json(moo.size()));
 }
 
+TEST_F(Assets, ComeBackFromABackupAndToTheOperator) {
+  const std::string moo = sound("moo", 3'000'000);
+  ASSERT_EQ(command({"asset", "add", "moo.wav", file("moo.wav", moo)}).status, 0);
+  const std::string saved = (fleet.folder() / "hub.backup").string();
+  const auto hub_program = [&](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), {"--data", fleet.hub().data().string()});
+    return run({.program = "starling-hub",
+                .arguments = std::move(arguments),
+                .environment = {},
+                .output = fleet.folder() / "backup.log"});
+  };
+  const Finished backed_up = hub_program({"backup", saved});
+  EXPECT_THAT(backed_up.output, HasSubstr("hub.backup.assets"));
+  ASSERT_EQ(fleet.hub().stop(), 0);
+  fs::remove_all(fleet.hub().data() / "assets");
+  const Finished restored = hub_program({"restore", saved});
+  ASSERT_EQ(restored.status, 0) << restored.output;
+  fleet.hub().start();
+
+  const fs::path copy = fleet.folder() / "copy.wav";
+  write_text(copy.string() + ".part", moo.substr(0, 1'000'000));
+  const Finished fetched = command({"asset", "download", "moo.wav", copy.string()});
+  EXPECT_EQ(fetched.status, 0) << fetched.output;
+  EXPECT_EQ(sha256(read_text(copy)), sha256(moo));
+}
+
 TEST_F(Assets, OneThatTheHubHasLostIsSaid) {
   const std::string moo = sound("moo", 3'000);
   ASSERT_EQ(command({"asset", "add", "moo.wav", file("moo.wav", moo)}).status, 0);

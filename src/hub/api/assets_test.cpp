@@ -84,7 +84,7 @@ class AssetsApi : public ApiTest {
   }
 
   TemporaryFolder folder;
-  AssetFiles files{folder.path(), executor, Logger()};
+  AssetFiles files{folder.path(), executor};
 
  private:
   static Answered shown(http::Response response) {

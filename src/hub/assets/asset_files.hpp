@@ -17,7 +17,6 @@
 #include <vector>
 
 #include "base/crypto.hpp"
-#include "base/log.hpp"
 #include "hub/executor.hpp"
 #include "hub/releases/upload.hpp"
 #include "protocol/asset_file.hpp"
@@ -28,8 +27,7 @@ class AssetFiles {
  public:
   static constexpr Upload::Kind kind{"asset", "an asset has at most 256 MB", protocol::max_asset_bytes};
 
-  AssetFiles(std::filesystem::path data, Executor& executor, Logger logger)
-      : data_(std::move(data)), executor_(executor), logger_(logger) {}
+  AssetFiles(std::filesystem::path data, Executor& executor) : data_(std::move(data)), executor_(executor) {}
   ~AssetFiles();
 
   // At a start. Blocks.
@@ -56,7 +54,6 @@ class AssetFiles {
 
   const std::filesystem::path data_;
   Executor& executor_;
-  Logger logger_;
   std::vector<std::weak_ptr<Upload>> uploads_;
   std::map<std::string, std::vector<std::weak_ptr<const Digest>>, std::less<>> held_;  // by fleet
   boost::asio::thread_pool worker_{1};
