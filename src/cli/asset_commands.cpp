@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
 #include "base/crypto.hpp"
 #include "base/files.hpp"
 #include "cli/answer.hpp"
+#include "cli/asset_download.hpp"
 #include "cli/printable.hpp"
 #include "cli/table.hpp"
 #include "cli/write_outcome.hpp"
@@ -104,6 +106,33 @@ class AddAsset final : public Command {
   WaitOptions wait_;
 };
 
+class DownloadAsset final : public Command {
+ public:
+  explicit DownloadAsset(CLI::App& app) {
+    app.add_option("NAME", name_, "Its name")->required()->type_name(" ");
+    app.add_option("FILE", file_, "Where to; without, a file of its name here")->type_name(" ");
+  }
+
+  Result<ExitCode> run(Session& session) override {
+    const auto asset = session.api.get(path_of({"assets", name_}));
+    if (!asset) return fail(asset);
+    const auto kept = protocol::AssetFile::from_json(
+        JsonObject{{"sha256", text_at(*asset, {"sha256"})}, {"size", number_at(*asset, {"size"})}});
+    if (!kept) return fail(kept, name_);
+    std::filesystem::path file = file_.empty() ? name_ : file_;
+    std::error_code ignored;
+    if (std::filesystem::is_directory(file, ignored)) file /= name_;
+    if (auto came = download_asset(session.api, *kept, file); !came) return fail(came);
+    if (print_json(session, *asset)) return ExitCode::done;
+    session.console.line(
+        fmt::format("{}: {}", printable(file.string()), size_text(static_cast<std::int64_t>(kept->size))));
+    return ExitCode::done;
+  }
+
+ private:
+  std::string name_, file_;
+};
+
 class RemoveAsset final : public Command {
  public:
   explicit RemoveAsset(CLI::App& app) {
@@ -125,11 +154,13 @@ class RemoveAsset final : public Command {
 }  // namespace
 
 void add_asset_commands(CommandTree& tree) {
-  CLI::App& noun =
-      *tree.root().add_subcommand("asset", "Files that personas and settings name: add, list, show, remove");
+  CLI::App& noun = *tree.root().add_subcommand(
+      "asset", "Files that personas and settings name: add, download, list, show, remove");
   noun.require_subcommand(1);
   add_command<AddAsset>(tree, noun, "add", "Upload a file under a name; a name that exists gets the new file")
       .footer("Example:\n  starling asset add Hey_Tars.tflite ./models/hey_tars_v3.tflite --wait");
+  add_command<DownloadAsset>(tree, noun, "download",
+                             "Fetch an asset's file; what was broken off goes on where it ended");
   add_command<ListAssets>(tree, noun, "list", "List assets, and what names them");
   add_command<ShowAsset>(tree, noun, "show", "Show one asset");
   add_command<RemoveAsset>(tree, noun, "remove", "Remove an asset that nothing names");
