@@ -11,7 +11,7 @@ declare -A packages=(
            libvalijson-dev libcli11-dev libtomlplusplus-dev libgtest-dev libgmock-dev libbenchmark-dev"
   [test]="git clang-format-14 clang-tidy-19 shellcheck python3 strace mosquitto redis-server postgresql-15 nginx-light mpd"
   [fuzz]="clang-19 libclang-rt-19-dev"
-  [machine]="qemu-system-x86 busybox-static attr cpio"
+  [machine]="qemu-system-x86 busybox-static attr cpio mmdebstrap e2fsprogs"
   [packages]="dpkg-dev lintian"
   [bench]="nats-server mosquitto etcd-server python3 supervisor s6 xdelta3 bsdiff casync zchunk zstd time"
 )

@@ -5,7 +5,7 @@
 #
 # One line to paste, as root:
 #   /usr/share/starling/setup --hub https://HUB:8000 --pin sha256/...,sha256/... --key KEY
-# Of the hub's address and the key it asks when it is run by hand without them. What is left out stays as it was.
+# Of the hub's address, its pins and the key it asks when it is run by hand without them. What is left out stays as it was.
 set -euo pipefail
 
 folder=${STARLING_ETC:-/etc/starling}
@@ -30,7 +30,7 @@ ask() {
 one_line() { [[ $2 =~ ^[[:graph:]]*$ && $2 != *[\"\'\\#]* ]] || fail "$1 has characters that it cannot have"; }
 
 main() {
-  local hub pin key='' root
+  local hub pin key='' root new_root=''
   hub=$(former STARLING_HUB) pin=$(former STARLING_PIN) root=$(former STARLING_RELEASE_ROOT)
   while (($#)); do
     case $1 in
@@ -42,18 +42,24 @@ main() {
       --key-file) key=$(<"$2") ;;
       --release-root)
         [[ -r $2 ]] || fail "$2 cannot be read"
-        install -D -m 644 "$2" "$folder/root.json"
-        root=$folder/root.json
+        new_root=$2
         ;;
       *) usage 2 >&2 ;;
     esac
     shift 2
   done
-  [[ -n $hub ]] || hub=$(ask "The hub's address, as https://HUB:8000")
+  if [[ -z $hub ]]; then
+    hub=$(ask "The hub's address, as https://HUB:8000")
+    [[ -n $pin || $hub != https:* ]] || pin=$(ask "Its pins, as the hub printed them, with a comma between (empty: the device trusts its certificate)")
+  fi
   [[ $hub =~ ^https?://[^/]+$ ]] || fail "the hub's address looks like https://HUB:8000, not like '$hub'"
   [[ -n $key ]] || key=$(former STARLING_ENROLMENT_KEY)
   [[ -n $key || -e /var/lib/starling-agent/identity.json ]] || key=$(ask "An enrolment key (starling key create NAME --enrolment)")
   one_line "the hub's address" "$hub"; one_line "the pin" "$pin"; one_line "the key" "$key"; one_line "the root's path" "$root"
+  if [[ -n $new_root ]]; then
+    install -D -m 644 "$new_root" "$folder/root.json"
+    root=$folder/root.json
+  fi
   write "$hub" "$pin" "$key" "$root"
   [[ -d /run/systemd/system ]] || { echo "$file is written. systemd does not run here: nothing is started."; return; }
   systemctl enable --quiet starling-agent.service

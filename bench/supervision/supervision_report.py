@@ -5,7 +5,6 @@ import subprocess
 import report
 
 GROWTH_KIB = 64  # what an allocator keeps differs by so much from run to run
-BUSY = 0.9  # of all processors: the rest is what the bench itself waits for
 
 
 def versions():
@@ -60,10 +59,10 @@ def verdicts(figures):
                   f"**{grown['private_dirty_kib']} KB**", "", grown["private_dirty_kib"] <= GROWTH_KIB)
     if "starling" in figures.get("parallel_start", {}):
         found = figures["parallel_start"]
-        busy = found["starling"]["busy"]
-        table.add("200 modules started in parallel, until all are ready", "limited by the machine: its processors busy",
-                  f"{found['starling']['all_ready_ms']:.0f} ms, **{busy:.0%} busy**", beside(found, "all_ready_ms"),
-                  busy >= BUSY)
+        busy, bare = found["starling"]["busy"], found["raw"]["busy"]
+        table.add("200 modules started in parallel, until all are ready", "limited by the machine: as busy as with bare spawns",
+                  f"{found['starling']['all_ready_ms']:.0f} ms, **{busy:.0%} busy**, raw {bare:.0%}", beside(found, "all_ready_ms"),
+                  busy >= bare)
     return table.text()
 
 

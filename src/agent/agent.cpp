@@ -8,6 +8,7 @@
 #include "agent/settings/generation_store.hpp"
 #include "agent/supervisor/kept_modules.hpp"
 #include "agent/update/boot_guard.hpp"
+#include "base/exit_status.hpp"
 #include "base/json_folder.hpp"
 
 namespace starling::agent {
@@ -93,19 +94,20 @@ struct Agent::Timer {
 Result<std::unique_ptr<Agent>> Agent::load(const asio::any_io_executor& executor, const Clock& clock,
                                            Log& log, AgentOptions options, const Board& board) {
   if (!options.modules.empty() && options.keeper_socket.empty()) {
-    return fail(ErrorCode::failed_precondition,
+    return fail(ErrorCode::invalid_argument,
                 "modules need the keeper to start them and to hold them while the agent is away: run "
                 "'starling-keeper --state " +
                     options.state.string() + " -- starling-agent ...' with the agent's arguments");
   }
-  if (auto made = make_folders(options.state, 0700); !made) return fail(made);
+  if (auto made = make_folders(options.state, 0700); !made)
+    return std::unexpected(wrongly_given(made.error()));
   auto lock = FileLock::acquire(options.state / "agent.lock");
   if (!lock) return fail(lock);
   if (auto reset = finish_reset(options, clock, log); !reset) return fail(reset);
   const auto files = read_json_folders(options.components);
-  if (!files) return fail(files, "component files");
+  if (!files) return std::unexpected(wrongly_given(files.error()).within("component files"));
   auto catalog = protocol::catalog_of(*files);
-  if (!catalog) return fail(catalog);
+  if (!catalog) return std::unexpected(wrongly_given(catalog.error()));
   std::unique_ptr<Agent> agent(
       new Agent(executor, clock, log, std::move(*lock), std::move(options), std::move(*catalog), board));
   if (auto loaded = agent->load_core(board); !loaded) return fail(loaded);

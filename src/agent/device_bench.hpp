@@ -6,6 +6,8 @@
 // the hub. From then on nothing that it still does has an effect.
 #pragma once
 
+#include <sys/mman.h>
+
 #include <deque>
 #include <memory>
 #include <optional>
@@ -18,6 +20,8 @@
 #include "agent/supervisor/module_folder.hpp"
 #include "agent/supervisor/settings_trial.hpp"
 #include "agent/supervisor/supervisor_bench.hpp"
+#include "base/file_descriptor.hpp"
+#include "base/files.hpp"
 
 namespace starling::agent {
 
@@ -45,6 +49,16 @@ class DeviceBench : private LinkOutput,
     if (!gets_ready) never_ready_.insert(name);
   }
 
+  // All that its agents say from now on, in the log and to whoever asked.
+  void listen() {
+    log_file_.reset(::memfd_create("log", MFD_CLOEXEC));
+    log_ = std::make_unique<Log>(clock, log_file_.number(), LogFormat::json);
+  }
+  std::string said() const {
+    return complaints_ +
+           read_file("/proc/self/fd/" + std::to_string(log_file_.number()), 16 << 20).value_or("");
+  }
+
   // ---- the agent's life
   bool alive() const { return core != nullptr && !disk.crashed(); }
   void start_agent() {
@@ -54,15 +68,16 @@ class DeviceBench : private LinkOutput,
     options.seed = ++starts_;
     options.link.boot_id = boot_id;
     auto loaded = DeviceCore::load(disk, clock, *catalog_, maker_, static_cast<LinkOutput&>(*this),
-                                   static_cast<ModuleOutput&>(*this), std::move(options), nullptr);
-    EXPECT_TRUE(loaded || disk.crashed()) << loaded.error().message;
-    if (!loaded) return;
+                                   static_cast<ModuleOutput&>(*this), std::move(options), log_.get());
+    EXPECT_TRUE(loaded || disk.crashed() || disk.is_full()) << loaded.error().message;
+    if (!loaded) return complain(loaded.error());
     device = std::move(*loaded);
-    recovery = std::make_unique<SessionRecovery>(disk, boot_id, Logger());
-    mirror = std::make_unique<ConfigMirror>(static_cast<ConfigFiles&>(*this), disk, Logger());
+    const Logger logger = log_ != nullptr ? Logger(*log_, "modules") : Logger();
+    recovery = std::make_unique<SessionRecovery>(disk, boot_id, logger);
+    mirror = std::make_unique<ConfigMirror>(static_cast<ConfigFiles&>(*this), disk, logger);
     core = std::make_unique<SupervisorCore>(
         ProcessPorts{clock, static_cast<KeeperPort&>(*this), static_cast<TreePort&>(*this), environment_},
-        board, *recovery, *mirror, static_cast<SupervisorListener&>(*this), SeededRandom(starts_), Logger());
+        board, *recovery, *mirror, static_cast<SupervisorListener&>(*this), SeededRandom(starts_), logger);
     device->section().run_by(*this);
     trial_ = {};
     known_before_.clear();
@@ -125,6 +140,7 @@ class DeviceBench : private LinkOutput,
     const auto done = std::make_shared<bool>(false);
     const auto answered = [this, done](const Result<ModuleState>& settled) {
       *done = settled.has_value() && alive();
+      if (!settled) complain(settled.error());
     };
     if (what == ModuleCommand::enable || what == ModuleCommand::disable) {
       device->section().toggle(module, what == ModuleCommand::enable, answered);
@@ -137,9 +153,20 @@ class DeviceBench : private LinkOutput,
   bool edit(const std::string& key, const Json& value) {  // a setting
     if (!alive()) return false;
     const auto done = std::make_shared<bool>(false);
-    device->settings().set(key, value, [this, done](const Result<void>& set) { *done = set && alive(); });
+    device->settings().set(key, value, [this, done](const Result<void>& set) {
+      *done = set && alive();
+      if (!set) complain(set.error());
+    });
     deliver();
     return *done;
+  }
+  void edit_override(const std::string& name, const Json& value) {  // by hand
+    if (!alive()) return;
+    Json file = parse_json(disk.content(override_path).value_or("{}")).value();
+    file.get_object()[name] = value;
+    disk.put(override_path, boost::json::serialize(file));
+    device->settings().check_override();
+    deliver();
   }
   void edit_config(const std::string& module, bool enabled) {  // by hand
     disk.put(config_path(module), enabled ? "enabled = true # mine\n" : "enabled = false # mine\n");
@@ -224,6 +251,7 @@ class DeviceBench : private LinkOutput,
   static std::string config_path(std::string_view module) {
     return "modules/" + std::string(module) + "/config.txt";
   }
+  void complain(const Error& error) { complaints_ += error.message + "\n"; }
   bool effect() {
     if (disk.crashed()) return false;
     if (++effects == dies_at_effect) disk.crash_now();
@@ -243,13 +271,13 @@ class DeviceBench : private LinkOutput,
     manifest.uses = {std::string(engine)};
     manifest.on_change = OnChange::restart;
     core->add(name, std::move(manifest), begin.enabled, begin.proved);
-    if (begin.hand_edit) device->section().toggle(name, *begin.hand_edit, [](const auto&) {});
+    if (begin.hand_edit) device->section().edited_by_hand(name, *begin.hand_edit);
   }
   void config_changed(const std::string& module) {
     const std::optional<bool> says = config(module);
     if (!says || mirror->known(module) == *says) return;
     mirror->found(module, *says);
-    device->section().toggle(module, *says, [](const auto&) {});
+    device->section().edited_by_hand(module, *says);
   }
   void modules_changed() override {
     device->link().report_changed();
@@ -280,6 +308,7 @@ class DeviceBench : private LinkOutput,
   bool is_enabled(std::string_view module) const override { return core->is_enabled(module); }
   bool is_provisional(std::string_view module) const override { return core->is_provisional(module); }
   bool is_shipped_enabled(std::string_view module) const override { return mirror->shipped(module); }
+  bool is_quarantined(std::string_view module) const override { return core->is_quarantined(module); }
   void command(std::vector<Commanded> commands) override { core->command(std::move(commands)); }
   bool has(std::string_view) const override { return true; }
   void add_to(JsonObject& report) const override {
@@ -439,6 +468,9 @@ class DeviceBench : private LinkOutput,
     return kept;
   }
 
+  FileDescriptor log_file_;
+  std::unique_ptr<Log> log_;
+  std::string complaints_;
   const protocol::Catalog* catalog_ = nullptr;
   RandomIdentityMaker maker_{clock};
   Environment environment_{{"PATH", "/usr/bin"}};

@@ -70,6 +70,7 @@ void DeviceCore::tick() {
   modules_.tick();
   settings_.tick();
   if (assets_) assets_->tick();
+  section_.tick();
   if (updates_) updates_->tick();
   link_.tick();
 }
@@ -78,7 +79,8 @@ std::optional<SteadyTime> DeviceCore::next_deadline() const {
   std::optional<SteadyTime> next = link_.next_deadline();
   const auto updates = updates_ ? updates_->next_deadline() : std::nullopt;
   const auto assets = assets_ ? assets_->next_deadline() : std::nullopt;
-  for (const auto& other : {settings_.next_deadline(), modules_.next_deadline(), assets, updates}) {
+  for (const auto& other :
+       {settings_.next_deadline(), section_.next_deadline(), modules_.next_deadline(), assets, updates}) {
     if (other && (!next || *other < *next)) next = other;
   }
   return next;

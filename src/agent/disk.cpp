@@ -13,8 +13,12 @@ std::string_view folder_of(std::string_view path) {
 
 Result<void> replace_file(Disk& disk, std::string_view path, std::string_view content, unsigned mode) {
   const std::string fresh = std::string(path) + ".new";
-  if (auto written = disk.write_file(fresh, content, mode); !written) return written;
-  if (auto renamed = disk.rename(fresh, path); !renamed) return renamed;
+  auto replaced = disk.write_file(fresh, content, mode);
+  if (replaced) replaced = disk.rename(fresh, path);
+  if (!replaced) {
+    (void)disk.remove_tree(fresh);  // it would fill a full disk further
+    return replaced;
+  }
   return disk.sync_folder(folder_of(path));
 }
 

@@ -13,9 +13,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 
 namespace starling::agent {
+
+// Until what the disk did not take, being full as an example, is tried again.
+inline constexpr Milliseconds disk_retry{30'000};
 
 class Disk {
  public:

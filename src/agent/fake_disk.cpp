@@ -13,10 +13,6 @@ std::unexpected<Error> missing(std::string_view path) {
   return fail(ErrorCode::not_found, std::string(path) + ": no such file");
 }
 
-std::unexpected<Error> no_room(std::string_view path) {
-  return fail(ErrorCode::unavailable, std::string(path) + ": the disk is full");
-}
-
 bool below(std::string_view path, std::string_view folder) {
   return path.size() > folder.size() && path.starts_with(folder) && path[folder.size()] == '/';
 }
@@ -58,12 +54,16 @@ Result<void> FakeDisk::check(std::string_view path) const {
 
 Result<void> FakeDisk::begin_step(std::string_view path) {
   if (auto good = check(path); !good) return good;
+  const bool crashes = crashes_next();
   ++steps_;
-  if (crash_at_ && steps_ == *crash_at_) {
-    crash_now();
-    return no_power();
-  }
-  return {};
+  if (!crashes) return {};
+  crash_now();
+  return no_power();
+}
+
+std::unexpected<Error> FakeDisk::no_room(std::string_view path) {
+  lacked_room_.emplace(path);
+  return fail(ErrorCode::unavailable, std::string(path) + ": the disk is full");
 }
 
 void FakeDisk::crash_now() {
@@ -171,7 +171,7 @@ Result<void> FakeDisk::write_file(std::string_view path, std::string_view conten
   if (auto begun = begin_step(path); !begun) return begun;
   const auto parent = folder_of(path);
   if (!parent.empty() && !now_.contains(parent)) return missing(parent);
-  const bool full = is_full();
+  const bool full = !has_room();
   if (full) node->content = part_of(content);
   if (const auto existing = now_.find(path); existing != now_.end()) {
     *existing->second = *node;  // in place: durable with its fsync, name unchanged
@@ -188,7 +188,7 @@ Result<void> FakeDisk::append(std::string_view path, std::string_view content, u
     if (auto begun = begin_step(path); !begun) return begun;
     if (!parent.empty() && !now_.contains(parent)) return missing(parent);
   }
-  const bool full = is_full();
+  const bool full = !torn && !has_room();
   const std::string_view added = torn || full ? part_of(content) : content;
   if (!now_.contains(path)) put_node(path, std::make_shared<Node>(Node{Kind::file, "", mode}));
   Node& node = *now_.find(path)->second;
@@ -209,7 +209,7 @@ Result<void> FakeDisk::sync_file(std::string_view path) {
 Result<void> FakeDisk::make_folder(std::string_view path) {
   if (auto begun = begin_step(path); !begun) return begun;
   if (now_.contains(path)) return {};
-  if (is_full()) return no_room(path);
+  if (!has_room()) return no_room(path);
   put_node(path, std::make_shared<Node>(Node{Kind::folder, "", 0755}));
   return {};
 }
@@ -217,7 +217,7 @@ Result<void> FakeDisk::make_folder(std::string_view path) {
 Result<void> FakeDisk::make_link(std::string_view target, std::string_view path) {
   if (auto begun = begin_step(path); !begun) return begun;
   if (now_.contains(path)) return fail(ErrorCode::already_exists, std::string(path));
-  if (is_full()) return no_room(path);
+  if (!has_room()) return no_room(path);
   put_node(path, std::make_shared<Node>(Node{Kind::link, std::string(target), 0777}));
   return {};
 }
@@ -227,6 +227,7 @@ Result<void> FakeDisk::rename(std::string_view from, std::string_view to) {
   if (auto begun = begin_step(to); !begun) return begun;
   const Names moved = subtree(now_, from);
   if (moved.empty()) return missing(from);
+  if (!now_.contains(to) && !has_room()) return no_room(to);  // a further name in its folder
   const auto renamed = [&](const std::string& path) { return std::string(to) + path.substr(from.size()); };
   NameChange seen{std::string(folder_of(to)), std::string(from), std::string(to), {}, {}};
   for (const auto& names : {subtree(now_, to), subtree(durable_, to)})

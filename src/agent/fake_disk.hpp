@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ class FakeDisk final : public Disk {
   void restore_power() {
     crashed_ = false;
     crash_at_.reset();
+    crash_when_full_ = false;
   }
   bool crashed() const { return crashed_; }
   std::uint64_t steps() const { return steps_; }  // changing operations so far
@@ -43,9 +45,14 @@ class FakeDisk final : public Disk {
   void make_fail(std::string path, ErrorCode code) { failing_ = {std::move(path), code}; }
   void mend() { failing_.reset(); }
 
-  // From the `steps`-th changing operation from now on, whatever needs room fails, writes in their middle.
-  void full_after(std::uint64_t steps) { full_at_ = steps_ + steps; }
+  // From the `writes`-th operation from now on that needs room (0: already), all of them fail, writes in
+  // their middle.
+  void full_after(std::uint64_t writes) { full_at_ = writes_ + writes; }
+  void crash_when_full() { crash_when_full_ = true; }  // at the next changing operation then
   void make_room() { full_at_.reset(); }
+  bool is_full() const { return full_at_ && writes_ >= *full_at_; }
+  std::uint64_t writes() const { return writes_; }                           // that needed room, so far
+  const std::set<std::string>& lacked_room() const { return lacked_room_; }  // paths
   void set_free_bytes(std::uint64_t bytes) { free_bytes_ = bytes; }
 
   // Tampering from outside, durable at once.
@@ -86,8 +93,11 @@ class FakeDisk final : public Disk {
 
   Result<void> check(std::string_view path) const;
   Result<void> begin_step(std::string_view path);
-  bool crashes_next() const { return !crashed_ && crash_at_ && steps_ + 1 == *crash_at_; }
-  bool is_full() const { return full_at_ && steps_ >= *full_at_; }
+  bool crashes_next() const {
+    return !crashed_ && (steps_ + 1 == crash_at_ || (crash_when_full_ && is_full()));
+  }
+  bool has_room() { return ++writes_, !is_full(); }
+  std::unexpected<Error> no_room(std::string_view path);
   std::string_view part_of(std::string_view content) {
     return content.substr(0, random_() % (content.size() + 1));
   }
@@ -106,7 +116,10 @@ class FakeDisk final : public Disk {
   std::vector<NameChange> unsynced_changes_;
   std::uint64_t steps_ = 0;
   std::optional<std::uint64_t> crash_at_;
+  std::uint64_t writes_ = 0;
   std::optional<std::uint64_t> full_at_;
+  bool crash_when_full_ = false;
+  std::set<std::string> lacked_room_;
   std::uint64_t free_bytes_ = std::uint64_t{1} << 30;
   bool crashed_ = false;
   std::optional<std::pair<std::string, ErrorCode>> failing_;

@@ -172,9 +172,25 @@ TEST(FakeDisk, IsFullUntilThereIsRoom) {
   EXPECT_EQ(disk.append("a", "0123456789", 0644).error().code, ErrorCode::unavailable);
   EXPECT_EQ(disk.make_folder("f").error().code, ErrorCode::unavailable);
   EXPECT_EQ(*disk.free_bytes(), 0u);
-  ASSERT_TRUE(disk.rename("a", "b"));
+  EXPECT_EQ(disk.rename("a", "b").error().code, ErrorCode::unavailable);
+  EXPECT_EQ(disk.lacked_room(), (std::set<std::string>{"a", "b", "f"}));
+  EXPECT_TRUE(disk.remove_tree("a"));
   disk.make_room();
   EXPECT_TRUE(disk.make_folder("f"));
+}
+
+TEST(FakeDisk, LosesPowerAtTheNextStepAfterItIsFull) {
+  FakeDisk disk;
+  disk.full_after(2);
+  disk.crash_when_full();
+  ASSERT_TRUE(disk.write_file("a", "1", 0644));
+  ASSERT_TRUE(disk.sync_folder("") && disk.sync_folder(""));
+  EXPECT_EQ(disk.make_folder("f").error().code, ErrorCode::unavailable);
+  EXPECT_FALSE(disk.crashed());
+  EXPECT_FALSE(disk.remove_tree("f"));
+  EXPECT_TRUE(disk.crashed());
+  disk.restore_power();
+  EXPECT_EQ(disk.make_folder("f").error().code, ErrorCode::unavailable);
 }
 
 }  // namespace

@@ -15,7 +15,9 @@
 #include "agent/control/ctl.hpp"
 #include "agent/local_timezone.hpp"
 #include "agent/update/launch.hpp"
+#include "base/exit_status.hpp"
 #include "base/json_folder.hpp"
+#include "base/key_file.hpp"
 #include "base/timezone.hpp"
 
 namespace {
@@ -30,16 +32,37 @@ struct CommandLine {
   std::int64_t watchdog_seconds = std::chrono::floor<Seconds>(agent::silence_of_a_hang).count();
 };
 
-Result<std::string> enrolment_key(const CommandLine& line) {
-  if (!line.key_file.empty()) {
-    auto text = read_file(line.key_file, 4096);
-    if (!text) return fail(text, "--key-file");
-    const auto end = text->find_last_not_of(" \t\r\n");
-    text->resize(end == std::string::npos ? 0 : end + 1);
-    if (text->empty()) return fail(ErrorCode::invalid_argument, "--key-file: " + line.key_file + " is empty");
-    return text;
+constexpr std::string_view what_to_do =
+    "; `starling key create NAME --enrolment --to FILE` on the operator's machine makes one. A device that "
+    "has "
+    "enrolled needs none";
+
+// A device that has enrolled works without its enrolment key, which may have been taken away since.
+Result<std::string> key_in_file(const CommandLine& line, const Logger& log) {
+  auto file = read_key_file(line.key_file);
+  std::error_code unreadable;
+  const bool enrolled =
+      std::filesystem::exists(std::filesystem::path(line.state) / agent::Identity::token_path, unreadable);
+  if (file && !file->warning.empty()) log.warning(file->warning);
+  if (file) return std::move(file->key);
+  if (!enrolled) {
+    Error error = file.error().within("--key-file");
+    error.message += what_to_do;
+    return std::unexpected(std::move(error));
   }
-  if (!line.key.empty()) return line.key;
+  log.warning("no enrolment key, which a device that has enrolled can do without",
+              {{"why", file.error().message}});
+  return std::string();
+}
+
+Result<std::string> enrolment_key(const CommandLine& line, const Logger& log) {
+  if (!line.key_file.empty()) return key_in_file(line, log);
+  if (!line.key.empty()) {
+    log.warning(
+        "--key shows the enrolment key to everybody on this machine: prefer --key-file or "
+        "STARLING_ENROLMENT_KEY");
+    return line.key;
+  }
   const char* from_environment = std::getenv("STARLING_ENROLMENT_KEY");
   return std::string(from_environment == nullptr ? "" : from_environment);
 }
@@ -77,15 +100,15 @@ std::filesystem::path keeper_socket() {
   return keeper == nullptr ? "" : keeper;
 }
 
-Result<agent::AgentOptions> options_of(const CommandLine& line) {
+Result<agent::AgentOptions> options_of(const CommandLine& line, const Logger& log) {
   agent::AgentOptions options;
   auto hub = http::Url::parse(line.hub);
   if (!hub) return fail(hub, "--hub");
-  auto key = enrolment_key(line);
+  auto key = enrolment_key(line, log);
   if (!key) return fail(key);
   auto components =
       line.components.empty() ? shipped_folder("components") : Result<std::filesystem::path>(line.components);
-  if (!components) return fail(components, "without --components");
+  if (!components) return std::unexpected(wrongly_given(components.error()).within("without --components"));
   auto timezone = timezone_of(line);
   if (!timezone) return fail(timezone);
   auto labels = parse_labels(line.labels);
@@ -117,14 +140,9 @@ Result<agent::AgentOptions> options_of(const CommandLine& line) {
   return options;
 }
 
-int failed(const Error& error, int status = 1) {
+int failed(const Error& error) {
   std::fprintf(stderr, "starling-agent: %s\n", error.message.c_str());
-  return status;
-}
-
-// What is written wrongly stays so; what cannot be read may be there at the next attempt.
-int status_of_wrong_options(const Error& error) {
-  return error.code == ErrorCode::invalid_argument ? agent::status_of(agent::LastingEnd::configuration) : 1;
+  return agent::status_here(exit_status_of(error));
 }
 
 using End = agent::Agent::End;
@@ -157,14 +175,8 @@ Outcome run(const CommandLine& line, char** argv) {
   const bool speaks_to_keeper = !line.modules.empty();
   const agent::LaunchKeeper keeper{keeper_socket(), Seconds(speaks_to_keeper ? line.watchdog_seconds : 0)};
   agent::become_chosen_agent(std::filesystem::absolute(line.state), keeper, clock, log, argv);
-  auto options = options_of(line);
-  if (!options) return {failed(options.error(), status_of_wrong_options(options.error()))};
-  if (!line.key.empty()) {
-    Logger(log, "agent")
-        .warning(
-            "--key shows the enrolment key to everybody on this machine: prefer --key-file or "
-            "STARLING_ENROLMENT_KEY");
-  }
+  auto options = options_of(line, Logger(log, "agent"));
+  if (!options) return {failed(options.error())};
   asio::io_context context(1);
   auto agent =
       agent::Agent::load(context.get_executor(), clock, log, std::move(*options), agent::read_board());
@@ -217,7 +229,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : agent::status_of(agent::LastingEnd::usage);
+    return app.exit(error) == 0 ? 0 : agent::status_here(exit_usage);
   }
   const Outcome outcome = run(line, argv);
   if (outcome.end == End::for_good) return outcome.status;

@@ -140,9 +140,11 @@ Result<void> PosixDisk::sync_file(std::string_view path) {
 }
 
 Result<void> PosixDisk::make_folder(std::string_view path) {
+  const fs::path folder = at(path);
   std::error_code error;
-  fs::create_directory(at(path), error);
-  return checked("cannot make the folder", at(path), error);
+  const bool made = fs::create_directory(folder, error);
+  if (made) fs::permissions(folder, fs::perms(0755), error);  // whatever the umask says
+  return checked("cannot make the folder", folder, error);
 }
 
 Result<void> PosixDisk::make_link(std::string_view target, std::string_view path) {

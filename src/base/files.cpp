@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -74,6 +75,17 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
   }
   content.resize(size);
   return content;
+}
+
+Result<std::vector<fs::path>> list_folder(const fs::path& path) {
+  std::vector<fs::path> entries;
+  std::error_code error;
+  fs::directory_iterator entry(path, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error))
+    entries.push_back(entry->path());
+  if (error) return failed("reading the folder", path, error.value());
+  std::ranges::sort(entries);
+  return entries;
 }
 
 Result<void> write_file_durably(const fs::path& path, std::string_view content, unsigned mode) {

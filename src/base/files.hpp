@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -13,6 +14,9 @@ namespace starling {
 // Errors of all: not_found, permission_denied, too_large, io. Messages name the path and errno's text.
 
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes);
+
+// What is in a folder, by name.
+Result<std::vector<std::filesystem::path>> list_folder(const std::filesystem::path& path);
 
 // Writes `<path>.tmp`, fsyncs it, renames it over `path`, fsyncs the folder: afterwards either the old or the
 // new content is there, whatever happens. `mode` is set before any byte is written.

@@ -54,6 +54,15 @@ TEST_F(FilesTest, ErrorsNameThePathAndTheCause) {
   EXPECT_FALSE(fs::exists(folder_ / "taken.tmp"));
 }
 
+TEST_F(FilesTest, ListsAFolderByName) {
+  for (const char* name : {"b", "a", "c"})
+    ASSERT_TRUE(write_file_durably(folder_ / name, ""));
+  EXPECT_EQ(list_folder(folder_).value(),
+            (std::vector<fs::path>{folder_ / "a", folder_ / "b", folder_ / "c"}));
+  EXPECT_EQ(list_folder(folder_ / "none").error().code, ErrorCode::not_found);
+  EXPECT_EQ(list_folder(folder_ / "a").error().code, ErrorCode::not_found);
+}
+
 TEST_F(FilesTest, ReadsAtMostTheLimit) {
   ASSERT_TRUE(write_file_durably(folder_ / "file", "12345"));
   EXPECT_EQ(read_file(folder_ / "file", 5).value(), "12345");

@@ -1,7 +1,5 @@
 #include "base/json_folder.hpp"
 
-#include <algorithm>
-
 #include "base/files.hpp"
 
 namespace starling {
@@ -11,15 +9,8 @@ namespace {
 constexpr std::size_t max_file_bytes = 1u << 20;
 
 Result<std::vector<fs::path>> json_files_in(const fs::path& folder) {
-  std::vector<fs::path> paths;
-  std::error_code error;
-  fs::directory_iterator entries(folder, error);
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    if (entries->path().extension() == ".json") paths.push_back(entries->path());
-  }
-  if (error)
-    return fail(ErrorCode::not_found, "reading the folder " + folder.string() + ": " + error.message());
-  std::ranges::sort(paths);
+  auto paths = list_folder(folder);
+  if (paths) std::erase_if(*paths, [](const fs::path& path) { return path.extension() != ".json"; });
   return paths;
 }
 

@@ -208,8 +208,7 @@ void add_action_commands(CommandTree& tree) {
       .footer(
           "What the layers of the hub say of the device comes back when it connects. For a new owner:\n"
           "  starling device reset bear-1 --clear-settings");
-  CLI::App& noun =
-      *tree.root().add_subcommand("action", "Actions, which devices carry out at most once: start, show");
+  CLI::App& noun = *tree.root().add_subcommand("action", "Actions, which devices carry out at most once");
   noun.require_subcommand(1);
   add_command<StartAction>(tree, noun, "start",
                            "Let devices do something once; without a target the whole fleet")

@@ -51,6 +51,22 @@ class DeviceReset : public ApplicationTest {
 constexpr auto own =
     R"({"key":"hotword.threshold","value":0.7},{"key":"modules.recorder.enabled","value":true})";
 
+TEST_F(ApplicationTest, CheckUpdatesIsAnsweredInWords) {
+  hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":2})");
+  hub().on("GET /api/v1/actions/a1", R"({"id":"a1","action":"check_updates","devices":[
+      {"name":"owl","state":"done","result":{"state":"pending","release":"v1.0.0","confirmed":"v1.0.0",
+       "wanted":"v1.1.0","step":"none","refused":[],"failure":{"message":"the hub is away","at_ms":5}}},
+      {"name":"frog","state":"done","result":{"state":"confirmed","release":"v1.1.0","wanted":"v1.1.0"}}]})");
+  const std::vector<std::string> arguments{"device", "check-updates", "--on", "room=lab", "--wait"};
+  EXPECT_EQ(run(arguments).out,
+            "DEVICE  STATE  ANSWER\n"
+            "owl     done   runs v1.0.0; v1.1.0 is pending: the hub is away\n"
+            "frog    done   runs v1.1.0 as it shall\n");
+  std::vector<std::string> json = arguments;
+  json.insert(json.end(), {"-o", "json"});
+  EXPECT_EQ(boost::json::parse(run(json).out).at("devices").at(0).at("result").at("step"), Json("none"));
+}
+
 TEST_F(DeviceReset, IsForWhoMeansIt) {
   layer_has("");
   const Ran ran = run({"device", "reset", "bear-1", "--yes"});

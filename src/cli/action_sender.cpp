@@ -8,6 +8,7 @@
 #include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
 #include "cli/printable.hpp"
+#include "cli/software_view.hpp"
 #include "cli/table.hpp"
 
 namespace starling::cli {
@@ -37,11 +38,12 @@ void note_offline(Session& session, const std::string& id, std::int64_t expires_
                                    expires_seconds));
 }
 
-std::string answer_of(const JsonObject& device, WallTime now) {
+std::string answer_of(const JsonObject& device, std::string_view action, WallTime now) {
   if (flag_at(device, {"omitted"})) return "long: see 'starling action show ID --device'";
   if (std::string message = text_at(device, {"message"}); !message.empty()) return message;
   const Json* result = find(device, {"result"});
-  return result == nullptr ? offline_text(device, now) : show_value(*result);
+  if (result == nullptr) return offline_text(device, now);
+  return action == "check_updates" ? software_text(as_object(*result)) : show_value(*result);
 }
 
 }  // namespace
@@ -73,12 +75,13 @@ ExitCode outcome_of_action(const JsonObject& action) {
 
 void show_action(Session& session, const JsonObject& action) {
   if (print_json(session, action)) return;
+  const std::string name = text_at(action, {"action"});
   Table table({{"DEVICE"}, {"STATE"}, {"ANSWER", Table::Align::left, true}});
   for (const Json& item : array_at(action, {"devices"})) {
     const JsonObject& device = as_object(item);
     const std::string state = text_at(device, {"state"});
     const Colour colour = state == "done" ? Colour::green : state == "waiting" ? Colour::yellow : Colour::red;
-    table.add({text_at(device, {"name"}), {state, colour}, answer_of(device, session.clock.wall())});
+    table.add({text_at(device, {"name"}), {state, colour}, answer_of(device, name, session.clock.wall())});
   }
   session.console.raw(table.render(session.console.out_terminal()));
   if (table.empty()) session.console.note("no device is concerned");

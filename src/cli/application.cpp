@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "base/files.hpp"
+#include "base/key_file.hpp"
 #include "cli/action_commands.hpp"
 #include "cli/asset_commands.hpp"
 #include "cli/changes_commands.hpp"
@@ -29,7 +29,6 @@
 namespace starling::cli {
 namespace {
 
-constexpr std::size_t longest_key = 4096;
 constexpr auto footer =
     "Environment:\n"
     "  STARLING_HUB       address of the hub, http://127.0.0.1:8000 if absent\n"
@@ -83,7 +82,7 @@ class ParsedTree final : public CommandTree {
   Command* chosen() const { return chosen_; }
   Output output() const { return output_ == "json" ? Output::json : Output::table; }
 
-  Result<Connection> connection(const Environment& environment) const {
+  Result<Connection> connection(const Environment& environment, Console& console) const {
     const auto variable = [&environment](const char* name) {
       return environment(name).value_or(std::string());
     };
@@ -101,10 +100,10 @@ class ParsedTree final : public CommandTree {
     if (!out.key.empty()) return out;
     const std::string file = or_variable(key_file_, "STARLING_KEY_FILE");
     if (file.empty()) return out;
-    const auto content = read_file(file, longest_key);
-    if (!content) return fail(content, "the key file");
-    out.key = CLI::detail::trim_copy(*content);
-    if (out.key.empty()) return fail(ErrorCode::invalid_argument, "the key file " + file + " is empty");
+    auto key_file = read_key_file(file);
+    if (!key_file) return fail(key_file);
+    if (!key_file->warning.empty()) console.note(key_file->warning);
+    out.key = std::move(key_file->key);
     return out;
   }
 
@@ -177,7 +176,7 @@ int explain_usage(const CLI::ParseError& error, const CLI::App& root,
 
 Result<ExitCode> run_command(const ParsedTree& tree, const Environment& environment, Console& console,
                              const Clock& clock) {
-  auto connection = tree.connection(environment);
+  auto connection = tree.connection(environment, console);
   if (!connection) return fail(connection);
   const auto api = ApiClient::open(std::move(*connection), clock);
   if (!api) return fail(api);

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/files.hpp"
+#include "base/temporary_folder.hpp"
 #include "base/uuid.hpp"
 #include "cli/application_fixture.hpp"
 
@@ -71,7 +73,7 @@ TEST_F(ApplicationTest, EveryCommandHasHelp) {
 TEST_F(ApplicationTest, ListsDevicesOverAllPages) {
   hub().on("GET /api/v1/devices",
            R"({"items":[{"device_uuid":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11","device_name":
-      "bear-1","status":"online","sync":{"status":"in_sync"},"labels":{"room":"nursery"},"persona":{"desired":"TARS",
+      "bear-1","status":"online","problems":[],"sync":{"status":"in_sync"},"labels":{"room":"nursery"},"persona":{"desired":"TARS",
       "running":"Jarvis"},"release":{"desired":"v1.1.0","running":"v1.0.0"}}],"next":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11"})");
   hub().on("GET /api/v1/devices",
            R"({"items":[{"device_uuid":"0192f0c1-7a31-7cc0-8a51-3d2b6f0e9a12","device_name":
@@ -79,19 +81,41 @@ TEST_F(ApplicationTest, ListsDevicesOverAllPages) {
       "release":{"desired":null,"running":"v1.1.0"}}],"next":null})");
   const Ran ran = run({"device", "list", "--on", "room=nursery", "--fleet", "lab"});
   EXPECT_EQ(ran.code, 0) << ran.err;
-  EXPECT_EQ(
-      ran.out,
-      "NAME      STATUS   SYNC     RELEASE          PERSONA        LABELS        LAST SEEN  VERSION  ID\n"
-      "bear-1    online   in_sync  v1.0.0 → v1.1.0  Jarvis → TARS  room=nursery  -          -        "
-      "0192f0c1-7a30\n"
-      "f\\x1brog  offline  offline  v1.1.0           -              -             -          -        "
-      "0192f0c1-7a31\n");
+  EXPECT_EQ(ran.out,
+            "NAME      STATUS   SYNC     PROBLEMS  RELEASE          PERSONA        LABELS        LAST SEEN  "
+            "VERSION  "
+            "ID\n"
+            "bear-1    online   in_sync         -  v1.0.0 → v1.1.0  Jarvis → TARS  room=nursery  -          "
+            "-        "
+            "0192f0c1-7a30\n"
+            "f\\x1brog  offline  offline         -  v1.1.0           -              -             -          "
+            "-        "
+            "0192f0c1-7a31\n");
   const auto asked = hub().asked();
   ASSERT_EQ(asked.size(), 2U);
   EXPECT_EQ(asked[0].line, "GET /api/v1/devices?fleet=lab&selector=room%3Dnursery&limit=1000");
   EXPECT_EQ(asked[0].key, "Bearer sk_test");
   EXPECT_EQ(asked[0].idempotency_key, "");
   EXPECT_THAT(asked[1].line, HasSubstr(std::string("after=") + bear));
+}
+
+TEST_F(ApplicationTest, ProblemsAreSeenFirst) {
+  hub().on("GET /api/v1/devices", R"({"items":[
+      {"device_uuid":"0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11","device_name":"ape","status":"online",
+       "sync":{"status":"in_sync"}},
+      {"device_uuid":"0192f0c1-7a31-7cc0-8a51-3d2b6f0e9a12","device_name":"bear","status":"online",
+       "sync":{"status":"in_sync"},"problems":["module ear is crashed","board: hot"]},
+      {"device_uuid":"0192f0c1-7a32-7cc0-8a51-3d2b6f0e9a13","device_name":"cow","status":"online",
+       "sync":{"status":"refused"}}],"next":null})");
+  const Ran ran = run({"device", "list", "--problems"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, testing::ContainsRegex("\nbear +online +in_sync +2 .*\ncow .*\nape .*\n$"));
+  EXPECT_EQ(ran.err, "note: which problems: starling device show bear\n");
+  EXPECT_THAT(hub().asked().back().line, HasSubstr("problems=true"));
+  hub().on("GET /api/v1/fleet",
+           R"({"fleet":"default","revision":7,"devices":{"total":3,"online":3,"by_sync":{"in_sync":3},
+               "with_problems":1}})");
+  EXPECT_THAT(run({"fleet", "status"}).out, HasSubstr("on 1 device: starling device list --problems\n"));
 }
 
 TEST_F(ApplicationTest, JsonOutputIsTheApisOwn) {
@@ -210,6 +234,32 @@ TEST_F(ApplicationTest, ANewKeyIsAloneOnTheOutput) {
             R"({"name":"factory","kind":"enrolment","selector":"room=lab","expires_in_days":3})");
 }
 
+TEST_F(ApplicationTest, ANewKeyGoesToANewFileThatOnlyItsOwnerCanRead) {
+  hub().on("POST /api/v1/keys", R"({"id":"7f3","key":"ek_7f3_secret"})", 201);
+  hub().on("POST /api/v1/keys/7f3/rotate", R"({"id":"7f3","key":"ek_7f3_other"})");
+  const TemporaryFolder folder;
+  const std::string file = (folder / "a.key").string(), other = (folder / "b.key").string();
+  const Ran ran = run({"key", "create", "factory", "--enrolment", "--to", file});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out, "");
+  EXPECT_THAT(ran.err, HasSubstr(file));
+  EXPECT_EQ(read_file(file, 100).value_or(""), "ek_7f3_secret\n");
+  EXPECT_EQ(std::filesystem::status(file).permissions(),
+            std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  const Ran json = run({"-o", "json", "key", "rotate", "7f3", "--to", other});
+  EXPECT_THAT(json.out, Not(HasSubstr("ek_7f3_other")));
+  EXPECT_EQ(read_file(other, 100).value_or(""), "ek_7f3_other\n");
+
+  const std::size_t asked = hub().asked().size();
+  const Ran again = run({"key", "create", "factory", "--enrolment", "--to", file});
+  EXPECT_EQ(again.code, 1);
+  EXPECT_THAT(again.err, HasSubstr("exists"));
+  EXPECT_EQ(hub().asked().size(), asked) << "no key is made that nobody gets";
+  const Ran nowhere = run({"key", "create", "factory", "--enrolment", "--to", file + "/c.key"});
+  EXPECT_EQ(nowhere.code, 1);
+  EXPECT_EQ(nowhere.out, "ek_7f3_secret\n") << "it is shown once";
+}
+
 TEST_F(ApplicationTest, RefusalsSayWhatToDo) {
   const struct {
     int status;
@@ -256,6 +306,8 @@ TEST_F(ApplicationTest, TheKeyMayBeInAFile) {
   std::ofstream(file) << "  sk_from_file\n";
   EXPECT_EQ(run({"fleet", "status", "--key-file", file.string()}).code, 0);
   EXPECT_EQ(hub().asked().back().key, "Bearer sk_from_file");
+  std::filesystem::permissions(file, std::filesystem::perms::others_read, std::filesystem::perm_options::add);
+  EXPECT_THAT(run({"fleet", "status", "--key-file", file.string()}).err, HasSubstr("chmod 600"));
   std::ofstream(file, std::ios::trunc) << "\n";
   EXPECT_THAT(run({"fleet", "status", "--key-file", file.string()}).err, HasSubstr("is empty"));
   std::filesystem::remove(file);

@@ -166,7 +166,7 @@ class WaitForChange final : public Command {
 }  // namespace
 
 void add_changes_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand("changes", "The change log: who changed what, when and why");
+  CLI::App& noun = *tree.root().add_subcommand("changes", "The change log, who changed what, when and why");
   noun.require_subcommand(0, 1);
   noun.footer(
       "Examples:\n"

@@ -24,7 +24,7 @@ class PrintCompletion final : public Command {
 }  // namespace
 
 void add_completion_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand("completion", "Shell completion: bash, zsh, fish");
+  CLI::App& noun = *tree.root().add_subcommand("completion", "Shell completion");
   noun.require_subcommand(1);
   noun.footer(
       "Load it in the running shell with one of:\n"

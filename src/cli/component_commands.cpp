@@ -89,8 +89,7 @@ class ShowComponent final : public Command {
 }  // namespace
 
 void add_component_commands(CommandTree& tree) {
-  CLI::App& noun =
-      *tree.root().add_subcommand("component", "Components, which declare the settings: list, show");
+  CLI::App& noun = *tree.root().add_subcommand("component", "Components, which declare the settings");
   noun.require_subcommand(1);
   add_command<ListComponents>(tree, noun, "list", "List components");
   add_command<ShowComponent>(tree, noun, "show", "The settings of a component: type, unit, default, meaning");

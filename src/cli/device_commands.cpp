@@ -27,6 +27,7 @@ class ListDevices final : public Command {
         ->check(CLI::IsMember(
             {"in_sync", "pending", "staging", "provisional", "refused", "reverted", "drifted", "offline"}));
     app.add_option("--release", release_, "Only devices that run that release")->type_name("VERSION");
+    app.add_flag("--problems", problems_, "Only devices that say that something is wrong on them");
     app.add_flag("--watch,-w", watch_, "Go on showing what changes, until Ctrl-C");
   }
 
@@ -36,6 +37,7 @@ class ListDevices final : public Command {
     if (!status_.empty()) query.emplace_back("status", status_);
     if (!sync_.empty()) query.emplace_back("sync", sync_);
     if (!release_.empty()) query.emplace_back("release", release_);
+    if (problems_) query.emplace_back("problems", "true");
     const auto list = session.api.list("/api/v1/devices", query);
     if (!list) return fail(list);
     const bool told_by_the_stream = watch_ && session.json();
@@ -49,6 +51,12 @@ class ListDevices final : public Command {
     const JsonArray& devices = array_at(list, {"items"});
     session.console.raw(device_table(devices, session.clock.wall(), session.console.out_terminal()));
     if (devices.empty()) session.console.note("no devices");
+    for (const Json& device : devices) {
+      if (problem_count(as_object(device)) == 0) continue;
+      session.console.note("which problems: starling device show " +
+                           printable(text_at(as_object(device), {"device_name"})));
+      break;
+    }
   }
 
   static Result<ExitCode> watch(Session& session, const Parameters& query) {
@@ -63,7 +71,7 @@ class ListDevices final : public Command {
   }
 
   std::string selector_, status_, sync_, release_;
-  bool watch_ = false;
+  bool watch_ = false, problems_ = false;
 };
 
 // What all commands about one device have.
@@ -201,10 +209,10 @@ class ShowDocument final : public DeviceCommand {
 }  // namespace
 
 void add_device_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand(
-      "device", "Devices: list, show, label, rename, remove, document, identify, logs, reset");
+  CLI::App& noun = *tree.root().add_subcommand("device", "Devices");
   noun.require_subcommand(1);
-  add_command<ListDevices>(tree, noun, "list", "List devices: presence, sync status, release, persona");
+  add_command<ListDevices>(tree, noun, "list",
+                           "List devices: presence, sync status, problems, release, persona");
   add_command<ShowDevice>(tree, noun, "show", "Everything that is known about a device");
   add_command<LabelDevice>(tree, noun, "label", "Set or remove labels, which selectors and groups look at")
       .footer("Example:\n  starling device label bear-1 room=nursery kind-");

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
 #include "cli/local_time.hpp"
 #include "cli/printable.hpp"
+#include "cli/software_view.hpp"
 
 namespace starling::cli {
 namespace {
@@ -17,9 +19,42 @@ std::string when(const JsonObject& object, std::string_view member, WallTime now
   return time.empty() ? std::string() : fmt::format("{} ({})", local_date(time), age(time, now));
 }
 
-std::string revision_of(const JsonObject& device, std::string_view which) {
-  const Json* revision = find(device, {"sync", which});
-  return revision == nullptr ? std::string("none") : show_value(*revision);
+// "in_sync, revision 13", or "pending, revision 12 → 13" while another is in force than what is desired.
+Cell section_cell(const JsonObject& section, const std::string& status) {
+  if (status.empty()) return {""};
+  const auto revision = [&section](std::string_view which) {
+    const Json* number = find(section, {which});
+    return number == nullptr || *number == Json(0) ? std::string("none") : show_value(*number);
+  };
+  const std::string desired = revision("desired_revision");
+  const bool in_force = text_at(section, {"running_hash"}) == text_at(section, {"desired_hash"});
+  return {
+      fmt::format("{}, revision {}{}", status, in_force ? "" : revision("running_revision") + " → ", desired),
+      colour_of_sync(status)};
+}
+
+// How each part of the document stands; together they are the sync status.
+void add_sections(Facts& facts, const JsonObject& sync) {
+  const std::string settings = text_at(sync, {"settings_status"});
+  facts.emplace_back("sync of settings",
+                     section_cell(sync, settings.empty() ? text_at(sync, {"status"}) : settings));
+  for (const char* section : {"modules", "software"}) {
+    facts.emplace_back(fmt::format("sync of {}", section),
+                       section_cell(object_at(sync, {section}), text_at(sync, {section, "status"})));
+  }
+}
+
+// Of one that is wanted still the sync status tells: " (v1.1.0 reverted)".
+std::string failed_release(const JsonObject& device) {
+  const JsonObject& failed = object_at(device, {"reported", "software", "last_failed"});
+  const std::string release = text_at(failed, {"release"});
+  if (release.empty() || release == text_at(device, {"release", "desired"})) return {};
+  return fmt::format(" ({} {})", release, text_at(failed, {"became"}));
+}
+
+// Whom to look at first.
+bool is_troubled(const JsonObject& device) {
+  return problem_count(device) > 0 || colour_of_sync(text_at(device, {"sync", "status"})) == Colour::red;
 }
 
 // "player=crashed, recorder=idle"; the rest is told by `module list`.
@@ -69,6 +104,13 @@ void add_board(Facts& facts, const JsonObject& board) {
   if (flag_at(board, {"was_throttled"})) facts.emplace_back("", "it was throttled since it booted");
 }
 
+void add_software(Facts& facts, const JsonObject& software, WallTime now) {
+  const Colour colour = find(software, {"failure"}) == nullptr ? Colour::plain : Colour::red;
+  facts.emplace_back("software", Cell(software_text(software), colour));
+  facts.emplace_back("last failed", Cell(last_failed_text(software, now), Colour::yellow));
+  facts.emplace_back("damage", Cell(text_at(software, {"damage"}), Colour::red));
+}
+
 void add_reported(Facts& facts, std::string_view key, const Json& value, WallTime now) {
   if (key == "modules") {
     facts.emplace_back("modules", states_of(as_object(value)));
@@ -80,6 +122,8 @@ void add_reported(Facts& facts, std::string_view key, const Json& value, WallTim
     add_each(facts, "alert", value, Colour::yellow, now);
   } else if (key == "board" && value.is_object()) {
     add_board(facts, value.get_object());
+  } else if (key == "software" && !text_at(as_object(value), {"state"}).empty()) {
+    add_software(facts, value.get_object(), now);
   } else {
     facts.emplace_back("reported " + printable(key), show_value(value));
   }
@@ -97,6 +141,10 @@ Colour colour_of_sync(std::string_view sync) {
   if (sync == "offline") return Colour::dim;
   if (sync == "refused" || sync == "reverted" || sync == "drifted") return Colour::red;
   return Colour::yellow;
+}
+
+std::int64_t problem_count(const JsonObject& device) {
+  return static_cast<std::int64_t>(array_at(device, {"problems"}).size());
 }
 
 std::string persona_of(const JsonObject& device) {
@@ -117,6 +165,7 @@ std::string device_table(const JsonArray& devices, WallTime now, const Terminal&
   Table table({{"NAME", Table::Align::left, true},
                {"STATUS"},
                {"SYNC"},
+               {"PROBLEMS", Table::Align::right},
                {"RELEASE"},
                {"PERSONA", Table::Align::left, true},
                {"LABELS", Table::Align::left, true},
@@ -124,15 +173,21 @@ std::string device_table(const JsonArray& devices, WallTime now, const Terminal&
                {"VERSION", Table::Align::left, true},
                {"ID"}});
   const std::vector<std::string> ids = short_ids(devices);
+  std::vector<std::size_t> order(devices.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::ranges::stable_partition(order, [&](std::size_t i) { return is_troubled(as_object(devices[i])); });
   const std::size_t shown = rows == 0 ? devices.size() : std::min(rows, devices.size());
-  for (std::size_t i = 0; i < shown; ++i) {
+  order.resize(shown);
+  for (const std::size_t i : order) {
     const JsonObject& device = as_object(devices[i]);
+    const std::int64_t problems = problem_count(device);
     const std::string status = text_at(device, {"status"});
     const std::string sync = text_at(device, {"sync", "status"});
-    const std::string release = release_of(device);
+    const std::string release = release_of(device) + failed_release(device);
     table.add({text_at(device, {"device_name"}),
                {status, colour_of_status(status)},
                {sync, colour_of_sync(sync)},
+               {problems > 0 ? std::to_string(problems) : "", Colour::red},
                {release, release == text_at(device, {"release", "running"}) ? Colour::plain : Colour::yellow},
                persona_of(device),
                joined_pairs(object_at(device, {"labels"})),
@@ -153,22 +208,24 @@ std::string device_facts(const JsonObject& device, WallTime now, const Terminal&
               {"id", text("device_uuid")},
               {"status", {status, colour_of_status(status)}},
               {"last seen", when(device, "last_seen", now)},
-              {"sync", {sync, colour_of_sync(sync)}},
-              {"revision desired", revision_of(device, "desired_revision")},
-              {"revision running", revision_of(device, "running_revision")},
-              {"release desired", text_at(device, {"release", "desired"})},
-              {"release running", text_at(device, {"release", "running"})},
-              {"persona desired", text_at(device, {"persona", "desired"})},
-              {"persona running", text_at(device, {"persona", "running"})},
-              {"pending edits", pending_edits(device)},
-              {"labels", joined_pairs(object_at(device, {"labels"}))},
-              {"groups", joined(array_at(device, {"groups"}))},
-              {"version", text("current_version")},
-              {"device type", text("device_type")},
-              {"timezone", text("timezone")},
-              {"registered", when(device, "registered_at", now)},
-              {"serial", text("serial")},
-              {"clone of", text("clone_of")}};
+              {"sync", {sync, colour_of_sync(sync)}}};
+  for (const Json& problem : array_at(device, {"problems"}))
+    facts.emplace_back("problem", Cell(show_value(problem), Colour::red));
+  add_sections(facts, object_at(device, {"sync"}));
+  const Facts more{{"release desired", text_at(device, {"release", "desired"})},
+                   {"release running", text_at(device, {"release", "running"})},
+                   {"persona desired", text_at(device, {"persona", "desired"})},
+                   {"persona running", text_at(device, {"persona", "running"})},
+                   {"pending edits", pending_edits(device)},
+                   {"labels", joined_pairs(object_at(device, {"labels"}))},
+                   {"groups", joined(array_at(device, {"groups"}))},
+                   {"version", text("current_version")},
+                   {"device type", text("device_type")},
+                   {"timezone", text("timezone")},
+                   {"registered", when(device, "registered_at", now)},
+                   {"serial", text("serial")},
+                   {"clone of", text("clone_of")}};
+  facts.insert(facts.end(), more.begin(), more.end());
   for (const auto& [key, value] : object_at(device, {"metadata"})) {
     facts.emplace_back("metadata " + printable(std::string_view(key)), show_value(value));
   }

@@ -14,7 +14,10 @@ namespace starling::cli {
 Colour colour_of_status(std::string_view status);
 Colour colour_of_sync(std::string_view sync);
 
-// One line for each device, at most `rows` of them (0: all).
+// What the device says is wrong on it.
+std::int64_t problem_count(const JsonObject& device);
+
+// One line for each device, at most `rows` of them (0: all); first those of which somebody should know.
 std::string device_table(const JsonArray& devices, WallTime now, const Terminal& terminal,
                          std::size_t rows = 0);
 std::string device_facts(const JsonObject& device, WallTime now, const Terminal& terminal);

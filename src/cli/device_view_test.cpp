@@ -33,6 +33,49 @@ TEST(DeviceView, DriftOfAnotherFormIsShownAsItIs) {
   EXPECT_THAT(shown(R"({"drift":["local_edit"]})"), ContainsRegex("\ndrift +local_edit\n"));
 }
 
+TEST(DeviceView, EachSectionSaysHowItStands) {
+  JsonObject device = parse_json(R"({"device_name":"bear","problems":["module ear is crashed"],
+      "sync":{"status":"pending","settings_status":"in_sync","desired_revision":7,"running_revision":5,
+              "desired_hash":"aa","running_hash":"aa",
+              "modules":{"status":"pending","desired_revision":13,"running_revision":12,
+                         "desired_hash":"cc","running_hash":"bb"}}})")
+                          ->as_object();
+  const std::string text = device_facts(device, now, Terminal{});
+  EXPECT_THAT(text, ContainsRegex("\nsync +pending\nproblem +module ear is crashed\n"));
+  EXPECT_THAT(text, ContainsRegex("\nsync of settings +in_sync, revision 7\n"));
+  EXPECT_THAT(text, ContainsRegex("\nsync of modules +pending, revision 12 → 13\n"));
+  EXPECT_THAT(text, Not(HasSubstr("sync of software")));
+  device["sync"] = JsonObject{{"status", "pending"}, {"desired_revision", 1}, {"desired_hash", "aa"}};
+  EXPECT_THAT(device_facts(device, now, Terminal{}),
+              ContainsRegex("\nsync of settings +pending, revision none → 1\n"));
+}
+
+TEST(DeviceView, AReleaseThatFailedAndIsNotWantedAnyMoreIsSeenInTheList) {
+  Json device = parse_json(R"({"device_name":"bear","release":{"desired":null,"running":"v1.0.0"},
+      "reported":{"software":{"last_failed":{"release":"v1.1.0","became":"reverted"}}}})")
+                    .value();
+  EXPECT_THAT(device_table({device}, now, Terminal{}), HasSubstr(" v1.0.0 (v1.1.0 reverted) "));
+  device.at("release").as_object()["desired"] = "v1.1.0";
+  EXPECT_THAT(device_table({device}, now, Terminal{}), HasSubstr(" v1.0.0 → v1.1.0  "));
+}
+
+TEST(DeviceView, ReleasesAreToldInWords) {
+  const std::string text = shown(
+      R"({"software":{"state":"waiting","release":"v1.0.0","confirmed":"v1.0.0","wanted":"v1.2.0",
+          "waits_for":"modules that get up",
+          "last_failed":{"release":"v1.1.0","became":"reverted","fingerprint":"modules",
+                         "message":"module 'ear' died 3 times","at_ms":1795843200000}}})");
+  EXPECT_THAT(text, ContainsRegex("\nsoftware +runs v1.0.0; v1.2.0 is waiting for modules that get up\n"));
+  EXPECT_THAT(text,
+              ContainsRegex("\nlast failed +v1.1.0 was reverted: module 'ear' died 3 times .2 m ago.\n"));
+  EXPECT_THAT(text, Not(HasSubstr("{")));
+  EXPECT_THAT(shown(R"({"software":{"state":"refused","release":null,"wanted":"v2.0.0","failure":
+      {"fingerprint":"disk-full","message":"8 MiB are missing","at_ms":1795843200000}}})"),
+              ContainsRegex("\nsoftware +runs no release; v2.0.0 is refused: 8 MiB are missing\n"));
+  EXPECT_THAT(shown(R"({"software":{"state":"confirmed","release":"v1.0.0"}})"), HasSubstr("runs v1.0.0"));
+  EXPECT_THAT(shown(R"({"software":"another form"})"), ContainsRegex("\nreported software +another form\n"));
+}
+
 TEST(DeviceView, BoardAndAlertsAreSaidInWords) {
   const std::string text = shown(
       R"({"board":{"temperature_c":81.5,"memory_available_kb":209715,"memory_total_kb":419430,

@@ -6,6 +6,7 @@
 #include "cli/device_view.hpp"
 #include "cli/local_time.hpp"
 #include "cli/printable.hpp"
+#include "cli/table.hpp"
 
 namespace starling::cli {
 namespace {
@@ -15,7 +16,9 @@ constexpr Seconds redraw_interval{5};
 constexpr Seconds reload_interval{1};
 
 std::string state_of(const JsonObject& device) {
-  return text_at(device, {"status"}) + ", " + text_at(device, {"sync", "status"});
+  const std::int64_t problems = problem_count(device);
+  return text_at(device, {"status"}) + ", " + text_at(device, {"sync", "status"}) +
+         (problems > 0 ? ", " + counted(problems, "problem") : "");
 }
 
 }  // namespace

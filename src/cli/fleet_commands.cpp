@@ -12,6 +12,13 @@
 namespace starling::cli {
 namespace {
 
+// That a device is in sync says only that it has what it should have.
+Cell problems_of(const JsonObject& fleet) {
+  const std::int64_t count = number_at(fleet, {"devices", "with_problems"});
+  if (count == 0) return {""};
+  return {fmt::format("on {}: starling device list --problems", counted(count, "device")), Colour::red};
+}
+
 class FleetStatus final : public Command {
  public:
   explicit FleetStatus(CLI::App&) {}
@@ -28,7 +35,8 @@ class FleetStatus final : public Command {
         {"revision", std::to_string(number_at(*fleet, {"revision"}))},
         {"persona", persona.empty() ? "none" : persona},
         {"devices", fmt::format("{}, {} online", number_at(*fleet, {"devices", "total"}),
-                                number_at(*fleet, {"devices", "online"}))}};
+                                number_at(*fleet, {"devices", "online"}))},
+        {"problems", problems_of(*fleet)}};
     session.console.raw(render_facts(facts, terminal));
     Table table({{"SYNC"}, {"DEVICES", Table::Align::right}});
     for (const auto& [status, count] : object_at(*fleet, {"devices", "by_sync"})) {
@@ -79,7 +87,7 @@ class CreateFleet final : public Command {
 }  // namespace
 
 void add_fleet_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand("fleet", "Fleets: status, list, create");
+  CLI::App& noun = *tree.root().add_subcommand("fleet", "Fleets");
   noun.require_subcommand(1);
   add_command<FleetStatus>(tree, noun, "status", "The fleet at a glance");
   add_command<ListFleets>(tree, noun, "list", "List fleets");

@@ -88,8 +88,7 @@ class DeleteGroup final : public Command {
 }  // namespace
 
 void add_group_commands(CommandTree& tree) {
-  CLI::App& noun =
-      *tree.root().add_subcommand("group", "Groups, which are named label selectors: list, set, delete");
+  CLI::App& noun = *tree.root().add_subcommand("group", "Groups, which are named label selectors");
   noun.require_subcommand(1);
   add_command<ListGroups>(tree, noun, "list", "List groups");
   add_command<SetGroup>(tree, noun, "set", "Create or replace a group")

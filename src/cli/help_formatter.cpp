@@ -62,7 +62,13 @@ std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positi
 }
 
 std::string HelpFormatter::make_subcommand(const CLI::App* command) const {
-  return in_columns(command->get_name(), command->get_description());
+  std::string text = command->get_description();
+  std::string_view separator = ": ";
+  for (const CLI::App* below : command->get_subcommands([](const CLI::App*) { return true; })) {
+    text.append(separator).append(below->get_name());
+    separator = ", ";
+  }
+  return in_columns(command->get_name(), text);
 }
 
 std::string HelpFormatter::make_footer(const CLI::App* app) const {

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 
+#include "base/files.hpp"
 #include "cli/answer.hpp"
 #include "cli/local_time.hpp"
 #include "cli/printable.hpp"
@@ -13,17 +15,42 @@
 namespace starling::cli {
 namespace {
 
-// The key alone goes to the output, so that it can be piped into a file; the rest is for people.
-void show_new_key(Session& session, const JsonObject& answer) {
-  if (print_json(session, answer)) return;
-  const std::string key = text_at(answer, {"key"});
-  if (key.empty()) {
-    session.console.note("the hub did not show the key; rotate it to get one that works");
-    return;
+// Where a new key goes.
+class KeyOutput {
+ public:
+  void add_option(CLI::App& app) {
+    app.add_option("--to", file_, "Write the key to this new file, which only you can read")
+        ->type_name("FILE");
   }
-  session.console.line(key);
-  session.console.note("this is the only time that the key is shown; id " + text_at(answer, {"id"}));
-}
+  // Before there is a key that could get lost. Errors: already_exists.
+  Result<void> check() const {
+    std::error_code ignored;
+    if (file_.empty() || !std::filesystem::exists(std::filesystem::symlink_status(file_, ignored))) return {};
+    return fail(ErrorCode::already_exists, file_ + " exists: choose another name");
+  }
+  // Without a file the key alone goes to the output; the rest is for people. Errors: those of writing the
+  // file, and then the key is on the output after all.
+  Result<void> show(Session& session, JsonObject answer) const {
+    const std::string key = text_at(answer, {"key"});
+    const std::string id = text_at(answer, {"id"});
+    const bool to_file = !file_.empty() && !key.empty();
+    const auto written = to_file ? write_file_durably(file_, key + "\n", 0600) : Result<void>();
+    if (to_file && written) answer.erase("key");
+    if (print_json(session, answer)) return written;
+    if (key.empty()) {
+      session.console.note("the hub did not show the key; rotate it to get one that works");
+    } else if (to_file && written) {
+      session.console.note("the key is in " + file_ + ", which only you can read; id " + id);
+    } else {
+      session.console.line(key);
+      session.console.note("this is the only time that the key is shown; id " + id);
+    }
+    return written;
+  }
+
+ private:
+  std::string file_;
+};
 
 class CreateKey final : public Command {
  public:
@@ -38,6 +65,7 @@ class CreateKey final : public Command {
     app.add_option("--expires-days", days_, "Ends after that many days; default: never")
         ->type_name("DAYS")
         ->check(CLI::Range(1, 3650));
+    output_.add_option(app);
     app.parse_complete_callback([this] {
       if (role_.empty() && !enrolment_) {
         throw CLI::ValidationError("key create",
@@ -47,17 +75,19 @@ class CreateKey final : public Command {
   }
 
   Result<ExitCode> run(Session& session) override {
+    if (auto good = output_.check(); !good) return fail(good);
     JsonObject body{{"name", name_}, {"kind", enrolment_ ? "enrolment" : "api"}};
     if (!enrolment_) body["role"] = role_;
     if (!selector_.empty()) body["selector"] = selector_;
     if (days_ > 0) body["expires_in_days"] = days_;
     const auto answer = session.api.write(http::Method::post, "/api/v1/keys", body);
     if (!answer) return fail(answer);
-    show_new_key(session, *answer);
+    if (auto shown = output_.show(session, *answer); !shown) return fail(shown);
     return ExitCode::done;
   }
 
  private:
+  KeyOutput output_;
   std::string name_, role_, selector_;
   bool enrolment_ = false;
   std::int64_t days_ = 0;
@@ -107,17 +137,22 @@ class ListKeys final : public Command {
 
 class RotateKey final : public Command {
  public:
-  explicit RotateKey(CLI::App& app) { app.add_option("ID", id_, "The key's id")->required()->type_name(" "); }
+  explicit RotateKey(CLI::App& app) {
+    app.add_option("ID", id_, "The key's id")->required()->type_name(" ");
+    output_.add_option(app);
+  }
 
   Result<ExitCode> run(Session& session) override {
+    if (auto good = output_.check(); !good) return fail(good);
     const auto answer =
         session.api.write(http::Method::post, path_of({"keys", id_, "rotate"}), Json(nullptr));
     if (!answer) return fail(answer);
-    show_new_key(session, *answer);
+    if (auto shown = output_.show(session, *answer); !shown) return fail(shown);
     return ExitCode::done;
   }
 
  private:
+  KeyOutput output_;
   std::string id_;
 };
 
@@ -144,14 +179,14 @@ class RevokeKey final : public Command {
 }  // namespace
 
 void add_key_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand("key", "Keys: create, list, rotate, revoke");
+  CLI::App& noun = *tree.root().add_subcommand("key", "Keys");
   noun.require_subcommand(1);
   add_command<CreateKey>(tree, noun, "create", "Create a key; it is printed once and kept nowhere")
       .footer(
           "Examples:\n"
           "  starling key create alice --role operator --expires-days 90\n"
           "  starling key create nurse --role guardian --on room=nursery\n"
-          "  starling key create factory --enrolment > enrolment.key");
+          "  starling key create factory --enrolment --to enrolment.key");
   add_command<ListKeys>(tree, noun, "list", "List keys without their secrets");
   add_command<RotateKey>(tree, noun, "rotate", "Replace a key's secret; the old one ends at once");
   add_command<RevokeKey>(tree, noun, "revoke", "End a key");

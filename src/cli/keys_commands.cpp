@@ -282,7 +282,7 @@ class SignFiles final : public Command {
 }  // namespace
 
 void add_keys_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand("keys", "Keys that sign releases: init, show, rotate, sign");
+  CLI::App& noun = *tree.root().add_subcommand("keys", "Keys that sign releases");
   noun.require_subcommand(1);
   add_command<InitKeys>(tree, noun, "init",
                         "Make the fleet's root and the keys for releases, on this machine")

@@ -122,8 +122,7 @@ class ActModule final : public Command {
 }  // namespace
 
 void add_module_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand(
-      "module", "Modules: list, show, enable, disable, start, stop, restart, act, logs, crashes");
+  CLI::App& noun = *tree.root().add_subcommand("module", "Modules");
   noun.require_subcommand(1);
   add_module_queries(tree, noun);
   add_command<EnableModule>(

@@ -84,14 +84,20 @@ TEST_F(ModuleCommands, AModuleShowsWhyItDoesNotRun) {
 TEST_F(ModuleCommands, CrashesAreShownByWhatTheyHaveInCommon) {
   hub().on("GET /api/v1/crashes",
            R"({"items":[{"module":"recorder","fingerprint":"f1","class":"signal","text":
-      "killed by SIGSEGV","devices":14,"deaths":31,"first_seen":"a","last_seen":"b","releases":[{"version":"1.2.0",
-      "devices":14},{"version":"1.3.0","devices":2}]}],"count":3})");
+      "killed by SIGSEGV","devices":14,"deaths":31,"first_seen":"a","last_seen":"b","first_release":"1.2.0","releases":[{"version":"1.2.0",
+      "devices":14},{"version":"1.3.0","devices":2}]},{"module":"recorder","fingerprint":"f2","text":"out of memory",
+      "devices":1,"deaths":1,"first_seen":"a","last_seen":"b","first_release":"","releases":[]}],"count":4})");
   EXPECT_EQ(run({"module", "crashes", "--module", "recorder"}).out,
-            "MODULE    CAUSE              DEVICES  DEATHS  RELEASES (DEVICES)     FIRST SEEN  LAST SEEN  "
-            "FINGERPRINT\n"
-            "recorder  killed by SIGSEGV       14      31  1.2.0 (14), 1.3.0 (2)  a           b          f1\n"
+            "MODULE    CAUSE              DEVICES  DEATHS  SINCE RELEASE  RELEASES (DEVICES)     FIRST SEEN  "
+            "LAST SEEN  FINGERPRINT\n"
+            "recorder  killed by SIGSEGV       14      31  1.2.0          1.2.0 (14), 1.3.0 (2)  a           "
+            "b          f1\n"
+            "recorder  out of memory            1       1  -              -                      a           "
+            "b          f2\n"
             "... and 2 more\n");
   EXPECT_EQ(asked("GET /api/v1/crashes").line, "GET /api/v1/crashes?module=recorder");
+  const Ran json = run({"module", "crashes", "-o", "json"});
+  EXPECT_EQ(parse_json(json.out)->at("items").at(0).at("first_release"), Json("1.2.0")) << json.out;
 }
 
 TEST_F(ModuleCommands, EnablingIsAWriteOfASetting) {

@@ -192,8 +192,7 @@ class SwitchPersona final : public Command {
 }  // namespace
 
 void add_persona_commands(CommandTree& tree) {
-  CLI::App& noun =
-      *tree.root().add_subcommand("persona", "Personas: list, show, import, put, delete, switch");
+  CLI::App& noun = *tree.root().add_subcommand("persona", "Personas");
   noun.require_subcommand(1);
   add_command<ListPersonas>(tree, noun, "list", "List personas");
   add_command<ShowPersona>(tree, noun, "show", "Show a persona's fields and settings");

@@ -240,8 +240,7 @@ class DeleteRelease final : public Command {
 }  // namespace
 
 void add_release_commands(CommandTree& tree) {
-  CLI::App& noun =
-      *tree.root().add_subcommand("release", "Releases: pack, create, schedule, list, show, sign, delete");
+  CLI::App& noun = *tree.root().add_subcommand("release", "Releases");
   noun.require_subcommand(1);
   add_release_pack_command(tree, noun);
   add_command<CreateRelease>(

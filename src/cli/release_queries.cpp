@@ -152,6 +152,16 @@ std::string schedule_text(const JsonObject& schedule) {
   return text;
 }
 
+void note_when_taken(Session& session, const std::string& version) {
+  const auto release = session.api.get(path_of({"releases", version}));
+  const std::string when = release ? schedule_text(object_at(*release, {"schedule"})) : std::string();
+  if (when.empty()) return;
+  const bool at_once = flag_at(*release, {"schedule", "now"});
+  session.console.note(
+      fmt::format("devices take {} {}{}", version, when,
+                  at_once ? "" : "; at once instead: starling release schedule " + version + " --now"));
+}
+
 void add_release_queries(CommandTree& tree, CLI::App& noun) {
   add_command<ListReleases>(tree, noun, "list", "List releases and drafts, and how many devices have which");
   add_command<ShowRelease>(tree, noun, "show",

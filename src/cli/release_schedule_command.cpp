@@ -6,11 +6,35 @@
 
 #include "cli/answer.hpp"
 #include "cli/local_time.hpp"
+#include "cli/printable.hpp"
 #include "cli/rollout_view.hpp"
 #include "protocol/timing_policy.hpp"
 
 namespace starling::cli {
 namespace {
+
+CLI::Validator time_of_day() {
+  return CLI::Validator(
+      [](const std::string& text) {
+        return protocol::parse_time_of_day(text)
+                   ? std::string()
+                   : fmt::format("'{}' is no time of day, such as 03:30", printable(text));
+      },
+      "", "time of day");
+}
+
+// What the hub says of a member of the request is said of the option here.
+Error at_option(Error error) {
+  constexpr std::pair<std::string_view, std::string_view> options[] = {{"/at", "--at"},
+                                                                       {"/not_before", "--not-before"},
+                                                                       {"/window_minutes", "--window"},
+                                                                       {"/deadline_hours", "--deadline"},
+                                                                       {"/type", "--type"}};
+  for (const auto& [pointer, option] : options)
+    if (error.message.starts_with(std::string(pointer) + " "))
+      error.message.replace(0, pointer.size(), option);
+  return error;
+}
 
 class ScheduleRelease final : public Command {
  public:
@@ -19,8 +43,10 @@ class ScheduleRelease final : public Command {
     auto* now = app.add_flag("--now", now_, "Each device takes it as soon as it hears of it");
     app.add_option("--type", type_, "By the clock, or as soon as nobody uses the device; default: its own")
         ->check(CLI::IsMember({"scheduled", "urgent"}));
-    app.add_option("--at", at_, "The device's local time from which it may, each day; default: 02:00")
-        ->type_name("HH:MM")
+    app.add_option("--at", at_,
+                   "The device's local time from which it may, each day, like 03:30; default: 02:00")
+        ->type_name("TIME")
+        ->check(time_of_day())
         ->excludes(now);
     app.add_option("--window", window_, "For how long from then on; default: 2h")
         ->type_name("SPAN")
@@ -44,7 +70,7 @@ class ScheduleRelease final : public Command {
     }
     const auto answer =
         session.api.write(http::Method::put, path_of({"releases", version_, "schedule"}), *policy);
-    if (!answer) return fail(answer);
+    if (!answer) return std::unexpected(at_option(answer.error()));
     if (print_json(session, *answer)) return ExitCode::done;
     session.console.line(
         fmt::format("{} is signed to be taken {}", version_, now_ ? "at once" : "at its hour"));

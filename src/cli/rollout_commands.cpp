@@ -9,6 +9,7 @@
 #include "cli/assignment.hpp"
 #include "cli/local_time.hpp"
 #include "cli/printable.hpp"
+#include "cli/release_queries.hpp"
 #include "cli/rollout_view.hpp"
 #include "cli/setting_value.hpp"
 #include "cli/table.hpp"
@@ -84,6 +85,7 @@ class StartRollout final : public Command {
     note_masked(session, *answer);
     for (const Json& note : array_at(*answer, {"notes"}))
       if (note.is_string()) session.console.note(printable(std::string_view(note.get_string())));
+    if (!version_.empty()) note_when_taken(session, version_);
     session.console.note(fmt::format("to see how far it is: starling rollout status {} --watch", id));
     return ExitCode::done;
   }
@@ -276,8 +278,7 @@ struct AbortRollout final : ActOnRollout {
 }  // namespace
 
 void add_rollout_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand(
-      "rollout", "Changes in stages: start, status, list, approve, pause, resume, abort");
+  CLI::App& noun = *tree.root().add_subcommand("rollout", "Changes in stages");
   noun.require_subcommand(1);
   add_command<StartRollout>(tree, noun, "start", "Bring a release, settings or both to devices in stages")
       .footer(

@@ -64,6 +64,26 @@ TEST_F(RolloutCommands, StartSendsTheWholePlan) {
                 {"share":10000,"needs_approval":true}]})"));
 }
 
+TEST_F(RolloutCommands, StartSaysWhenDevicesTakeIt) {
+  const struct {
+    std::string schedule, said;
+  } cases[] = {
+      {R"({"type":"scheduled"})",
+       "note: devices take v1.2.3 at 02:00 of the device's time, for 2 h; at once instead: starling release "
+       "schedule v1.2.3 --now\n"},
+      {R"({"type":"urgent","deadline_hours":24})",
+       "v1.2.3 after an hour without use, after 24 h in any case;"},
+      {R"({"type":"urgent","now":true})", "note: devices take v1.2.3 at once\n"},
+  };
+  for (const auto& [schedule, said] : cases) {
+    FakeHub fake;
+    environment_["STARLING_HUB"] = fake.address();
+    fake.on("POST /api/v1/rollouts", R"({"revision":42,"id":"r42","targeted":3})", 201);
+    fake.on("GET /api/v1/releases/v1.2.3", R"({"version":"v1.2.3","schedule":)" + schedule + "}");
+    EXPECT_THAT(run({"rollout", "start", "v1.2.3"}).err, HasSubstr(said));
+  }
+}
+
 TEST_F(RolloutCommands, StartSaysWhomItDoesNotReach) {
   hub().on("POST /api/v1/rollouts", R"({"revision":43,"id":"r43","targeted":3,"masked_count":1,
       "masked":[{"key":"audio.volume","device":"d1","device_name":"bear","layer":"device:d1"}],

@@ -61,9 +61,15 @@ std::string stage_counts(const JsonObject& stage) {
   return text;
 }
 
+// An older hub says the principal alone.
+std::string name_or(const JsonObject& object, std::string_view name, std::string_view principal) {
+  std::string text = text_at(object, {name});
+  return text.empty() ? text_at(object, {principal}) : text;
+}
+
 std::string approval_text(const JsonObject& stage) {
   if (!flag_at(stage, {"needs_approval"})) return "";
-  const std::string by = text_at(stage, {"approved_by"});
+  const std::string by = name_or(stage, "approved_by_name", "approved_by");
   return by.empty() ? "needs approval" : "approved by " + by;
 }
 
@@ -216,8 +222,9 @@ std::string brought_by(const JsonObject& rollout) {
 std::string stage_line(const JsonObject& rollout) {
   const JsonArray& stages = array_at(rollout, {"stages"});
   std::string text = fmt::format("stage {} of {}", number_at(rollout, {"open"}), stages.size());
-  if (number_at(rollout, {"open"}) > 0) {
+  if (const std::int64_t open = number_at(rollout, {"open"}); open > 0) {
     text += fmt::format(": {}/{} done", open_count(rollout, "done"), open_count(rollout, "devices"));
+    if (open > 1) text += fmt::format(" in stages 1 to {}", open);
     const std::int64_t failed = open_count(rollout, "failed");
     if (failed > 0) text += fmt::format(", {} failed", failed);
   }
@@ -238,7 +245,8 @@ std::string rollout_text(const JsonObject& rollout, WallTime now, const Terminal
                                    {"why", text_at(rollout, {"why"})},
                                    {"brings", brought_by(rollout)},
                                    {"windows", windows_text(rollout)},
-                                   {"author", text_at(rollout, {"author"})},
+                                   {"author", name_or(rollout, "author_name", "author")},
+                                   {"progress", stage_line(rollout)},
                                    {"next", next_text(rollout, now)}},
                                   terminal);
   Table stages({{"STAGE"}, {"FOR"}, {"PROGRESS"}, {"DEVICES", Table::Align::left, true}, {"APPROVAL"}});

@@ -24,7 +24,7 @@ Result<JsonArray> parse_stages(std::string_view text, bool need_approval);
 
 // "software.release = v1.2.3 on the fleet".
 std::string brought_by(const JsonObject& rollout);
-// "stage 2 of 3: 40/50 done, 1 failed".
+// "stage 2 of 3: 40/50 done in stages 1 to 2, 1 failed".
 std::string stage_line(const JsonObject& rollout);
 // Safe text of several lines.
 std::string rollout_text(const JsonObject& rollout, WallTime now, const Terminal& terminal);

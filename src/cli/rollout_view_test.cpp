@@ -92,6 +92,27 @@ TEST(RolloutText, SaysWhatComesNext) {
   EXPECT_THAT(next("stopped", R"(,"why":"5 of 20 devices failed")"), HasSubstr("5 of 20 devices failed"));
 }
 
+TEST(RolloutText, CountsOfAStageAndOfAllAreToldApart) {
+  JsonObject shown = rollout("settling");
+  shown["open"] = 2;
+  JsonObject& second = shown.at("stages").at(1).as_object();
+  second["open"] = true;
+  second["done"] = 7;
+  EXPECT_EQ(stage_line(shown), "stage 2 of 2: 17/400 done in stages 1 to 2, 5 failed");
+  const std::string text = rollout_text(shown, now, {});
+  EXPECT_THAT(text, HasSubstr("progress  " + stage_line(shown) + "\n"));
+  EXPECT_THAT(text, HasSubstr("7/380 done"));
+}
+
+TEST(RolloutText, PeopleHaveTheirNames) {
+  JsonObject shown = rollout("settling");
+  EXPECT_THAT(rollout_text(shown, now, {}), HasSubstr("author    key:k1\n")) << "of an older hub";
+  shown["author_name"] = "ann";
+  shown.at("stages").at(0).as_object()["approved_by_name"] = "bob";
+  EXPECT_THAT(rollout_text(shown, now, {}), HasSubstr("author    ann\n"));
+  EXPECT_THAT(rollout_text(shown, now, {}), HasSubstr("approved by bob"));
+}
+
 TEST(RolloutText, SaysWhoHasNoPartInIt) {
   JsonObject shown = rollout("settling");
   JsonObject& stage = shown.at("stages").at(0).as_object();
@@ -117,7 +138,7 @@ TEST(RolloutText, SaysWhenDevicesWillHaveAnswered) {
 }
 
 TEST(RolloutText, AHubThatSaysLittleIsShownAllTheSame) {
-  EXPECT_EQ(rollout_text({}, now, {}), "\n");
+  EXPECT_EQ(rollout_text({}, now, {}), "progress  stage 0 of 0\n\n");
   EXPECT_EQ(stage_line({}), "stage 0 of 0");
 }
 

@@ -155,8 +155,7 @@ class RollBack final : public Command {
 }  // namespace
 
 void add_settings_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand(
-      "settings", "Settings: get, set, unset, list, explain, diff, history, rollback");
+  CLI::App& noun = *tree.root().add_subcommand("settings", "Settings");
   noun.require_subcommand(1);
   add_settings_queries(tree, noun);
   add_command<SetSettings>(tree, noun, "set",

@@ -53,12 +53,9 @@ Result<SigningFolder> SigningFolder::make(fs::path path) {
 }
 
 Result<void> SigningFolder::load() {
-  std::vector<fs::path> files;
-  std::error_code error;
-  for (const auto& entry : fs::directory_iterator(path_, error))
-    files.push_back(entry.path());
-  std::ranges::sort(files);
-  for (const fs::path& file : files) {
+  const auto files = list_folder(path_);
+  if (!files && files.error().code != ErrorCode::not_found) return fail(files);
+  for (const fs::path& file : files.value_or(std::vector<fs::path>())) {
     const std::string name = file.filename().string();
     if (!name.ends_with(ending)) continue;
     auto key = read_key(file);

@@ -5,7 +5,7 @@
 
 #include <cstdio>
 
-#include "base/files.hpp"
+#include "base/key_file.hpp"
 #include "fleetsim/socket_mode.hpp"
 
 namespace starling::fleetsim {
@@ -27,12 +27,11 @@ Result<void> check_descriptors(std::size_t devices) {
 Result<SocketModeOptions> options_of(const SocketsArguments& arguments) {
   auto url = http::Url::parse(arguments.hub);
   if (!url) return fail(url, "--hub");
-  auto key = read_file(arguments.key_file, 4096);
-  if (!key) return fail(key, "--key-file");
-  key->erase(key->find_last_not_of(" \t\r\n") + 1);
+  auto key_file = read_key_file(arguments.key_file);
+  if (!key_file) return fail(key_file, "--key-file");
   if (const auto enough = check_descriptors(arguments.devices); !enough) return fail(enough);
   SocketModeOptions options;
-  options.hub = {std::move(*url), {arguments.pins}, std::move(*key)};
+  options.hub = {std::move(*url), {arguments.pins}, std::move(key_file->key)};
   options.devices = arguments.devices;
   options.duration = Seconds(static_cast<std::int64_t>(arguments.duration_s));
   options.changes_per_second = arguments.rate;

@@ -21,12 +21,10 @@ std::unexpected<Error> failed(std::string_view doing, const fs::path& path, cons
 
 }  // namespace
 
-std::vector<fs::path> entries_of(const fs::path& folder) {
-  std::vector<fs::path> entries;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored))
-    entries.push_back(entry.path());
-  return entries;
+Result<std::vector<fs::path>> entries_of(const fs::path& folder) {
+  auto entries = list_folder(folder);
+  if (entries || entries.error().code != ErrorCode::not_found) return entries;
+  return std::vector<fs::path>();
 }
 
 Result<void> copy_durably(const fs::path& from, const fs::path& to) {

@@ -10,8 +10,8 @@
 
 namespace starling::hub {
 
-// What is in a folder; nothing if there is none.
-std::vector<std::filesystem::path> entries_of(const std::filesystem::path& folder);
+// What is in a folder, by name; nothing if there is none. Errors: those of list_folder().
+Result<std::vector<std::filesystem::path>> entries_of(const std::filesystem::path& folder);
 
 // Errors of both: not_found, io.
 Result<void> copy_durably(const std::filesystem::path& from, const std::filesystem::path& to);

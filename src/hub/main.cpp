@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/clock.hpp"
+#include "base/exit_status.hpp"
 #include "base/log.hpp"
 #include "hub/assets/saved_assets.hpp"
 #include "hub/releases/saved_releases.hpp"
@@ -33,7 +34,7 @@ struct Arguments {
 
 int complain(const starling::Error& error) {
   std::cerr << "starling-hub: " << error.message << '\n';
-  return 1;
+  return starling::exit_status_of(error);
 }
 
 // One descriptor for each device: takes what the system allows.
@@ -158,6 +159,7 @@ int restore(const Arguments& arguments) {
   const auto taken = starling::hub::put_staged_releases(data, starling::SystemClock().wall());
   if (!taken) return complain(taken.error());
   std::cout << "restored " << arguments.restore_file << " as a new generation\n";
+  if (!done->former.empty()) std::cout << "the database before is kept as " << done->former.string() << '\n';
   for (const std::string& fleet : *taken)
     std::cout << "the releases of fleet " << fleet << " are those of the backup\n";
   return 0;
@@ -191,7 +193,11 @@ int main(int argc, char** argv) {
   CLI::App app{"starling-hub: holds what every device of your fleets should be", "starling-hub"};
   Arguments arguments;
   add_options(app, arguments);
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : starling::exit_usage;
+  }
   if (!arguments.backup_file.empty()) return back_up(arguments);
   if (!arguments.restore_file.empty()) return restore(arguments);
   if (arguments.use_backup_key) {

@@ -11,6 +11,7 @@
 #include <csignal>
 #include <optional>
 
+#include "base/exit_status.hpp"
 #include "base/files.hpp"
 #include "base/json_folder.hpp"
 #include "base/net/loopback.hpp"
@@ -97,7 +98,8 @@ void Server::stop() {
 }
 
 Result<void> Server::Running::open_store() {
-  if (auto made = make_folders(settings.data, 0700); !made) return made;
+  if (auto made = make_folders(settings.data, 0700); !made)
+    return std::unexpected(wrongly_given(made.error()));
   auto opened =
       SqliteStore::open(sqlite::DataFolder{settings.data, {}}, executor, clock, Logger(log, "store"));
   if (!opened) return fail(opened);
@@ -159,14 +161,16 @@ asio::awaitable<void> Server::Running::live() {
 
 Result<protocol::Catalog> Server::Running::component_files() const {
   const auto shipped = shipped_folder("components");
-  if (!shipped) return fail(shipped);
+  if (!shipped) return std::unexpected(wrongly_given(shipped.error()));
   std::vector<std::filesystem::path> folders{*shipped};
   const auto own = settings.data / "components";
   if (std::filesystem::is_directory(own)) folders.push_back(own);
   if (!settings.components.empty()) folders.push_back(settings.components);
   const auto files = read_json_folders(folders);
-  if (!files) return fail(files, "component files");
-  return protocol::catalog_of(*files);
+  if (!files) return std::unexpected(wrongly_given(files.error()).within("component files"));
+  auto catalog = protocol::catalog_of(*files);
+  if (!catalog) return std::unexpected(wrongly_given(catalog.error()));
+  return catalog;
 }
 
 asio::awaitable<Result<void>> Server::Running::prepare_fleets() {

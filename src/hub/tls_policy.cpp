@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "base/exit_status.hpp"
 #include "base/files.hpp"
 #include "base/net/loopback.hpp"
 #include "base/tls.hpp"
@@ -77,12 +78,12 @@ Result<ServerTls> prepare_tls(const TlsPolicy& policy, const std::filesystem::pa
   }
   if (!policy.certificate.empty()) {
     auto identity = read_identity(policy.certificate, policy.private_key);
-    if (!identity) return fail(identity);
+    if (!identity) return std::unexpected(wrongly_given(identity.error()).within("--tls-cert, --tls-key"));
     return with_pin(std::move(*identity));
   }
   if (policy.mode == TlsPolicy::Mode::off) {
     if (net::is_loopback(host) || policy.insecure_listen) return ServerTls{};
-    return fail(ErrorCode::failed_precondition,
+    return fail(ErrorCode::invalid_argument,
                 fmt::format("--tls off on {} would send keys and settings in clear; leave it out, or add "
                             "--insecure-listen if something in front of the hub does TLS",
                             host));

@@ -6,11 +6,10 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/exit_status.hpp"
+
 namespace starling::keeper {
 namespace {
-
-constexpr int exit_usage = 2;    // a wrong command line
-constexpr int exit_config = 78;  // EX_CONFIG: what it was given to work with is wrong
 
 std::vector<std::string> environment_with(const std::string& socket) {
   constexpr std::string_view name = "STARLING_KEEPER=";
@@ -82,7 +81,7 @@ std::optional<int> AgentProcess::collect() {
     log_.warning("agent killed", {{"signal", WTERMSIG(status)}});
   } else {
     log_.info("agent ended", {{"status", code}});
-    if (code == exit_usage || code == exit_config) return code;
+    if (code == exit_usage || code == exit_configuration) return code;
   }
   if (!ends_) plan_start(std::chrono::floor<Milliseconds>(clock_.steady() - started_));
   return std::nullopt;

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 
+#include "base/exit_status.hpp"
 #include "keeper/keeper.hpp"
 
 namespace {
@@ -39,7 +40,7 @@ int failed(const Error& error, int status) {
 
 int main(int argc, char** argv) {
   auto line = keeper::parse_command_line(std::span(argv, static_cast<std::size_t>(argc)).subspan(1));
-  if (!line) return failed(line.error(), 2);
+  if (!line) return failed(line.error(), exit_usage);
   if (line->shows_help || line->shows_version) {
     std::fputs(line->shows_help ? keeper::usage : STARLING_VERSION "\n", stdout);
     return 0;
@@ -49,6 +50,6 @@ int main(int argc, char** argv) {
   const SystemClock clock;
   const keeper::Log log(clock, line->log_format);
   auto opened = keeper::Keeper::open(clock, log, std::move(*line));
-  if (!opened) return failed(opened.error(), 1);
+  if (!opened) return failed(opened.error(), exit_status_of(opened.error()));
   return (*opened)->run();
 }

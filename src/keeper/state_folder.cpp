@@ -17,7 +17,11 @@ struct FreedByC {
 };
 
 std::unexpected<Error> failed(const std::string& doing) {
-  return fail(ErrorCode::io, doing + ": " + std::strerror(errno));
+  const int error = errno;
+  const bool wrongly_given =
+      error == ENOENT || error == ENOTDIR || error == EACCES || error == ENAMETOOLONG || error == ELOOP;
+  return fail(wrongly_given ? ErrorCode::invalid_argument : ErrorCode::io,
+              doing + ": " + std::strerror(error));
 }
 
 // Gives its absolute path.

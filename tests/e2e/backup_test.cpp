@@ -60,6 +60,8 @@ TEST_F(Backup, OfARunningHubIsRestoredAsANewGenerationToWhichTheDevicesComeBack)
   const Finished restored = hub_command(hub.data(), {"restore", saved});
   ASSERT_EQ(restored.status, 0) << restored.output;
   EXPECT_THAT(restored.output, HasSubstr("new generation"));
+  const std::string kept = (hub.data() / "starling.db.replaced-1").string();
+  EXPECT_THAT(restored.output, HasSubstr("the database before is kept as " + kept + "\n"));
   hub.start();
   EXPECT_NE(generation_of(hub), former);
   EXPECT_EQ(hub.head(), saved_head);

@@ -136,9 +136,10 @@ TEST_F(Enrolment, KeysComeFromAFileTheEnvironmentOrTheCommandLine) {
   fails_with({"--key-file", file}, "enrolment.key");
   write_text(file, "\n", 0600);
   fails_with({"--key-file", file}, "is empty");
-  write_text(file, enrolment_key() + "\n", 0600);
+  write_text(file, enrolment_key() + "\n", 0644);
   Process by_file(agent("file", {"--name", "file", "--key-file", file}, {}));
   await_name("file");
+  EXPECT_THAT(by_file.output(), HasSubstr("chmod 600"));
 
   const Json made = hub.call("POST", "/api/v1/keys", JsonObject{{"name", "ops"}, {"role", "operator"}});
   Process by_operator(agent("ops", {"--name", "ops", "--key", std::string(made.at("key").as_string())}, {}));
@@ -146,6 +147,15 @@ TEST_F(Enrolment, KeysComeFromAFileTheEnvironmentOrTheCommandLine) {
   EXPECT_THAT(by_operator.output(), HasSubstr("prefer --key-file"));
   EXPECT_EQ(end(std::move(by_file)), 0);
   EXPECT_EQ(end(std::move(by_operator)), 0);
+
+  std::filesystem::remove(file);  // as one may, when the device has enrolled
+  Process without(agent("file", {"--name", "file", "--key-file", file}, {}));
+  eventually("a link without the key", [&] {
+    const std::string said = without.output();
+    const auto key = said.find("can do without");
+    return key != std::string::npos && said.find("connected to the hub", key) != std::string::npos;
+  });
+  EXPECT_EQ(end(std::move(without)), 0);
 }
 
 TEST(HeartbeatFlag, SaysHowOftenAndWhenASilentDeviceIsOffline) {

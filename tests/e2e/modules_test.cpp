@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <map>
 
 #include "base/build_folders.hpp"
 #include "e2e/fleet.hpp"
@@ -233,6 +234,43 @@ TEST_F(FleetModules, LogsAndCausesOfDeathReachTheOperator) {
               AllOf(HasSubstr("hello"), HasSubstr("oops")));
   device.command("stop", "talker");
   EXPECT_THAT(starling({"module", "show", "talker", "--device", "bear"}), HasSubstr("oops"));
+}
+
+TEST_F(FleetModules, DeathsOfWhichTheHubHeardNothingAreEachCountedByTheirKind) {
+  SupervisedDevice& device = add("bear", "nursery");
+  hub.kill();
+  device.write_module(
+      "talker",
+      "exec = \"/bin/sh\"\nready_after = \"50ms\"\nargs = [\"-c\", \"sleep 0.2; echo >> runs; "
+      "case `wc -l < runs` in 1|2) exit 3;; 3) exit 4;; esac; exec sleep 1000\"]\n");
+  eventually("it to be seen", [&] { return device.ctl({"module", "show", "talker"}).status == 0; });
+  device.command("start", "talker");
+  eventually("it to have died three times", [&] {
+    const JsonObject shown = device.show("talker");
+    const Json* deaths = shown.if_contains("deaths");
+    return deaths != nullptr && *deaths == Json(3);
+  });
+  const auto told = [&] {
+    std::map<std::string, std::int64_t> deaths;
+    const Json crashes = hub.call("GET", "/api/v1/crashes");
+    for (const Json& crash : crashes.at("items").as_array())
+      deaths[std::string(crash.at("text").as_string())] = crash.at("deaths").to_number<std::int64_t>();
+    return deaths;
+  };
+  const std::map<std::string, std::int64_t> all{{"exited with status 3", 2}, {"exited with status 4", 1}};
+  hub.start();
+  eventually("the hub to hear of all", [&] { return told() == all; });
+  ::kill(device.agent(), SIGKILL);
+  eventually("the next agent", [&] { return device.ctl({"module", "list"}).status == 0; });
+  EXPECT_EQ(device.show("talker").at("deaths_by_kind").as_object().size(), 2u);
+  hub.kill();
+  hub.start();
+  eventually("the hub to hear of it again", [&] {
+    return hub.command({"module", "show", "talker", "--device", "bear"}).output.find("idle") !=
+           std::string::npos;
+  });
+  EXPECT_EQ(told(), all);
+  device.command("stop", "talker");
 }
 
 TEST_F(FleetModules, LogsAreFollowedLineByLine) {

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <csignal>
 
@@ -309,6 +310,28 @@ TEST_F(InstalledReleases, ItsAgentTakesOverAndMayBeKilledAnywhere) {
   await("v1.1.0 confirmed");
   device_->await_ready("ear");
   EXPECT_THAT(program_of(device_->agent()), HasSubstr("/releases/"));
+}
+
+TEST_F(InstalledReleases, AModuleWithAUserOfItsOwnRunsAndGetsToNothingElse) {
+  start_trusting_device();
+  const bool root = ::geteuid() == 0;
+  const std::string state = device_->state().string();
+  const fs::path folder =
+      payload("v1.0.0", "cat module.toml; cd " + state + " && for name in token identity.json update.json " +
+                            "generations/1/document.json config_override.json logs/ear.log; " +
+                            "do [ -r $name ] && echo sees $name; done; ls " + state +
+                            "; echo says `id -un`; exec sleep 1000");
+  write_text(folder / "modules/ear/module.toml",
+             read_text(folder / "modules/ear/module.toml") + (root ? "[limits]\nuser = \"nobody\"\n" : ""));
+  publish("v1.0.0", folder);
+  want("v1.0.0");
+  await("v1.0.0 confirmed");
+  device_->await_ready("ear");
+  const std::string said = device_->ctl({"module", "logs", "ear"}).output;
+  EXPECT_THAT(said, HasSubstr("exec = \"run\"")) << "its own folder";
+  EXPECT_THAT(said, HasSubstr(root ? "says nobody" : "says "));
+  EXPECT_EQ(said.find("out sees") == std::string::npos, root) << said;
+  EXPECT_EQ(said.find("out releases") == std::string::npos, root) << said;
 }
 
 // Neither has it spoken to the keeper, nor will it.

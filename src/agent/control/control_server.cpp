@@ -192,6 +192,9 @@ void ControlServer::handle(const Shared& connection, std::string_view line) {
     const auto what = JsonReader(request).string("request", 64);
     if (!what) {
       done = fail(what);
+    } else if (*what == "ping") {
+      connection->say(success());
+      connection->finish();
     } else if (*what == "list") {
       done = list(connection);
     } else if (*what == "show") {

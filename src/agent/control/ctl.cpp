@@ -67,8 +67,19 @@ void print_modules(const JsonArray& modules) {
   }
 }
 
+void print_deaths(const JsonObject& kinds) {
+  for (const auto& [fingerprint, kind] : kinds) {
+    if (const JsonObject* death = kind.if_object(); death != nullptr)
+      fmt::print("{:<18} {} x {}\n", "died", text_in(*death, "deaths"), text_in(*death, "text"));
+  }
+}
+
 void print_module(const JsonObject& module) {
   for (const auto& member : module) {
+    if (member.key() == "deaths_by_kind" && member.value().is_object()) {
+      print_deaths(member.value().get_object());
+      continue;
+    }
     if (member.key() == "last_death" && member.value().is_object()) {
       const JsonObject& death = member.value().get_object();
       const std::string release = text_in(death, "release");
@@ -154,14 +165,39 @@ int failed(const std::string& why) {
   return 1;
 }
 
-int ask(const Wishes& wishes, JsonObject request) {
-  auto conversation = ControlClient::ask(wishes.state, request);
-  if (!conversation) return failed(conversation.error().message);
+// Where it does not answer, the doctor says more.
+int failed(const Error& error, const Wishes& wishes) {
+  if (error.code != ErrorCode::timed_out) return failed(error.message);
+  return failed(error.message + ": it hangs, or its device is very busy. This says more:\n  " +
+                ctl_command(wishes.state, "doctor"));
+}
+
+// The answer comes when something has come about, or goes on.
+bool may_take_long(const JsonObject& request) {
+  const std::string what = text_in(request, "request");
+  return what == "command" || what == "act" || request.at("follow") == Json(true);
+}
+
+// Whatever the agent answers: it lives.
+Result<void> ping(const Wishes& wishes, Milliseconds patience) {
+  auto conversation = ControlClient::ask(wishes.state, JsonObject{{"request", "ping"}}, patience);
+  if (!conversation) return fail(conversation);
+  if (const auto answer = conversation->next(); !answer) return fail(answer);
+  return {};
+}
+
+int ask(const Wishes& wishes, const JsonObject& request, Milliseconds patience) {
+  const bool long_lasting = may_take_long(request);
+  if (long_lasting) {
+    if (const auto lives = ping(wishes, patience); !lives) return failed(lives.error(), wishes);
+  }
+  auto conversation = ControlClient::ask(wishes.state, request, long_lasting ? Milliseconds(0) : patience);
+  if (!conversation) return failed(conversation.error(), wishes);
   bool any = false;
   Printed printed;
   while (true) {
     const auto line = conversation->next();
-    if (!line) return failed(line.error().message);
+    if (!line) return failed(line.error(), wishes);
     if (!*line) break;
     any = true;
     const Json* ok = (*line)->if_contains("ok");
@@ -182,10 +218,18 @@ int print_findings(const std::vector<Finding>& findings, bool json) {
   };
   JsonArray array;
   for (const Finding& finding : findings) {
-    array.push_back(JsonObject{{"kind", word(finding)}, {"what", finding.what}, {"advice", finding.advice}});
+    JsonArray commands;
+    for (const std::string& command : finding.commands)
+      commands.push_back(JsonString(command));
+    array.push_back(JsonObject{{"kind", word(finding)},
+                               {"what", finding.what},
+                               {"advice", finding.advice},
+                               {"commands", std::move(commands)}});
     if (json) continue;
     fmt::print("{:<8} {}\n", word(finding), finding.what);
     if (!finding.advice.empty()) fmt::print("{:<8} -> {}\n", "", finding.advice);
+    for (const std::string& command : finding.commands)
+      fmt::print("{:<8} -> {}\n", "", command);
   }
   if (json) fmt::print("{}\n", json_text(array));
   return std::ranges::any_of(findings, [](const Finding& one) { return one.kind == Finding::Kind::problem; });
@@ -239,37 +283,64 @@ void add_update_commands(CLI::App& app, Wishes& wishes, JsonObject& request) {
   update->require_subcommand(0, 1);
 }
 
-}  // namespace
-
-int run_ctl(int argc, char** argv) {
-  CLI::App app("Asks the agent that runs on this device.", "starling-agent ctl");
-  Wishes wishes;
-  JsonObject request;
-  app.require_subcommand(1);
-  app.fallthrough();
-  app.add_option("--state", wishes.state, "The agent's folder")->required()->envname("STARLING_STATE");
-  app.add_option("-o,--output", wishes.output, "text or json")->check(CLI::IsMember({"text", "json"}));
-  add_module_commands(app, wishes, request);
-  add_update_commands(app, wishes, request);
+void add_journal_command(CLI::App& app, Wishes& wishes, JsonObject& request) {
   CLI::App* journal = app.add_subcommand("journal", "What became of the modules, transition by transition");
   journal->add_option("--after", wishes.after, "Those after this number")->check(CLI::NonNegativeNumber);
   journal->add_option("--journal", wishes.journal,
                       "Of which that number is: each start of the agent has its own");
   journal->add_flag("-f,--follow", wishes.follow, "Go on with what happens");
   journal->callback([&request] { request["request"] = "journal"; });
+}
+
+// The command line, and what it was found to say.
+struct CommandLine {
+  CommandLine() {
+    app.require_subcommand(1);
+    app.fallthrough();
+    app.add_option("--state", wishes.state, "The agent's folder")->required()->envname("STARLING_STATE");
+    app.add_option("-o,--output", wishes.output, "text or json")->check(CLI::IsMember({"text", "json"}));
+    add_module_commands(app, wishes, request);
+    add_update_commands(app, wishes, request);
+    add_journal_command(app, wishes, request);
+    doctor = app.add_subcommand("doctor", "Looks at what this device needs, and says what is wrong");
+    doctor->add_option("--hub", patient.hub, "Address of the hub, to be tried")->envname("STARLING_HUB");
+    doctor->add_option("--pin", patient.pins, "The hub's pin")->delimiter(',')->envname("STARLING_PIN");
+  }
+  CommandLine(const CommandLine&) = delete;
+  CommandLine& operator=(const CommandLine&) = delete;
+
+  CLI::App app{"Asks the agent that runs on this device.", "starling-agent ctl"};
+  CLI::App* doctor = nullptr;
+  Wishes wishes;
+  JsonObject request;
   Patient patient;
-  CLI::App* doctor = app.add_subcommand("doctor", "Looks at what this device needs, and says what is wrong");
-  doctor->add_option("--hub", patient.hub, "Address of the hub, to be tried")->envname("STARLING_HUB");
-  doctor->add_option("--pin", patient.pins, "The hub's pin")->delimiter(',')->envname("STARLING_PIN");
+};
+
+}  // namespace
+
+Result<void> check_ctl(const std::vector<std::string>& words) {
+  CommandLine line;
   try {
-    app.parse(argc, argv);
+    line.app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return fail(ErrorCode::invalid_argument, error.what());
   }
-  if (doctor->parsed()) {
-    patient.state = wishes.state;
-    return print_findings(examine(patient), wishes.json());
+  return {};
+}
+
+int run_ctl(int argc, char** argv, Milliseconds patience) {
+  CommandLine line;
+  try {
+    line.app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return line.app.exit(error) == 0 ? 0 : 2;
   }
+  const Wishes& wishes = line.wishes;
+  if (line.doctor->parsed()) {
+    line.patient.state = wishes.state;
+    return print_findings(examine(line.patient), wishes.json());
+  }
+  JsonObject request = std::move(line.request);
   request["module"] = wishes.module;
   request["action"] = wishes.action;
   request["lines"] = wishes.lines;
@@ -277,7 +348,7 @@ int run_ctl(int argc, char** argv) {
   if (!wishes.journal.empty()) request["journal"] = wishes.journal;
   request["follow"] = wishes.follow;
   request["check"] = wishes.check;
-  return ask(wishes, std::move(request));
+  return ask(wishes, request, patience);
 }
 
 }  // namespace starling::agent

@@ -96,40 +96,54 @@ bool is_locked(const fs::path& file) {
   return false;
 }
 
-Finding judgement_of(const std::string& name, const JsonObject& module) {
-  const auto text = [&module](std::string_view member) {
-    const Json* value = module.if_contains(member);
-    return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+std::string text_in(const JsonObject& object, std::string_view member) {
+  const Json* value = object.if_contains(member);
+  return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
+}
+
+bool runs(std::string_view state) {
+  return state == "starting" || state == "idle" || state == "recording";
+}
+
+// What is disabled may be as it likes: nobody waits for it.
+Finding judgement_of(const fs::path& state_folder, const std::string& name, const JsonObject& module) {
+  const auto text = [&module](std::string_view member) { return text_in(module, member); };
+  const auto command = [&](const char* verb) {
+    return ctl_command(state_folder, fmt::format("module {} {}", verb, name));
   };
+  const std::vector<std::string> ask{command("show"), command("logs")};
   const std::string whose = "module " + name + " ";
-  const std::string ask = "starling-agent ctl module show " + name + ", and logs " + name;
+  const std::string itself = "mend that: the agent sees it by itself";
   const Json* const on = module.if_contains("enabled");
-  const bool enabled = on != nullptr && *on == Json(true);
+  const Kind kind = on != nullptr && *on == Json(true) ? Kind::problem : Kind::warning;
   const std::string state = text("state");
   if (const std::string why = text("quarantine"); !why.empty()) {
-    return {Kind::problem, whose + "could not be enabled: " + why,
-            "mend that, then: starling-agent ctl module enable " + name};
+    return {Kind::problem,
+            whose + "could not be enabled: " + why,
+            "mend that and enable it again, or disable it, which is the end of it too",
+            {command("enable"), command("disable")}};
   }
-  if (const std::string why = text("manifest_problem"); !why.empty()) {
-    return {enabled ? Kind::problem : Kind::warning, whose + "cannot be started: " + why,
-            "mend its module.toml: the agent sees that by itself"};
-  }
+  if (const std::string why = text("manifest_problem"); !why.empty() && runs(state))
+    return {Kind::warning, whose + "runs, and could not be started again: " + why, itself};
+  if (const std::string why = text("manifest_problem"); !why.empty())
+    return {kind, whose + "cannot be started: " + why, itself};
   if (state == "error" || state == "crashed")
-    return {Kind::problem, whose + "is " + state + ": " + text("detail"), ask};
-  for (const char* member : {"config_problem", "render_problem"})
-    if (const std::string why = text(member); !why.empty())
-      return {Kind::warning, whose + "has a problem: " + why, ask};
+    return {kind, whose + "is " + state + ": " + text("detail"), {}, ask};
+  if (const std::string why = text("config_problem"); !why.empty())
+    return {Kind::warning, whose + "has a problem: " + why, itself};
+  if (const std::string why = text("render_problem"); !why.empty())
+    return {Kind::warning, whose + "has a problem: " + why, {}, ask};
   if (const std::string why = text("waits_for"); !why.empty())
-    return {Kind::warning, whose + "does not run: it " + why, "starling-agent ctl module list"};
+    return {Kind::warning, whose + "does not run: it " + why, {}, {ctl_command(state_folder, "module list")}};
   return {};
 }
 
-std::vector<Finding> judgements_of(const JsonArray& modules) {
+std::vector<Finding> judgements_of(const fs::path& state_folder, const JsonArray& modules) {
   std::vector<Finding> findings;
   for (const Json& module : modules) {
     if (!module.is_object()) continue;
     const std::string name = JsonReader(module.get_object()).string("name").value_or("");
-    Finding finding = judgement_of(name, module.get_object());
+    Finding finding = judgement_of(state_folder, name, module.get_object());
     if (finding.kind != Kind::good) findings.push_back(std::move(finding));
   }
   if (findings.empty()) {
@@ -139,24 +153,25 @@ std::vector<Finding> judgements_of(const JsonArray& modules) {
 }
 
 std::vector<Finding> agent_and_modules(const fs::path& state) {
-  constexpr Seconds patience{5};
-  auto client = ControlClient::ask(state, JsonObject{{"request", "list"}}, patience);
-  if (!client && is_locked(state / "agent.lock")) {
+  using Answer = Result<std::optional<JsonObject>>;
+  auto client = ControlClient::ask(state, JsonObject{{"request", "list"}}, ControlClient::usual_patience);
+  const bool hangs = !client && client.error().code == ErrorCode::timed_out;
+  if (!client && !hangs && is_locked(state / "agent.lock")) {
     return {{Kind::warning, "an agent runs, and its modules cannot be asked for",
              "without --modules that is as it should be; journalctl -u starling-agent says what it does"}};
   }
-  if (!client) {
+  if (!client && !hangs) {
     return {{Kind::problem, "no agent runs on " + state.string(),
              "systemctl status starling-agent says why; or another --state is its folder"}};
   }
-  const auto answer = client->next();
+  const Answer answer = client ? client->next() : Answer(fail(client));
   const Json* modules = answer && *answer ? (**answer).if_contains("modules") : nullptr;
   if (modules == nullptr || !modules->is_array()) {
     const std::string why = answer ? "it ended" : answer.error().message;
     return {{Kind::problem, "the agent does not say how its modules are: " + why,
              "journalctl -u starling-agent says what it does"}};
   }
-  std::vector<Finding> findings = judgements_of(modules->get_array());
+  std::vector<Finding> findings = judgements_of(state, modules->get_array());
   findings.insert(findings.begin(), Finding{Kind::good, "the agent runs", {}});
   return findings;
 }

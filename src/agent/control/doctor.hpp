@@ -13,7 +13,8 @@ struct Finding {
   enum class Kind { good, warning, problem };
   Kind kind = Kind::good;
   std::string what;
-  std::string advice;  // empty: nothing to do
+  std::string advice;                   // empty: nothing to do, or commands say it
+  std::vector<std::string> commands{};  // to be pasted
 };
 
 struct Patient {

@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <fstream>
 #include <future>
+#include <iterator>
+#include <sstream>
 
 #include "agent/control/control_server.hpp"
+#include "agent/control/ctl.hpp"
 #include "agent/supervisor/supervisor_fixture.hpp"
 #include "base/files.hpp"
 #include "base/temporary_folder.hpp"
@@ -65,7 +68,7 @@ TEST_F(DoctorTest, ClockIsNotSaidToBeWrong) {
 class DoctorOfModules : public SupervisorFixture {
  protected:
   std::vector<Finding> findings() {
-    start();
+    if (!supervisor) start();
     ControlServer server(context.get_executor(), *supervisor, Logger());
     EXPECT_TRUE(server.start(folder / ControlServer::socket_name));
     auto examined = std::async(std::launch::async, [this] { return examine({folder.path(), {}, {}}); });
@@ -87,6 +90,74 @@ TEST_F(DoctorOfModules, SaysWhichAreInTrouble) {
   EXPECT_THAT(all, Contains(Finds(Finding::Kind::warning, "module unused cannot be started")));
   EXPECT_THAT(all, Contains(Finds(Finding::Kind::warning, "module camera does not run: it waits for 'bus'")));
   EXPECT_THAT(all, Not(Contains(Finds(Finding::Kind::problem, "module ear"))));
+}
+
+// What a finding says of a module.
+Finding about(const std::vector<Finding>& findings, std::string_view module) {
+  for (const Finding& one : findings)
+    if (one.what.starts_with("module " + std::string(module) + " ")) return one;
+  return {};
+}
+
+TEST_F(DoctorOfModules, WhatItSuggestsCanBePasted) {
+  write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
+  write_module("ear", "exec = 'run'\nrequires = ['bus']\n", "enabled = true\n");
+  write_module("eye", "exec = 'run'\nafter = ['nose']\n");
+  write_module("nose", "exec = 'run'\nafter = ['eye']\n");
+  write_module("odd", "exec = 'run'\n", "enabled = perhaps\n");
+  start();
+  device->section().toggle("camera", true, [](const Result<ModuleState>&) {});
+  supervisor->command("nose", ModuleCommand::start, {});  // in vain
+  std::size_t commands = 0;
+  for (const Finding& one : findings()) {
+    for (const std::string& command : one.commands) {
+      ++commands;
+      SCOPED_TRACE(command);
+      const std::string begin = "starling-agent ctl --state " + folder.path().string() + " ";
+      ASSERT_TRUE(command.starts_with(begin));
+      std::istringstream rest("--state DIR " + command.substr(begin.size()));
+      const std::vector<std::string> words{std::istream_iterator<std::string>(rest), {}};
+      EXPECT_TRUE(check_ctl(words));
+    }
+    EXPECT_THAT(one.advice, Not(HasSubstr("starling-agent ctl"))) << "it would not be checked";
+  }
+  EXPECT_GE(commands, 3u);
+}
+
+TEST_F(DoctorOfModules, TheRemedyIsThatOfTheProblem) {
+  write_module("Bad-Name", "exec = 'run'\n");
+  write_module("eye", "exec = 'run'\nafter = ['nose']\n", "enabled = true\n");
+  write_module("nose", "exec = 'run'\nafter = ['eye']\n");
+  std::filesystem::create_directories(modules() / "lib");
+  const auto all = findings();
+  EXPECT_THAT(about(all, "Bad-Name").what, HasSubstr("rename it"));
+  EXPECT_THAT(about(all, "eye").what, HasSubstr("is a cycle"));
+  EXPECT_THAT(about(all, "lib").what, HasSubstr("move the folder away"));
+  for (const Finding& one : all)
+    EXPECT_THAT(one.advice, Not(HasSubstr("module.toml"))) << one.what;
+}
+
+TEST_F(DoctorOfModules, WhatRunsOnIsNotSaidToBeUnableToStart) {
+  write_module("ear", "exec = 'run'\n", "enabled = true\n");
+  start();
+  const auto ear_now = [this] { return supervisor->statuses().front(); };
+  eventually([&] { return ear_now().state == ModuleState::starting; });
+  constexpr std::int32_t of_no_process = 0x7000'0001;
+  say(keeper::Spawned{{.id = "ear:" + std::to_string(ear_now().run), .pid = of_no_process, .start = 1}});
+  eventually([&] { return ear_now().pid != 0; });
+  write_module("ear", "exec = 1\n", "enabled = true\n");
+  eventually([&] { return !ear_now().manifest_problem.empty(); });
+  const Finding ear = about(findings(), "ear");
+  EXPECT_EQ(ear.kind, Finding::Kind::warning);
+  EXPECT_THAT(ear.what, HasSubstr("runs, and could not be started again: ear/module.toml:1"));
+}
+
+TEST_F(DoctorOfModules, WhatIsDisabledSinceIsNoProblem) {
+  write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
+  start();
+  for (const bool enabled : {true, false})
+    device->section().toggle("camera", enabled, [](const Result<ModuleState>&) {});
+  EXPECT_EQ(about(findings(), "camera").kind, Finding::Kind::good);
 }
 
 TEST_F(DoctorOfModules, SaysThatNoneIsInTrouble) {

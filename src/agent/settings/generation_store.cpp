@@ -325,14 +325,22 @@ Result<std::int64_t> GenerationStore::write(const Generation& generation) {
 
 Result<void> GenerationStore::switch_to(std::int64_t number) {
   auto switched = replace_link(disk_, "current", path_of(number));
-  if (!switched) {
-    // The rename may have happened without becoming durable: nothing may claim the new document then.
-    if (current_ && replace_link(disk_, "current", path_of(*current_))) return fail(switched);
-    if (!current_ && disk_.remove_tree("current") && disk_.sync_folder("")) return fail(switched);
+  if (switched) {
+    current_ = number;
+    return {};
+  }
+  if (!stay_at_current()) {
     return fail(switched, "the way back failed too; the next start decides by what is on disk");
   }
-  current_ = number;
-  return {};
+  collect();  // it may be tried again for long
+  return switched;
+}
+
+// The rename may have happened without becoming durable: nothing may claim the new document then.
+Result<void> GenerationStore::stay_at_current() {
+  const auto named = number_of("current");
+  if (named && *named == current_) return {};
+  return current_ ? replace_link(disk_, "current", path_of(*current_)) : remove_link("current");
 }
 
 Result<void> GenerationStore::confirm() {
@@ -375,7 +383,8 @@ Result<void> GenerationStore::confirm(Part part, const Generation& running) {
   return {};
 }
 
-Result<Generation> GenerationStore::revert_settings(const Generation& running, std::string why) {
+Result<GenerationStore::Reverted> GenerationStore::revert_settings(const Generation& running,
+                                                                   std::string why) {
   auto confirmed = load_confirmed();
   if (!confirmed) return fail(confirmed);
   const Generation proved = *confirmed ? std::move(**confirmed) : defaults_generation();
@@ -385,7 +394,9 @@ Result<Generation> GenerationStore::revert_settings(const Generation& running, s
   back.taken_back = TakenBack{running.settings_hash, std::move(why)};
   // On a full disk; a restart forgets why then.
   const bool all_may_go_back = same_rest(back, proved);
-  return put_back(std::move(back), proved, all_may_go_back);
+  auto put = put_back(back, proved, all_may_go_back);
+  if (!put) return Reverted{std::move(back), fail(put)};
+  return Reverted{std::move(*put), {}};
 }
 
 Result<Generation> GenerationStore::revert_release(const Generation& running) {

@@ -82,7 +82,11 @@ class GenerationStore {
   // Puts that part of `confirmed` in force again, or of the defaults if there is none, with the rest of
   // `running`, which settles on its own; on a full disk, where nothing can be written, perhaps all of it.
   // Why settings are taken back is durable with it: they are not tried again after a restart.
-  Result<Generation> revert_settings(const Generation& running, std::string why);
+  struct Reverted {
+    Generation generation;
+    Result<void> kept;  // what can run need not be on disk: a restart goes on with what is
+  };
+  Result<Reverted> revert_settings(const Generation& running, std::string why);
   Result<Generation> revert_release(const Generation& running);
   // Removes generations that no link names.
   void collect();
@@ -99,6 +103,7 @@ class GenerationStore {
   Result<void> remove_link(std::string_view link);
   Result<Generation> put_back(Generation back, const Generation& proved, bool all_may_go_back);
   Result<void> switch_to_confirmed();
+  Result<void> stay_at_current();
 
   Disk& disk_;
   const Clock& clock_;

@@ -305,15 +305,22 @@ void SettingsCore::check_override() {
   begin_waiting();
 }
 
+// Whether it was not known before.
+bool SettingsCore::know_override(const Digest& hash) {
+  if (std::ranges::find(known_overrides_, hash) != known_overrides_.end()) return false;
+  known_overrides_.push_back(hash);
+  return true;
+}
+
 // Puts a hand edit in line, if there is one; done before anything overwrites the file.
 void SettingsCore::absorb_hand_edit() {
   const auto text = disk_.read_file(override_path, max_override_bytes);
   if (!text && text.error().code != ErrorCode::too_large) return;
+  Candidate candidate;
   if (text) {
     const Digest hash = sha256(*text);
-    const auto& known = known_overrides_;
-    if (std::find(known.begin(), known.end(), hash) != known.end()) return;
-    known_overrides_.push_back(hash);
+    if (!know_override(hash)) return;
+    candidate.file_hash = hash;
   }
   const auto file = text ? parse_override(catalog_, *text) : Result<Values>(fail(text));
   if (!file) {
@@ -326,13 +333,23 @@ void SettingsCore::absorb_hand_edit() {
     listener_.report_changed();
     return;
   }
-  Candidate candidate;
   candidate.kind = Kind::edit;
   candidate.origin = Origin::override_file;
   candidate.edits = override_edits(catalog_, values_, *file);
   if (candidate.edits.empty()) return;
   log_.info("an edit of the override file becomes a proposal", {{"settings", candidate.edits.size()}});
   waiting_edits_.push_back(std::move(candidate));
+}
+
+void SettingsCore::refuse_hand_edit(const Candidate& edit, const std::string& why) {
+  note_drift(local_edit, std::string(override_path) + " was edited by hand: " + why);
+  override_check_wanted_ = false;
+  if (edit.disk_error) {  // it stays in the file, and is found there again
+    std::erase(known_overrides_, edit.file_hash);
+    return;
+  }
+  keep_override_aside();
+  write_override(override_text(catalog_, values_));
 }
 
 void SettingsCore::keep_override_aside() {
@@ -344,10 +361,10 @@ void SettingsCore::write_override(const std::string& content) {
   const Digest hash = sha256(content);
   const auto present = disk_.read_file(override_path, max_override_bytes);
   if (!present || *present != content) {
-    if (auto written = replace_file(disk_, override_path, content); !written) {
+    if (auto written = replace_file(disk_, override_path, content, 0600); !written) {
       log_.warning("cannot write the override file", {{"error", written.error().message}});
-      known_overrides_.push_back(hash);  // what is there is no hand edit because of that
-      return;
+      know_override(hash);  // what is there is no hand edit because of that
+      return try_again_later();
     }
   }
   known_overrides_.assign(1, hash);

@@ -132,6 +132,7 @@ Result<void> SettingsCore::put(const Generation& next) {
   const auto number = store_.write(next);
   if (!number) return fail(number);
   if (auto switched = store_.switch_to(*number); !switched) return switched;
+  way_back_unkept_ = false;
   running_.number = *number;
   running_.modules = next.modules;
   running_.quarantine = next.quarantine;
@@ -271,6 +272,7 @@ std::optional<SettingsCore::Event> SettingsCore::persist() {
   candidate_->generation.witnesses.merge(listener_.witnesses(candidate_->changed));
   const auto number = store_.write(candidate_->generation);
   if (!number) {
+    candidate_->disk_error = number.error().code;
     candidate_->errors.push_back({"", number.error().message});
     return Event::failed;
   }
@@ -287,6 +289,7 @@ std::optional<SettingsCore::Event> SettingsCore::switch_over() {
     switched = journal_.save(candidate_->journal, sha256(candidate_->override_content));
   }
   if (switched) return Event::switched;
+  candidate_->disk_error = switched.error().code;
   candidate_->errors.push_back({"", switched.error().message});
   return Event::failed;
 }
@@ -296,6 +299,7 @@ std::optional<SettingsCore::Event> SettingsCore::commit() {
   heard_ = std::move(candidate_->heard);
   if (candidate_->kind == Kind::document) {
     running_ = std::move(candidate_->generation);
+    way_back_unkept_ = false;
     refused_ = {};
     unhealthy_why_.clear();
     const std::size_t healed = std::min(candidate_->drift_before, drift_.size());
@@ -346,15 +350,21 @@ std::optional<SettingsCore::Event> SettingsCore::settle() {
 std::optional<SettingsCore::Event> SettingsCore::roll_back_and_refuse() {
   const bool asked = !candidate_->changed.empty();
   const bool document = candidate_->kind == Kind::document;
+  const bool by_disk = candidate_->disk_error.has_value();
   if (asked) modules_.rollback();
+  if (by_disk) try_again_later();
   const auto next = refuse();
-  if (document) refused_by_modules_ = asked;
+  if (document) refusal_may_pass_ = asked || by_disk;
   return next;
 }
 
-// Asks the hub for its document once more.
 void SettingsCore::modules_changed() {
-  if (!refused_ || !std::exchange(refused_by_modules_, false)) return;
+  ask_again();
+}
+
+// The hub, for its document.
+void SettingsCore::ask_again() {
+  if (!refused_ || !std::exchange(refusal_may_pass_, false)) return;
   refused_ = {};
   listener_.section_needed(Section::settings);
 }
@@ -368,20 +378,22 @@ std::optional<SettingsCore::Event> SettingsCore::refuse() {
   }
   if (refused.kind == Kind::document) {
     refused_ = refused.generation.settings_hash;
-    refused_by_modules_ = false;
+    refusal_may_pass_ = false;
     log_.warning("settings refused, the former ones stay in force",
                  {{"revision", refused.generation.cursor.revision}, {"why", why}});
     send_status(refused_, Phase::refused, refused.errors);
     want_assets();
+  } else if (refused.kind == Kind::settlement) {  // by the disk: nobody else is asked
+    log_.warning("what the hub says of an edit cannot be kept, trying again", {{"why", why}});
+    std::erase_if(unsettled_, [&](const Candidate& one) { return one.answer.id == refused.answer.id; });
+    Candidate& again = unsettled_.emplace_back();
+    again.kind = Kind::settlement;
+    again.answer = refused.answer;
+    again.expires_up_to = refused.expires_up_to;
   } else {
     log_.warning("device-side edit refused", {{"why", why}});
-    if (refused.origin == Origin::override_file) {
-      note_drift(local_edit, std::string(override_path) + " was edited by hand: " + why);
-      override_check_wanted_ = false;
-      keep_override_aside();
-      write_override(override_text(catalog_, values_));
-    }
-    if (refused.done) refused.done(fail(ErrorCode::invalid_argument, why));
+    if (refused.origin == Origin::override_file) refuse_hand_edit(refused, why);
+    if (refused.done) refused.done(fail(refused.disk_error.value_or(ErrorCode::invalid_argument), why));
   }
   listener_.report_changed();
   return std::nullopt;
@@ -395,7 +407,6 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
   }
   provisional_until_.reset();
   running_.witnesses.clear();
-  override_check_wanted_ = true;  // the disk may have been full when the file was to be written
   store_.collect();
   want_assets();
   log_.info("settings confirmed", {{"revision", running_.cursor.revision}});
@@ -414,7 +425,13 @@ std::optional<SettingsCore::Event> SettingsCore::revert() {
     return std::nullopt;
   }
   const std::string why = std::exchange(unhealthy_why_, "");
-  run_with(std::move(*former));
+  way_back_unkept_ = !former->kept;
+  if (way_back_unkept_) {
+    log_.error("settings that do not work are tried again after a restart, trying to note that down",
+               {{"error", former->kept.error().message}});
+    try_again_later();
+  }
+  run_with(std::move(former->generation));
   drift_is_put_right(failed_apply);
   provisional_until_.reset();
   values_ = values_in_force(catalog_, running_.settings, unexpired_edits());
@@ -444,12 +461,28 @@ void SettingsCore::witnesses_told() {
 
 // ---- time
 
+void SettingsCore::try_again_later() {
+  if (!disk_retry_at_) disk_retry_at_ = clock_.steady() + disk_retry;
+}
+
+// What the disk did not take.
+void SettingsCore::try_again() {
+  disk_retry_at_.reset();
+  if (way_back_unkept_ && !put(stored_form())) try_again_later();
+  absorb_hand_edit();  // before anything overwrites the file
+  std::ranges::move(std::exchange(unsettled_, {}), std::back_inserter(waiting_edits_));
+  override_check_wanted_ = true;
+  begin_waiting();
+  ask_again();
+}
+
 void SettingsCore::tick() {
   const SteadyTime now = clock_.steady();
   if (state_ == State::provisional && provisional_until_ && now >= *provisional_until_) judge_trial();
   if (at_rest() && accepted_until_ && now >= *accepted_until_) {
     expire_accepted_edits(std::numeric_limits<std::int64_t>::max());
   }
+  if (at_rest() && disk_retry_at_ && now >= *disk_retry_at_) try_again();
   if (drift_until_ && now >= *drift_until_) {
     drift_until_.reset();
     drift_.clear();
@@ -472,7 +505,7 @@ void SettingsCore::judge_trial() {
 std::optional<SteadyTime> SettingsCore::next_deadline() const {
   if (!at_rest()) return std::nullopt;
   std::optional<SteadyTime> next = provisional_until_;
-  for (const auto& other : {accepted_until_, drift_until_}) {
+  for (const auto& other : {accepted_until_, drift_until_, disk_retry_at_}) {
     if (other && (!next || *other < *next)) next = other;
   }
   return next;

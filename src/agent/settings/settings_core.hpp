@@ -179,6 +179,7 @@ class SettingsCore {
     protocol::ConfigProposed answer;            // settlement
     std::optional<std::int64_t> expires_up_to;  // settlement of accepted edits without an answer: revision
     EditDone done;                              // edit
+    Digest file_hash;                           // edit of the override file
     // Worked out by validate():
     JournalEntries journal;
     bool journal_changed = false;
@@ -187,7 +188,8 @@ class SettingsCore {
     std::vector<std::string> changed;
     std::string override_content;
     std::vector<protocol::KeyError> errors;
-    std::size_t drift_before = 0;  // how much drift there was when the work began
+    std::optional<ErrorCode> disk_error;  // why it cannot be kept
+    std::size_t drift_before = 0;         // how much drift there was when the work began
   };
 
   void run_with(Generation generation);
@@ -196,6 +198,9 @@ class SettingsCore {
   Result<void> confirm_settings();
   void step(Event event);
   State resting_state() const { return provisional_until_ ? State::provisional : State::idle; }
+  void try_again_later();
+  void try_again();
+  void ask_again();
   bool at_rest() const { return state_ == State::idle || state_ == State::provisional; }
   void begin_waiting();
   void judge_trial();
@@ -230,7 +235,9 @@ class SettingsCore {
   Values heard_with(const Values& values, const protocol::SettingsDocument& document) const;
   void send_status(const Digest& target, protocol::Phase phase, std::vector<protocol::KeyError> errors = {});
 
+  bool know_override(const Digest& hash);
   void absorb_hand_edit();
+  void refuse_hand_edit(const Candidate& edit, const std::string& why);
   void write_override(const std::string& content);
   void keep_override_aside();
   void drift_is_put_right(std::string_view kind);
@@ -264,14 +271,17 @@ class SettingsCore {
   std::optional<SteadyTime> provisional_until_;
   std::optional<SteadyTime> accepted_until_;
   std::optional<SteadyTime> drift_until_;
-  std::string unhealthy_why_;  // not empty: go back as soon as nothing is in work
-  bool refused_by_modules_ = false;
+  std::optional<SteadyTime> disk_retry_at_;
+  std::string unhealthy_why_;      // not empty: go back as soon as nothing is in work
+  bool way_back_unkept_ = false;   // by the disk
+  bool refusal_may_pass_ = false;  // it was for the modules or the disk that refused_ was
   bool override_check_wanted_ = false;
   std::vector<Digest> known_overrides_;  // content of the override file that came from here
 
   std::optional<Candidate> candidate_;
   std::optional<Candidate> waiting_offer_;  // also for its assets
   std::deque<Candidate> waiting_edits_;
+  std::vector<Candidate> unsettled_;  // settlements that the disk did not take
 };
 
 }  // namespace starling::agent

@@ -216,6 +216,26 @@ TEST(OverrideFile, ACrashBeforeItIsRewrittenIsNoHandEdit) {
   }
 }
 
+TEST(OverrideFile, AnEditStaysInItUntilThereIsRoom) {
+  SettingsBench bench;
+  ASSERT_TRUE(bench.restart());
+  bench.disk.put("config_override.json", R"({"HOTWORD_THRESHOLD": 0.9})");
+  bench.disk.full_after(0);
+  bench.core->check_override();
+  Error error;
+  bench.core->set("logger.level", "ERROR", [&](const Result<void>& set) { error = set.error(); });
+  EXPECT_EQ(error.code, ErrorCode::unavailable) << error.message;
+  bench.pass(disk_retry * 10);
+  EXPECT_EQ(bench.value("hotword.threshold"), Json(0.5));
+  EXPECT_TRUE(bench.core->report().contains("drift"));
+  bench.disk.make_room();
+  bench.pass(disk_retry);
+  EXPECT_EQ(bench.value("hotword.threshold"), Json(0.9));
+  EXPECT_FALSE(bench.core->report().contains("drift"));
+  ASSERT_TRUE(bench.restart());
+  EXPECT_EQ(bench.value("hotword.threshold"), Json(0.9));
+}
+
 TEST(OverrideFile, AFullDiskThatKeepsTheFormerOneIsNoHandEdit) {
   SettingsBench bench;
   ASSERT_TRUE(bench.restart());

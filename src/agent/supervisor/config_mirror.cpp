@@ -51,7 +51,11 @@ Result<void> ConfigMirror::save() {
     on_trial.push_back(JsonString(name));
   if (!on_trial.empty()) file["on_trial"] = std::move(on_trial);
   auto saved = replace_file(disk_, path, seal(std::move(file)), 0600);
-  if (saved) unsaved_ = shipped_unsaved_ = false;
+  if (saved) {
+    unsaved_ = shipped_unsaved_ = false;
+  } else {
+    log_.error("what config.txt says cannot be noted down", {{"error", saved.error().message}});
+  }
   return saved;
 }
 

@@ -50,6 +50,18 @@ struct DeathReport {
   std::string release;                  // that the module came with; empty: with none
 };
 
+struct DeathKind {
+  DeathReport newest;  // of those with its fingerprint, without evidence and last lines
+  int deaths = 0;
+};
+
+// Of one module.
+struct DeathCount {
+  int all = 0;
+  static constexpr std::size_t max_kinds = 8;
+  std::vector<DeathKind> kinds;  // the newest last; of those that are no longer kept only `all` knows
+};
+
 // Looks at the evidence while it is there: called once for each death, before the tree is made anew, and for
 // each process that could not be made.
 class DeathExaminer {

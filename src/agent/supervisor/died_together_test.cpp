@@ -1,8 +1,84 @@
-// Modules that hang at the same time, as on a card that stalls: one event, not a failure of each.
+// Modules that die or hang at the same time, as on a card that stalls: one event, not a failure of each.
+// Once: what happens again and again is tried ever slower, whosever fault it is.
 #include "agent/supervisor/supervisor_bench_test.hpp"
 
 namespace starling::agent {
 namespace {
+
+struct DiedTogether : SupervisorBenchTest {
+  void start() {
+    for (const std::string& name : names)
+      module(name, true);
+    start_agent();
+  }
+  void run_and_die(Milliseconds run) {
+    for (const std::string& name : names) {
+      pass_until(name, starting);
+      up(name);
+    }
+    pass(run);
+    for (const std::string& name : names) {
+      die(name);
+      clock.advance(Milliseconds(100));
+    }
+  }
+  int count(SupervisorAlert::Kind kind) const {
+    return static_cast<int>(std::ranges::count(alerts, kind, &SupervisorAlert::kind));
+  }
+  const std::vector<std::string> names{"a", "b", "c", "d"};
+};
+
+TEST_F(DiedTogether, IsOneEvent) {
+  start();
+  for (int round = 0; round < 8; ++round) {
+    alerts.clear();
+    run_and_die(Seconds(60));
+    ASSERT_EQ(alerts.size(), 1u) << round;
+    EXPECT_EQ(alerts[0].kind, SupervisorAlert::Kind::died_together);
+    EXPECT_THAT(alerts[0].text, HasSubstr("does not count the first time"));
+    pass(Seconds(1));
+    for (const std::string& name : names) {
+      ASSERT_EQ(state(name), starting) << name << round;
+      EXPECT_EQ(status(name).attempt, 1) << name << round;
+    }
+  }
+}
+
+TEST_F(DiedTogether, AgainAndAgainIsACrashLoopOfEach) {
+  start();
+  int rounds = 0;
+  for (; rounds < 20 && count(SupervisorAlert::Kind::crash_loop) < 4; ++rounds)
+    run_and_die(Seconds(1));
+  EXPECT_EQ(rounds, 1 + static_cast<int>(RestartPolicy::loop_failures));
+  for (const std::string& name : names)
+    EXPECT_EQ(status(name).pace, RetryPace::slow) << name;
+  run_and_die(Seconds(60));
+  for (const std::string& name : names)
+    EXPECT_EQ(status(name).pace, RetryPace::quick) << name;
+}
+
+TEST_F(DiedTogether, AgainRightAfterTheStartIsToldAsWhatItIs) {
+  start();
+  run_and_die(Seconds(1));
+  alerts.clear();
+  pass(Seconds(5));
+  run_and_die(Seconds(1));
+  ASSERT_EQ(alerts.size(), 1u);
+  EXPECT_EQ(alerts[0].kind, SupervisorAlert::Kind::died_together);
+  EXPECT_THAT(alerts[0].text, HasSubstr("again"));
+}
+
+TEST_F(DiedTogether, IsForgivenAnewToOneThatSomebodyStarts) {
+  start();
+  run_and_die(Seconds(1));
+  for (const std::string& name : names)
+    command(name, ModuleCommand::start);
+  run_and_die(Seconds(1));
+  for (const std::string& name : names) {
+    pass_until(name, starting);
+    EXPECT_EQ(status(name).attempt, 1) << name;
+  }
+}
 
 struct SilentTogether : SupervisorBenchTest {
   void start(Milliseconds a, Milliseconds b, Milliseconds c) {
@@ -30,17 +106,37 @@ TEST_F(SilentTogether, IsOneEvent) {
   start(Seconds(10), Seconds(10), Seconds(10));
   for (int round = 0; round < 8; ++round) {
     alerts.clear();
-    for (const std::string& name : names)
-      live(name);
-    hang(Seconds(10));
+    for (Milliseconds lived{0}; lived < RestartPolicy::least_good_run; lived += Seconds(5)) {
+      for (const std::string& name : names)
+        live(name);
+      pass(Seconds(5));
+    }
+    hang(Seconds(5));
     ASSERT_EQ(alerts.size(), 1u) << round;
     EXPECT_EQ(alerts[0].kind, SupervisorAlert::Kind::died_together);
     pass(Seconds(1));
     for (const std::string& name : names) {
-      ASSERT_EQ(state(name), starting) << name << round;  // nobody is a crash loop
+      ASSERT_EQ(state(name), starting) << name << round;
+      EXPECT_EQ(status(name).attempt, 1) << name << round;
       up(name);
     }
   }
+}
+
+TEST_F(SilentTogether, AgainAndAgainCounts) {
+  start(Seconds(10), Seconds(10), Seconds(10));
+  for (int round = 0; round < 6; ++round) {
+    for (const std::string& name : names)
+      live(name);
+    hang(Seconds(10));
+    for (const std::string& name : names) {
+      pass_until(name, starting);
+      EXPECT_EQ(status(name).attempt, 1 + round) << name;
+      up(name);
+    }
+  }
+  for (const std::string& name : names)
+    EXPECT_EQ(status(name).pace, RetryPace::slow) << name;
 }
 
 TEST_F(SilentTogether, HoweverLongEachMayBeSilent) {

@@ -17,10 +17,11 @@ namespace {
 
 constexpr std::size_t max_file_bytes = 512 * 1024;
 constexpr std::size_t max_text_bytes = 512;
+constexpr int most_deaths = std::numeric_limits<int>::max();
 
 JsonObject to_json(const ModulePast& past) {
   JsonObject json;
-  if (past.deaths > 0) json["deaths"] = past.deaths;
+  put_deaths(json, past.deaths);
   if (!past.quarantine.empty()) json["quarantine"] = past.quarantine;
   if (past.last_death) json["last_death"] = to_json(*past.last_death);
   return json;
@@ -58,11 +59,49 @@ DeathReport death_from(const JsonObject& json) {
   return death;
 }
 
+DeathReport without_evidence(DeathReport death) {
+  death.evidence.clear();
+  death.last_lines.clear();
+  return death;
+}
+
+int deaths_in(const JsonObject& json) {
+  return static_cast<int>(
+      std::clamp<std::int64_t>(JsonReader(json).integer("deaths").value_or(0), 0, most_deaths));
+}
+
+DeathCount deaths_from(const JsonObject& json) {
+  DeathCount count;
+  count.all = deaths_in(json);
+  const auto kinds = JsonReader(json).object("deaths_by_kind");
+  if (!kinds) return count;
+  for (const auto& [fingerprint, value] : **kinds) {
+    if (count.kinds.size() == DeathCount::max_kinds) break;
+    if (!value.is_object()) continue;
+    DeathKind kind{without_evidence(death_from(value.get_object())),
+                   std::min(deaths_in(value.get_object()), count.all)};
+    kind.newest.fingerprint = fingerprint;
+    if (kind.deaths > 0) count.kinds.push_back(std::move(kind));
+  }
+  return count;
+}
+
+void add(const DeathReport& report, DeathCount& count) {
+  if (count.all == most_deaths) return;
+  ++count.all;
+  if (report.fingerprint.empty()) return;
+  const auto known = std::ranges::find_if(
+      count.kinds, [&](const DeathKind& kind) { return kind.newest.fingerprint == report.fingerprint; });
+  const int before = known == count.kinds.end() ? 0 : known->deaths;
+  if (known != count.kinds.end()) count.kinds.erase(known);
+  count.kinds.push_back({without_evidence(report), before + 1});
+  if (count.kinds.size() > DeathCount::max_kinds) count.kinds.erase(count.kinds.begin());
+}
+
 ModulePast past_from(const JsonObject& json) {
   const JsonReader reader(json);
   ModulePast past;
-  past.deaths = static_cast<int>(
-      std::clamp<std::int64_t>(reader.integer("deaths").value_or(0), 0, std::numeric_limits<int>::max()));
+  past.deaths = deaths_from(json);
   past.quarantine = reader.string("quarantine").value_or("");
   if (const auto death = reader.object("last_death")) past.last_death = death_from(**death);
   return past;
@@ -91,8 +130,10 @@ Result<ModuleHistory::Past> ModuleHistory::parse(std::string_view text) {
   Past past;
   for (const auto& [name, value] : **modules) {
     if (past.size() >= max_module_folders) break;
-    if (value.is_object() && valid_module_name(name))
-      past[std::string(name)].past = past_from(value.get_object());
+    if (!value.is_object() || !valid_module_name(name)) continue;
+    ModulePast read = past_from(value.get_object());
+    DeathCount written = read.deaths;
+    past[std::string(name)] = Entry{std::move(read), std::move(written)};
   }
   return past;
 }
@@ -102,9 +143,9 @@ ModulePast ModuleHistory::of(std::string_view module) const {
   return found == past_.end() ? ModulePast{} : found->second.past;
 }
 
-int ModuleHistory::deaths(std::string_view module) const {
+DeathCount ModuleHistory::deaths(std::string_view module) const {
   const auto found = past_.find(module);
-  return found == past_.end() ? 0 : found->second.past.deaths - found->second.unwritten;
+  return found == past_.end() ? DeathCount{} : found->second.written;
 }
 
 std::vector<std::string> ModuleHistory::in_quarantine() const {
@@ -119,10 +160,7 @@ std::vector<std::string> ModuleHistory::in_quarantine() const {
 void ModuleHistory::died(std::string_view module, const DeathReport& report) {
   Entry& entry = past_[std::string(module)];
   entry.past.last_death = report;
-  if (entry.past.deaths < std::numeric_limits<int>::max()) {
-    ++entry.past.deaths;
-    ++entry.unwritten;
-  }
+  add(report, entry.past.deaths);
   write_after(pause);
 }
 
@@ -153,12 +191,12 @@ void ModuleHistory::write() {
   if (!std::exchange(write_at_, std::nullopt)) return;
   JsonObject modules;
   std::size_t left = max_evidence_bytes;
-  for (auto& [name, entry] : past_) {
-    entry.unwritten = 0;
+  for (const auto& [name, entry] : past_) {
     JsonObject json = to_json(entry.past);
     const auto size = [&json] { return boost::json::serialize(json).size(); };
     if (size() > left) leave_out_evidence(json);
     if (size() > left) json.erase("last_death");
+    if (size() > left) json.erase("deaths_by_kind");
     left -= std::min(left, size());
     modules[name] = std::move(json);
   }
@@ -166,8 +204,10 @@ void ModuleHistory::write() {
   file["modules"] = std::move(modules);
   if (auto written = replace_file(disk_, path, seal(std::move(file)), 0600); !written) {
     log_.warning("how modules ended is not kept", {{"error", written.error().message}});
-    write_after(retry);
+    return write_after(disk_retry);
   }
+  for (auto& [name, entry] : past_)
+    entry.written = entry.past.deaths;
 }
 
 }  // namespace starling::agent

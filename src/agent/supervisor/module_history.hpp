@@ -1,5 +1,6 @@
 // Purpose: what became of each module before this start of the agent: why it could not be enabled, how often
-// it died, and how the last time. Owner: Supervisor. Thread: one. Lifetime: as long as the Supervisor.
+// it died of what, and how the last time. Owner: Supervisor. Thread: one. Lifetime: as long as the
+// Supervisor.
 //
 // A death is written a moment later, with those that follow it, and counts from then on: whom the number was
 // told sees it grow only, also when the agent is killed. Why a module could not be enabled is written at
@@ -21,7 +22,7 @@
 namespace starling::agent {
 
 struct ModulePast {
-  int deaths = 0;          // that nobody asked for
+  DeathCount deaths;       // that nobody asked for
   std::string quarantine;  // why the last enable was reverted; else empty
   std::optional<DeathReport> last_death;
 };
@@ -29,15 +30,14 @@ struct ModulePast {
 class ModuleHistory {
  public:
   static constexpr std::string_view path = "module_history.json";
-  static constexpr Milliseconds pause{500};  // from a death to the file
-  static constexpr Milliseconds retry{30'000};
+  static constexpr Milliseconds pause{500};                     // from a death to the file
   static constexpr std::size_t max_evidence_bytes = 64 * 1024;  // of all modules, and what else is long
 
   // What an earlier agent wrote is read; what cannot be read is forgotten, and logged.
   ModuleHistory(Disk& disk, const Clock& clock, Logger log);
 
   ModulePast of(std::string_view module) const;
-  int deaths(std::string_view module) const;  // that are on disk
+  DeathCount deaths(std::string_view module) const;  // that are on disk
   std::vector<std::string> in_quarantine() const;
 
   void died(std::string_view module, const DeathReport& report);
@@ -51,7 +51,7 @@ class ModuleHistory {
  private:
   struct Entry {
     ModulePast past;
-    int unwritten = 0;  // deaths
+    DeathCount written;
   };
   using Past = std::map<std::string, Entry, std::less<>>;
   static Result<Past> parse(std::string_view text);

@@ -17,11 +17,11 @@ void read(std::string_view text) {
   disk.put(ModuleHistory::path, text);
   starling::ManualClock clock;
   ModuleHistory history(disk, clock, starling::Logger());
-  const int deaths = history.deaths("recorder");
-  if (deaths < 0) std::abort();
+  const starling::agent::DeathCount deaths = history.deaths("recorder");
+  if (deaths.all < 0 || deaths.kinds.size() > starling::agent::DeathCount::max_kinds) std::abort();
   history.quarantined("recorder", "exit status 1");
   const ModuleHistory again(disk, clock, starling::Logger());
-  if (again.deaths("recorder") != deaths) std::abort();
+  if (again.deaths("recorder").all != deaths.all) std::abort();
   if (again.of("recorder").quarantine != "exit status 1") std::abort();
 }
 

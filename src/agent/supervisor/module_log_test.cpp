@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <boost/asio/io_context.hpp>
+#include <thread>
 
 #include "agent/supervisor/module_outputs.hpp"
 #include "base/files.hpp"
@@ -133,6 +135,51 @@ TEST_F(Logs, AFullDiskLosesLinesOnly) {
   EXPECT_THAT(appended.error().message, HasSubstr("No space left on device"));
 }
 
+// What the limit does to a file, a full disk does to all: a write gets half of its room, the next none.
+struct SizeLimit {
+  explicit SizeLimit(rlim_t bytes) {
+    ::signal(SIGXFSZ, SIG_IGN);
+    ::getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit limit{bytes, before.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  SizeLimit(const SizeLimit&) = delete;
+  ~SizeLimit() { ::setrlimit(RLIMIT_FSIZE, &before); }
+  rlimit before{};
+};
+
+TEST_F(Logs, AFullDiskTearsNoLine) {
+  ModuleLog log(clock, folder / "m.log");
+  log.bytes(LogStream::out, "first\n");
+  const std::string before = text();
+  {
+    const SizeLimit full(before.size() + 10);
+    log.bytes(LogStream::out, "lost\n");
+    log.bytes(LogStream::out, "lost too\n");
+    EXPECT_EQ(text(), before);
+  }
+  log.bytes(LogStream::out, "kept\n");
+  const std::string gap = "note 72 bytes are missing here: they could not be written\n";
+  const std::string at = before.substr(0, before.find("out"));
+  EXPECT_EQ(text(), before + at + gap + at + "out kept\n");
+  EXPECT_THAT(log.last_lines(), ElementsAre("first", "lost", "lost too", "kept"));
+}
+
+TEST_F(Logs, ADiskWithoutRoomForANewFileLosesLinesOnly) {
+  ModuleLogLimits limits;
+  limits.file_bytes = 50;
+  fs::create_directories(folder / "logs");
+  ModuleLog log(clock, folder / "logs/m.log", limits);
+  log.bytes(LogStream::out, "first\n");
+  fs::rename(folder / "logs", folder / "away");  // it cannot be rotated, nor a new one be made
+  log.bytes(LogStream::out, "lost\n");
+  log.bytes(LogStream::out, "lost too\n");
+  fs::rename(folder / "away", folder / "logs");
+  log.bytes(LogStream::out, "kept\n");
+  EXPECT_THAT(log.tail_lines(9), ElementsAre(HasSubstr("out first"), HasSubstr("72 bytes are missing here"),
+                                             HasSubstr("out kept")));
+}
+
 TEST_F(Logs, WhatMovesATerminalIsNotKept) {
   ModuleLog log(clock, folder / "m.log");
   log.bytes(LogStream::out, "\x1b]0;title\x07 \xff\n");
@@ -180,6 +227,22 @@ TEST_F(Outputs, PipesAreReadUntilTheyEnd) {
   err_writer.reset();
   context.run();  // ends with the pipes
   EXPECT_THAT(outputs.log_of("m").last_lines(), testing::UnorderedElementsAre("one", "two", "three"));
+}
+
+TEST_F(Outputs, AModuleWritesOnWhereNothingCanBeKept) {
+  fs::remove_all(folder);
+  auto [out, writer] = pipe();
+  outputs.attach("m", 1, std::move(out), {});
+  std::thread module([&writer = writer] {
+    const std::string line = std::string(1'000, 'x') + "\n";
+    for (int i = 0; i < 500; ++i)  // several times what a pipe holds
+      put(writer, line);
+    put(writer, "last\n");
+    writer.reset();
+  });
+  context.run();
+  module.join();
+  EXPECT_EQ(outputs.log_of("m").last_lines().back(), "last");
 }
 
 TEST_F(Outputs, WhatTheDeadLeftIsReadAtOnce) {

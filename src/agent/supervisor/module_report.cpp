@@ -45,6 +45,18 @@ JsonObject to_json(const DeathReport& death) {
   return json;
 }
 
+void put_deaths(JsonObject& module, const DeathCount& deaths) {
+  if (deaths.all > 0) module["deaths"] = deaths.all;
+  JsonObject kinds;
+  for (const DeathKind& kind : deaths.kinds) {
+    JsonObject json = to_json(kind.newest);
+    json.erase("fingerprint");
+    json["deaths"] = kind.deaths;
+    kinds[kind.newest.fingerprint] = std::move(json);
+  }
+  if (!kinds.empty()) module["deaths_by_kind"] = std::move(kinds);
+}
+
 JsonObject to_json(const ModuleStatus& status, const WallTimes& times) {
   JsonObject json;
   json["enabled"] = status.enabled;
@@ -84,9 +96,9 @@ void leave_out_evidence(JsonObject& module) {
 
 void leave_out_texts(JsonObject& module) {
   constexpr std::size_t beginning = 40;
-  for (const char* name :
-       {"settled", "detail", "waits_for", "status", "problem", "config_problem", "render_problem",
-        "manifest_pending", "manifest_note", "limits_note", "attempt", "deadline", "main_pid", "use"})
+  for (const char* name : {"settled", "detail", "waits_for", "status", "problem", "config_problem",
+                           "render_problem", "manifest_pending", "manifest_note", "limits_note", "attempt",
+                           "deadline", "main_pid", "use", "deaths_by_kind"})
     module.erase(name);
   for (const char* name : {"quarantine", "manifest_problem"})
     if (Json* text = module.if_contains(name)) *text = printable_text(text->as_string(), beginning);

@@ -43,6 +43,7 @@ JsonObject to_json(const ModuleStatus& status, const WallTimes& times);
 void leave_out_evidence(JsonObject& module);
 void leave_out_texts(JsonObject& module);
 JsonObject to_json(const DeathReport& death);
+void put_deaths(JsonObject& module, const DeathCount& deaths);
 JsonObject to_json(const Transition& transition, const WallTimes& times);
 JsonObject to_json(const ResourceUse& use);
 

@@ -14,6 +14,22 @@ TEST(ModuleReport, SaysOnlyWhatThereIsToSay) {
             (JsonObject{{"enabled", false}, {"state", "disabled"}, {"cause", "none"}, {"epoch", 0}}));
 }
 
+TEST(ModuleReport, TellsDeathsByTheirKinds) {
+  DeathReport crash;
+  crash.death_class = DeathClass::exit_code;
+  crash.text = "exited with status 3";
+  crash.fingerprint = "f1";
+  crash.release = "v1.0.0";
+  JsonObject report;
+  put_deaths(report, DeathCount{});
+  EXPECT_EQ(report, JsonObject());
+  put_deaths(report, DeathCount{7, {{crash, 2}}});
+  EXPECT_EQ(Json(report), *parse_json(R"({"deaths":7,"deaths_by_kind":{"f1":{"deaths":2,"class":"exit-code",
+      "confidence":"certain","text":"exited with status 3","release":"v1.0.0"}}})"));
+  leave_out_texts(report);
+  EXPECT_EQ(report, (JsonObject{{"deaths", 7}})) << "where there is no room for more";
+}
+
 // Each reading of it takes a little while, and somebody may set it.
 class RealClock final : public Clock {
  public:

@@ -20,6 +20,7 @@ ModuleStatus SupervisedModule::status() const {
   status.wait = wait_;
   status.waits_for = waits_for_;
   status.reloading = is_reloading();
+  status.unkillable = unkillable_;
   status.problem = unkillable_ ? unkillable_text : said_.problem;
   status.manifest_problem = manifest() ? refusal_ : manifest().error().message;
   status.epoch = epoch_;

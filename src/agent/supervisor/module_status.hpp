@@ -48,6 +48,7 @@ struct ModuleStatus {
   std::string problem;      // the last with it since its start: what it said wrongly, or that it does not end
   std::string manifest_problem;
   std::string limits_note;        // limits that are not in force
+  bool unkillable = false;        // it does not end, as it seems: `problem` says so
   bool manifest_pending = false;  // it has changed, and counts from the next start
 
   std::uint64_t epoch = 0;

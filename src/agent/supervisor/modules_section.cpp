@@ -61,6 +61,7 @@ void ModulesSection::offer(const protocol::ConfigUpdate& update) {
   if (!content) return refuse(update, content.error().message);
   if (!*content) return listener_.section_needed(Section::modules);
   JsonObject document = std::move(**content);
+  const JsonObject former_quarantine = settings_.module_quarantine();
   // What could not be enabled stays so until something else is said of it.
   JsonObject quarantine;
   for (const auto& member : settings_.module_quarantine()) {
@@ -68,13 +69,16 @@ void ModulesSection::offer(const protocol::ConfigUpdate& update) {
     quarantine.emplace(member.key(), member.value());
     document.erase(member.key());
   }
-  if (auto saved = save(std::move(document), std::move(quarantine)); !saved) {
+  auto saved = save(std::move(document), std::move(quarantine));
+  section_missed_ = !saved;
+  if (!saved) {
+    try_again_later("the modules section", saved.error());
     return refuse(update, saved.error().message);
   }
   revision_ = update.revision;
   refused_ = settings_.module_quarantine().empty() ? Digest() : update.hash;
   log_.info("modules section applied", {{"revision", revision_}, {"hash", running().hex().substr(0, 12)}});
-  carry_out();
+  carry_out(former_quarantine);
   tell();
 }
 
@@ -107,25 +111,29 @@ void ModulesSection::refuse(const protocol::ConfigUpdate& update, std::string wh
 void ModulesSection::settle_edit(const protocol::ConfigProposed& answer) {
   const auto entry = find(answer.id);
   if (entry == journal_.entries().end()) return;
-  const std::string module(protocol::module_of(entry->edit.key).value_or(""));
+  if (auto settled = settle(*entry, answer); !settled) {
+    try_again_later("what the hub says of an edit", settled.error());
+    std::erase_if(unsettled_, [&](const auto& one) { return one.id == answer.id; });
+    return unsettled_.push_back(answer);
+  }
+  carry_out();
+  tell();
+}
+
+Result<void> ModulesSection::settle(const JournalEntry& entry, const protocol::ConfigProposed& answer) {
+  const std::string module(protocol::module_of(entry.edit.key).value_or(""));
   if (answer.accepted) {
     // In force until the section that contains it comes, which may be this very one.
     JsonObject document = settings_.modules();
-    document[module] = JsonObject{{"enabled", entry->edit.to}};
-    if (auto saved = save(std::move(document), settings_.module_quarantine()); !saved) {
-      return log_.warning("an accepted edit stays in the journal", {{"error", saved.error().message}});
-    }
+    document[module] = JsonObject{{"enabled", entry.edit.to}};
+    if (auto saved = save(std::move(document), settings_.module_quarantine()); !saved) return saved;
   } else {
     log_.warning("the hub did not accept an edit made here, its value stands",
                  {{"module", module}, {"why", answer.message}});
   }
   JournalEntries entries = journal_.entries();
   std::erase_if(entries, [&](const JournalEntry& one) { return one.edit.id == answer.id; });
-  if (auto saved = save(std::move(entries)); !saved) {
-    return log_.warning("a settled edit stays in the journal", {{"error", saved.error().message}});
-  }
-  carry_out();
-  tell();
+  return save(std::move(entries));
 }
 
 // ---- what is said on the device
@@ -136,12 +144,33 @@ void ModulesSection::toggle(std::string_view module, bool enabled, Answered answ
     return answered(fail(ErrorCode::not_found, "no module is called '" + std::string(module) +
                                                    "': it needs a folder with a module.toml"));
   }
-  // What is in quarantine is enabled as the hub wants it already.
-  const bool quarantined = settings_.module_quarantine().contains(module);
-  const auto noted = quarantined && enabled ? release(module) : put_in_journal(module, enabled);
-  if (!noted) return answered(fail(noted));
+  if (auto noted = note(module, enabled); !noted) return answered(fail(noted));
   runner_->command(just(toggle_of(module, enabled, std::move(answered))));
   modules_changed();
+}
+
+void ModulesSection::edited_by_hand(const std::string& module, bool enabled) {
+  if (auto noted = note(module, enabled); !noted) {
+    hand_edits_.insert_or_assign(module, enabled);
+    return try_again_later("an edit of config.txt", noted.error());
+  }
+  log_.info("config.txt was edited by hand", {{"module", module}, {"enabled", enabled}});
+  runner_->command(just(toggle_of(module, enabled, [this, module](const Result<ModuleState>& settled) {
+    if (settled || settled.error().code == ErrorCode::conflict) return;
+    log_.warning("an edit of config.txt is taken back",
+                 {{"module", module}, {"why", settled.error().message}});
+  })));
+  modules_changed();
+}
+
+Result<void> ModulesSection::note(std::string_view module, bool enabled) {
+  // What is in quarantine is enabled as the hub wants it already.
+  const bool quarantined = settings_.module_quarantine().contains(module);
+  auto noted = quarantined && enabled ? release(module) : put_in_journal(module, enabled);
+  if (!noted) return noted;
+  unreverted_.erase(std::string(module));
+  hand_edits_.erase(std::string(module));
+  return {};
 }
 
 // One proposal from the first value that the hub knows to the last.
@@ -175,32 +204,32 @@ Result<void> ModulesSection::put_in_journal(std::string_view module, bool enable
 // ---- what became of it
 
 void ModulesSection::reverted(std::string_view module, std::string_view why) {
+  if (auto taken_back = take_back(module, why); !taken_back) {
+    try_again_later("that a module could not be enabled", taken_back.error());
+    unreverted_.insert_or_assign(std::string(module), why);
+  }
+  told_ = Phase::staging;  // whatever was told: the hub hears of this
+  tell();
+}
+
+Result<void> ModulesSection::take_back(std::string_view module, std::string_view why) {
   const std::string key = protocol::enabled_key(module);
   JournalEntries entries = journal_.entries();
   std::erase_if(entries, [&](const JournalEntry& entry) {
     return entry.edit.key == key && entry.edit.to == Json(true);
   });
   if (entries.size() != journal_.entries().size()) {
-    if (auto saved = save(std::move(entries)); !saved) {
-      log_.warning("an edit that could not be carried out stays in the journal",
-                   {{"module", module}, {"error", saved.error().message}});
-    }
+    if (auto saved = save(std::move(entries)); !saved) return saved;
   }
-  if (enabled_in(settings_.modules(), module) == true) {
-    JsonObject document = settings_.modules();
-    JsonObject quarantine = settings_.module_quarantine();
-    const Digest target = running();
-    document.erase(module);
-    quarantine[module] = why;
-    if (auto saved = save(std::move(document), std::move(quarantine)); !saved) {
-      log_.error("a module that could not be enabled is tried again at the next start",
-                 {{"module", module}, {"error", saved.error().message}});
-    } else if (!refused_) {
-      refused_ = target;
-    }
-  }
-  told_ = Phase::staging;  // whatever was told: the hub hears of this
-  tell();
+  if (enabled_in(settings_.modules(), module) != true) return {};
+  JsonObject document = settings_.modules();
+  JsonObject quarantine = settings_.module_quarantine();
+  const Digest target = running();
+  document.erase(module);
+  quarantine[module] = why;
+  if (auto saved = save(std::move(document), std::move(quarantine)); !saved) return saved;
+  if (!refused_) refused_ = target;
+  return {};
 }
 
 // What is in quarantine is wanted by the hub: it is in force again, and so to be tried.
@@ -241,16 +270,21 @@ std::optional<bool> ModulesSection::said(std::string_view module) const {
 }
 
 std::optional<bool> ModulesSection::wanted(std::string_view module) const {
+  if (unreverted_.contains(module)) return false;
   const std::optional<bool> by_somebody = said(module);
   const bool quarantined = settings_.module_quarantine().contains(module);
   return !by_somebody && quarantined ? std::optional(false) : by_somebody;
 }
 
-void ModulesSection::carry_out() {
+// What is not wanted any more is out of its quarantine by being disabled.
+void ModulesSection::carry_out(const JsonObject& former_quarantine) {
   std::vector<Commanded> commands;
   for (const std::string& module : names()) {
     const bool enabled = wanted(module).value_or(runner_->is_shipped_enabled(module));
-    if (enabled != runner_->is_enabled(module)) commands.push_back(toggle_of(module, enabled));
+    const bool given_up = is_turned_off(module) || (former_quarantine.contains(module) &&
+                                                    !settings_.module_quarantine().contains(module));
+    const bool moot = runner_->is_quarantined(module) && given_up;
+    if (enabled != runner_->is_enabled(module) || moot) commands.push_back(toggle_of(module, enabled));
   }
   if (!commands.empty()) runner_->command(std::move(commands));
 }
@@ -258,6 +292,26 @@ void ModulesSection::carry_out() {
 Result<void> ModulesSection::save(JsonObject document, JsonObject quarantine) {
   if (document == settings_.modules() && quarantine == settings_.module_quarantine()) return {};
   return settings_.put_modules(std::move(document), std::move(quarantine));
+}
+
+// ---- what the disk did not take
+
+void ModulesSection::try_again_later(std::string_view what, const Error& error) {
+  log_.warning("the disk does not take it, trying again", {{"what", what}, {"error", error.message}});
+  if (!disk_retry_at_) disk_retry_at_ = clock_.steady() + disk_retry;
+}
+
+void ModulesSection::tick() {
+  if (!disk_retry_at_ || clock_.steady() < *disk_retry_at_) return;
+  disk_retry_at_.reset();
+  for (const auto& [module, why] : std::exchange(unreverted_, {}))
+    reverted(module, why);
+  for (const protocol::ConfigProposed& answer : std::exchange(unsettled_, {}))
+    settle_edit(answer);
+  const std::vector<std::string> known = names();
+  for (const auto& [module, enabled] : std::exchange(hand_edits_, {}))
+    if (std::ranges::find(known, module) != known.end()) edited_by_hand(module, enabled);
+  if (std::exchange(section_missed_, false)) listener_.section_needed(Section::modules);
 }
 
 // ---- for the link
@@ -308,7 +362,8 @@ std::vector<protocol::PendingEdit> ModulesSection::pending_edits() const {
   for (const JournalEntry& entry : journal_.entries()) {
     const auto module = protocol::module_of(entry.edit.key);
     const bool trial = module && runner_ != nullptr && runner_->is_provisional(*module);
-    if (!trial) pending.push_back(entry.edit);
+    const bool taken_back = module && unreverted_.contains(*module) && entry.edit.to == Json(true);
+    if (!trial && !taken_back) pending.push_back(entry.edit);
   }
   return pending;
 }

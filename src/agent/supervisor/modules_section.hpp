@@ -7,6 +7,7 @@
 // it shipped.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@ class ModuleRunner {
   virtual bool is_enabled(std::string_view module) const = 0;
   virtual bool is_provisional(std::string_view module) const = 0;  // being enabled
   virtual bool is_shipped_enabled(std::string_view module) const = 0;
+  virtual bool is_quarantined(std::string_view module) const = 0;  // it could not be enabled
   // Answered later, never from within the call.
   virtual void command(std::vector<Commanded> commands) = 0;
 };
@@ -49,6 +51,8 @@ class ModulesSection {
   // An edit: in force at once, and a proposal to the hub once it has settled. Errors in the answer:
   // not_found, those of Disk, those of Answered.
   void toggle(std::string_view module, bool enabled, Answered answered);
+  // The same, in config.txt. Nobody waits for the answer: what the disk does not take is tried again.
+  void edited_by_hand(const std::string& module, bool enabled);
 
   // ---- what became of it
   void reverted(std::string_view module, std::string_view why);  // it could not be enabled
@@ -58,8 +62,14 @@ class ModulesSection {
   // ---- what is wanted
   // nullopt: nothing is said of it, so it is as it shipped.
   std::optional<bool> wanted(std::string_view module) const;
+  // Somebody wants it off: that it could not be enabled once is past.
+  bool is_turned_off(std::string_view module) const { return said(module) == false; }
   // The journal could not be read at this start.
   bool edits_lost() const { return edits_lost_; }
+
+  // ---- what the disk did not take
+  void tick();
+  std::optional<SteadyTime> next_deadline() const { return disk_retry_at_; }
 
   // ---- for the link
   std::vector<std::string> names() const;
@@ -77,11 +87,15 @@ class ModulesSection {
   protocol::Phase phase() const;
   Result<std::optional<JsonObject>> content_of(const protocol::ConfigUpdate& update) const;
   void refuse(const protocol::ConfigUpdate& update, std::string why);
+  Result<void> settle(const JournalEntry& entry, const protocol::ConfigProposed& answer);
+  Result<void> take_back(std::string_view module, std::string_view why);
+  void try_again_later(std::string_view what, const Error& error);
   Result<void> save(JsonObject document, JsonObject quarantine);
   Result<void> save(JournalEntries entries) { return journal_.save(std::move(entries), Digest()); }
+  Result<void> note(std::string_view module, bool enabled);
   Result<void> put_in_journal(std::string_view module, bool enabled);
   Result<void> release(std::string_view module);
-  void carry_out();
+  void carry_out(const JsonObject& former_quarantine = {});
   void tell();
 
   const Clock& clock_;
@@ -96,6 +110,13 @@ class ModulesSection {
   std::int64_t revision_ = 0;  // as of which the section was offered; 0: not in this start
   Digest refused_;             // the section that is in force without what is in quarantine
   protocol::Phase told_ = protocol::Phase::applied;
+
+  // What is not on disk yet.
+  std::optional<SteadyTime> disk_retry_at_;
+  bool section_missed_ = false;
+  std::vector<protocol::ConfigProposed> unsettled_;
+  std::map<std::string, std::string, std::less<>> unreverted_;  // module → why it could not be enabled
+  std::map<std::string, bool, std::less<>> hand_edits_;
 };
 
 }  // namespace starling::agent

@@ -25,17 +25,19 @@ class FakeRunner final : public ModuleRunner {
   bool is_enabled(std::string_view module) const override { return enabled_modules.find(module)->second; }
   bool is_provisional(std::string_view module) const override { return provisional.contains(module); }
   bool is_shipped_enabled(std::string_view module) const override { return shipped_on.contains(module); }
+  bool is_quarantined(std::string_view module) const override { return quarantined.contains(module); }
   void command(std::vector<Commanded> commands) override {
     for (Commanded& one : commands) {
       const bool enabled = one.command == ModuleCommand::enable;
       enabled_modules.find(one.module)->second = enabled;
       provisional.erase(one.module);
+      quarantined.erase(one.module);
       if (enabled) provisional.emplace(one.module);
       waiting[one.module] = std::move(one.answered);
     }
   }
   std::map<std::string, bool, std::less<>> enabled_modules{{"clock", false}, {"recorder", false}};
-  std::set<std::string, std::less<>> provisional, shipped_on;
+  std::set<std::string, std::less<>> provisional, shipped_on, quarantined;
   std::map<std::string, Answered> waiting;
 };
 
@@ -74,6 +76,7 @@ struct ModulesSectionTest : testing::Test {
   void fail_to_enable(const std::string& module) {
     runner.provisional.erase(module);
     runner.enabled_modules[module] = false;
+    runner.quarantined.insert(module);
     section->reverted(module, "it crashes");
     if (auto answered = std::exchange(runner.waiting[module], {})) {
       answered(fail(ErrorCode::failed_precondition, "it crashes"));
@@ -210,6 +213,28 @@ TEST_F(ModulesSectionTest, QuarantinesWhatCannotBeEnabledAndKeepsTheRest) {
   EXPECT_EQ(told().phase, Phase::applied);
   section->offer(update(6, R"({"recorder":{"enabled":true}})"));
   EXPECT_TRUE(runner.enabled_modules["recorder"]) << "somebody has spoken since";
+}
+
+TEST_F(ModulesSectionTest, QuarantineEndsWhenTheModuleIsNotWantedAnyMore) {
+  for (const char* since : {R"({"recorder":{"enabled":false}})", "{}"}) {
+    section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+    fail_to_enable("recorder");
+    section->offer(update(5, R"({"clock":{"enabled":false},"recorder":{"enabled":true}})"));
+    EXPECT_TRUE(runner.quarantined.contains("recorder")) << "it still is wanted";
+    section->offer(update(6, since));
+    EXPECT_FALSE(runner.quarantined.contains("recorder")) << since;
+  }
+}
+
+TEST_F(ModulesSectionTest, WhatAPersonCouldNotEnableIsInQuarantineUntilSomebodyDisablesIt) {
+  toggle("recorder", true);
+  fail_to_enable("recorder");
+  section->offer(update(4, R"({"clock":{"enabled":false}})"));
+  EXPECT_TRUE(runner.quarantined.contains("recorder")) << "nobody has said anything of it since";
+  EXPECT_FALSE(section->is_turned_off("recorder"));
+  section->offer(update(5, R"({"recorder":{"enabled":false}})"));
+  EXPECT_FALSE(runner.quarantined.contains("recorder"));
+  EXPECT_TRUE(section->is_turned_off("recorder"));
 }
 
 TEST_F(ModulesSectionTest, ANewManifestOrAnEnableHereTriesQuarantineAgain) {

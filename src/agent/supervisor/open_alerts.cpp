@@ -12,6 +12,18 @@ bool is_well(const ModuleStatus& module, SteadyTime now) {
   return runs && module.since && now - *module.since >= RestartPolicy::least_good_run;
 }
 
+bool is_over(SupervisorAlert::Kind kind, const ModuleStatus& module, SteadyTime now) {
+  const bool well = is_well(module, now);
+  switch (kind) {
+    case SupervisorAlert::Kind::crash_loop: return well || module.pace != RetryPace::slow;
+    case SupervisorAlert::Kind::memory_hold: return well || module.pace != RetryPace::memory_hold;
+    case SupervisorAlert::Kind::needs_help:
+      return !module.unkillable && (well || module.pace != RetryPace::never);
+    case SupervisorAlert::Kind::died_together: return well;
+  }
+  return well;
+}
+
 void OpenAlerts::add(SupervisorAlert alert, WallTime at) {
   std::erase_if(open_, [&](const Open& open) {
     return open.alert.kind == alert.kind && open.alert.modules == alert.modules;
@@ -21,9 +33,11 @@ void OpenAlerts::add(SupervisorAlert alert, WallTime at) {
   if (open_.size() > most) open_.pop_front();
 }
 
-std::size_t OpenAlerts::end(const std::function<bool(const std::string& module)>& well) {
-  return std::erase_if(open_,
-                       [&](const Open& open) { return std::ranges::all_of(open.alert.modules, well); });
+std::size_t OpenAlerts::end(const Over& over) {
+  return std::erase_if(open_, [&](const Open& open) {
+    return std::ranges::all_of(open.alert.modules,
+                               [&](const std::string& module) { return over(open.alert.kind, module); });
+  });
 }
 
 JsonArray OpenAlerts::told() const {

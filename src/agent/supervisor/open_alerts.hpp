@@ -16,6 +16,9 @@ namespace starling::agent {
 // It need not run, or has done so for as long as the restart policy asks for to begin anew.
 bool is_well(const ModuleStatus& module, SteadyTime now);
 
+// What an alert of that kind says of the module is past.
+bool is_over(SupervisorAlert::Kind kind, const ModuleStatus& module, SteadyTime now);
+
 class OpenAlerts {
  public:
   static constexpr std::size_t most = 16;  // the newest
@@ -23,8 +26,9 @@ class OpenAlerts {
 
   // In place of one of the same kind about the same modules.
   void add(SupervisorAlert alert, WallTime at);
-  // Ends those whose modules are all well. How many that were.
-  std::size_t end(const std::function<bool(const std::string& module)>& well);
+  // Ends those that are over for all their modules. How many that were.
+  using Over = std::function<bool(SupervisorAlert::Kind kind, const std::string& module)>;
+  std::size_t end(const Over& over);
   // {"kind", "modules", "text", "at_ms"} of each, newest last.
   JsonArray told() const;
 

@@ -21,7 +21,7 @@ TEST(OpenAlerts, EndWhenAllTheirModulesAreWell) {
   alerts.add({Kind::crash_loop, {"player"}, "player loops"}, WallTime{});
   alerts.add({Kind::died_together, {"player", "recorder"}, "both"}, WallTime{});
   std::set<std::string> well{"recorder"};
-  const auto is_in = [&](const std::string& module) { return well.contains(module); };
+  const auto is_in = [&](Kind, const std::string& module) { return well.contains(module); };
   EXPECT_EQ(alerts.end(is_in), 0u);
   EXPECT_EQ(texts(alerts), "player loops;both;");
   well.insert("player");
@@ -41,6 +41,32 @@ TEST(OpenAlerts, TellTheNewestOfAKindAndOfAllSoMany) {
   for (std::size_t i = 0; i < 2 * OpenAlerts::most; ++i)
     alerts.add({Kind::needs_help, {"module-" + std::to_string(i)}, std::to_string(i)}, WallTime{});
   EXPECT_EQ(alerts.told().size(), OpenAlerts::most);
+}
+
+TEST(OpenAlerts, EachIsOverWithItsCause) {
+  const SteadyTime now{Milliseconds{100'000}};
+  ModuleStatus module;
+  module.wanted = true;
+  module.state = ModuleState::crashed;
+  const struct {
+    Kind kind;
+    RetryPace pace;
+  } pairs[] = {{Kind::crash_loop, RetryPace::slow},
+               {Kind::memory_hold, RetryPace::memory_hold},
+               {Kind::needs_help, RetryPace::never}};
+  for (const auto& [kind, of_it] : pairs) {
+    for (const RetryPace pace :
+         {RetryPace::quick, RetryPace::slow, RetryPace::memory_hold, RetryPace::never}) {
+      module.pace = pace;
+      EXPECT_EQ(is_over(kind, module, now), pace != of_it) << to_string(kind) << static_cast<int>(pace);
+    }
+  }
+  module.pace = RetryPace::quick;
+  EXPECT_FALSE(is_over(Kind::died_together, module, now)) << "it does not run";
+  module.wanted = false;
+  EXPECT_TRUE(is_over(Kind::died_together, module, now));
+  module.unkillable = true;
+  EXPECT_FALSE(is_over(Kind::needs_help, module, now)) << "wanted or not, it does not end";
 }
 
 TEST(OpenAlerts, AModuleIsWellWhenItNeedNotRunOrHasRunForLong) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace starling::agent {
 
@@ -50,12 +51,15 @@ RetryPlan RestartPolicy::plan(SteadyTime now, FailureKind kind) {
   return {RetryPace::quick, now + delay * 4 / 5 + Milliseconds(jitter)};
 }
 
-void RestartPolicy::forgive() {
+bool RestartPolicy::forgive() {
+  if (std::exchange(forgiven_, true)) return false;
   history_ = before_;
+  return true;
 }
 
 void RestartPolicy::reset() {
   history_ = before_ = History{};
+  forgiven_ = false;
 }
 
 }  // namespace starling::agent

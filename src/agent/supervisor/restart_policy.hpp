@@ -50,8 +50,8 @@ class RestartPolicy {
 
   void ready(SteadyTime now) { ready_since_ = now; }
   RetryPlan failed(SteadyTime now, FailureKind kind);
-  // The last failure was not the module's own: it no longer counts.
-  void forgive();
+  // The last failure was not the module's own: it no longer counts. Once for each good run: whether this was.
+  bool forgive();
   // Somebody asked for it, or something about it changed.
   void reset();
 
@@ -79,6 +79,7 @@ class RestartPolicy {
   std::optional<SteadyTime> ready_since_;
   History history_;
   History before_;  // the last failure
+  bool forgiven_ = false;
 };
 
 }  // namespace starling::agent

@@ -83,12 +83,24 @@ TEST_F(RestartPolicyTest, ThreeTimesOutOfMemoryHoldsForAQuarterOfAnHour) {
   EXPECT_EQ(fail_at(Seconds(1'600), FailureKind::out_of_memory).pace, RetryPace::quick);
 }
 
-TEST_F(RestartPolicyTest, ForgivenFailuresDoNotCount) {
-  for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(fail_at(Seconds(i)).pace, RetryPace::quick) << i;
-    policy.forgive();
-  }
+TEST_F(RestartPolicyTest, AFailureIsForgivenOnceForEachGoodRun) {
+  (void)fail_at(Seconds(0));
+  EXPECT_TRUE(policy.forgive());
   EXPECT_EQ(policy.failures(), 0);
+  (void)fail_at(Seconds(1));
+  EXPECT_FALSE(policy.forgive());
+  EXPECT_EQ(policy.failures(), 1);
+  policy.ready(SteadyTime{} + Seconds(2));
+  (void)fail_at(Seconds(62));
+  EXPECT_TRUE(policy.forgive());
+  EXPECT_EQ(policy.failures(), 0);
+}
+
+TEST_F(RestartPolicyTest, WhatIsForgivenTakesNothingBackThatWasBefore) {
+  for (int i = 0; i < 3; ++i)
+    (void)fail_at(Seconds(i));
+  EXPECT_TRUE(policy.forgive());
+  EXPECT_EQ(policy.failures(), 2);
 }
 
 TEST_F(RestartPolicyTest, ResetStartsAnew) {

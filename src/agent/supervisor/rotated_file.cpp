@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -70,13 +71,18 @@ Result<void> RotatedFile::append(std::string_view text) {
     rotate();
     if (Result<void> opened = open(); !opened) return opened;
   }
-  while (!text.empty()) {
-    const ssize_t written = ::write(file_.number(), text.data(), text.size());
+  for (std::string_view rest = text; !rest.empty();) {
+    const ssize_t written = ::write(file_.number(), rest.data(), rest.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed("writing", path_);
-    size_ += static_cast<std::uint64_t>(written);
-    text.remove_prefix(static_cast<std::size_t>(written));
+    if (written < 0) {
+      auto failure = failed("writing", path_);
+      const std::size_t part = text.size() - rest.size();
+      if (part > 0 && ::ftruncate(file_.number(), static_cast<off_t>(size_)) != 0) size_ += part;
+      return failure;
+    }
+    rest.remove_prefix(static_cast<std::size_t>(written));
   }
+  size_ += text.size();
   return {};
 }
 

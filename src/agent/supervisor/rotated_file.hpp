@@ -18,7 +18,7 @@ class RotatedFile {
   RotatedFile(std::filesystem::path path, std::uint64_t file_bytes, int files)
       : path_(std::move(path)), file_bytes_(file_bytes), files_(files) {}
 
-  // Not synced: a pulled plug may cost the last lines. Errors: io; what was not written is lost.
+  // Not synced: a pulled plug may cost the last lines. Errors: io; no part of it is there then.
   Result<void> append(std::string_view text);
   // The end of all of it, from the beginning of a line.
   std::string tail(std::size_t max_bytes) const;

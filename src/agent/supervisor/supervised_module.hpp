@@ -103,7 +103,7 @@ class SupervisedModule {
 
   void tick();
   std::optional<SteadyTime> next_deadline() const;
-  void forgive() { policy_.forgive(); }
+  bool forgive() { return policy_.forgive(); }
 
   const std::string& name() const { return name_; }
   ModuleState state() const { return state_; }

@@ -452,6 +452,17 @@ TEST_F(SupervisedModuleTest, AHopelessEnableIsRevertedAtOnce) {
   EXPECT_TRUE(status("recorder").enabled);
 }
 
+TEST_F(SupervisedModuleTest, QuarantineEndsWithADisableAndThatIsTold) {
+  module("recorder");
+  start_agent();
+  command("recorder", enable);
+  refuse("recorder", EACCES);
+  const int before = changes;
+  command("recorder", disable);
+  EXPECT_EQ(status("recorder").quarantine, "");
+  EXPECT_GT(changes, before) << "the hub has been told of the quarantine";
+}
+
 TEST_F(SupervisedModuleTest, AConfirmedEnableIsNeverReverted) {
   start_ready();
   for (int i = 0; i < 20; ++i) {

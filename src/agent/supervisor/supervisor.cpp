@@ -247,6 +247,7 @@ Result<void> Supervisor::check_peer(std::string_view module, std::int32_t pid) c
 // ---- what SupervisorCore says
 
 void Supervisor::modules_changed() {
+  end_alerts();
   device_->link().report_changed();
   device_->section().modules_changed();
   for (const std::string& module : history_.in_quarantine()) {
@@ -291,9 +292,9 @@ void Supervisor::alert(const SupervisorAlert& alert) {
 }
 
 void Supervisor::end_alerts() {
-  const std::size_t ended = alerts_.end([this](const std::string& module) {
+  const std::size_t ended = alerts_.end([this](SupervisorAlert::Kind kind, const std::string& module) {
     const auto status = core_->status(module);
-    return !status || is_well(*status, clock_.steady());
+    return !status || is_over(kind, *status, clock_.steady());
   });
   if (ended > 0) device_->link().report_changed();
 }
@@ -302,7 +303,10 @@ void Supervisor::end_alerts() {
 
 void Supervisor::command(std::string_view module, ModuleCommand command, Answered answered) {
   const bool toggles = command == ModuleCommand::enable || command == ModuleCommand::disable;
-  if (toggles) {
+  const auto nameless = valid_module_name(module) ? std::nullopt : core_->status(module);
+  if (nameless) {
+    if (answered) answered(fail(ErrorCode::failed_precondition, nameless->manifest_problem));
+  } else if (toggles) {
     device_->section().toggle(module, command == ModuleCommand::enable, std::move(answered));
   } else if (command == ModuleCommand::start && device_->settings().module_quarantine().contains(module)) {
     device_->section().toggle(module, true, std::move(answered));  // as the hub wants it
@@ -408,7 +412,7 @@ JsonObject Supervisor::describe(const ModuleStatus& status) const {
   JsonObject json = to_json(status, wall_times_);
   const auto folder = folders_.find(status.name);
   if (folder != folders_.end()) {
-    if (const int deaths = history_.deaths(status.name); deaths > 0) json["deaths"] = deaths;
+    put_deaths(json, history_.deaths(status.name));
     if (!folder->second.config_problem.empty()) json["config_problem"] = folder->second.config_problem;
     if (!folder->second.render_problem.empty()) json["render_problem"] = folder->second.render_problem;
     if (!folder->second.note.empty()) json["manifest_note"] = folder->second.note;

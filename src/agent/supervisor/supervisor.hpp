@@ -136,6 +136,7 @@ class Supervisor final : public ModuleSupervision,
   bool is_enabled(std::string_view module) const override;
   bool is_provisional(std::string_view module) const override;
   bool is_shipped_enabled(std::string_view module) const override;
+  bool is_quarantined(std::string_view module) const override { return core_->is_quarantined(module); }
   void command(std::vector<Commanded> commands) override;
   // TreePort: files are rendered before a process is made.
   Result<TreePlace> make(const ModuleManifest& manifest, std::string_view child_id) override;
@@ -154,7 +155,6 @@ class Supervisor final : public ModuleSupervision,
   FoundModule look_at(std::string_view module) const;
   void folder_changed(std::string_view module);
   void folder_gone(const std::string& module);
-  void toggle_as_edited(const std::string& module, bool enabled);
   void config_changed(const FoundModule& found);
   JsonObject describe(const ModuleStatus& status) const;
   void take(KeptChild& child);

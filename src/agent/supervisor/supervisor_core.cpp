@@ -115,6 +115,7 @@ void SupervisorCore::ask(Commanded wish) {
     return;
   }
   log_.info("module command", {{"module", name}, {"command", to_string(command)}});
+  changed_ |= !module->quarantine().empty();  // it ends with the command
   module->command(command, std::move(answered));
 }
 
@@ -270,7 +271,7 @@ void SupervisorCore::sync_files() {
   files_after_ = ports_.clock.steady() + file_pause;  // the writing may have taken longer
   // What cannot be written is tried again in a while; what changes meanwhile does not wait for that.
   files_retry_at_.reset();
-  if (!recovered || !mirrored) files_retry_at_ = now + file_retry;
+  if (!recovered || !mirrored) files_retry_at_ = now + disk_retry;
 }
 
 // The keeper gives an agent that says nothing less time than modules may take.
@@ -352,15 +353,17 @@ void SupervisorCore::note_death(std::string_view module, Milliseconds silence) {
   for (const Ended& ended : at_once)
     names.insert(ended.module);
   if (names.size() < together_count) return;
-  const bool told = std::ranges::any_of(at_once, &Ended::forgiven);
+  const bool told = std::ranges::any_of(at_once, &Ended::shared);
+  bool forgiven = false;
   for (Ended& ended : at_once) {
-    if (std::exchange(ended.forgiven, true)) continue;
-    if (SupervisedModule* found = find(ended.module)) found->forgive();
+    if (std::exchange(ended.shared, true)) continue;
+    if (SupervisedModule* found = find(ended.module)) forgiven |= found->forgive();
   }
   if (told) return;
   alert(SupervisorAlert::Kind::died_together, {names.begin(), names.end()},
-        std::to_string(names.size()) +
-            " modules ended or fell silent at the same time: one cause, not counted against any of them");
+        std::to_string(names.size()) + " modules ended or fell silent at the same time" +
+            (forgiven ? ": one cause, which does not count the first time"
+                      : " again, before they had run well: it counts against each of them"));
 }
 
 void SupervisorCore::slower(std::string_view module, RetryPace pace, std::string_view why) {
@@ -446,6 +449,11 @@ bool SupervisorCore::is_enabled(std::string_view name) const {
 bool SupervisorCore::is_provisional(std::string_view name) const {
   const SupervisedModule* module = find(name);
   return module != nullptr && module->provisional();
+}
+
+bool SupervisorCore::is_quarantined(std::string_view name) const {
+  const SupervisedModule* module = find(name);
+  return module != nullptr && !module->quarantine().empty();
 }
 
 }  // namespace starling::agent

@@ -55,7 +55,6 @@ class SupervisorCore final : private ModuleHost {
  public:
   static constexpr Milliseconds health_check{5'000};  // should the keeper's word have been lost
   static constexpr Milliseconds file_pause{250};      // between writes of what follows from the states
-  static constexpr Milliseconds file_retry{30'000};
   static constexpr Milliseconds together{2'000};
   static constexpr Milliseconds longest_silence{60'000};
   static constexpr std::size_t together_count = 3;
@@ -110,6 +109,7 @@ class SupervisorCore final : private ModuleHost {
   bool is_present(std::string_view id) const;        // that child is the present one of its module
   bool is_enabled(std::string_view name) const;      // false: or there is none
   bool is_provisional(std::string_view name) const;  // the same
+  bool is_quarantined(std::string_view name) const;  // the same
   const TransitionJournal& journal() const { return journal_; }
 
  private:
@@ -194,7 +194,7 @@ class SupervisorCore final : private ModuleHost {
   struct Ended {
     SteadyTime at;
     std::string module;
-    bool forgiven;
+    bool shared;  // with others
   };
   std::deque<Ended> ended_;  // unasked, within the longest silence
 

@@ -114,28 +114,6 @@ TEST_F(SupervisorCoreTest, ACycleIsRefusedAndNamed) {
 
 // ---- together
 
-TEST_F(SupervisorCoreTest, ThreeDeathsWithinTwoSecondsAreOneEvent) {
-  const std::vector<std::string> names{"a", "b", "c", "d"};
-  for (const std::string& name : names)
-    module(name, true);
-  start_agent();
-  for (int round = 0; round < 8; ++round) {
-    for (const std::string& name : names)
-      up(name);
-    pass(Seconds(10));
-    alerts.clear();
-    for (const std::string& name : names) {
-      die(name);
-      clock.advance(Milliseconds(100));
-    }
-    ASSERT_EQ(alerts.size(), 1u) << round;
-    EXPECT_EQ(alerts[0].kind, SupervisorAlert::Kind::died_together);
-    pass(Seconds(1));
-    for (const std::string& name : names)
-      ASSERT_EQ(state(name), starting) << name << round;  // nobody is a crash loop
-  }
-}
-
 // Those that start together are late together, each time, though each for a reason of its own: nobody would
 // ever try them slower.
 TEST_F(SupervisorCoreTest, ThreeThatAreNotReadyInTimeAreEachTriedSlower) {

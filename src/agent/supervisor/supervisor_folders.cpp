@@ -1,10 +1,35 @@
 // The Supervisor and the folders of modules: those that there are, that come, change and go.
 #include "agent/supervisor/supervisor.hpp"
+
+#include <unistd.h>
+
 #include "agent/supervisor/unknown_use.hpp"
 #include "base/files.hpp"
 
 namespace starling::agent {
 namespace {
+
+namespace fs = std::filesystem;
+
+// Whoever knows where `folder` is gets there through `state`, which is closed otherwise, and through those
+// between. Errors: io.
+Result<void> let_pass(const fs::path& state, const fs::path& folder) {
+  const fs::path way = folder.lexically_relative(state.lexically_normal());
+  if (way.empty() || *way.begin() == "..") return {};
+  fs::path part = state;
+  const auto open = [&part]() -> Result<void> {
+    constexpr fs::perms all_may_pass = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
+    std::error_code error;
+    fs::permissions(part, all_may_pass, fs::perm_options::add, error);
+    return error ? fail(ErrorCode::io, part.string() + ": " + error.message()) : Result<void>();
+  };
+  Result<void> opened = open();
+  for (auto name = way.begin(); opened && name != way.end(); ++name) {
+    part /= *name;
+    opened = open();
+  }
+  return opened;
+}
 
 Digest manifest_text(const FoundModule& found) {
   const auto text = read_file(std::filesystem::path(found.folder) / "module.toml", max_manifest_bytes + 1);
@@ -97,8 +122,9 @@ void Supervisor::add(const FoundModule& found) {
   take_manifest(found);
   core_->add(found.name, found.manifest, begin.enabled, begin.proved);
   ModulePast past = history_.of(found.name);
-  core_->remember(found.name, begin.enabled ? "" : std::move(past.quarantine), std::move(past.last_death));
-  if (begin.hand_edit) toggle_as_edited(found.name, *begin.hand_edit);
+  const bool quarantined = !begin.enabled && !section.is_turned_off(found.name);
+  core_->remember(found.name, quarantined ? std::move(past.quarantine) : "", std::move(past.last_death));
+  if (begin.hand_edit) device_->section().edited_by_hand(found.name, *begin.hand_edit);
 }
 
 void Supervisor::take_manifest(const FoundModule& found) {
@@ -108,6 +134,12 @@ void Supervisor::take_manifest(const FoundModule& found) {
                       {{"module", found.name}, {"why", found.manifest.error().message}});
   }
   folder.manifest = *found.manifest;
+  const bool is_closed_to_it = folder.of_release && uid_of(found.name) != ::geteuid();
+  if (is_closed_to_it) {
+    if (auto passes = let_pass(options_.state, found.folder); !passes)
+      log_.warning("a module of the release does not get to its folder",
+                   {{"module", found.name}, {"why", passes.error().message}});
+  }
   folder.note = unknown_use(*found.manifest, device_->settings().catalog());
   if (!folder.note.empty()) log_.warning(folder.note, {{"module", found.name}});
 }
@@ -125,15 +157,6 @@ void Supervisor::wake_quarantined(std::string_view came) {
       there.push_back(name);
     }
   }
-}
-
-void Supervisor::toggle_as_edited(const std::string& module, bool enabled) {
-  log_.info("config.txt was edited by hand", {{"module", module}, {"enabled", enabled}});
-  device_->section().toggle(module, enabled, [this, module](const Result<ModuleState>& settled) {
-    if (settled || settled.error().code == ErrorCode::conflict) return;
-    log_.warning("an edit of config.txt is taken back",
-                 {{"module", module}, {"why", settled.error().message}});
-  });
 }
 
 FoundModule Supervisor::look_at(std::string_view module) const {
@@ -204,7 +227,7 @@ void Supervisor::config_changed(const FoundModule& found) {
   const std::optional<bool> config = *found.enabled;
   if (!config || mirror_.known(found.name) == *config) return;
   mirror_.found(found.name, *config);
-  toggle_as_edited(found.name, *config);
+  device_->section().edited_by_hand(found.name, *config);
 }
 
 }  // namespace starling::agent

@@ -102,6 +102,35 @@ TEST_F(SupervisorFolders, SoIsWhatRequiresItByWayOfAnother) {
   eventually([&] { return device->settings().module_quarantine().empty(); });
 }
 
+TEST_F(SupervisorFolders, AnEarlierAgentsQuarantineIsPastWhereTheModuleWasDisabledSince) {
+  write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
+  const auto quarantine = [this] {
+    return supervisor->descriptions().at("camera").as_object().contains("quarantine");
+  };
+  start();
+  device->section().toggle("camera", true, [](const Result<ModuleState>&) {});
+  EXPECT_TRUE(quarantine());
+  end_agent();
+  start();
+  EXPECT_TRUE(quarantine());
+  device->section().toggle("camera", false, [](const Result<ModuleState>&) {});
+  EXPECT_FALSE(quarantine());
+  end_agent();
+  start();
+  EXPECT_FALSE(quarantine());
+}
+
+TEST_F(SupervisorFolders, WhyAFolderIsNoModuleIsAnsweredToo) {
+  write_module("Bad-Name", "exec = 'run'\n");
+  start();
+  for (const ModuleCommand command : {ModuleCommand::enable, ModuleCommand::disable, ModuleCommand::start}) {
+    std::string answer;
+    supervisor->command("Bad-Name", command,
+                        [&](const Result<ModuleState>& settled) { answer = settled.error().message; });
+    EXPECT_THAT(answer, HasSubstr("Bad-Name: a module's folder is named with a-z"));
+  }
+}
+
 TEST_F(SupervisorFolders, WhatLooksLikeASlipIsSaid) {
   write_module("recorder", "exec = 'run'\nuses = ['hotwrd']\n");
   start();
@@ -155,6 +184,28 @@ TEST_F(SupervisorFolders, ThoseOfAReleaseStandBesideOthersAndBeforeTheirNamesake
   pass(Seconds(1));
   EXPECT_EQ(read_file(release_modules / "mouth/config.txt", max_config_bytes).value_or(""),
             "enabled = false\n");
+}
+
+TEST_F(SupervisorFolders, AModuleOfAReleaseWithAUserOfItsOwnGetsToItsFolder) {
+  namespace fs = std::filesystem;
+  release_modules = folder / "releases/1/payload/modules";
+  write_module_in(release_modules, "mouth", "exec = 'run'\n");
+  write_module("ear", "exec = 'run'\nlimits.user = 'nobody'\n");
+  fs::permissions(folder.path(), fs::perms(0700));
+  fs::permissions(folder / "releases", fs::perms(0700));
+  start();
+  const auto mode = [](const fs::path& path) {
+    return static_cast<unsigned>(fs::status(path).permissions());
+  };
+  EXPECT_EQ(mode(folder.path()), 0700u) << "nobody has to";
+  end_agent();
+  write_module_in(release_modules, "mouth", "exec = 'run'\nlimits.user = 'nobody'\n");
+  start();
+  EXPECT_EQ(mode(folder.path()), 0711u) << "and nobody may list it";
+  for (const char* part : {"releases", "releases/1", "releases/1/payload", "releases/1/payload/modules",
+                           "releases/1/payload/modules/mouth"})
+    EXPECT_EQ(mode(folder / part) & 0111u, 0111u) << part;
+  EXPECT_EQ(mode(folder / "logs"), 0700u);
 }
 
 TEST_F(SupervisorFolders, ADeathIsOfTheReleaseThatBroughtTheModule) {

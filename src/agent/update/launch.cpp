@@ -13,6 +13,7 @@
 #include "agent/factory_reset.hpp"
 #include "agent/posix_disk.hpp"
 #include "agent/update/boot_guard.hpp"
+#include "base/exit_status.hpp"
 #include "base/file_descriptor.hpp"
 #include "base/files.hpp"
 #include "keeper/protocol.hpp"
@@ -120,8 +121,8 @@ void become_chosen_agent(const fs::path& state, const LaunchKeeper& keeper, cons
   }
 }
 
-int status_of(LastingEnd end) {
-  return std::getenv(chosen_variable) == nullptr ? static_cast<int>(end) : 1;
+int status_here(int status) {
+  return std::getenv(chosen_variable) == nullptr ? status : exit_failure;
 }
 
 void become_installed_agent(char** argv) {

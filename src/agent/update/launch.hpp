@@ -20,11 +20,10 @@ struct LaunchKeeper {
 void become_chosen_agent(const std::filesystem::path& state, const LaunchKeeper& keeper, const Clock& clock,
                          Log& log, char** argv);
 
-// The status of an end that another start would not mend: the keeper ends with it, and systemd leaves it at
-// that. What the keeper starts is the installed agent: where a chosen one does not understand what that one
-// was started with, it counts as a crash.
-enum class LastingEnd { usage = 2, configuration = 78 };
-int status_of(LastingEnd end);
+// With which this agent ends instead of one of exit_status.hpp that another start would not mend. What the
+// keeper starts is the installed agent: where a chosen one does not understand what that one was started
+// with, it counts as a crash.
+int status_here(int status);
 
 // Begins anew as the installed one. Returns only if that fails.
 void become_installed_agent(char** argv);

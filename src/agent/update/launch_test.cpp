@@ -12,6 +12,7 @@
 #include "agent/posix_disk.hpp"
 #include "agent/settings/generation_store.hpp"
 #include "agent/update/update_record.hpp"
+#include "base/exit_status.hpp"
 
 namespace starling::agent {
 namespace {
@@ -103,11 +104,11 @@ TEST_F(LaunchTest, OneOnTrialThatCrashesIsLeft) {
 
 TEST(Launch, AChosenOneThatDoesNotUnderstandItsOptionsIsStartedAgain) {
   ::unsetenv("STARLING_AGENT_CHOSEN");
-  EXPECT_EQ(status_of(LastingEnd::usage), 2);
-  EXPECT_EQ(status_of(LastingEnd::configuration), 78);
+  EXPECT_EQ(status_here(exit_usage), 2);
+  EXPECT_EQ(status_here(exit_configuration), 78);
   ::setenv("STARLING_AGENT_CHOSEN", "1", 1);
-  EXPECT_EQ(status_of(LastingEnd::usage), 1);
-  EXPECT_EQ(status_of(LastingEnd::configuration), 1);
+  EXPECT_EQ(status_here(exit_usage), 1);
+  EXPECT_EQ(status_here(exit_configuration), 1);
   ::unsetenv("STARLING_AGENT_CHOSEN");
 }
 

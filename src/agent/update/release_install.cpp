@@ -8,7 +8,7 @@ Result<Progress> ReleaseInstall::step() {
   auto progress = take_step();
   if (progress) return progress;
   const bool damage = progress.error().code == ErrorCode::corrupted;
-  if (stage_ == Stage::unpack || stage_ == Stage::sync) (void)drop(fresh());
+  if (stage_ == Stage::unpack || stage_ == Stage::sync || stage_ == Stage::name) (void)drop(fresh());
   if (stage_ == Stage::unpack && damage) {
     damaged_ = download_.encoding;
     (void)drop(download_.path);

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -66,8 +67,13 @@ TEST_F(ReleaseInstallTest, WorksOnARealDisk) {
   std::filesystem::create_directories(folder / "releases");
   PosixDisk real(folder);
   ASSERT_TRUE(real.write_file(release_tar_path(target.release.hash), tar, 0644));
+  const mode_t former = ::umask(0077);  // as the packaged unit has it
   const auto done = install(real, target);
+  ::umask(former);
   ASSERT_TRUE(done) << done.error().message;
+  for (const char* part : {"payload", "payload/modules", "payload/modules/ear", "payload/modules/ear/run"})
+    EXPECT_EQ(real.status(at(part))->mode, 0755u) << part << ": whoever its modules run as";
+  EXPECT_EQ(real.status(release_path(target.release.hash))->mode, 0755u);
   EXPECT_EQ(*real.read_file(at("payload/modules/mouth/run"), 1u << 20), std::string(300'000, 'r'));
   EXPECT_TRUE(install(real, target));
   std::filesystem::remove_all(folder);

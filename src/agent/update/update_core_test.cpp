@@ -498,7 +498,7 @@ TEST(UpdateCore, SettingsThatWereTakenBackDuringATrialStayRefused) {
   }
 }
 
-TEST_F(UpdateCoreTest, OnAFullDiskSettingsAreNotTakenBackWithTheReleaseThatIsOnTrial) {
+TEST_F(UpdateCoreTest, OnAFullDiskSettingsAreTakenBackWithoutTheReleaseThatIsOnTrial) {
   device.set({{"hotword.threshold", 0.7}});
   device.pass(Seconds(100));
   device.want("v1.1.0");
@@ -506,10 +506,11 @@ TEST_F(UpdateCoreTest, OnAFullDiskSettingsAreNotTakenBackWithTheReleaseThatIsOnT
   device.set({{"hotword.threshold", 0.9}});
   device.device.disk.full_after(0);
   device.device.core->unhealthy("test");
-  EXPECT_EQ(device.device.value("hotword.threshold"), Json(0.9));
+  EXPECT_EQ(device.device.value("hotword.threshold"), Json(0.7));
   EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.0.0");
   device.device.disk.make_room();
-  device.pass(Seconds(10));
+  device.pass(disk_retry);
+  device.crash();
   EXPECT_EQ(device.device.value("hotword.threshold"), Json(0.7));
   EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.1.0 v1.0.0");
 }

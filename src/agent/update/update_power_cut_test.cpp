@@ -102,7 +102,7 @@ std::unique_ptr<UpdateBench> device_for(const Story& story, std::uint64_t seed, 
 struct Way {
   const char* title;
   FakeDisk::Unsynced unsynced;
-  bool full;
+  bool full, cut;
   std::uint64_t seeds;
 };
 void PrintTo(const Way& way, std::ostream* out) {
@@ -114,6 +114,9 @@ class UpdateEnd : public testing::TestWithParam<std::tuple<Way, std::size_t>> {
   const Way& way() const { return std::get<0>(GetParam()); }
   const Story& story() const { return stories[std::get<1>(GetParam())]; }
 
+  std::uint64_t operations(const UpdateBench& device) const {
+    return way().full ? device.device.disk.writes() : device.device.disk.steps();
+  }
   void live_and_end(std::uint64_t seed, std::uint64_t point) const {
     const auto device = device_for(story(), seed, way().unsynced);
     const std::string old = device->runs();
@@ -122,6 +125,12 @@ class UpdateEnd : public testing::TestWithParam<std::tuple<Way, std::size_t>> {
     device->pass(Seconds(way().full ? 600 : 7200));
     if (way().full) {
       expect_whole(*device, old);
+      if (way().cut) {
+        device->device.disk.crash_now();
+        device->power_comes_back();
+        device->pass(Seconds(600));
+        expect_whole(*device, old);
+      }
       device->device.disk.make_room();
     } else {
       ASSERT_TRUE(device->device.disk.crashed()) << "this point is not reached";
@@ -160,12 +169,12 @@ class UpdateEnd : public testing::TestWithParam<std::tuple<Way, std::size_t>> {
 
 TEST_P(UpdateEnd, LeavesTheOldOrTheNewRelease) {
   const auto whole = device_for(story(), 1, way().unsynced);
-  const std::uint64_t before = whole->device.disk.steps();
+  const std::uint64_t before = operations(*whole);
   story().act(*whole);
   whole->pass(Seconds(7200));
   ASSERT_EQ(whole->runs() + " " + whole->state(), story().becomes + " " + story().state)
       << whole->fingerprint();
-  const std::uint64_t points = whole->device.disk.steps() - before;
+  const std::uint64_t points = operations(*whole) - before;
   RecordProperty("points", static_cast<int>(points));
   for (std::uint64_t seed = 1; seed <= way().seeds; ++seed) {
     for (std::uint64_t point = 1; point <= points; ++point) {
@@ -186,10 +195,12 @@ std::vector<std::size_t> all_stories() {
 
 INSTANTIATE_TEST_SUITE_P(
     Everywhere, UpdateEnd,
-    testing::Combine(testing::Values(Way{"AgentKilled", FakeDisk::Unsynced::kept, false, 1},
-                                     Way{"PowerCutAllUnsyncedLost", FakeDisk::Unsynced::lost, false, 1},
-                                     Way{"PowerCutSomeUnsyncedLost", FakeDisk::Unsynced::drawn, false, 2},
-                                     Way{"DiskFull", FakeDisk::Unsynced::lost, true, 1}),
+    testing::Combine(testing::Values(Way{"AgentKilled", FakeDisk::Unsynced::kept, false, false, 1},
+                                     Way{"PowerCutAllUnsyncedLost", FakeDisk::Unsynced::lost, false, true, 1},
+                                     Way{"PowerCutSomeUnsyncedLost", FakeDisk::Unsynced::drawn, false, true,
+                                         2},
+                                     Way{"DiskFull", FakeDisk::Unsynced::lost, true, false, 1},
+                                     Way{"DiskFullThenPowerCut", FakeDisk::Unsynced::lost, true, true, 1}),
                      testing::ValuesIn(all_stories())),
     [](const auto& one) {
       return fmt::format("{}{}", std::get<0>(one.param).title, std::get<1>(one.param));

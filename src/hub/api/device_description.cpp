@@ -1,6 +1,7 @@
 #include "hub/api/device_description.hpp"
 
 #include "hub/api/release_use.hpp"
+#include "hub/device_link/device_problems.hpp"
 #include "hub/device_link/running_release.hpp"
 #include "hub/settings/explain.hpp"
 #include "protocol/software_document.hpp"
@@ -18,6 +19,13 @@ JsonObject shown_section(const DesiredSection& target, const SectionRecord& told
                     {"running_revision", told.running_revision},
                     {"errors", told.refused || told.phase == protocol::Phase::staging ? shown_errors(errors)
                                                                                       : JsonArray()}};
+}
+
+JsonArray shown_problems(const DeviceFacts& facts) {
+  JsonArray shown;
+  for (const std::string& problem : problems_of(facts))
+    shown.push_back(JsonString(problem));
+  return shown;
 }
 
 Json text_or_null(std::string_view text) {
@@ -140,19 +148,22 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
       {"persona", JsonObject{{"desired", text_or_null(target->persona)}, {"running", running_persona}}},
       {"release", shown_release(state, device, document, record)},
       {"pending_edits", facts.pending_edits},
+      {"problems", shown_problems(facts)},
       {"reported", std::move(facts.reported)}};
 }
 
 JsonObject DeviceDescription::describe_briefly(const FleetState& state, const Device& device) {
   const DeviceRecord* record = hub_.records().find(device.id);
   DeviceFacts facts;
-  if (record != nullptr && (record->settings.refused || record->modules.refused || record->software.refused))
-    facts = shown_facts(*record);
+  const bool refuses =
+      record != nullptr && (record->settings.refused || record->modules.refused || record->software.refused);
+  if (refuses || has_problems(record)) facts = shown_facts(*record);
   const DesiredDocument document = desired(state, device);
   return JsonObject{{"device", device.id},
                     {"name", device.name},
                     {"status", status(device)},
                     {"sync", sync(device, document, record, facts)},
+                    {"problems", shown_problems(facts)},
                     {"release", shown_release(state, device, document, record)}};
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "hub/device_link/device_fields.hpp"
+#include "hub/device_link/device_problems.hpp"
 #include "hub/device_link/running_release.hpp"
 #include "hub/rollouts/rollout_edits.hpp"
 
@@ -37,6 +38,7 @@ struct Devices::Filter {
   std::optional<std::string> status;
   std::optional<std::string> sync;
   std::optional<std::string> release;
+  std::optional<bool> problems;
 };
 
 Result<Devices::Filter> Devices::filter_of(const Call& call) {
@@ -56,6 +58,9 @@ Result<Devices::Filter> Devices::filter_of(const Call& call) {
     filter.sync = *sync;
   }
   if (const auto release = call.query("release")) filter.release = *release;
+  const auto problems = call.query_boolean("problems");
+  if (!problems) return fail(problems);
+  filter.problems = *problems;
   return filter;
 }
 
@@ -145,7 +150,7 @@ void Devices::add_to(Router& router) {
     router.add({http::Method::get,
                 path,
                 {Role::viewer},
-                {"selector", "status", "sync", "release", "limit", "after"},
+                {"selector", "status", "sync", "release", "problems", "limit", "after"},
                 [this](Call& call) { return list(call); },
                 true,
                 true});
@@ -206,6 +211,8 @@ bool Devices::passes(const Filter& filter, const Reach& reach, const Device& dev
   if (!reach.covers(device) || !filter.selector.matches(device.labels)) return false;
   if (filter.status && services_.description.status(device) != *filter.status) return false;
   if (filter.release && running_release(services_.hub.records().find(device.id)) != *filter.release)
+    return false;
+  if (filter.problems && has_problems(services_.hub.records().find(device.id)) != *filter.problems)
     return false;
   return !filter.sync || to_string(services_.hub.sessions().sync_status(device)) == *filter.sync;
 }

@@ -6,10 +6,13 @@
 #include <set>
 
 #include "hub/api/authentication.hpp"
+#include "hub/device_link/device_problems.hpp"
 
 namespace starling::hub {
 
 namespace {
+
+constexpr std::int64_t looked_at_in_a_turn = 100;
 
 bool is_fleet_name(std::string_view name) {
   const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
@@ -70,9 +73,13 @@ asio::awaitable<Reply> Fleets::summary(Call& call) {
   const FleetState& state = *call.fleet;
   FleetStandings& standings = services_.standings.of(state);
   std::map<SyncStatus, std::int64_t> by_sync;
+  std::int64_t with_problems = 0;
+  std::int64_t looked_at = 0;
   for (const Place place : call.reach.covered(state)) {
     if (const auto status = standings.sync(place)) ++by_sync[*status];
-    if (standings.turn_is_over()) co_await services_.log.yield();
+    const Device* device = state.device_index().at(place);
+    if (device != nullptr && has_problems(services_.hub.records().find(device->id))) ++with_problems;
+    if (standings.turn_is_over() || ++looked_at % looked_at_in_a_turn == 0) co_await services_.log.yield();
   }
   std::int64_t total = 0;
   JsonObject counts;
@@ -86,13 +93,15 @@ asio::awaitable<Reply> Fleets::summary(Call& call) {
   const auto& values = state.layer({protocol::LayerKind::fleet, ""});
   const auto active = values.find(protocol::persona_active_key);
   if (active != values.end()) persona = active->second.value;
-  co_return http::json_response(JsonObject{
-      {"fleet", state.fleet()},
-      {"revision", state.revision()},
-      {"generation", services_.log.log().generation()},
-      {"devices", JsonObject{{"total", total}, {"online", online}, {"by_sync", std::move(counts)}}},
-      {"persona", std::move(persona)},
-      {"version", STARLING_VERSION}});
+  co_return http::json_response(JsonObject{{"fleet", state.fleet()},
+                                           {"revision", state.revision()},
+                                           {"generation", services_.log.log().generation()},
+                                           {"devices", JsonObject{{"total", total},
+                                                                  {"online", online},
+                                                                  {"by_sync", std::move(counts)},
+                                                                  {"with_problems", with_problems}}},
+                                           {"persona", std::move(persona)},
+                                           {"version", STARLING_VERSION}});
 }
 
 Reply Fleets::list(const Call& call) {

@@ -188,8 +188,10 @@ Reply Modules::of_device(const Call& call) {
     const auto desired = wanted.find(name);
     const Json* report = reported.if_contains(name);
     const bool known = report != nullptr && report->is_object();
-    items.push_back(shown(name, desired == wanted.end() ? nullptr : &desired->second,
-                          known ? report : nullptr, on_device.contains(name)));
+    // A folder whose name no module can have is not declared, and lies there all the same.
+    const bool there = on_device.contains(name) || !protocol::valid_module_name(name);
+    items.push_back(
+        shown(name, desired == wanted.end() ? nullptr : &desired->second, known ? report : nullptr, there));
   }
   const DesiredDocument document = services_.description.desired(*call.fleet, **device);
   return http::json_response(

@@ -42,6 +42,46 @@ TEST_F(ModulesApi, ADeviceShowsWhatIsDesiredBesideWhatIsReported) {
   EXPECT_EQ(get_as(token_of(uuid(2)), "/api/v1/devices/" + uuid(1) + "/modules").status, 404);
 }
 
+TEST_F(ModulesApi, AFolderWhoseNameNoModuleCanHaveIsThereWithItsReason) {
+  LinkedDevice bear(*this, uuid(1), {"player"});
+  bear.report(R"({"modules":{"Bad-Name":{"state":"disabled","enabled":false,
+      "manifest_problem":"Bad-Name: rename it"},"player":{"state":"idle","enabled":true}}})");
+  const auto shown = get("/api/v1/devices/" + uuid(1) + "/modules");
+  EXPECT_EQ(shown.text("/items/0/module"), "Bad-Name");
+  EXPECT_EQ(shown.at("/items/0/on_device"), Json(true));
+  EXPECT_EQ(shown.text("/items/0/reported/manifest_problem"), "Bad-Name: rename it");
+  EXPECT_EQ(get("/api/v1/modules").at("/items").as_array().size(), 1u) << "none has it: it is no module's";
+}
+
+TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
+  LinkedDevice bear(*this, uuid(1), {"player", "recorder"});
+  LinkedDevice duck(*this, uuid(2), {"player"});
+  settle();
+  const auto problems = [&] { return get("/api/v1/devices/" + uuid(1)).at("/problems"); };
+  const auto with_problems = [&] { return get("/api/v1/fleet").at("/devices/with_problems"); };
+  EXPECT_EQ(problems(), Json(JsonArray()));
+  bear.report(R"({"modules":{"player":{"state":"crashed","enabled":true,"detail":"exit status 1"},
+      "recorder":{"state":"disabled","enabled":false,"quarantine":"not ready in time"},
+      "unused":{"state":"disabled","enabled":false,"manifest_problem":"exec is missing"}},
+      "alerts":[{"kind":"crash_loop","modules":["player"],"text":"module 'player' fails again and again"},
+                {"kind":"died_together","modules":["ear","player"],"text":"2 died at once"}],
+      "software":{"state":"refused","wanted":"v1.1.0","failure":{"message":"no room"}},
+      "board":{"alerts":["hot"]}})");
+  EXPECT_EQ(problems(), *parse_json(R"(["module player is crashed: exit status 1",
+      "module recorder could not be enabled: not ready in time","release v1.1.0 is refused: no room",
+      "2 died at once","board: hot"])"));
+  EXPECT_EQ(with_problems(), Json(1));
+  const auto listed = get("/api/v1/devices?problems=true");
+  ASSERT_EQ(listed.at("/items").as_array().size(), 1u);
+  EXPECT_EQ(listed.text("/items/0/device_name"), "bear");
+  EXPECT_EQ(get("/api/v1/devices?problems=false").text("/items/0/device_name"), "duck");
+  EXPECT_EQ(get("/api/v1/devices?problems=perhaps").status, 422);
+  bear.report(R"({"modules":{"player":{"state":"idle","detail":null},"recorder":{"quarantine":null}},
+      "alerts":[],"software":{"state":"confirmed","failure":null},"board":{"alerts":[]}})");
+  EXPECT_EQ(problems(), Json(JsonArray()));
+  EXPECT_EQ(with_problems(), Json(0));
+}
+
 TEST_F(ModulesApi, WhereAModuleLiesAndWhereItCouldNotBeEnabledIsTold) {
   LinkedDevice bear(*this, uuid(1), {"player", "recorder"});
   LinkedDevice duck(*this, uuid(2), {"player"});
@@ -210,12 +250,54 @@ TEST_F(ModulesApi, WhatWasReportedIsCountedAgainAfterAStart) {
   EXPECT_EQ(get("/api/v1/crashes").at("/items/0/deaths"), Json(4)) << "the device counts anew";
 }
 
+TEST_F(ModulesApi, EachKindOfDeathIsCountedByItselfAlsoAfterAStart) {
+  const auto report = [](int deaths, int of_f1, int of_f2) {
+    const auto kind = [](int count, const char* text) {
+      return R"({"class":"exit-code","confidence":"certain","release":"v1.0.0","text":")" +
+             std::string(text) + R"(","deaths":)" + std::to_string(count) + "}";
+    };
+    return R"({"modules":{"recorder":{"state":"crashed","last_death":{"fingerprint":"f2"},"deaths":)" +
+           std::to_string(deaths) + R"(,"deaths_by_kind":{"f1":)" + kind(of_f1, "exited with status 3") +
+           R"(,"f2":)" + kind(of_f2, "exited with status 4") + "}}}}";
+  };
+  const auto deaths = [this](std::string_view fingerprint) {
+    const auto crashes = get("/api/v1/crashes");
+    for (const Json& crash : crashes.at("/items").as_array())
+      if (crash.at("fingerprint") == Json(fingerprint)) return crash.at("deaths");
+    return Json();
+  };
+  {
+    LinkedDevice bear(*this, uuid(1), {"recorder"});
+    bear.report(report(3, 2, 1));
+    EXPECT_EQ(deaths("f1"), Json(2));
+    EXPECT_EQ(deaths("f2"), Json(1));
+  }
+  hub->records().flush();
+  settle();
+  restart();
+  hub->tick();
+  LinkedDevice bear(*this, uuid(1), {"recorder"}, {2, 1});
+  bear.report(report(3, 2, 1));
+  EXPECT_EQ(deaths("f1"), Json(2)) << "known already";
+  bear.report(report(6, 4, 2));
+  EXPECT_EQ(deaths("f1"), Json(4));
+  EXPECT_EQ(deaths("f2"), Json(2));
+  bear.report(report(2, 1, 1));
+  EXPECT_EQ(deaths("f1"), Json(5)) << "the device counts anew";
+  EXPECT_EQ(get("/api/v1/crashes").text("/items/0/first_release"), "v1.0.0");
+  EXPECT_NE(metrics().find(
+                R"(starling_module_deaths_total{fleet="default",module="recorder",class="exit-code"} 5)"),
+            std::string::npos)
+      << metrics();
+}
+
 TEST_F(ModulesApi, ReportsOfAnyShapeAreTaken) {
   LinkedDevice bear(*this, uuid(1), {"recorder"});
   for (
       const char* report :
       {R"({"modules":7})", R"({"modules":{"recorder":7,"../x":{},"a":{"state":9,"use":7,"deaths":"x"}}})",
        R"({"modules":{"a":{"deaths":-1,"last_death":7},"b":{"deaths":1e300},"c":{"deaths":5,"last_death":{}}}})",
+       R"({"modules":{"a":{"deaths":2,"deaths_by_kind":7},"b":{"deaths":2,"deaths_by_kind":{"x":{"class":[]}}}}})",
        R"({"board":{"alerts":{},"temperature_c":1e300}})", R"({"alerts":7})",
        R"({"alerts":[7,{},{"kind":7}],"board":{"alerts":[7,{}],"disk_total_kb":-1,"disk_free_kb":"x"}})"}) {
     bear.report(report);

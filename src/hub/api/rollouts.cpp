@@ -150,13 +150,25 @@ JsonObject shown_under_way(const UnderWay& under_way) {
           {"last_switch", time(under_way.last_switch)}};
 }
 
-JsonArray shown_stages(const RolloutRecord& record, const std::vector<StageCounts>& counts) {
+// As other answers have "by": the name, or the principal where there is none any more.
+std::string name_of(const FleetState& state, std::string_view principal) {
+  constexpr std::string_view key = "key:";
+  if (!principal.starts_with(key)) return std::string(principal);
+  const auto found = state.keys().find(std::string(principal.substr(key.size())));
+  const bool named = found != state.keys().end() && !found->second->name.empty();
+  return named ? found->second->name : std::string(principal);
+}
+
+JsonArray shown_stages(const FleetState& state, const RolloutRecord& record,
+                       const std::vector<StageCounts>& counts) {
   JsonArray stages = record.to_json().at("stages").as_array();
   for (std::size_t i = 0; i < stages.size(); ++i) {
     JsonObject& stage = stages[i].as_object();
     stage["needs_approval"] = record.plan.stages[i].needs_approval;
     const auto approval = std::ranges::find(record.approvals, i, &Approval::stage);
-    stage["approved_by"] = approval == record.approvals.end() ? Json() : Json(approval->principal);
+    const bool approved = approval != record.approvals.end();
+    stage["approved_by"] = approved ? Json(approval->principal) : Json();
+    stage["approved_by_name"] = approved ? Json(name_of(state, approval->principal)) : Json();
     stage["open"] = i < record.open;
     const StageCounts none;
     for (auto& [name, number] : (i < counts.size() ? counts[i] : none).to_json())
@@ -201,7 +213,9 @@ JsonObject Rollouts::describe(const Call& call, const RolloutRecord& record) con
   json["id"] = record.id;
   json["state"] = to_string(state);
   json["ended"] = has_ended(state);
-  json["stages"] = shown_stages(record, running == nullptr ? record.counts : running->progress().stages());
+  json["author_name"] = name_of(*call.fleet, record.plan.author);
+  json["stages"] =
+      shown_stages(*call.fleet, record, running == nullptr ? record.counts : running->progress().stages());
   json["opened_at"] = record.open == 0 ? Json() : Json(to_rfc3339(record.opened_at));
   json["under_way"] =
       running == nullptr ? Json() : Json(shown_under_way(running->progress().under_way(record.open)));

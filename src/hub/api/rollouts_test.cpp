@@ -208,6 +208,8 @@ TEST_F(RolloutsApi, AStageThatAsksForItIsApprovedBySomebodyElse) {
   pass(seconds(1));
   EXPECT_EQ(show(id).at("/open"), Json(1));
   EXPECT_THAT(show(id).text("/stages/0/approved_by"), HasSubstr("key:"));
+  EXPECT_EQ(show(id).text("/stages/0/approved_by_name"), "second");
+  EXPECT_EQ(show(id).text("/author_name"), "first admin key");
 }
 
 TEST_F(RolloutsApi, AnotherOfTheSameSettingsIsInTheWayUnlessItSupersedes) {

@@ -30,12 +30,14 @@ Result<void> copy_asset(const fs::path& from, const fs::path& to) {
 }
 
 Result<void> copy_all_fleets(const fs::path& from, const fs::path& to) {
-  std::error_code ignored;
-  for (const fs::path& fleet : entries_of(from)) {
+  const auto fleets = entries_of(from);
+  if (!fleets) return fail(fleets);
+  for (const fs::path& fleet : *fleets) {
+    const auto files = entries_of(fleet);
+    if (!files) return fail(files);
     const fs::path place = to / fleet.filename();
-    if (!fs::is_directory(fleet, ignored)) continue;
     if (auto made = make_folders(place, 0700); !made) return made;
-    for (const fs::path& file : entries_of(fleet)) {
+    for (const fs::path& file : *files) {
       if (!Digest::from_hex(file.filename().string())) continue;
       if (auto copied = copy_asset(file, place / file.filename()); !copied) return copied;
     }

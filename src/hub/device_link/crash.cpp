@@ -10,6 +10,8 @@ namespace starling::hub {
 namespace {
 
 constexpr std::size_t max_text_bytes = 256;
+constexpr std::size_t max_fingerprint_bytes = 64;
+constexpr std::size_t max_kinds = 8;  // of a module, that a device tells apart
 
 std::string text_of(const JsonObject& object, std::string_view name) {
   const Json* value = object.if_contains(name);
@@ -21,20 +23,111 @@ std::int64_t number_of(const JsonObject& object, std::string_view name) {
   return JsonReader(object).optional_integer(name).value_or(std::nullopt).value_or(0);
 }
 
-Crash& crash_of(const std::string& module, const JsonObject& death, std::vector<Crash>& crashes) {
-  Crash told;
-  told.module = module;
-  told.death_class = text_of(death, "class");
-  told.text = text_of(death, "text");
-  told.confidence = text_of(death, "confidence");
-  told.fingerprint = text_of(death, "fingerprint");
-  if (told.fingerprint.empty()) told.fingerprint = told.death_class;
-  const auto known = std::ranges::find_if(crashes, [&](const Crash& each) {
-    return each.module == told.module && each.fingerprint == told.fingerprint;
-  });
-  if (known != crashes.end()) return *known;
-  if (crashes.size() >= max_crashes) crashes.erase(std::ranges::min_element(crashes, {}, &Crash::last_ms));
-  return crashes.emplace_back(std::move(told));
+const JsonObject* object_in(const JsonObject& object, std::string_view name) {
+  const Json* value = object.if_contains(name);
+  return value == nullptr ? nullptr : value->if_object();
+}
+
+std::string fingerprint_of(const JsonObject& death) {
+  std::string fingerprint = text_of(death, "fingerprint");
+  return fingerprint.empty() ? text_of(death, "class") : fingerprint;
+}
+
+// The deaths of kinds that the device has not kept are one.
+constexpr std::string_view of_other_kinds = "other";
+JsonObject other_death() {
+  return {{"class", "unknown"},
+          {"text", "of kinds that the device no longer tells apart"},
+          {"confidence", "guess"}};
+}
+
+// Beside the numbers of the modules, none of which can be called so: module → fingerprint → how many.
+constexpr std::string_view by_kind = "by kind";
+
+bool knows_kinds(const JsonObject& counted, std::string_view module) {
+  const JsonObject* kinds = object_in(counted, by_kind);
+  return kinds != nullptr && object_in(*kinds, module) != nullptr;
+}
+
+JsonObject& object_at(JsonObject& object, std::string_view name) {
+  Json& value = object[name];
+  return value.is_object() ? value.get_object() : value.emplace_object();
+}
+
+JsonObject& kinds_of(JsonObject& counted, std::string_view module) {
+  return object_at(object_at(counted, by_kind), module);
+}
+
+void forget_kinds(JsonObject& counted, std::string_view module) {
+  if (knows_kinds(counted, module)) object_at(counted, by_kind).erase(module);
+}
+
+// What has died fewer times than were counted began anew.
+std::int64_t new_ones(std::int64_t told, std::int64_t known) {
+  return told < known ? told : told - known;
+}
+
+// What is new of one device.
+class NewDeaths {
+ public:
+  NewDeaths(std::int64_t now_ms, std::vector<Crash>& crashes) : now_ms_(now_ms), crashes_(crashes) {}
+
+  void add(std::string_view module, std::string_view fingerprint, const JsonObject& death,
+           std::int64_t deaths) {
+    if (deaths <= 0) return;
+    Crash& crash = crash_of(module, fingerprint, death);
+    crash.deaths += deaths;
+    crash.last_ms = now_ms_;
+    if (crash.first_ms == 0) crash.first_ms = now_ms_;
+    const std::string release = text_of(death, "release");
+    const bool known_release =
+        release.empty() || std::ranges::find(crash.releases, release) != crash.releases.end();
+    if (!known_release && crash.releases.size() < max_crash_releases) crash.releases.push_back(release);
+  }
+
+ private:
+  Crash& crash_of(std::string_view module, std::string_view fingerprint, const JsonObject& death) {
+    const auto known = std::ranges::find_if(crashes_, [&](const Crash& each) {
+      return each.module == module && each.fingerprint == fingerprint;
+    });
+    if (known != crashes_.end()) return *known;
+    if (crashes_.size() >= max_crashes) {
+      crashes_.erase(std::ranges::min_element(crashes_, {}, &Crash::last_ms));
+    }
+    Crash told;
+    told.module = module;
+    told.fingerprint = fingerprint;
+    told.death_class = text_of(death, "class");
+    told.text = text_of(death, "text");
+    told.confidence = text_of(death, "confidence");
+    return crashes_.emplace_back(std::move(told));
+  }
+
+  std::int64_t now_ms_;
+  std::vector<Crash>& crashes_;
+};
+
+// Adds of each kind what is told of it and not counted, the newest first: together `fresh` at most. How many
+// of these were of no kind.
+std::int64_t add_kinds(std::string_view module, const JsonObject& report, std::int64_t fresh,
+                       JsonObject& counted, NewDeaths& deaths) {
+  const JsonObject* newest = object_in(report, "last_death");
+  const std::string newest_kind = newest == nullptr ? std::string() : fingerprint_of(*newest);
+  JsonObject counted_now;
+  for (const bool of_newest : {true, false}) {
+    for (const auto& [fingerprint, death] : *object_in(report, "deaths_by_kind")) {
+      const bool readable = death.is_object() && fingerprint.size() <= max_fingerprint_bytes;
+      if (!readable || (fingerprint == newest_kind) != of_newest) continue;
+      const std::int64_t told = number_of(death.get_object(), "deaths");
+      if (told <= 0 || counted_now.size() == max_kinds) continue;
+      const std::int64_t added = std::min(fresh, new_ones(told, number_of(counted, fingerprint)));
+      deaths.add(module, fingerprint, death.get_object(), added);
+      fresh -= added;
+      counted_now[fingerprint] = told;
+    }
+  }
+  counted = std::move(counted_now);
+  return fresh;
 }
 
 }  // namespace
@@ -78,26 +171,29 @@ std::vector<Crash> crashes_from_json(const Json* stored) {
   return crashes;
 }
 
+// How many deaths of all modules are counted is told by how many each has died, of which kinds only by these:
+// so none is counted twice, whatever a device has forgotten.
 void count_deaths(const JsonObject& modules, std::int64_t now_ms, JsonObject& counted,
                   std::vector<Crash>& crashes) {
-  for (const auto& [name, report] : modules) {
-    if (!report.is_object() || !protocol::valid_module_name(name)) continue;
-    const std::int64_t told = number_of(report.get_object(), "deaths");
+  NewDeaths deaths(now_ms, crashes);
+  for (const auto& [name, told] : modules) {
+    if (!told.is_object() || !protocol::valid_module_name(name)) continue;
+    const JsonObject& report = told.get_object();
+    const std::int64_t all = number_of(report, "deaths");
     const std::int64_t known = number_of(counted, name);
-    if (told == known || told < 0) continue;
-    if (known == 0 && counted.size() >= protocol::max_modules) continue;
-    counted[name] = told;
-    const std::int64_t fresh = told > known ? told - known : told;
-    const Json* death = report.get_object().if_contains("last_death");
-    if (fresh == 0 || death == nullptr || !death->is_object()) continue;
-    Crash& crash = crash_of(std::string(name), death->get_object(), crashes);
-    crash.deaths += fresh;
-    crash.last_ms = now_ms;
-    if (crash.first_ms == 0) crash.first_ms = now_ms;
-    const std::string release = text_of(death->get_object(), "release");
-    const bool known_release =
-        release.empty() || std::ranges::find(crash.releases, release) != crash.releases.end();
-    if (!known_release && crash.releases.size() < max_crash_releases) crash.releases.push_back(release);
+    const bool has_kinds = all > 0 && object_in(report, "deaths_by_kind") != nullptr;
+    const bool kinds_are_news = has_kinds && !knows_kinds(counted, name);
+    if (all < 0 || (all == known && !kinds_are_news)) continue;
+    if (known == 0 && counted.size() > protocol::max_modules) continue;
+    counted[name] = all;
+    if (all < known) forget_kinds(counted, name);
+    const std::int64_t fresh = new_ones(all, known);
+    if (has_kinds) {
+      const std::int64_t others = add_kinds(name, report, fresh, kinds_of(counted, name), deaths);
+      deaths.add(name, of_other_kinds, other_death(), others);
+    } else if (const JsonObject* newest = object_in(report, "last_death"); newest != nullptr) {
+      deaths.add(name, fingerprint_of(*newest), *newest, fresh);
+    }
   }
 }
 

@@ -72,15 +72,6 @@ Result<std::int64_t> read_least_version(const fs::path& folder) {
   return damaged(path, {ErrorCode::corrupted, "it is no number", {}});
 }
 
-// Files in a folder, by name. A folder that cannot be read has none.
-std::vector<fs::path> files_in(const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored))
-    files.push_back(entry.path());
-  return files;
-}
-
 }  // namespace
 
 fs::path Repository::metadata_file(const fs::path& folder, std::int64_t version, std::string_view role) {
@@ -164,7 +155,9 @@ Result<Chain> Repository::load_chain(const fs::path& folder) {
 
 Result<ReleaseTars> Repository::load_drafts() const {
   ReleaseTars drafts;
-  for (const fs::path& path : files_in(folder_ / "drafts")) {
+  const auto files = list_folder(folder_ / "drafts");
+  if (!files) return fail(files);
+  for (const fs::path& path : *files) {
     if (path.extension() != ".json") continue;
     const std::string name = path.stem().string();
     const std::size_t dot = name.rfind('.');
@@ -212,7 +205,7 @@ void Repository::sweep(const RepositoryView& view) const {
       kept.insert(hash.hex);
   }
   std::error_code ignored;
-  for (const fs::path& path : files_in(folder_ / "targets")) {
+  for (const fs::path& path : list_folder(folder_ / "targets").value_or(std::vector<fs::path>())) {
     if (!kept.contains(path.filename().string())) fs::remove(path, ignored);
   }
 }

@@ -28,7 +28,9 @@ class RepositoryCopy {
     for (const char* part : {"keys", "metadata", "targets", "drafts"}) {
       if (auto made = make_folders(to_ / part, 0700); !made) return made;
     }
-    for (const fs::path& key : entries_of(from_ / "keys")) {
+    const auto keys = entries_of(from_ / "keys");
+    if (!keys) return fail(keys);
+    for (const fs::path& key : *keys) {
       if (auto copied = copy_durably(key, to_ / "keys" / key.filename()); !copied) return copied;
     }
     Result<void> copied = fail(ErrorCode::unavailable, "");
@@ -92,7 +94,9 @@ class RepositoryCopy {
 
   // One that is published or deleted meanwhile is none any more.
   Result<void> copy_drafts() const {
-    for (const fs::path& draft : entries_of(from_ / "drafts")) {
+    const auto drafts = entries_of(from_ / "drafts");
+    if (!drafts) return fail(drafts);
+    for (const fs::path& draft : *drafts) {
       const auto text = read_file(draft, max_small_file);
       const auto json = text ? parse_json(*text) : Result<Json>(fail(text));
       const Json* hash = json && json->is_object() ? json->get_object().if_contains("sha256") : nullptr;
@@ -113,9 +117,13 @@ Result<void> copy_all_fleets(const fs::path& from, const fs::path& to) {
   std::error_code ignored;
   fs::remove_all(to, ignored);
   if (auto made = make_folders(to, 0700); !made) return made;
-  for (const fs::path& fleet : entries_of(from)) {
+  const auto fleets = entries_of(from);
+  if (!fleets) return fail(fleets);
+  for (const fs::path& fleet : *fleets) {
     const bool replaced = fleet.filename().string().find(replaced_mark) != std::string::npos;
-    if (replaced || !fs::is_directory(fleet / "keys", ignored)) continue;
+    const auto keys = list_folder(fleet / "keys");
+    const bool none = !keys && keys.error().code == ErrorCode::not_found;  // uploads, and no repository yet
+    if (replaced || none) continue;
     if (auto copied = RepositoryCopy(fleet, to / fleet.filename()).make(); !copied) {
       fs::remove_all(to, ignored);
       return copied;
@@ -172,22 +180,20 @@ void drop_staged_releases(const fs::path& data) {
 Result<std::vector<std::string>> put_staged_releases(const fs::path& data, WallTime now) {
   const fs::path releases = data / "releases";
   const fs::path staged = data / staged_name;
+  const std::string least = fmt::format("{}\n", now.time_since_epoch().count());
   std::vector<std::string> taken;
   if (auto made = make_folders(releases, 0700); !made) return fail(made);
-  for (const fs::path& fleet : entries_of(staged)) {
+  const auto fleets = entries_of(staged);
+  if (!fleets) return fail(fleets);
+  for (const fs::path& fleet : *fleets) {
     const fs::path place = releases / fleet.filename();
     if (is_whole(place)) continue;
+    if (auto marked = write_file_durably(fleet / least_version_file, least); !marked) return fail(marked);
     if (auto moved = move_aside(place); !moved) return fail(moved);
     if (auto moved = rename_durably(fleet, place); !moved) return fail(moved);
     taken.push_back(fleet.filename().string());
   }
-  const auto least = now.time_since_epoch().count();
   std::error_code ignored;
-  for (const fs::path& fleet : entries_of(releases)) {
-    if (!fs::is_directory(fleet / "keys", ignored)) continue;
-    if (auto written = write_file_durably(fleet / least_version_file, fmt::format("{}\n", least)); !written)
-      return fail(written);
-  }
   fs::remove_all(staged, ignored);
   return taken;
 }

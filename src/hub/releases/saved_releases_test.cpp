@@ -125,6 +125,7 @@ TEST_F(SavedReleases, WhatIsPublishedStaysPublished) {
   EXPECT_THAT(restore(), IsEmpty());
   Repository after = open();
   EXPECT_THAT(versions_in(after), ElementsAre("v1.0.0", "v1.1.0"));
+  EXPECT_EQ(after.view()->least_version, 0) << "nothing of it is lost";
   ASSERT_TRUE(after.renew(later));
   EXPECT_TRUE(check_as_client(before.view()->chain, {}, after.view()->chain, later));
 
@@ -166,6 +167,15 @@ TEST_F(SavedReleases, ThatAreDamagedChangeNothing) {
   EXPECT_EQ(refused.error().code, ErrorCode::corrupted);
   EXPECT_FALSE(fs::exists(data_ / "releases.restoring"));
   EXPECT_THAT(versions_in(open()), ElementsAre("v1.0.0"));
+}
+
+TEST_F(SavedReleases, WithoutKeysThatCannotBeReadAreNotSaved) {
+  Repository before = open();
+  publish(before);
+  fs::remove_all(repository() / "keys");
+  fs::create_symlink("keys", repository() / "keys");  // leads to itself: readable to nobody, not even to root
+  EXPECT_FALSE(back_up_releases(data_, saved_));
+  EXPECT_FALSE(fs::exists(saved_));
 }
 
 TEST_F(SavedReleases, AreNoneWhereThereAreNone) {

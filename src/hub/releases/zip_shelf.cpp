@@ -42,8 +42,8 @@ Result<void> check_room(const fs::path& folder, std::uint64_t bytes) {
 void drop_old(const fs::path& folder, const fs::path& newest) {
   std::vector<std::pair<fs::file_time_type, fs::path>> zips;
   std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    if (entry.path() != newest) zips.emplace_back(entry.last_write_time(ignored), entry.path());
+  for (const fs::path& zip : list_folder(folder).value_or(std::vector<fs::path>())) {
+    if (zip != newest) zips.emplace_back(fs::last_write_time(zip, ignored), zip);
   }
   std::ranges::sort(zips, std::greater());
   for (std::size_t i = ZipShelf::kept - 1; i < zips.size(); ++i)

@@ -42,6 +42,12 @@ Webhooks::Webhooks(Hub& hub, asio::any_io_executor executor, TaskGroup& tasks, c
       secret_(std::move(options.secret)) {
   for (http::Url& url : options.urls)
     receivers_.push_back({std::move(url), {}});
+  for (const std::string& fleet : hub_.changes().fleets()) {
+    for (const auto& [id, device] : hub_.changes().published(fleet)->devices()) {
+      const DeviceRecord* record = hub_.records().find(id);
+      if (record != nullptr && record->software.refused) failed_.emplace(id, record->software.refused);
+    }
+  }
   hub_.changes().observe(*this);
   hub_.sessions().observe(*this);
 }
@@ -53,6 +59,7 @@ Webhooks::~Webhooks() {
 
 void Webhooks::on_change(const SharedChange& change, const FleetState&) {
   for (const Edit& edit : change->edits) {
+    if (edit.kind == EntityKind::device && edit.after.is_null()) failed_.erase(edit.id);
     const bool stopped = edit.kind == EntityKind::rollout && state_in(edit.after) == "stopped";
     if (!stopped || state_in(edit.before) == "stopped") continue;
     JsonObject data{{"fleet", change->fleet}, {"rollout", edit.id}, {"revision", change->revision}};

@@ -39,10 +39,7 @@ class WebhooksTest : public ApiTest {
         http::Server::listen(context->get_executor(), system_, Logger(), service_, http::ServerOptions{});
     server_ = std::move(listening.value());
     server_->start();
-    Webhooks::Options options{{}, "secret"};
-    options.urls.push_back(
-        http::Url::parse("http://127.0.0.1:" + std::to_string(server_->port()) + "/hook?who=us").value());
-    webhooks_.emplace(*hub, context->get_executor(), *tasks_, clock, Logger(), std::move(options));
+    begin();
     hub->changes().append(
         "default",
         [](const FleetState& head, std::int64_t) -> Result<Draft> {
@@ -58,6 +55,19 @@ class WebhooksTest : public ApiTest {
     asio::co_spawn(*context, end(ended), asio::detached);
     run_until([&] { return ended; });
     webhooks_.reset();  // its deliveries have ended
+  }
+  void begin() {
+    Webhooks::Options options{{}, "secret"};
+    options.urls.push_back(
+        http::Url::parse("http://127.0.0.1:" + std::to_string(server_->port()) + "/hook?who=us").value());
+    webhooks_.reset();
+    webhooks_.emplace(*hub, context->get_executor(), *tasks_, clock, Logger(), std::move(options));
+  }
+  void fail_update(int device) {
+    EXPECT_EQ(ask(http::Method::post, "/api/v1/updates/v1.0.0/status",
+                  R"({"status":"failed","error_message":"disk full"})", {token_of(uuid(device))})
+                  .status,
+              200);
   }
   asio::awaitable<void> end(bool& ended) {
     auto joined = tasks_->stop();
@@ -92,12 +102,8 @@ TEST_F(WebhooksTest, FailedUpdatesComeTogetherSignedAndOnlyOnce) {
   put("/api/v1/settings", R"({"values":{"software.release":"v1.0.0"}})");
   for (int i = 1; i <= 2; ++i) {
     enrol(i, "d" + std::to_string(i));
-    for (int again = 0; again < 2; ++again) {
-      EXPECT_EQ(ask(http::Method::post, "/api/v1/updates/v1.0.0/status",
-                    R"({"status":"failed","error_message":"disk full"})", {token_of(uuid(i))})
-                    .status,
-                200);
-    }
+    for (int again = 0; again < 2; ++again)
+      fail_update(i);
   }
   pass(Seconds(1));
   pass(Seconds(10));
@@ -114,6 +120,21 @@ TEST_F(WebhooksTest, FailedUpdatesComeTogetherSignedAndOnlyOnce) {
             webhook_signature("secret", header("webhook-id"), std::stoll(header("webhook-timestamp")),
                               request.body));
   EXPECT_EQ(header("Content-Type"), "application/json");
+}
+
+TEST_F(WebhooksTest, WhatFailedBeforeTheHubStartedIsNotToldAgain) {
+  put("/api/v1/settings", R"({"values":{"software.release":"v1.0.0"}})");
+  enrol(1, "old");
+  fail_update(1);
+  begin();
+  fail_update(1);
+  enrol(2, "new");
+  fail_update(2);
+  pass(Seconds(11));
+  pass(Seconds(0));
+  const Json event = told(1);
+  EXPECT_EQ(event.at("data").at("count"), Json(1));
+  EXPECT_EQ(event.at("data").at("devices").at(0).at("name"), Json("new"));
 }
 
 TEST_F(WebhooksTest, WhatIsNotTakenComesAgainAsTheSame) {

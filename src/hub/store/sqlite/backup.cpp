@@ -84,10 +84,10 @@ Result<HighWater> prepare_replacement(const fs::path& backup, const fs::path& re
 }
 
 // Keeps the database in place under a second name, with nothing left in its write-ahead log, which would be
-// taken for the replacement's.
-Result<void> keep_former(const DataFolder& folder) {
+// taken for the replacement's. Gives that name; empty: there is no database.
+Result<fs::path> keep_former(const DataFolder& folder) {
   const fs::path database = folder.database();
-  if (!fs::exists(database)) return {};
+  if (!fs::exists(database)) return fs::path();
   // Closing the last connection empties and removes the log; a database too damaged for that keeps it.
   if (auto opened = folder.open_for_writing(); opened) (void)opened->checkpoint();
 
@@ -102,10 +102,10 @@ Result<void> keep_former(const DataFolder& folder) {
   }
   if (fs::exists(with_suffix(database, "-wal"))) {
     const auto moved = move_file(with_suffix(database, "-wal"), with_suffix(kept, "-wal"));
-    if (!moved) return moved;
+    if (!moved) return fail(moved);
   }
   fs::remove(with_suffix(database, "-shm"), error);
-  return {};
+  return kept;
 }
 
 }  // namespace
@@ -122,7 +122,7 @@ Result<void> back_up(const DataFolder& folder, const fs::path& file) {
   return fsync_folder(fs::absolute(file).parent_path());
 }
 
-Result<HighWater> restore(const fs::path& file, const DataFolder& folder) {
+Result<Restored> restore(const fs::path& file, const DataFolder& folder) {
   const auto lock = folder.lock();
   if (!lock) return fail(lock);
   const fs::path replacement = with_suffix(folder.database(), ".restoring");
@@ -131,12 +131,13 @@ Result<HighWater> restore(const fs::path& file, const DataFolder& folder) {
     remove_database(replacement);
     return fail(mark, "restoring");
   }
-  if (const auto kept = keep_former(folder); !kept) return fail(kept, "restoring");
+  auto kept = keep_former(folder);
+  if (!kept) return fail(kept, "restoring");
   if (const auto moved = move_file(replacement, folder.database()); !moved) return fail(moved, "restoring");
   if (const auto synced = fsync_folder(folder.path); !synced) return fail(synced, "restoring");
   if (const auto written = write_high_water(folder.high_water(), *mark, Durability::flushed); !written)
     return fail(written, "restoring");
-  return mark;
+  return Restored{std::move(*mark), std::move(*kept)};
 }
 
 }  // namespace starling::hub::sqlite

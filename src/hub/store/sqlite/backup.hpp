@@ -15,10 +15,15 @@ namespace starling::hub::sqlite {
 // unavailable (disk full), corrupted, permission_denied, io. After an error there is no such file.
 Result<void> back_up(const DataFolder& folder, const std::filesystem::path& file);
 
-// Puts a backup in the place of the database, as a new generation, and keeps the former one as
-// starling.db.replaced-N. Gives what the database holds now. After an error the former one is still in place.
-// Errors: not_found (the file), failed_precondition (a hub runs on the folder; the file is not of this hub),
-// corrupted (the file), unavailable, permission_denied, io.
-Result<HighWater> restore(const std::filesystem::path& file, const DataFolder& folder);
+struct Restored {
+  HighWater mark;  // what the database holds now
+  std::filesystem::path
+      former;  // where the one before is kept: starling.db.replaced-N; empty: there was none
+};
+
+// Puts a backup in the place of the database, as a new generation, and keeps the former one. After an error
+// the former one is still in place. Errors: not_found (the file), failed_precondition (a hub runs on the
+// folder; the file is not of this hub), corrupted (the file), unavailable, permission_denied, io.
+Result<Restored> restore(const std::filesystem::path& file, const DataFolder& folder);
 
 }  // namespace starling::hub::sqlite

@@ -301,19 +301,20 @@ TEST_F(SqliteStoreTest, ABackupOfARunningHubComesBackAsANewGeneration) {
   }
   const auto restored = sqlite::restore(backup, data_);
   ASSERT_TRUE(restored.has_value()) << restored.error().message;
-  EXPECT_EQ(restored->heads.at("home"), 5);
-  EXPECT_NE(restored->generation, generation);
+  EXPECT_EQ(restored->mark.heads.at("home"), 5);
+  EXPECT_NE(restored->mark.generation, generation);
+  EXPECT_EQ(restored->former, data_.path / "starling.db.replaced-1");
 
   const StoredHub hub = loaded();
-  EXPECT_EQ(hub.generation, restored->generation);
+  EXPECT_EQ(hub.generation, restored->mark.generation);
   EXPECT_EQ(hub.fleets.at(0).head, 5);
   EXPECT_EQ(entity_table(hub.fleets.at(0)), at_backup);
   commit(*open(), 6, 7);
 
   // What was there before can be had back, as one more generation.
-  const auto back = sqlite::restore(data_.path / "starling.db.replaced-1", data_);
+  const auto back = sqlite::restore(restored->former, data_);
   ASSERT_TRUE(back.has_value()) << back.error().message;
-  EXPECT_EQ(back->heads.at("home"), 9);
+  EXPECT_EQ(back->mark.heads.at("home"), 9);
   EXPECT_TRUE(fs::exists(data_.path / "starling.db.replaced-2"));
   EXPECT_EQ(loaded().fleets.at(0).head, 9);
 }
@@ -338,8 +339,9 @@ TEST_F(SqliteStoreTest, ABackupIsRestoredWhereThereIsNoUsableDatabase) {
     one.before();
     const auto restored = sqlite::restore(backup, data_);
     ASSERT_TRUE(restored.has_value()) << one.name << ": " << restored.error().message;
+    EXPECT_EQ(restored->former.empty(), std::string_view(one.name).starts_with("no ")) << one.name;
     const StoredHub hub = loaded();
-    EXPECT_EQ(hub.generation, restored->generation) << one.name;
+    EXPECT_EQ(hub.generation, restored->mark.generation) << one.name;
     EXPECT_EQ(hub.fleets.at(0).head, 5) << one.name;
   }
 }

@@ -1,0 +1,91 @@
+#include "agent/control/ctl.hpp"
+
+#include <gmock/gmock.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstring>
+#include <utility>
+
+#include "agent/control/control_server.hpp"
+#include "base/file_descriptor.hpp"
+#include "base/temporary_folder.hpp"
+
+namespace starling::agent {
+namespace {
+
+using testing::HasSubstr;
+
+// What is left of an agent that was stopped: its socket takes whoever comes, as long as there is room.
+class HungAgent : public testing::Test {
+ protected:
+  void listen(int backlog) {
+    socket_ = FileDescriptor(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = folder_ / ControlServer::socket_name;
+    std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+    ASSERT_EQ(::bind(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    ASSERT_EQ(::listen(socket_.number(), backlog), 0);
+  }
+  // Its exit status, and what it complained of.
+  std::pair<int, std::string> ctl(std::vector<std::string> words) const {
+    words.insert(words.begin(), {"ctl", "--state", folder_.path().string()});
+    std::vector<char*> argv;
+    for (std::string& word : words)
+      argv.push_back(word.data());
+    testing::internal::CaptureStderr();
+    const int status = run_ctl(static_cast<int>(argv.size()), argv.data(), Milliseconds(20));
+    return {status, testing::internal::GetCapturedStderr()};
+  }
+
+  TemporaryFolder folder_;
+  FileDescriptor socket_;
+};
+
+TEST_F(HungAgent, NoCommandWaitsForIt) {
+  listen(64);
+  const std::vector<std::vector<std::string>> commands{{"module", "list"},
+                                                       {"module", "show", "ear"},
+                                                       {"module", "enable", "ear"},
+                                                       {"module", "disable", "ear"},
+                                                       {"module", "start", "ear"},
+                                                       {"module", "stop", "ear"},
+                                                       {"module", "restart", "ear"},
+                                                       {"module", "act", "ear", "x"},
+                                                       {"module", "logs", "ear"},
+                                                       {"module", "logs", "ear", "-f"},
+                                                       {"journal"},
+                                                       {"journal", "-f"},
+                                                       {"update"},
+                                                       {"update", "check"}};
+  for (const auto& command : commands) {
+    const auto [status, error] = ctl(command);
+    SCOPED_TRACE(testing::PrintToString(command));
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(error, HasSubstr("the agent at " + folder_.path().string() + " does not answer"));
+    EXPECT_THAT(error, HasSubstr(ctl_command(folder_.path(), "doctor")));
+  }
+}
+
+TEST_F(HungAgent, NorToGetThrough) {
+  listen(0);
+  for (int i = 0; i < 3; ++i)  // the first ones fill the room that there is
+    EXPECT_THAT(ctl({"module", "list"}).second, HasSubstr("does not answer"));
+}
+
+TEST(Ctl, ACommandCanBePastedWhateverTheFolderIsCalled) {
+  EXPECT_EQ(ctl_command("/var/lib/starling-agent", "module list"),
+            "starling-agent ctl --state /var/lib/starling-agent module list");
+  EXPECT_EQ(ctl_command("/home/ann/it's here", "doctor"),
+            "starling-agent ctl --state '/home/ann/it'\\''s here' doctor");
+}
+
+TEST(Ctl, SaysWhichCommandLinesThereAre) {
+  EXPECT_TRUE(check_ctl({"--state", "DIR", "module", "logs", "ear"}));
+  EXPECT_EQ(check_ctl({"--state", "DIR", "logs", "ear"}).error().code, ErrorCode::invalid_argument);
+  EXPECT_FALSE(check_ctl({"--state", "DIR", "module", "show"}));
+}
+
+}  // namespace
+}  // namespace starling::agent

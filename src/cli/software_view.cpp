@@ -1,0 +1,31 @@
+#include "cli/software_view.hpp"
+
+#include <fmt/format.h>
+
+#include "cli/answer.hpp"
+#include "cli/local_time.hpp"
+
+namespace starling::cli {
+
+std::string software_text(const JsonObject& software) {
+  const auto text = [&software](std::string_view member) { return text_at(software, {member}); };
+  const std::string release = text("release");
+  const std::string wanted = text("wanted");
+  const std::string state = text("state");
+  const std::string running = release.empty() ? "runs no release" : "runs " + release;
+  if (state == "confirmed") return wanted.empty() ? running : running + " as it shall";
+  std::string out = fmt::format("{}; {} is {}", running, wanted.empty() ? "what is wanted" : wanted, state);
+  if (const std::string what = text("waits_for"); !what.empty()) out += " for " + what;
+  if (const std::string why = text_at(software, {"failure", "message"}); !why.empty()) out += ": " + why;
+  return out;
+}
+
+std::string last_failed_text(const JsonObject& software, WallTime now) {
+  const JsonObject& failed = object_at(software, {"last_failed"});
+  if (failed.empty()) return {};
+  return fmt::format("{} was {}: {} ({})", text_at(failed, {"release"}), text_at(failed, {"became"}),
+                     text_at(failed, {"message"}),
+                     age(WallTime(Milliseconds(number_at(failed, {"at_ms"}))), now));
+}
+
+}  // namespace starling::cli

@@ -1,0 +1,17 @@
+// Purpose: what a device says of its releases, as people read it.
+// Owner: values. Thread: any. Lifetime: none.
+#pragma once
+
+#include <string>
+
+#include "base/clock.hpp"
+#include "base/json.hpp"
+
+namespace starling::cli {
+
+// "runs v1.0.0", "runs v1.0.0; v1.1.0 is waiting for modules that get up".
+std::string software_text(const JsonObject& software);
+// "v1.1.0 was reverted: 3 crashes (2 h ago)"; empty if none has failed since the last that stayed.
+std::string last_failed_text(const JsonObject& software, WallTime now);
+
+}  // namespace starling::cli

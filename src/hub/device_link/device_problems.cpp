@@ -1,0 +1,120 @@
+#include "hub/device_link/device_problems.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/utf8.hpp"
+
+namespace starling::hub {
+
+namespace {
+
+constexpr std::size_t most_problems = 16;
+constexpr std::size_t most_bytes = 200;  // of one
+
+const JsonObject& object_in(const JsonObject& object, std::string_view name) {
+  static const JsonObject none;
+  const Json* value = object.if_contains(name);
+  return value == nullptr || !value->is_object() ? none : value->get_object();
+}
+
+const JsonArray& array_in(const JsonObject& object, std::string_view name) {
+  static const JsonArray none;
+  const Json* value = object.if_contains(name);
+  return value == nullptr || !value->is_array() ? none : value->get_array();
+}
+
+std::string_view text_in(const JsonObject& object, std::string_view name) {
+  const Json* value = object.if_contains(name);
+  return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
+}
+
+class Problems {
+ public:
+  void add(std::string text) {
+    if (found_.size() == most_problems) return;
+    text.resize(cut_utf8(text, most_bytes).size());
+    found_.push_back(std::move(text));
+  }
+  std::vector<std::string> take() { return std::move(found_); }
+
+ private:
+  std::vector<std::string> found_;
+};
+
+// Empty: it does what it should, or need not.
+std::string problem_of(const JsonObject& module) {
+  if (const auto why = text_in(module, "quarantine"); !why.empty())
+    return fmt::format("could not be enabled: {}", why);
+  const Json* enabled = module.if_contains("enabled");
+  if (enabled == nullptr || *enabled != Json(true)) return {};
+  if (const auto why = text_in(module, "manifest_problem"); !why.empty())
+    return fmt::format("cannot be started: {}", why);
+  const std::string_view state = text_in(module, "state");
+  if (state != "error" && state != "crashed") return {};
+  const std::string_view detail = text_in(module, "detail");
+  return fmt::format("is {}{}{}", state, detail.empty() ? "" : ": ", detail);
+}
+
+// An alert about modules of which a problem is told already says nothing more.
+bool tells_more(const JsonObject& alert, const std::set<std::string_view>& told) {
+  const JsonArray& modules = array_in(alert, "modules");
+  return modules.empty() || !std::ranges::all_of(modules, [&](const Json& name) {
+           return name.is_string() && told.contains(std::string_view(name.get_string()));
+         });
+}
+
+void add_software(const JsonObject& software, Problems& problems) {
+  const JsonObject& failure = object_in(software, "failure");
+  if (failure.empty()) return;
+  const std::string_view wanted = text_in(software, "wanted");
+  problems.add(fmt::format("release {} is {}: {}", wanted.empty() ? "that is wanted" : wanted,
+                           text_in(software, "state"), text_in(failure, "message")));
+}
+
+}  // namespace
+
+namespace {
+
+// As it is kept, without blanks.
+bool may_tell_of_problems(std::string_view facts) {
+  constexpr std::string_view begins[] = {"error\"",   "crashed\"",   "quarantine\"", "manifest_problem\"",
+                                         "failure\"", "alerts\":[{", "alerts\":[\""};
+  for (auto at = facts.find('"'); at != std::string_view::npos; at = facts.find('"', at + 1)) {
+    const std::string_view rest = facts.substr(at + 1);
+    if (std::ranges::any_of(begins, [&](std::string_view begin) { return rest.starts_with(begin); }))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+bool has_problems(const DeviceRecord* record) {
+  if (record == nullptr || !may_tell_of_problems(record->facts)) return false;
+  const auto facts = DeviceFacts::parse(record->facts);
+  return facts && !problems_of(*facts).empty();
+}
+
+std::vector<std::string> problems_of(const DeviceFacts& facts) {
+  Problems problems;
+  std::set<std::string_view> told;
+  for (const auto& [name, module] : object_in(facts.reported, "modules")) {
+    const std::string problem = module.is_object() ? problem_of(module.get_object()) : std::string();
+    if (problem.empty()) continue;
+    told.insert(name);
+    problems.add(fmt::format("module {} {}", std::string_view(name), problem));
+  }
+  add_software(object_in(facts.reported, "software"), problems);
+  for (const Json& alert : array_in(facts.reported, "alerts")) {
+    if (alert.is_object() && tells_more(alert.get_object(), told))
+      problems.add(std::string(text_in(alert.get_object(), "text")));
+  }
+  for (const Json& alert : array_in(object_in(facts.reported, "board"), "alerts"))
+    if (alert.is_string()) problems.add(fmt::format("board: {}", std::string_view(alert.get_string())));
+  return problems.take();
+}
+
+}  // namespace starling::hub
