@@ -7,13 +7,17 @@ namespace starling::agent {
 using protocol::Assets;
 using protocol::Phase;
 
-// What runs, what it would go back to, and what may come.
+// What runs, what it would go back to, what a restart would run where the way back is not on disk, and what
+// may come.
 void SettingsCore::want_assets() {
   if (assets_ == nullptr) return;
   const auto confirmed = store_.peek("confirmed");
-  if (!confirmed) return;  // it cannot be read at the moment: nothing is given up
+  const auto current = way_back_unkept_ ? store_.peek("current") : Result<std::optional<Generation>>();
+  if (!confirmed || !current) return;  // it cannot be read at the moment: nothing is given up
   std::vector<const Assets*> all{&running_.settings.assets};
-  if (*confirmed) all.push_back(&(*confirmed)->settings.assets);
+  for (const auto* kept : {&*confirmed, &*current}) {
+    if (*kept) all.push_back(&(**kept).settings.assets);
+  }
   if (candidate_ && candidate_->kind == Kind::document)
     all.push_back(&candidate_->generation.settings.assets);
   if (waiting_offer_) all.push_back(&waiting_offer_->generation.settings.assets);

@@ -132,7 +132,7 @@ Result<void> SettingsCore::put(const Generation& next) {
   const auto number = store_.write(next);
   if (!number) return fail(number);
   if (auto switched = store_.switch_to(*number); !switched) return switched;
-  way_back_unkept_ = false;
+  if (std::exchange(way_back_unkept_, false)) want_assets();
   running_.number = *number;
   running_.modules = next.modules;
   running_.quarantine = next.quarantine;
