@@ -154,8 +154,7 @@ class RemoveAsset final : public Command {
 }  // namespace
 
 void add_asset_commands(CommandTree& tree) {
-  CLI::App& noun = *tree.root().add_subcommand(
-      "asset", "Files that personas and settings name: add, download, list, show, remove");
+  CLI::App& noun = *tree.root().add_subcommand("asset", "Files that personas and settings name");
   noun.require_subcommand(1);
   add_command<AddAsset>(tree, noun, "add", "Upload a file under a name; a name that exists gets the new file")
       .footer("Example:\n  starling asset add Hey_Tars.tflite ./models/hey_tars_v3.tflite --wait");

@@ -147,11 +147,11 @@ int restore(const Arguments& arguments) {
   const auto& data = arguments.settings.data;
   const std::filesystem::path saved = starling::hub::saved_releases_of(arguments.restore_file);
   if (auto staged = starling::hub::stage_releases(saved, data); !staged) return complain(staged.error());
-  auto done = starling::hub::restore_assets(starling::hub::saved_assets_of(arguments.restore_file), data);
-  if (done) {
-    const auto restored = starling::hub::sqlite::restore(arguments.restore_file, {data, {}});
-    if (!restored) done = starling::fail(restored);
-  }
+  using Restored = starling::Result<starling::hub::sqlite::Restored>;
+  const auto assets =
+      starling::hub::restore_assets(starling::hub::saved_assets_of(arguments.restore_file), data);
+  const Restored done = assets ? starling::hub::sqlite::restore(arguments.restore_file, {data, {}})
+                               : Restored(starling::fail(assets));
   if (!done) {
     starling::hub::drop_staged_releases(data);
     return complain(done.error());

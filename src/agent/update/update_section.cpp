@@ -258,9 +258,6 @@ JsonObject UpdateCore::report() const {
     software["damage"] = damage;
   }
   if (state_ == State::waiting && !waits_for_.empty()) software["waits_for"] = waits_for_;
-  const bool on_the_link =
-      state_ == State::paused && record_.failure && record_.failure->fingerprint == metered;
-  if (on_the_link) software["waits_for"] = record_.failure->message;
   if (record_.failure && state_ != State::idle) {
     software["failure"] = JsonObject{{"fingerprint", record_.failure->fingerprint},
                                      {"message", record_.failure->message},

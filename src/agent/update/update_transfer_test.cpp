@@ -94,7 +94,8 @@ TEST_F(UpdateTransferTest, OverAMeteredLinkNothingComesAsAWhole) {
   device.want("v1.1.0");
   device.pass(day);
   EXPECT_EQ(device.state() + " " + device.fingerprint(), "pending metered");
-  EXPECT_THAT(std::string(device.core->report().at("waits_for").as_string()), HasSubstr("updates.metered"));
+  const Json failure = device.core->report().at("failure");
+  EXPECT_THAT(std::string(failure.at("message").as_string()), HasSubstr("updates.metered"));
   device.power_comes_back();
   device.pass(day);
   EXPECT_EQ(device.state() + " " + device.fingerprint(), "pending metered");

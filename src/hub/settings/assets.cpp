@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "hub/rollouts/rollout_record.hpp"
 #include "protocol/document.hpp"
 
 namespace starling::hub {
