@@ -170,13 +170,13 @@ TEST_F(ModuleHistoryTest, OnAFullDiskNoDeathCountsThatAPowerCutWouldForget) {
   disk.full_after(0);
   history->died("a", {});
   history->write();
-  EXPECT_EQ(history->deaths("a"), 1);
+  EXPECT_EQ(history->deaths("a").all, 1);
   EXPECT_TRUE(history->next_deadline());
   disk.make_room();
   history->write();
-  EXPECT_EQ(history->deaths("a"), 2);
+  EXPECT_EQ(history->deaths("a").all, 2);
   start();
-  EXPECT_EQ(history->of("a").deaths, 2);
+  EXPECT_EQ(history->of("a").deaths.all, 2);
 }
 
 TEST_F(ModuleHistoryTest, APowerCutOrAFullDiskLeavesTheOldOrTheNew) {
