@@ -53,8 +53,8 @@ Result<std::shared_ptr<Upload>> AssetFiles::begin(std::string_view fleet, std::s
 }
 
 void AssetFiles::keep(const std::string& fleet, std::shared_ptr<Upload> upload, Done done) {
-  auto work = [this, as = path(fleet, *Digest::from_hex(upload->sha256())), upload = std::move(upload),
-               done = std::move(done)]() mutable {
+  const auto as = path(fleet, *Digest::from_hex(upload->sha256()));
+  auto work = [this, as, upload = std::move(upload), done = std::move(done)]() mutable {
     Result<void> kept = upload->keep(as);
     // The folder itself may be new.
     if (kept) kept = fsync_folder(as.parent_path().parent_path());

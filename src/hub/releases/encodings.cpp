@@ -150,7 +150,7 @@ void Encodings::done(const Job& job, Result<Made> made) {
     return;
   }
   all_[job.key].again.reset();
-  keep(job.key, std::move(*made));
+  keep(job.key, *made);
   drop_useless(job);
   evict();
 }
