@@ -129,6 +129,8 @@ Agent::Agent(const asio::any_io_executor& executor, const Clock& clock, Log& log
       module_server_(executor, *this, Logger(log, "modules")),
       factory_reset_(disk_, [this] { restart(); }),
       updater_(executor, disk_, clock, *this, updater_options(), Logger(log, "software")),
+      asset_downloader_(executor, disk_, *this, options_.hub, http::TlsTrust{options_.pins},
+                        Logger(log, "assets")),
       override_watch_(
           executor,
           [this] {
@@ -195,6 +197,7 @@ Result<void> Agent::load_core(const Board& board) {
   device.board_serial = board.serial;
   device.seed = random_seed();
   device.settings = options_.settings;
+  device.settings.state_folder = fs::absolute(options_.state).lexically_normal().string();
   device.link.can_enrol = !options_.enrolment_key.empty();
   device.link.agent_version = STARLING_VERSION;
   device.link.boot_id = board.boot_id;
@@ -202,6 +205,7 @@ Result<void> Agent::load_core(const Board& board) {
   device.link.facts = facts_of(options_, board);
   device.link.first_backoff = options_.first_backoff;
   device.actions = action_runners();
+  device.assets = &asset_downloader_;
   device.updates = &updater_;
   device.timing = &updater_;
   device.release_trial = options_.release_trial;
@@ -211,11 +215,13 @@ Result<void> Agent::load_core(const Board& board) {
   core_ = std::move(*core);
   link_driver_.attach(core_->link(), core_->identity());
   updater_.attach(*core_->updates(), core_->identity().device_id());
+  asset_downloader_.attach(*core_->assets(), [this] { return core_->identity().token(); });
   if (!options_.keeper_socket.empty()) {
     const auto counts = read_file(options_.keeper_socket.parent_path() / "keeper.state", 4096);
     if (counts) core_->updates()->keeper_counts(parse_start_counts(*counts));
   }
   follow_log_level();
+  follow_link_policy();
   if (supervisor_) {
     control_server_->tell_of(*core_->updates(), static_cast<Wakeup&>(*this));
     if (auto loaded = supervisor_->load(*core_); !loaded) return loaded;
@@ -235,6 +241,14 @@ void Agent::follow_log_level() {
   follow(core_->settings().values());
   core_->settings().subscriptions().subscribe(
       {std::string(log_level_key)}, [follow](const SettingsChange& change) { follow(change.values); });
+}
+
+// What a download may do is looked at anew.
+void Agent::follow_link_policy() {
+  core_->settings().subscriptions().subscribe({"updates"}, [this](const SettingsChange&) {
+    core_->updates()->link_changed();
+    deadlines_changed();
+  });
 }
 
 Result<void> Agent::start(std::function<void(End)> ended) {
@@ -266,6 +280,7 @@ asio::awaitable<void> Agent::stop() {
   co_await override_watch_.stop();
   co_await link_driver_.stop();
   co_await updater_.stop_all();
+  co_await asset_downloader_.stop_all();
   if (supervisor_) {
     co_await control_server_->stop();
     co_await supervisor_->stop();

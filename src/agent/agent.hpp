@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/assets/asset_downloader.hpp"
 #include "agent/board.hpp"
 #include "agent/control/control_server.hpp"
 #include "agent/device_core.hpp"
@@ -71,6 +72,7 @@ class Agent final : private Wakeup {
   asio::awaitable<void> end_for_a_new_start();
   UpdaterOptions updater_options();
   void follow_log_level();
+  void follow_link_policy();
   void deadlines_changed() override;
   asio::awaitable<void> run_clock();
 
@@ -92,6 +94,7 @@ class Agent final : private Wakeup {
   std::unique_ptr<CollectLogsRunner> collect_logs_;
   FactoryResetRunner factory_reset_;
   Updater updater_;
+  AssetDownloader asset_downloader_;
   std::function<void(End)> ended_;
   std::unique_ptr<DeviceCore> core_;
   OverrideWatch override_watch_;

@@ -44,6 +44,11 @@ DeviceCore::DeviceCore(Identity identity, Disk& disk, const Clock& clock, const 
             std::move(options.link), logger(log, "link")) {
   link_.set_reporter(*this);
   link_.set_logs(*this);
+  if (options.assets != nullptr) {
+    assets_.emplace(disk, clock, *options.assets, static_cast<AssetListener&>(*this), SeededRandom(random_()),
+                    logger(log, "assets"));
+    settings_.use_assets(*assets_);
+  }
   if (options.updates == nullptr) return;
   UpdateOptions updating;
   updating.provisional = options.release_trial;
@@ -64,6 +69,7 @@ ActionRunners DeviceCore::with_own_actions(ActionRunners runners) {
 void DeviceCore::tick() {
   modules_.tick();
   settings_.tick();
+  if (assets_) assets_->tick();
   section_.tick();
   if (updates_) updates_->tick();
   link_.tick();
@@ -72,8 +78,9 @@ void DeviceCore::tick() {
 std::optional<SteadyTime> DeviceCore::next_deadline() const {
   std::optional<SteadyTime> next = link_.next_deadline();
   const auto updates = updates_ ? updates_->next_deadline() : std::nullopt;
+  const auto assets = assets_ ? assets_->next_deadline() : std::nullopt;
   for (const auto& other :
-       {settings_.next_deadline(), section_.next_deadline(), modules_.next_deadline(), updates}) {
+       {settings_.next_deadline(), section_.next_deadline(), modules_.next_deadline(), assets, updates}) {
     if (other && (!next || *other < *next)) next = other;
   }
   return next;

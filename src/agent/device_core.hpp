@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "agent/assets/asset_core.hpp"
 #include "agent/hub_link/link_core.hpp"
 #include "agent/modules/module_action.hpp"
 #include "agent/modules/module_core.hpp"
@@ -22,6 +23,7 @@ struct DeviceOptions {
   ActionRunners actions;          // what the device can do besides what DeviceCore can; they outlive the core
   UpdatePort* updates = nullptr;  // nullptr: no release is installed; outlives the core, as `timing` does
   InstallTiming* timing = nullptr;  // with `updates`
+  AssetFetch* assets = nullptr;     // nullptr: documents that name assets are refused; outlives the core
   Milliseconds release_trial = UpdateOptions{}.provisional;
 };
 
@@ -46,6 +48,7 @@ class ModuleSupervision {
 };
 
 class DeviceCore final : private SettingsListener,
+                         private AssetListener,
                          private ModuleListener,
                          private LinkCore::Reporter,
                          private LinkCore::LogPort {
@@ -65,6 +68,7 @@ class DeviceCore final : private SettingsListener,
   const SettingsCore& settings() const { return settings_; }
   ModuleCore& modules() { return modules_; }
   ModulesSection& section() { return section_; }
+  AssetCore* assets() { return assets_ ? &*assets_ : nullptr; }
   UpdateCore* updates() { return updates_ ? &*updates_ : nullptr; }
   void supervise(ModuleSupervision& supervision) { supervision_ = &supervision; }
   const Identity& identity() const { return identity_; }
@@ -82,8 +86,11 @@ class DeviceCore final : private SettingsListener,
   void report_changed() override { link_.report_changed(); }
   ModuleNames witnesses(std::span<const std::string> changed) const override;
   SettingsVerdict verdict() const override;
+  // AssetListener
+  void assets_changed() override { settings_.assets_changed(); }
+  void asset_damaged(std::string message) override { settings_.note_drift("corruption", std::move(message)); }
   // ModuleListener
-  const Values& values_for_modules() const override { return settings_.values(); }
+  const Values& values_for_modules() const override { return settings_.values_for_modules(); }
   Result<std::string> setting_named(std::string_view name) const override;
   void module_set(JsonObject values, std::function<void(const Result<void>&)> done) override {
     settings_.update_bulk(std::move(values), std::move(done));
@@ -111,6 +118,7 @@ class DeviceCore final : private SettingsListener,
   ModuleActionRunner module_action_;
   SettingsCore settings_;
   ModulesSection section_;
+  std::optional<AssetCore> assets_;
   std::optional<UpdateCore> updates_;
   CheckUpdatesRunner check_updates_;
   ActionCore actions_;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/file_descriptor.hpp"
+#include "base/write_all.hpp"
 
 namespace starling {
 namespace {
@@ -34,16 +35,6 @@ int open_retrying(const fs::path& path, int flags, unsigned mode = 0) {
   return descriptor;
 }
 
-Result<void> write_all(int descriptor, std::string_view content, const fs::path& path) {
-  while (!content.empty()) {
-    const ssize_t written = ::write(descriptor, content.data(), content.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed("writing", path, errno);
-    content.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
 Result<void> write_temporary(const fs::path& path, std::string_view content, unsigned mode) {
   // Never opened through what is already there: it may have another mode, or be a link to elsewhere.
   ::unlink(path.c_str());
@@ -51,7 +42,7 @@ Result<void> write_temporary(const fs::path& path, std::string_view content, uns
   if (file.number() < 0) return failed("creating", path, errno);
   if (::fchmod(file.number(), mode) != 0)
     return failed("setting the mode of", path, errno);  // umask does not count
-  if (Result<void> written = write_all(file.number(), content, path); !written) return written;
+  if (Result<void> written = write_all(file, content, path); !written) return written;
   if (::fsync(file.number()) != 0) return failed("syncing", path, errno);
   return {};
 }

@@ -68,12 +68,15 @@ struct ApiClient::Impl {
     return call;
   }
 
-  Result<http::Response> send(const http::Client::Call& call) {
+  Result<http::Response> send(const http::Client::Call& call) { return response_of(client.call(call)); }
+
+  Result<http::Response> response_of(asio::awaitable<Result<http::Response>> exchange) {
     std::optional<Result<http::Response>> answer;
-    asio::co_spawn(io, client.call(call), [&answer](std::exception_ptr bug, Result<http::Response> response) {
-      if (bug) std::rethrow_exception(bug);
-      answer = std::move(response);
-    });
+    asio::co_spawn(io, std::move(exchange),
+                   [&answer](std::exception_ptr bug, Result<http::Response> response) {
+                     if (bug) std::rethrow_exception(bug);
+                     answer = std::move(response);
+                   });
     run_until([&answer] { return answer.has_value(); });
     return std::move(*answer);
   }
@@ -168,6 +171,20 @@ Result<JsonObject> ApiClient::upload(const std::string& path, std::string conten
     response = impl_->send(call);
   }
   return impl_->answer_of(response);
+}
+
+Result<void> ApiClient::download(const std::string& path, std::uint64_t first, std::uint64_t max_bytes,
+                                 const ByteSink& sink) {
+  auto call = impl_->make_call(http::Method::get, target_of(path, {}, impl_->connection));
+  call.first_byte = first;
+  call.max_response_bytes =
+      static_cast<std::size_t>(std::max<std::uint64_t>(max_bytes, answer_limits.max_bytes));
+  Result<void> taken;
+  const auto take = [&](std::string_view bytes) { return taken = sink(bytes); };
+  auto response = impl_->response_of(impl_->client.download(std::move(call), take));
+  if (!taken) return taken;
+  const auto answer = impl_->answer_of(response);
+  return answer ? Result<void>() : fail(answer);
 }
 
 Result<void> ApiClient::follow(const std::string& path, const Parameters& query,

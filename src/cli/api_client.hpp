@@ -52,6 +52,11 @@ class ApiClient {
   Result<JsonObject> upload(const std::string& path, std::string content, const std::string& content_type,
                             const Parameters& query);
 
+  // Hands over the bytes of a file from `first` on, as they come. Further errors: the sink's.
+  using ByteSink = std::function<Result<void>(std::string_view)>;
+  Result<void> download(const std::string& path, std::uint64_t first, std::uint64_t max_bytes,
+                        const ByteSink& sink);
+
   // Follows a stream of events over one connection. `sink` and `tick` (every 250 ms) say whether to go on.
   // Succeeds when one of them said no or the hub ended the stream.
   using Sink = std::function<bool(const StreamEvent&)>;

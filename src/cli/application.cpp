@@ -7,6 +7,7 @@
 
 #include "base/key_file.hpp"
 #include "cli/action_commands.hpp"
+#include "cli/asset_commands.hpp"
 #include "cli/changes_commands.hpp"
 #include "cli/command.hpp"
 #include "cli/completion_commands.hpp"
@@ -120,6 +121,7 @@ void add_commands(CommandTree& tree) {
   add_device_commands(tree);
   add_module_commands(tree);
   add_persona_commands(tree);
+  add_asset_commands(tree);
   add_settings_commands(tree);
   add_group_commands(tree);
   add_component_commands(tree);

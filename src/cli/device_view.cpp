@@ -232,7 +232,7 @@ std::string device_facts(const JsonObject& device, WallTime now, const Terminal&
   for (const auto& [key, value] : object_at(device, {"reported"}))
     add_reported(facts, key, value, now);
   std::string out = render_facts(facts, terminal);
-  Table errors({{"KEY"}, {"WHY IT WAS REFUSED"}});
+  Table errors({{"KEY"}, {"WHY IT IS NOT IN FORCE"}});
   for (const Path section :
        {Path{"sync", "errors"}, Path{"sync", "modules", "errors"}, Path{"sync", "software", "errors"}}) {
     for (const Json& error : array_at(device, section))

@@ -21,7 +21,7 @@ class FakeHub final : public http::Handler {
  public:
   struct Asked {
     std::string line;  // "PUT /api/v1/settings?fleet=lab"
-    std::string body, key, idempotency_key, last_event_id;
+    std::string body, key, idempotency_key, last_event_id, range;
   };
 
   FakeHub() {
@@ -66,7 +66,7 @@ class FakeHub final : public http::Handler {
     };
     const std::lock_guard lock(mutex_);
     asked_.push_back(Asked{method + " " + request.target, request.body, header("Authorization"),
-                           header("Idempotency-Key"), header("Last-Event-ID")});
+                           header("Idempotency-Key"), header("Last-Event-ID"), header("Range")});
     const auto found = answers_.find(method + " " + request.path);
     if (found == answers_.end()) {
       co_return http::problem_response(

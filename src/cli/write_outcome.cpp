@@ -5,10 +5,19 @@
 #include <algorithm>
 
 #include "cli/answer.hpp"
+#include "cli/printable.hpp"
 #include "cli/table.hpp"
 
 namespace starling::cli {
 namespace {
+
+void note_missing_assets(Session& session, const JsonObject& answer) {
+  const JsonArray& missing = array_at(answer, {"missing_assets"});
+  if (missing.empty()) return;
+  session.console.note(
+      fmt::format("no asset is called {}: devices take the name as it is (starling asset add NAME FILE)",
+                  printable(joined(missing))));
+}
 
 void print_written(Session& session, const JsonObject& answer, std::string_view what) {
   const Json* revision = find(answer, {"revision"});
@@ -22,6 +31,7 @@ void print_written(Session& session, const JsonObject& answer, std::string_view 
     session.console.line(fmt::format("revision {}: {}{}", number_at(answer, {"revision"}), what, devices));
   }
   note_masked(session, answer);
+  note_missing_assets(session, answer);
 }
 
 ExitCode worse(ExitCode one, ExitCode other) {

@@ -9,6 +9,7 @@
 #include "base/clock.hpp"
 #include "base/exit_status.hpp"
 #include "base/log.hpp"
+#include "hub/assets/saved_assets.hpp"
 #include "hub/releases/saved_releases.hpp"
 #include "hub/server.hpp"
 #include "hub/store/sqlite/backup.hpp"
@@ -100,37 +101,45 @@ void add_options(CLI::App& app, Arguments& arguments) {
   app.add_option("--log-format", arguments.log_format, "auto: text on a terminal, JSON otherwise")
       ->check(CLI::IsMember({"auto", "text", "json"}))
       ->capture_default_str();
-  auto* backup = app.add_subcommand(
-      "backup", "Copy the database to FILE and the releases to FILE.releases, also while a hub runs on it");
+  auto* backup = app.add_subcommand("backup",
+                                    "Copy the database to FILE, releases to FILE.releases and assets to "
+                                    "FILE.assets, also while a hub runs");
   backup->add_option("FILE", arguments.backup_file)->required();
   auto* restore = app.add_subcommand("restore",
                                      "Put a backup in the place of the database, as a new generation; "
-                                     "releases that are lost come back from it too");
+                                     "releases and assets that are lost come back from it too");
   restore->add_option("FILE", arguments.restore_file)->required();
   app.add_subcommand("use-backup-key",
                      "Serve TLS with the backup key from the next start on; devices know its pin already")
       ->callback([&arguments] { arguments.use_backup_key = true; });
 }
 
-// The database first: releases that it speaks of are then among those that are copied.
+// The database first: what it speaks of is then among the files that are copied.
 int back_up(const Arguments& arguments) {
-  const std::filesystem::path saved = starling::hub::saved_releases_of(arguments.backup_file);
+  const auto& data = arguments.settings.data;
+  const std::filesystem::path releases = starling::hub::saved_releases_of(arguments.backup_file);
+  const std::filesystem::path assets = starling::hub::saved_assets_of(arguments.backup_file);
   std::error_code ignored;
-  if (std::filesystem::exists(saved, ignored)) {
+  for (const auto& saved : {releases, assets}) {
+    if (!std::filesystem::exists(saved, ignored)) continue;
     return complain(
         {starling::ErrorCode::already_exists, saved.string() + " exists: choose another name", {}});
   }
-  const auto done = starling::hub::sqlite::back_up({arguments.settings.data, {}}, arguments.backup_file);
+  auto done = starling::hub::sqlite::back_up({data, {}}, arguments.backup_file);
   if (!done) return complain(done.error());
-  const auto releases = starling::hub::back_up_releases(arguments.settings.data, saved);
-  if (!releases) {
+  done = starling::hub::back_up_releases(data, releases);
+  if (done) done = starling::hub::back_up_assets(data, assets);
+  if (!done) {
     std::filesystem::remove(arguments.backup_file, ignored);
-    return complain(releases.error());
+    std::filesystem::remove_all(releases, ignored);
+    return complain(done.error());
   }
   std::cout << "saved to " << arguments.backup_file << '\n';
-  if (std::filesystem::exists(saved, ignored)) {
-    std::cout << "releases and their keys are in " << saved.string() << ": keep both together\n";
+  if (std::filesystem::exists(releases, ignored)) {
+    std::cout << "releases and their keys are in " << releases.string() << ": keep both together\n";
   }
+  if (std::filesystem::exists(assets, ignored))
+    std::cout << "files of assets are in " << assets.string() << '\n';
   return 0;
 }
 
@@ -138,7 +147,11 @@ int restore(const Arguments& arguments) {
   const auto& data = arguments.settings.data;
   const std::filesystem::path saved = starling::hub::saved_releases_of(arguments.restore_file);
   if (auto staged = starling::hub::stage_releases(saved, data); !staged) return complain(staged.error());
-  const auto done = starling::hub::sqlite::restore(arguments.restore_file, {data, {}});
+  using Restored = starling::Result<starling::hub::sqlite::Restored>;
+  const auto assets =
+      starling::hub::restore_assets(starling::hub::saved_assets_of(arguments.restore_file), data);
+  const Restored done = assets ? starling::hub::sqlite::restore(arguments.restore_file, {data, {}})
+                               : Restored(starling::fail(assets));
   if (!done) {
     starling::hub::drop_staged_releases(data);
     return complain(done.error());

@@ -17,6 +17,7 @@
 #include "base/net/loopback.hpp"
 #include "base/task_group.hpp"
 #include "hub/api/log_access.hpp"
+#include "hub/assets/asset_collector.hpp"
 #include "hub/first_start.hpp"
 #include "hub/io_executor.hpp"
 #include "hub/releases/release_log.hpp"
@@ -61,6 +62,8 @@ struct Server::Running {
   std::unique_ptr<Store> store;
   std::unique_ptr<Hub> hub;
   std::unique_ptr<Repositories> repositories;
+  std::unique_ptr<AssetFiles> assets;
+  std::unique_ptr<AssetCollector> asset_collector;
   std::unique_ptr<Webhooks> webhooks;  // none: nobody is to be told
   std::unique_ptr<Api> api;
   std::unique_ptr<http::Server> http;
@@ -111,8 +114,11 @@ Result<void> Server::Running::open_store() {
   if (auto begun = repositories->open(hub->changes().fleets()); !begun) {
     return begun;
   }
+  assets = std::make_unique<AssetFiles>(settings.data, executor);
+  assets->forget_uploads(hub->changes().fleets());
+  asset_collector = std::make_unique<AssetCollector>(hub->changes(), *assets, clock, Logger(log, "assets"));
   api = std::make_unique<Api>(context.get_executor(), *hub, executor, clock, Logger(log, "api"), api_options,
-                              repositories.get());
+                              repositories.get(), assets.get());
   tasks = std::make_unique<TaskGroup>(context.get_executor(), logger);
   return open_webhooks();
 }
@@ -242,6 +248,7 @@ asio::awaitable<void> Server::Running::tick() {
     hub->tick();
     api->tick();
     repositories->tick();
+    asset_collector->tick();
     if (webhooks) webhooks->tick();
   }
 }

@@ -77,6 +77,12 @@ std::string text_of(const JsonObject& object, std::string_view key) {
   return value == nullptr ? std::string() : std::string(value->get_string());
 }
 
+// The type, where it is a single one.
+std::string text_of_type(const JsonObject& object) {
+  const Json* type = object.if_contains("type");
+  return type != nullptr && type->is_string() ? std::string(type->get_string()) : std::string();
+}
+
 // The root's members apart from its properties.
 Result<void> check_root(const JsonObject& root) {
   for (const auto& member : root) {
@@ -135,6 +141,11 @@ Result<SettingSchema> read_setting(std::string_view component, std::string_view 
     Result<SettingOwner> owner = parse_owner(text_of(object, "x-owner"), pointer + "/x-owner");
     if (!owner) return fail(owner);
     setting.owner = *owner;
+  }
+  if (const Json* file = object.if_contains("x-file")) setting.names_files = file->get_bool();
+  if (setting.names_files && text_of_type(object) != "string" && text_of_type(object) != "array") {
+    return wrong(fmt::format("{} names files, so its type is string or array", setting.key),
+                 pointer + "/x-file");
   }
   const Json* default_value = object.if_contains("default");
   if (default_value == nullptr)

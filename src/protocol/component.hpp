@@ -5,9 +5,10 @@
 // A component file (components/hotword.json) is a draft-07 schema of an object. `title` and `description` are
 // for people; `x-component` is the name; each property is one setting and must have `default`, and may have
 // `x-alias` (the documents' name, HOTWORD_MODELS), `x-unit`, `x-owner` (hub, device, shared; default shared),
-// `description`. A property's schema may use every draft-07 keyword but $ref, format, patternProperties,
-// dependencies and lists in `items`, and `pattern` as setting_pattern.hpp bounds it; an unknown keyword is an
-// error, because a misspelt one would not protect.
+// `x-file` (its value names files: a string or a list of strings), `description`. A property's schema may use
+// every draft-07 keyword but $ref, format, patternProperties, dependencies and lists in `items`, and
+// `pattern` as setting_pattern.hpp bounds it; an unknown keyword is an error, because a misspelt one would
+// not protect.
 #pragma once
 
 #include <map>
@@ -32,6 +33,7 @@ struct SettingSchema {
   std::string unit;
   std::string description;
   SettingOwner owner = SettingOwner::shared;
+  bool names_files = false;  // its value is a file's name, or a list of them
   Json default_value;
   Json schema;  // the property's own draft-07 schema
 };

@@ -61,6 +61,12 @@ Json SettingsDocument::to_json() const {
   for (const auto& [key, value] : settings)
     values.emplace(key, value);
   JsonObject document;
+  if (!assets.empty()) {
+    JsonObject files;
+    for (const auto& [name, file] : assets)
+      files.emplace(name, file.to_json());
+    document.emplace("assets", std::move(files));
+  }
   document.emplace("components", std::move(hashes));
   if (!persona.empty()) document.emplace("persona", persona);
   document.emplace("settings", std::move(values));
@@ -96,6 +102,16 @@ Result<SettingsDocument> SettingsDocument::from_json(const Json& json) {
       document.settings.emplace(member.key(), member.value());
     }
   }
+  const JsonObject files = reader.optional_object("assets");
+  if (files.size() > max_assets) reader.refuse("assets", "has too many members");
+  for (const auto& [name, content] : files) {
+    auto file = AssetFile::from_json(content);
+    if (auto named = check_asset_name(name); !named || !file) {
+      const Error& error = named ? file.error() : named.error();
+      return fail(error.code, error.message, "/assets/" + pointer_token(name) + error.field);
+    }
+    document.assets.emplace(name, *file);
+  }
   return reader.finish<SettingsDocument>(std::move(document));
 }
 
@@ -103,9 +119,19 @@ Digest SettingsDocument::hash() const {
   return hash_of(to_json());
 }
 
+void for_each_file(std::span<const EffectiveSetting> effective, const JsonObject& persona,
+                   const std::function<void(std::string_view)>& named) {
+  for (const EffectiveSetting& setting : effective) {
+    if (setting.schema->names_files) for_each_file(*setting.value, named);
+  }
+  if (const Json* listed = persona.if_contains(persona_assets_field)) for_each_file(*listed, named);
+}
+
 SettingsDocument make_settings_document(std::span<const std::shared_ptr<const Component>> components,
-                                        std::span<const EffectiveSetting> effective, JsonObject persona) {
+                                        std::span<const EffectiveSetting> effective, JsonObject persona,
+                                        Assets assets) {
   SettingsDocument document;
+  document.assets = std::move(assets);
   for (const auto& component : components)
     document.components.emplace(component->name(), component->schema_hash());
   Json fields(std::move(persona));

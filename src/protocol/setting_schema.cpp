@@ -112,7 +112,7 @@ struct Keyword {
 
 // References and formats are left out: a property is compiled by itself, and a format is a hint that
 // validators do not agree on.
-constexpr std::array<Keyword, 38> keywords{{
+constexpr std::array<Keyword, 39> keywords{{
     {"title", Operand::text},
     {"description", Operand::text},
     {"default", Operand::any},
@@ -122,6 +122,7 @@ constexpr std::array<Keyword, 38> keywords{{
     {"x-alias", Operand::text},
     {"x-unit", Operand::text},
     {"x-owner", Operand::text},
+    {"x-file", Operand::boolean},
     {"type", Operand::types},
     {"enum", Operand::values},
     {"const", Operand::any},

@@ -78,6 +78,15 @@ Result<ReleaseImage> ReleaseImage::of_unpacked(const fs::path& folder) {
   return image;
 }
 
+Result<ReleaseImage> ReleaseImage::of_entries(std::vector<Entry> entries, Content content) {
+  ReleaseImage image;
+  image.content_ = std::move(content);
+  for (Entry& entry : entries)
+    image.parts_.push_back({.entry = std::move(entry)});
+  if (auto laid_out = image.lay_out(); !laid_out) return fail(laid_out);
+  return image;
+}
+
 Result<void> ReleaseImage::lay_out() {
   TreeRules rules;
   for (Part& part : parts_) {
@@ -108,15 +117,16 @@ Result<void> ReleaseImage::read(std::uint64_t offset, std::span<char> into) {
 
 Result<void> ReleaseImage::read_part(std::size_t index, std::uint64_t offset, std::span<char> into) {
   const Part& part = parts_[index];
-  const std::string header = tar_header(part.entry);
-  const std::size_t of_header = copy_overlap(header, offset, into);
+  const std::size_t of_header = offset < tar_block ? copy_overlap(tar_header(part.entry), offset, into) : 0;
   into = into.subspan(of_header);
-  offset = offset + of_header - header.size();
+  offset = offset + of_header - tar_block;
   if (into.empty()) return {};
   if (offset < part.entry.size) {
     const auto content =
         into.first(static_cast<std::size_t>(std::min<std::uint64_t>(into.size(), part.entry.size - offset)));
-    if (part.source.empty()) {
+    if (content_) {
+      if (auto read = content_(part.entry, offset, content); !read) return read;
+    } else if (part.source.empty()) {
       copy_overlap(part.text, offset, content);
     } else if (auto read = read_source(index, offset, content); !read) {
       return fail(read, part.source.string());

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -28,6 +29,9 @@ class ReleaseImage final : public Bytes {
                                          const protocol::ReleaseMetadata& metadata);
   // A release as it was unpacked: update_metadata.json and payload/. Anything beside them is not looked at.
   static Result<ReleaseImage> of_unpacked(const std::filesystem::path& folder);
+  // Of all entries in their order, where somebody else reads what is in the files.
+  using Content = std::function<Result<void>(const Entry& file, std::uint64_t offset, std::span<char> into)>;
+  static Result<ReleaseImage> of_entries(std::vector<Entry> entries, Content content);
 
   std::uint64_t size() const override { return size_; }
   Result<void> read(std::uint64_t offset, std::span<char> into) override;
@@ -48,6 +52,7 @@ class ReleaseImage final : public Bytes {
   Result<void> read_source(std::size_t index, std::uint64_t offset, std::span<char> into);
 
   std::vector<Part> parts_;
+  Content content_;  // if set, of all files
   std::vector<std::string> left_out_;
   std::uint64_t size_ = 0;
   std::size_t open_part_ = 0;  // whose source `open_` is

@@ -32,7 +32,7 @@ void require(lzma_ret code) {
 
 }  // namespace
 
-std::string lzma_encode(std::string_view bytes) {
+std::string lzma_encode(std::string_view bytes, const std::stop_token& stop) {
   lzma_options_lzma options = options_for(bytes.size());
   const auto filters = filters_of(options);
   lzma_stream stream = LZMA_STREAM_INIT;
@@ -43,7 +43,7 @@ std::string lzma_encode(std::string_view bytes) {
   std::string out;
   std::array<std::uint8_t, 65536> block;
   lzma_ret code = LZMA_OK;
-  while (code != LZMA_STREAM_END) {
+  while (code != LZMA_STREAM_END && !stop.stop_requested()) {
     stream.next_out = block.data();
     stream.avail_out = block.size();
     code = lzma_code(&stream, LZMA_FINISH);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -13,7 +14,8 @@
 
 namespace starling::release {
 
-std::string lzma_encode(std::string_view bytes);
+// What comes after a stop is of no use.
+std::string lzma_encode(std::string_view bytes, const std::stop_token& stop = {});
 
 // Gives the bytes back in pieces. It needs as much memory as they are many, at most 8 MiB.
 class LzmaDecoder {

@@ -80,12 +80,12 @@ void append_number(std::string& out, std::uint64_t number) {
 // near enough.
 class DeltaMaker {
  public:
-  DeltaMaker(std::string_view old_bytes, std::string_view new_bytes)
-      : old_(old_bytes), new_(new_bytes), index_(old_bytes) {}
+  DeltaMaker(std::string_view old_bytes, std::string_view new_bytes, const std::stop_token& stop)
+      : old_(old_bytes), new_(new_bytes), stop_(stop), index_(old_bytes) {}
 
   void run() {
     std::size_t at = 0;
-    while (at < new_.size()) {
+    while (at < new_.size() && !stop_.stop_requested()) {
       const Match match = next_alignment(at);
       close_step(at, match);
       at += match.size;
@@ -105,7 +105,7 @@ class DeltaMaker {
   // Moves `at` on to where another place in the old bytes begins to be clearly better. Size 0: there is none.
   Match next_alignment(std::size_t& at) const {
     std::size_t counted = at, agreeing = 0;  // in [at, counted), along the present alignment
-    while (at < new_.size()) {
+    while (at < new_.size() && !stop_.stop_requested()) {
       const Match match = index_.longest(new_.substr(at));
       for (; counted < at + match.size; ++counted)
         agreeing += agrees(counted) ? 1 : 0;
@@ -200,6 +200,7 @@ class DeltaMaker {
   }
 
   std::string_view old_, new_;
+  const std::stop_token& stop_;  // then what is made is of no use
   SuffixIndex index_;
   std::int64_t shift_ = 0;  // of the present alignment
   std::size_t done_ = 0;    // what is written of the new bytes
@@ -219,12 +220,17 @@ Result<std::string> read_all(Bytes& bytes) {
 
 }  // namespace
 
-Result<std::string> make_delta(Bytes& old_tar, Bytes& new_tar) {
+std::uint64_t bytes_to_make_delta(std::uint64_t old_size, std::uint64_t new_size) {
+  constexpr std::uint64_t for_lzma = 100u << 20;
+  return 5 * old_size + 4 * new_size + for_lzma;
+}
+
+Result<std::string> make_delta(Bytes& old_tar, Bytes& new_tar, const std::stop_token& stop) {
   const auto old_bytes = read_all(old_tar);
   if (!old_bytes) return fail(old_bytes);
   const auto new_bytes = read_all(new_tar);
   if (!new_bytes) return fail(new_bytes);
-  DeltaMaker maker(*old_bytes, *new_bytes);
+  DeltaMaker maker(*old_bytes, *new_bytes, stop);
   maker.run();
   DeltaHead head{.old_hash = sha256(*old_bytes),
                  .new_hash = sha256(*new_bytes),
@@ -234,14 +240,15 @@ Result<std::string> make_delta(Bytes& old_tar, Bytes& new_tar) {
                  .differences = {},
                  .literals = {}};
   std::string packed;
-  const auto pack = [&packed](const std::string& bytes) {
-    const std::string encoded = lzma_encode(bytes);
+  const auto pack = [&](const std::string& bytes) {
+    const std::string encoded = lzma_encode(bytes, stop);
     packed += encoded;
     return DeltaHead::Stream{bytes.size(), encoded.size()};
   };
   head.control = pack(maker.control);
   head.differences = pack(maker.differences);
   head.literals = pack(maker.literals);
+  if (stop.stop_requested()) return fail(ErrorCode::unavailable, "the making of the delta was stopped");
   return delta_head_bytes_of(head) + packed;
 }
 

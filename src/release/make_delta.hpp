@@ -4,6 +4,7 @@
 // one and 90 MB in memory. Lifetime: none.
 #pragma once
 
+#include <stop_token>
 #include <string>
 
 #include "base/result.hpp"
@@ -13,7 +14,10 @@ namespace starling::release {
 
 constexpr std::uint64_t max_delta_input = 128u << 20;  // of either tar
 
-// The same tars give the same delta. Errors: too_large (a full download it is), those of reading.
-Result<std::string> make_delta(Bytes& old_tar, Bytes& new_tar);
+// The same tars give the same delta; from nothing (an empty old one) it is the whole, packed. Errors:
+// too_large (a full download it is), unavailable (it was stopped), those of reading.
+Result<std::string> make_delta(Bytes& old_tar, Bytes& new_tar, const std::stop_token& stop = {});
+// What that takes at its height.
+std::uint64_t bytes_to_make_delta(std::uint64_t old_size, std::uint64_t new_size);
 
 }  // namespace starling::release

@@ -11,6 +11,7 @@
 #include <system_error>
 
 #include "base/files.hpp"
+#include "base/write_all.hpp"
 #include "release/folder_walk.hpp"
 #include "release/tar.hpp"
 
@@ -96,15 +97,7 @@ class Output {
     if (file_) ::unlink(temporary_.c_str());
   }
 
-  Result<void> write(std::string_view bytes) {
-    while (!bytes.empty()) {
-      const ssize_t written = ::write(file_.number(), bytes.data(), bytes.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return failed("writing", temporary_);
-      bytes.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return {};
-  }
+  Result<void> write(std::string_view bytes) { return write_all(file_, bytes, temporary_); }
 
   Result<void> finish() {
     if (::fsync(file_.number()) != 0) return failed("syncing", temporary_);

@@ -1,6 +1,7 @@
 // Releases from the operator's command line until a device runs them, with the real programs in between.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -191,6 +192,20 @@ class InstalledReleases : public Releases {
   void want(const std::string& version) const {
     expect_done(command({"settings", "set", "software.release=" + version}));
   }
+  std::string tar_of(const std::string& version) const {
+    const Json releases = hub_->call("GET", "/api/v1/releases");
+    for (const Json& release : releases.at("items").as_array()) {
+      if (release.at("version") == Json(version))
+        return std::string(release.at("architectures").as_object().begin()->value().at("sha256").as_string());
+    }
+    return "";
+  }
+  // Until the hub has made it, which takes processor time more than anything else here.
+  void await_delta(const std::string& from, const std::string& to) const {
+    const std::string offers = "/tuf/encodings/" + tar_of(to) + "/from/" + tar_of(from);
+    while (hub_->call("GET", offers).at("making").as_bool())
+      ::poll(nullptr, 0, 50);
+  }
   std::string reported() const {
     const std::string id(hub_->device("toy").at("id").as_string());
     const Json device = hub_->call("GET", "/api/v1/devices/" + id);
@@ -212,6 +227,28 @@ class InstalledReleases : public Releases {
     }
   }
   std::string record() const { return read_text(device_->state() / "update.json"); }
+  // Bytes of releases that the hub has answered with.
+  std::uint64_t sent(const std::string& encoding) const {
+    const std::string metrics = hub_->ask("GET", "/metrics").body;
+    const std::string name = "starling_release_bytes_sent_total{encoding=\"" + encoding + "\"} ";
+    const std::size_t at = metrics.find(name);
+    return at == std::string::npos ? 0 : std::stoull(metrics.substr(at + name.size()));
+  }
+  void await_settings() const {
+    eventually("the device to have its settings", [this] {
+      const std::string status = hub_->sync_status("toy");
+      return status == "in_sync" || status == "provisional";
+    });
+  }
+  // Beside its module something that is larger than all that is new in the next.
+  fs::path large_payload(const std::string& version) const {
+    fs::path folder = payload(version, "exec sleep 100" + version.substr(3, 1));
+    std::string noise;
+    while (noise.size() < 400'000)
+      noise += sha256(std::to_string(noise.size())).hex();
+    write_text(folder / "model", noise);
+    return folder;
+  }
   std::string program_of(pid_t pid) const {
     std::error_code gone;
     return fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", gone).string();
@@ -264,6 +301,7 @@ TEST_F(InstalledReleases, ItsAgentTakesOverAndMayBeKilledAnywhere) {
   fs::create_directories(next / "bin");
   fs::copy_file(programs_folder() / "starling-agent", next / "bin/starling-agent");
   publish("v1.1.0", next);
+  await_delta("v1.0.0", "v1.1.0");
   want("v1.1.0");
   kill_agent();
   eventually("the release to be on trial",
@@ -310,6 +348,69 @@ TEST_F(InstalledReleases, OneWhoseAgentHangsFromTheBeginningGoes) {
   await("v1.0.0 reverted");
   EXPECT_THAT(command({"device", "show", "toy"}).output, HasSubstr("the agent crashed 3 times"));
   device_->await_ready("ear");
+}
+
+TEST_F(InstalledReleases, TheNextOneComesAsADelta) {
+  start_trusting_device();
+  const fs::path first = large_payload("v1.0.0");
+  publish("v1.0.0", first);
+  want("v1.0.0");
+  await("v1.0.0 confirmed");
+  const std::uint64_t packed = sent("packed");
+  EXPECT_GT(packed, 100'000u);
+  EXPECT_LT(packed, 300'000u) << "hexadecimal digits take half of their room";
+  EXPECT_EQ(sent("delta"), 0u);
+
+  publish("v1.1.0", large_payload("v1.1.0"));
+  want("v1.1.0");
+  await("v1.1.0 confirmed");
+  EXPECT_GT(sent("delta"), 0u);
+  EXPECT_LT(sent("delta"), 3'000u);
+  EXPECT_EQ(sent("packed"), packed);
+  EXPECT_EQ(sent("plain"), 0u);
+  EXPECT_THAT(device_->log(), HasSubstr("delta"));
+}
+
+TEST_F(InstalledReleases, OverAMeteredLinkItWaitsUntilItMayComeAsAWhole) {
+  start_trusting_device();
+  expect_done(command({"settings", "set", "updates.metered=true"}));
+  await_settings();
+  publish("v1.0.0", large_payload("v1.0.0"));
+  want("v1.0.0");
+  eventually("the device to say that it waits", [this] {
+    return command({"device", "show", "toy"}).output.find("updates.whole_on_metered") != std::string::npos;
+  });
+  EXPECT_EQ(sent("packed") + sent("plain"), 0u);
+  expect_done(command({"settings", "set", "updates.whole_on_metered=true"}));
+  await("v1.0.0 confirmed");
+  EXPECT_GT(sent("packed"), 0u);
+
+  expect_done(command({"settings", "set", "updates.whole_on_metered=false"}));
+  publish("v1.1.0", large_payload("v1.1.0"));
+  want("v1.1.0");
+  await("v1.1.0 confirmed");
+  EXPECT_GT(sent("delta"), 0u);
+}
+
+TEST_F(InstalledReleases, ADownloadGoesOnWhereTheAgentWasKilled) {
+  start_trusting_device();
+  expect_done(command({"settings", "set", "updates.bytes_per_second=60000"}));
+  await_settings();
+  publish("v1.0.0", large_payload("v1.0.0"));
+  want("v1.0.0");
+  const fs::path releases = device_->state() / "releases";
+  const auto part = [&]() -> std::uintmax_t {
+    std::error_code none;
+    for (const auto& file : fs::directory_iterator(releases, none)) {
+      if (file.path().string().ends_with(".part")) return fs::file_size(file.path(), none);
+    }
+    return 0;
+  };
+  eventually("some of it to come", [&] { return part() > 20'000; });
+  kill_agent();
+  await("v1.0.0 confirmed");
+  EXPECT_EQ(sent("plain"), 0u);
+  EXPECT_GT(sent("packed"), 0u);
 }
 
 TEST_F(InstalledReleases, WithoutARootTheDeviceSaysThatItCannot) {

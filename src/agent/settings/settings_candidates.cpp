@@ -1,6 +1,8 @@
 // How documents, edits and settlements become candidates, and what each would put in force.
 #include <algorithm>
+#include <iterator>
 #include <limits>
+#include <utility>
 
 #include "agent/settings/settings_core.hpp"
 #include "protocol/canonical_json.hpp"
@@ -33,6 +35,7 @@ void SettingsCore::offer(const protocol::ConfigUpdate& update) {
   if (document_in_work && candidate_->generation.settings_hash == update.hash) return;
   if (!document_in_work && update.hash == running_.settings_hash) {
     waiting_offer_.reset();
+    want_assets();
     running_.cursor = {update.hub_generation, update.revision};  // the same content under a newer label
     refused_ = {};
     if (accepted_until_) expire_accepted_edits(update.revision);
@@ -41,13 +44,16 @@ void SettingsCore::offer(const protocol::ConfigUpdate& update) {
   auto document = patched(update);
   if (!document) return refuse_offer(update, document.error().message);
   if (!*document) return listener_.section_needed(update.section);
+  if (assets_ == nullptr && !(*document)->assets.empty()) {
+    return refuse_offer(update, "it names assets, and this agent fetches none");
+  }
   Candidate candidate;
   candidate.generation.cursor = {update.hub_generation, update.revision};
   candidate.generation.settings = std::move(**document);
   candidate.generation.settings_hash = update.hash;
   waiting_offer_ = std::move(candidate);
-  if (state_ == State::preparing && document_in_work) return step(Event::replaced);
-  begin_waiting();
+  want_assets();
+  assets_changed();
 }
 
 const protocol::SettingsDocument* SettingsCore::document_with(const Digest& hash) const {
@@ -264,7 +270,8 @@ bool SettingsCore::validate_settlement() {
 
 void SettingsCore::work_out_values(const protocol::SettingsDocument& document) {
   candidate_->values = values_in_force(catalog_, document, candidate_->journal);
-  candidate_->changed = changed_keys(values_, candidate_->values);
+  candidate_->heard = heard_with(candidate_->values, document);
+  candidate_->changed = changed_keys(heard_, candidate_->heard);
   candidate_->override_content = override_text(catalog_, candidate_->values);
 }
 
@@ -388,6 +395,23 @@ void SettingsCore::close_override() {
     log_.warning("everybody on this device may read the override file until the next start",
                  {{"error", closed.error().message}});
   }
+}
+
+// ---- what the disk did not take
+
+void SettingsCore::try_again_later() {
+  if (!disk_retry_at_) disk_retry_at_ = clock_.steady() + disk_retry;
+}
+
+void SettingsCore::try_again() {
+  disk_retry_at_.reset();
+  if (way_back_unkept_ && !put(stored_form())) try_again_later();
+  absorb_hand_edit();  // before anything overwrites the file
+  propose_hand_edits();
+  std::ranges::move(std::exchange(unsettled_, {}), std::back_inserter(waiting_edits_));
+  override_check_wanted_ = true;
+  begin_waiting();
+  ask_again();
 }
 
 }  // namespace starling::agent

@@ -56,7 +56,7 @@ SettingsCore::SettingsCore(Disk& disk, const Clock& clock, const protocol::Catal
       modules_(modules),
       listener_(listener),
       random_(random),
-      options_(options),
+      options_(std::move(options)),
       log_(log),
       store_(disk, clock, log),
       journal_(disk, clock, EditJournal::settings_path, log) {}
@@ -92,11 +92,13 @@ Result<void> SettingsCore::start() {
                                     [](const JournalEntry& entry) { return entry.accepted_revision; });
   if (accepted) accepted_until_ = clock_.steady() + options_.accepted_edit;
   values_ = values_in_force(catalog_, running_.settings, unexpired_edits());
+  heard_ = heard_with(values_, running_.settings);
   log_.info("settings loaded", {{"generation", running_.number},
                                 {"revision", running_.cursor.revision},
                                 {"hash", running_.settings_hash.hex().substr(0, 12)},
                                 {"confirmed", !provisional_until_}});
   close_override();
+  want_assets();
   check_override();
   return {};
 }
@@ -131,7 +133,7 @@ Result<void> SettingsCore::put(const Generation& next) {
   const auto number = store_.write(next);
   if (!number) return fail(number);
   if (auto switched = store_.switch_to(*number); !switched) return switched;
-  const bool override_is_behind = std::exchange(way_back_unkept_, false);
+  const bool way_back_taken = std::exchange(way_back_unkept_, false);
   running_.number = *number;
   running_.modules = next.modules;
   running_.quarantine = next.quarantine;
@@ -143,9 +145,10 @@ Result<void> SettingsCore::put(const Generation& next) {
       log_.warning("cannot confirm the generation", {{"error", confirmed.error().message}});
     }
   }
-  if (override_is_behind) {  // while a generation still says that it is no hand edit
-    absorb_hand_edit();
+  if (way_back_taken) {
+    absorb_hand_edit();  // while a generation still says what is none
     write_override();
+    want_assets();
   }
   store_.collect();
   return {};
@@ -221,7 +224,7 @@ void SettingsCore::begin_waiting() {
     if (!waiting_edits_.empty()) {
       candidate_ = std::move(waiting_edits_.front());
       waiting_edits_.pop_front();
-    } else if (waiting_offer_) {
+    } else if (offer_is_staged()) {
       candidate_ = std::move(*waiting_offer_);
       waiting_offer_.reset();
     } else {
@@ -238,7 +241,7 @@ std::optional<SettingsCore::Event> SettingsCore::prepare() {
   // The values may be the running ones: only the document's label or the journal changes then.
   if (candidate_->changed.empty()) return Event::ready;
   const auto answer =
-      modules_.prepare(candidate_->values, candidate_->changed,
+      modules_.prepare(candidate_->heard, candidate_->changed,
                        [this](std::vector<protocol::KeyError> errors) { prepared(std::move(errors)); });
   if (answer == ModulePort::Answer::ready) return Event::ready;
   if (candidate_->kind == Kind::document) {
@@ -302,6 +305,7 @@ std::optional<SettingsCore::Event> SettingsCore::switch_over() {
 
 std::optional<SettingsCore::Event> SettingsCore::commit() {
   values_ = candidate_->values;
+  heard_ = std::move(candidate_->heard);
   if (candidate_->kind == Kind::document) {
     running_ = std::move(candidate_->generation);
     way_back_unkept_ = false;
@@ -316,7 +320,7 @@ std::optional<SettingsCore::Event> SettingsCore::commit() {
   write_override();
   auto answer = ModulePort::Answer::ready;
   if (!candidate_->changed.empty()) {
-    answer = modules_.commit(values_, candidate_->changed, [this] { step(Event::acknowledged); });
+    answer = modules_.commit(heard_, candidate_->changed, [this] { step(Event::acknowledged); });
   }
   if (candidate_->kind == Kind::document) send_status(running_.settings_hash, Phase::provisional);
   if (candidate_->kind == Kind::document || !candidate_->changed.empty()) {
@@ -327,7 +331,7 @@ std::optional<SettingsCore::Event> SettingsCore::commit() {
   }
   if (!candidate_->changed.empty()) {
     const std::vector<std::string> changed = candidate_->changed;
-    subscriptions_.notify(running_.cursor.revision, values_, changed);
+    subscriptions_.notify(running_.cursor.revision, heard_, changed);
   }
   if (answer == ModulePort::Answer::waiting) return std::nullopt;
   return Event::acknowledged;
@@ -346,6 +350,7 @@ std::optional<SettingsCore::Event> SettingsCore::settle() {
     }
     store_.collect();
   }
+  want_assets();
   if (done.kind == Kind::edit && done.journal_changed) listener_.edits_pending();
   if (done.done) done.done({});
   listener_.report_changed();
@@ -387,6 +392,7 @@ std::optional<SettingsCore::Event> SettingsCore::refuse() {
     log_.warning("settings refused, the former ones stay in force",
                  {{"revision", refused.generation.cursor.revision}, {"why", why}});
     send_status(refused_, Phase::refused, refused.errors);
+    want_assets();
   } else if (refused.kind == Kind::settlement) {  // by the disk: nobody else is asked
     log_.warning("what the hub says of an edit cannot be kept, trying again", {{"why", why}});
     const auto same =
@@ -413,6 +419,7 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
   provisional_until_.reset();
   running_.witnesses.clear();
   store_.collect();
+  want_assets();
   log_.info("settings confirmed", {{"revision", running_.cursor.revision}});
   send_status(running_.settings_hash, Phase::applied);
   listener_.report_changed();
@@ -438,16 +445,17 @@ std::optional<SettingsCore::Event> SettingsCore::revert() {
   run_with(std::move(former->generation));
   drift_is_put_right(failed_apply);
   provisional_until_.reset();
-  const Values before =
-      std::exchange(values_, values_in_force(catalog_, running_.settings, unexpired_edits()));
-  const auto changed = changed_keys(before, values_);
+  values_ = values_in_force(catalog_, running_.settings, unexpired_edits());
+  const Values before = std::exchange(heard_, heard_with(values_, running_.settings));
+  const auto changed = changed_keys(before, heard_);
   log_.warning("settings reverted", {{"revision", running_.cursor.revision}, {"why", why}});
   // Nobody can refuse what ran before; nor does the way back wait for anybody.
-  modules_.commit(values_, changed, [] {});
+  modules_.commit(heard_, changed, [] {});
   write_override();
   store_.collect();
+  want_assets();
   send_status(refused_, Phase::reverted, refusal_.errors);
-  if (!changed.empty()) subscriptions_.notify(running_.cursor.revision, values_, changed);
+  if (!changed.empty()) subscriptions_.notify(running_.cursor.revision, heard_, changed);
   witnesses_told();
   listener_.report_changed();
   return std::nullopt;
@@ -463,22 +471,6 @@ void SettingsCore::witnesses_told() {
 }
 
 // ---- time
-
-void SettingsCore::try_again_later() {
-  if (!disk_retry_at_) disk_retry_at_ = clock_.steady() + disk_retry;
-}
-
-// What the disk did not take.
-void SettingsCore::try_again() {
-  disk_retry_at_.reset();
-  if (way_back_unkept_ && !put(stored_form())) try_again_later();
-  absorb_hand_edit();  // before anything overwrites the file
-  propose_hand_edits();
-  std::ranges::move(std::exchange(unsettled_, {}), std::back_inserter(waiting_edits_));
-  override_check_wanted_ = true;
-  begin_waiting();
-  ask_again();
-}
 
 void SettingsCore::tick() {
   const SteadyTime now = clock_.steady();

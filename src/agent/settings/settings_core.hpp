@@ -19,6 +19,7 @@
 #include "agent/settings/override_file.hpp"
 #include "agent/settings/subscriptions.hpp"
 #include "agent/settings/values.hpp"
+#include "agent/update/download_policy.hpp"
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "protocol/component.hpp"
@@ -39,6 +40,20 @@ class ModulePort {
   // `next` are in force from now on; modules that were not asked, or refused, are told them.
   virtual Answer commit(const Values& next, std::span<const std::string> changed, Committed done) = 0;
   virtual void rollback() = 0;
+};
+
+// The files that documents name.
+class AssetPort {
+ public:
+  struct Standing {
+    bool complete = false;  // all are there, and whole
+    std::string failure;    // why one of them cannot be had; it is tried again
+  };
+  virtual ~AssetPort() = default;
+  // These are fetched as far as the link may be used for it, and kept; all others may go.
+  // SettingsCore::assets_changed() says when one has come or cannot, never from within the call.
+  virtual void want(const std::vector<const protocol::Assets*>& all, const DownloadPolicy& link) = 0;
+  virtual Standing standing(const protocol::Assets& some) const = 0;
 };
 
 // How the device works with provisional settings.
@@ -66,6 +81,7 @@ struct SettingsOptions {
   Milliseconds revert_retry{5'000};    // after a way back that the disk did not take
   Milliseconds drift_shown{600'000};   // how long drift is reported, and what was put right
   Milliseconds accepted_edit{60'000};  // how long an accepted edit waits for the document that contains it
+  std::string state_folder{};          // as modules find it: what the paths of assets begin with
 };
 
 class SettingsCore {
@@ -76,6 +92,8 @@ class SettingsCore {
   SettingsCore(Disk& disk, const Clock& clock, const protocol::Catalog& catalog, ModulePort& modules,
                SettingsListener& listener, SeededRandom random, SettingsOptions options, Logger log);
 
+  // Before start(). Without, a document that names assets is refused.
+  void use_assets(AssetPort& assets) { assets_ = &assets; }
   // Reads what is on disk and puts it in force. Errors: those of Disk.
   Result<void> start();
 
@@ -89,6 +107,7 @@ class SettingsCore {
   void check_override();                 // the override file may have been edited by hand
   void modules_changed();                // a document that was refused may be agreed to now
   void unhealthy(std::string_view why);  // the device does not work with the provisional document
+  void assets_changed();                 // one has come, or cannot
   void tick();
   std::optional<SteadyTime> next_deadline() const;
 
@@ -111,6 +130,7 @@ class SettingsCore {
   // ---- what runs
   State state() const { return state_; }
   const Values& values() const { return values_; }
+  const Values& values_for_modules() const { return heard_; }          // with paths in place of files' names
   const ModuleNames& witnesses() const { return running_.witnesses; }  // of a trial, or of how it ended
   void witnesses_told();                                               // all of them know the values in force
   const protocol::SettingsDocument& document() const { return running_.settings; }
@@ -163,6 +183,7 @@ class SettingsCore {
     JournalEntries journal;
     bool journal_changed = false;
     Values values;
+    Values heard;
     std::vector<std::string> changed;
     std::string override_content;
     std::vector<protocol::KeyError> errors;
@@ -206,6 +227,11 @@ class SettingsCore {
   Result<std::optional<protocol::SettingsDocument>> patched(const protocol::ConfigUpdate& update) const;
   const protocol::SettingsDocument* document_with(const Digest& hash) const;
   void refuse_offer(const protocol::ConfigUpdate& update, std::string message);
+  void want_assets();
+  DownloadPolicy link_policy() const;
+  bool offer_is_staged() const;
+  void say_what_offer_waits_for();
+  Values heard_with(const Values& values, const protocol::SettingsDocument& document) const;
   void send_status(const Digest& target, protocol::Phase phase, std::vector<protocol::KeyError> errors = {});
 
   bool know_override(const Digest& hash);
@@ -228,6 +254,7 @@ class SettingsCore {
   SeededRandom random_;
   SettingsOptions options_;
   Logger log_;
+  AssetPort* assets_ = nullptr;
 
   GenerationStore store_;
   EditJournal journal_;
@@ -239,6 +266,7 @@ class SettingsCore {
   Generation running_;
   std::optional<Release> confirmed_release_;
   Values values_;
+  Values heard_;  // by modules
   Digest refused_;
   protocol::ConfigStatus refusal_;  // why refused_ was
   std::optional<SteadyTime> provisional_until_;
@@ -253,7 +281,7 @@ class SettingsCore {
   Values hand_edits_;                    // by hand in it, and neither taken nor refused by its values yet
 
   std::optional<Candidate> candidate_;
-  std::optional<Candidate> waiting_offer_;
+  std::optional<Candidate> waiting_offer_;  // also for its assets
   std::deque<Candidate> waiting_edits_;
   std::vector<Candidate> unsettled_;  // settlements that the disk did not take
 };

@@ -343,7 +343,8 @@ void Supervisor::command(std::vector<Commanded> commands) {
 }
 
 Result<TreePlace> Supervisor::make(const ModuleManifest& manifest, std::string_view child_id) {
-  if (auto rendered = render_files(manifest, device_->settings().values()); !rendered) return fail(rendered);
+  if (auto rendered = render_files(manifest, device_->settings().values_for_modules()); !rendered)
+    return fail(rendered);
   return trees_.make(manifest, child_id);
 }
 
@@ -355,7 +356,7 @@ void Supervisor::settings_changed(const SettingsChange& change) {
 
 void Supervisor::tell_settings(const std::string& module, Folder& folder) {
   trial_.settings_changed(module);
-  const auto rendered = render_files(*folder.manifest, device_->settings().values());
+  const auto rendered = render_files(*folder.manifest, device_->settings().values_for_modules());
   folder.render_problem = rendered ? "" : rendered.error().message;
   if (rendered) return core_->settings_changed(module);
   // It runs on with the file that it has.

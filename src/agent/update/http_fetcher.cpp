@@ -39,6 +39,7 @@ http::Client::Call HttpFetcher::call_for(const std::string& path, std::uint64_t 
   http::Client::Call call;
   call.target = folder_ + path + query_;
   call.timeout = longest_wait;
+  if (!token_.empty()) call.headers.set("Authorization", "Bearer " + token_);
   call.max_response_bytes = static_cast<std::size_t>(std::min(std::max(max_bytes, page_bytes), most_bytes));
   return call;
 }
@@ -56,6 +57,7 @@ boost::asio::awaitable<Result<void>> HttpFetcher::stream(std::string path, std::
                                                          std::uint64_t max_bytes, Sink sink) {
   http::Client::Call call = call_for(path, max_bytes);
   call.first_byte = first;
+  call.bytes_per_second = bytes_per_second_;
   std::uint64_t left = max_bytes - std::min(first, max_bytes);
   http::Client::BodySink bounded = [&](std::string_view part) -> Result<void> {
     if (part.size() > left) return too_large(path, max_bytes);

@@ -17,6 +17,9 @@ class HttpFetcher final : public Fetcher {
 
   // Another one from now on.
   void set_query(std::string query) { query_ = std::move(query); }
+  void set_token(std::string token) { token_ = std::move(token); }  // empty: it asks as nobody
+  // Of streams that begin from now on; 0: none.
+  void set_limit(std::uint64_t bytes_per_second) { bytes_per_second_ = bytes_per_second; }
 
   boost::asio::awaitable<Result<std::string>> fetch(std::string path, std::size_t max_bytes) override;
   boost::asio::awaitable<Result<void>> stream(std::string path, std::uint64_t first, std::uint64_t max_bytes,
@@ -27,6 +30,8 @@ class HttpFetcher final : public Fetcher {
   http::Client client_;
   std::string folder_;  // ends with '/'
   std::string query_;   // "" or with its '?'
+  std::string token_;
+  std::uint64_t bytes_per_second_ = 0;
 };
 
 }  // namespace starling::agent

@@ -1,10 +1,13 @@
 // Purpose: what a release is to a device: the identity that a generation names, and the signed description of
 // what is downloaded. Where they lie below the state folder:
 //
-//   releases/SHA256.tar.part   being downloaded
-//   releases/SHA256.tar        downloaded, with the signed hash
-//   releases/SHA256.new/       being unpacked
-//   releases/SHA256/           unpacked, fsynced, with a list of its files (ReleaseList); never changed then
+//   releases/SHA256.tar           downloaded, with the signed hash
+//   releases/SHA256.delta.HASH    the same as a delta; HASH is the file's own, as it was offered
+//   releases/SHA256.packed.HASH   the same, packed
+//   releases/*.part               likewise, being downloaded
+//   releases/SHA256.new/          being unpacked
+//   releases/SHA256/              unpacked, fsynced, with a list of its files (ReleaseList); never changed
+//   then
 //
 // Owner: values. Thread: any. Lifetime: none.
 #pragma once

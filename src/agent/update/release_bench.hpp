@@ -3,58 +3,55 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "agent/update/release.hpp"
+#include "release/tar.hpp"
 
 namespace starling::agent {
 
 struct TarPart {
   std::string path;
   std::string content = {};
-  char type = '0';
+  char type = '0';  // as tar has it
   std::string target = {};
   unsigned mode = 0644;
 };
 
-inline void put_field(std::string& header, std::size_t at, std::string_view text) {
-  header.replace(at, text.size(), text);
-}
-
-inline std::string tar_header(const TarPart& part) {
-  std::string header(512, '\0');
-  if (part.path.size() <= 100) {
-    put_field(header, 0, part.path);
-  } else {
-    const std::size_t slash = part.path.rfind('/', 155);
-    put_field(header, 0, std::string_view(part.path).substr(slash + 1));
-    put_field(header, 345, std::string_view(part.path).substr(0, slash));
-  }
-  put_field(header, 100, fmt::format("{:07o}", part.mode));
-  put_field(header, 108, "0000000");
-  put_field(header, 116, "0000000");
-  put_field(header, 124, fmt::format("{:011o}", part.content.size()));
-  put_field(header, 136, "00000000000");
-  put_field(header, 156, std::string(1, part.type));
-  put_field(header, 157, part.target);
-  put_field(header, 257, std::string_view("ustar\00000", 8));
-  unsigned sum = 8 * ' ';
-  for (const char byte : header)
-    sum += static_cast<unsigned char>(byte);
-  put_field(header, 148, fmt::format("{:06o}", sum));
-  header[155] = ' ';
-  return header;
-}
-
+// In the order that releases have, and with the folders that are only implied.
 inline std::string tar_of(const std::vector<TarPart>& parts) {
+  using release::Entry;
+  std::map<std::string, std::pair<Entry, std::string>> sorted;
   std::string tar;
+  const auto append = [&tar](const Entry& entry, const std::string& content) {
+    tar += release::tar_header(entry) + content;
+    tar.append(release::tar_padding(content.size()), '\0');
+  };
   for (const TarPart& part : parts) {
-    tar += tar_header(part) + part.content;
-    tar.resize((tar.size() + 511) / 512 * 512, '\0');
+    Entry entry{.path = part.path, .executable = (part.mode & 0100) != 0 && part.type == '0'};
+    if (part.type == '5') entry.kind = Entry::Kind::folder;
+    if (part.type == '2') entry.kind = Entry::Kind::link;
+    if (entry.path.ends_with('/')) entry.path.pop_back();
+    entry.size = part.content.size();
+    entry.target = part.target;
+    if (entry.path == release::metadata_path) {
+      append(entry, part.content);
+      continue;
+    }
+    for (std::size_t slash = entry.path.find('/'); slash != std::string::npos;
+         slash = entry.path.find('/', slash + 1)) {
+      const std::string folder = entry.path.substr(0, slash);
+      sorted.try_emplace(folder, Entry{.path = folder, .kind = Entry::Kind::folder}, "");
+    }
+    sorted[entry.path] = {entry, part.content};
   }
-  return tar + std::string(1024, '\0');
+  for (const auto& [path, part] : sorted)
+    append(part.first, part.second);
+  return tar + std::string(release::tar_end, '\0');
 }
 
 inline std::vector<TarPart> release_parts(const std::string& version, std::vector<TarPart> payload = {}) {

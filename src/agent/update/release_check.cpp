@@ -5,6 +5,8 @@
 namespace starling::agent {
 namespace {
 
+using release::Entry;
+
 constexpr std::size_t bytes_at_once = 256u << 10;
 constexpr int entries_at_once = 64;
 
@@ -12,11 +14,11 @@ std::unexpected<Error> altered(const std::string& path) {
   return fail(ErrorCode::corrupted, fmt::format("{} is not as it was unpacked", path));
 }
 
-Disk::Status::Kind kind_of(const ReleaseEntry& entry) {
+Disk::Status::Kind kind_of(const Entry& entry) {
   switch (entry.kind) {
-    case ReleaseEntry::Kind::file: return Disk::Status::Kind::file;
-    case ReleaseEntry::Kind::folder: return Disk::Status::Kind::folder;
-    case ReleaseEntry::Kind::link: return Disk::Status::Kind::link;
+    case Entry::Kind::file: return Disk::Status::Kind::file;
+    case Entry::Kind::folder: return Disk::Status::Kind::folder;
+    case Entry::Kind::link: return Disk::Status::Kind::link;
   }
   return Disk::Status::Kind::other;
 }
@@ -48,19 +50,19 @@ Result<void> ReleaseCheck::read_list() {
 
 // Of a file, one part; the entry is done if no hasher is left.
 Result<void> ReleaseCheck::check_entry(const ListedEntry& listed) {
-  const ReleaseEntry& entry = listed.entry;
+  const Entry& entry = listed.entry;
   const std::string path = folder_ + "/" + entry.path;
   if (!hasher_) {
     const auto status = disk_.status(path);
     if (!status && status.error().code == ErrorCode::not_found) return altered(path);
     if (!status) return fail(status);
     if (status->kind != kind_of(entry)) return altered(path);
-    if (entry.kind == ReleaseEntry::Kind::link) {
+    if (entry.kind == Entry::Kind::link) {
       const auto target = disk_.read_link(path);
       if (!target) return fail(target);
       if (*target != entry.target) return altered(path);
     }
-    if (entry.kind != ReleaseEntry::Kind::file) return ++checked_, Result<void>();
+    if (entry.kind != Entry::Kind::file) return ++checked_, Result<void>();
     if (status->size != entry.size || status->mode != mode_of(entry)) return altered(path);
     hasher_.emplace(HashAlgorithm::sha256);
     offset_ = 0;

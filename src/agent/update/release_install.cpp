@@ -3,11 +3,6 @@
 #include <utility>
 
 namespace starling::agent {
-namespace {
-
-constexpr std::size_t bytes_at_once = 256u << 10;
-
-}  // namespace
 
 Result<Progress> ReleaseInstall::step() {
   auto progress = take_step();
@@ -15,7 +10,8 @@ Result<Progress> ReleaseInstall::step() {
   const bool damage = progress.error().code == ErrorCode::corrupted;
   if (stage_ == Stage::unpack || stage_ == Stage::sync || stage_ == Stage::name) (void)drop(fresh());
   if (stage_ == Stage::unpack && damage) {
-    (void)drop(tar());
+    damaged_ = download_.encoding;
+    (void)drop(download_.path);
     return fail(ErrorCode::not_found, progress.error().message);
   }
   if (stage_ == Stage::check && damage) return mend(progress.error().message);
@@ -52,7 +48,7 @@ Result<Progress> ReleaseInstall::take_step() {
     case Stage::check: {
       const auto checked = check_->step();
       if (!checked || *checked == Progress::more) return checked;
-      done = drop(tar());
+      done = drop_downloads(disk_, target_.release.hash);
       if (done) return Progress::done;
       break;
     }
@@ -70,19 +66,26 @@ Result<void> ReleaseInstall::look() {
 }
 
 Result<void> ReleaseInstall::begin_unpacking() {
-  if (const auto tar_there = disk_.status(tar()); !tar_there) return fail(tar_there);
+  auto download = find_download(disk_, target_.release.hash);
+  if (!download) return fail(download);
+  if (!*download) return fail(ErrorCode::not_found, "the release is not downloaded");
+  download_ = std::move(**download);
+  source_.reset();
   unpacker_.emplace(disk_, fresh(), target_);
-  offset_ = 0;
   stage_ = Stage::unpack;
-  return unpacker_->begin();
+  return unpacker_->start();
 }
 
 Result<void> ReleaseInstall::unpack() {
-  const auto part = disk_.read_part(tar(), offset_, bytes_at_once);
-  if (!part) return fail(part);
-  offset_ += part->size();
-  if (auto fed = unpacker_->feed(*part); !fed) return fed;
-  if (part->size() == bytes_at_once) return {};
+  if (!source_) {
+    auto source = open_tar_source(disk_, download_, target_);
+    if (!source) return fail(source);
+    source_ = std::move(*source);
+  }
+  const auto bytes = source_->next();
+  if (!bytes) return fail(bytes);
+  if (!bytes->empty()) return unpacker_->feed(*bytes);
+  source_.reset();
   if (auto finished = unpacker_->finish(); !finished) return finished;
   stage_ = Stage::sync;
   return {};

@@ -1,15 +1,17 @@
-// Purpose: makes a release folder of a downloaded tar, or finds that there is one already; either way every
-// file in it has been read back and has its hash when this is done. Works in small pieces, and can be begun
-// again whatever became of a former attempt.
-// Owner: UpdateCore. Thread: one; each step blocks for a little. Lifetime: one attempt; `disk` outlives it.
+// Purpose: makes a release folder of what was downloaded, or finds that there is one already; either way
+// every file in it has been read back and has its hash when this is done. Works in small pieces, and can be
+// begun again whatever became of a former attempt. Owner: UpdateCore. Thread: one; each step blocks for a
+// little. Lifetime: one attempt; `disk` outlives it.
 #pragma once
 
+#include <memory>
 #include <optional>
 
 #include "agent/disk.hpp"
 #include "agent/update/release.hpp"
 #include "agent/update/release_check.hpp"
 #include "agent/update/release_unpacker.hpp"
+#include "agent/update/tar_source.hpp"
 
 namespace starling::agent {
 
@@ -17,10 +19,12 @@ class ReleaseInstall {
  public:
   ReleaseInstall(Disk& disk, ReleaseTarget target) : disk_(disk), target_(std::move(target)) {}
 
-  // Errors: not_found (the tar is not there, or was damaged and is removed: it has to be downloaded),
+  // Errors: not_found (nothing is there, or it was damaged and is removed: it has to be downloaded),
   // invalid_argument and too_large (the signed tar is no release for this device), those of Disk. Where it
   // fails, what it has written is removed; a damaged folder stays until another can take its place.
   Result<Progress> step();
+  // How what was there and damaged had been encoded, once step() has failed with not_found.
+  std::optional<protocol::Encoding> damaged() const { return damaged_; }
 
  private:
   enum class Stage { look, unpack, sync, name, check };
@@ -37,14 +41,15 @@ class ReleaseInstall {
   std::string folder() const { return release_path(target_.release.hash); }
   std::string fresh() const { return release_path(target_.release.hash, ".new"); }
   std::string old() const { return release_path(target_.release.hash, ".old"); }
-  std::string tar() const { return release_tar_path(target_.release.hash); }
 
   Disk& disk_;
   ReleaseTarget target_;
   Stage stage_ = Stage::look;
+  Download download_;
+  std::unique_ptr<TarSource> source_;
+  std::optional<protocol::Encoding> damaged_;
   std::optional<ReleaseUnpacker> unpacker_;
   bool found_ = false;  // it was unpacked before
-  std::uint64_t offset_ = 0;
   std::optional<ReleaseCheck> check_;
 };
 

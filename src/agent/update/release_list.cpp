@@ -9,6 +9,8 @@
 namespace starling::agent {
 namespace {
 
+using release::Entry;
+
 constexpr std::string_view end_word = "sha256\t";
 
 std::unexpected<Error> damaged(std::string_view what) {
@@ -45,11 +47,11 @@ std::optional<ListedEntry> entry_in(std::string_view line) {
   ListedEntry listed;
   listed.entry.path = next(line, '\t');
   if (kind == "folder") {
-    listed.entry.kind = ReleaseEntry::Kind::folder;
+    listed.entry.kind = Entry::Kind::folder;
     return line.empty() ? std::optional(std::move(listed)) : std::nullopt;
   }
   if (kind != "link" || line.empty()) return std::nullopt;
-  listed.entry.kind = ReleaseEntry::Kind::link;
+  listed.entry.kind = Entry::Kind::link;
   listed.entry.target = line;
   return listed;
 }
@@ -60,9 +62,9 @@ std::string release_list_text(const ReleaseList& list) {
   std::string text;
   for (const auto& [entry, hash] : list) {
     switch (entry.kind) {
-      case ReleaseEntry::Kind::folder: text += fmt::format("folder\t{}\n", entry.path); break;
-      case ReleaseEntry::Kind::link: text += fmt::format("link\t{}\t{}\n", entry.path, entry.target); break;
-      case ReleaseEntry::Kind::file:
+      case Entry::Kind::folder: text += fmt::format("folder\t{}\n", entry.path); break;
+      case Entry::Kind::link: text += fmt::format("link\t{}\t{}\n", entry.path, entry.target); break;
+      case Entry::Kind::file:
         text += fmt::format("file\t{}\t{:04o}\t{}\t{}\n", entry.path, mode_of(entry), entry.size, hash.hex());
         break;
     }
@@ -79,11 +81,11 @@ Result<ReleaseList> parse_release_list(std::string_view text) {
   }
   ReleaseList list;
   while (!lines.empty()) {
-    if (list.size() == ReleaseTar::max_entries) return damaged("is too long");
+    if (list.size() == release::max_entries) return damaged("is too long");
     auto listed = entry_in(next(lines, '\n'));
-    if (!listed || !check_release_path(listed->entry.path)) return damaged("cannot be read");
-    const bool link = listed->entry.kind == ReleaseEntry::Kind::link;
-    if (link && !check_release_link(listed->entry.path, listed->entry.target))
+    if (!listed || !release::check_path(listed->entry.path)) return damaged("cannot be read");
+    const bool link = listed->entry.kind == Entry::Kind::link;
+    if (link && !release::check_link(listed->entry.path, listed->entry.target))
       return damaged("leads elsewhere");
     list.push_back(std::move(*listed));
   }

@@ -9,17 +9,17 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/update/release_tar.hpp"
 #include "base/crypto.hpp"
+#include "release/entry.hpp"
 
 namespace starling::agent {
 
 inline constexpr std::string_view release_list_name = "files.list";
 inline constexpr std::size_t max_release_list_bytes =
-    ReleaseTar::max_entries * (2 * ReleaseTar::max_path_bytes + 128);
+    release::max_entries * (2 * release::max_path_bytes + 128);
 
 struct ListedEntry {
-  ReleaseEntry entry;
+  release::Entry entry;
   Digest hash;  // of a file
   bool operator==(const ListedEntry&) const = default;
 };
@@ -29,7 +29,7 @@ std::string release_list_text(const ReleaseList& list);
 // Errors: corrupted.
 Result<ReleaseList> parse_release_list(std::string_view text);
 
-inline unsigned mode_of(const ReleaseEntry& entry) {
+inline unsigned mode_of(const release::Entry& entry) {
   return entry.executable ? 0755 : 0644;
 }
 

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "agent/disk.hpp"
 #include "agent/update/release.hpp"
+#include "protocol/release_encodings.hpp"
 
 namespace starling::agent {
 
@@ -17,7 +20,17 @@ struct WantedReleases {
 // Removes all else. Errors: those of Disk.
 Result<void> collect_releases(Disk& disk, const WantedReleases& wanted);
 
-// What a download of this release still takes, and unpacking it. Errors: those of Disk.
-Result<std::uint64_t> bytes_needed(Disk& disk, const ReleaseTarget& target);
+// A release as it was downloaded.
+struct Download {
+  std::string path;
+  protocol::Encoding encoding = protocol::Encoding::plain;
+};
+std::string download_path(const Digest& release, const protocol::EncodingOffer& offer);
+// The one that is complete. Errors: those of Disk.
+Result<std::optional<Download>> find_download(Disk& disk, const Digest& release);
+// What is still to be downloaded. Errors: those of Disk.
+Result<std::uint64_t> bytes_left(Disk& disk, const Digest& release, const protocol::EncodingOffer& offer);
+// All that was downloaded of a release, whole or in part, but what becomes `but`. Errors: those of Disk.
+Result<void> drop_downloads(Disk& disk, const Digest& release, std::string_view but = {});
 
 }  // namespace starling::agent

@@ -5,7 +5,10 @@
 namespace starling::agent {
 namespace {
 
-constexpr std::string_view version_path = "payload/VERSION";
+using release::Entry;
+using release::metadata_path;
+using release::version_path;
+
 constexpr std::size_t max_version_bytes = 128;
 // So that no single sync takes seconds.
 constexpr std::uint64_t sync_after_bytes = 4u << 20;
@@ -17,59 +20,71 @@ std::string_view trimmed(std::string_view text) {
 }
 
 bool is_about_the_release(const Error& error) {
-  return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::too_large;
+  return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::malformed ||
+         error.code == ErrorCode::too_large;
+}
+
+// The signed bytes are no release: however that shows, trying again will not help.
+std::unexpected<Error> no_release(const Error& error) {
+  const bool large = error.code == ErrorCode::too_large;
+  return fail(large ? ErrorCode::too_large : ErrorCode::invalid_argument, error.message);
 }
 
 }  // namespace
 
-Result<void> ReleaseUnpacker::begin() {
+Result<void> ReleaseUnpacker::start() {
   if (auto removed = disk_.remove_tree(folder_); !removed) return removed;
   return disk_.make_folder(folder_);
 }
 
 Result<void> ReleaseUnpacker::feed(std::string_view bytes) {
+  fed_ += bytes.size();
+  if (fed_ > target_.length) {
+    return fail(ErrorCode::corrupted, "the release's tar has more bytes than were signed");
+  }
   whole_.update(bytes);
   if (!readable_) return {};
   auto fed = tar_.feed(bytes);
   if (fed || !is_about_the_release(fed.error())) return fed;
-  readable_ = std::move(fed);
+  readable_ = no_release(fed.error());
   return {};
 }
 
-Result<void> ReleaseUnpacker::entry(const ReleaseEntry& entry) {
+Result<void> ReleaseUnpacker::begin(const Entry& entry) {
   list_.push_back({entry, {}});
   switch (entry.kind) {
-    case ReleaseEntry::Kind::folder: return disk_.make_folder(at(entry.path));
-    case ReleaseEntry::Kind::link: return disk_.make_link(entry.target, at(entry.path));
-    case ReleaseEntry::Kind::file: break;
+    case Entry::Kind::folder: return disk_.make_folder(at(entry.path));
+    case Entry::Kind::link: return disk_.make_link(entry.target, at(entry.path));
+    case Entry::Kind::file: break;
   }
-  file_.emplace(HashAlgorithm::sha256);
-  written_ = unsynced_ = 0;
   if (entry.path == version_path && entry.size > max_version_bytes) {
     return fail(ErrorCode::invalid_argument, fmt::format("the release's {} is too large", version_path));
   }
-  return {};
+  file_.emplace(HashAlgorithm::sha256);
+  left_ = entry.size;
+  unsynced_ = 0;
+  if (left_ > 0) return {};
+  if (auto made = disk_.append(at(entry.path), "", mode_of(entry)); !made) return made;
+  return end_file();
 }
 
-Result<void> ReleaseUnpacker::content(std::string_view part) {
-  const ReleaseEntry& entry = list_.back().entry;
-  file_->update(part);
-  if (entry.path == release_metadata_path) metadata_ += part;
-  if (entry.path == version_path) version_ += part;
-  if (auto written = disk_.append(at(entry.path), part, mode_of(entry)); !written) return written;
-  written_ += part.size();
-  unsynced_ += part.size();
+Result<void> ReleaseUnpacker::content(std::string_view bytes) {
+  const Entry& entry = list_.back().entry;
+  file_->update(bytes);
+  if (entry.path == metadata_path) metadata_ += bytes;
+  if (entry.path == version_path) version_ += bytes;
+  if (auto written = disk_.append(at(entry.path), bytes, mode_of(entry)); !written) return written;
+  left_ -= bytes.size();
+  unsynced_ += bytes.size();
+  if (left_ == 0) return end_file();
   if (unsynced_ < sync_after_bytes) return {};
   unsynced_ = 0;
   return disk_.sync_file(at(entry.path));
 }
 
-Result<void> ReleaseUnpacker::file_end() {
+Result<void> ReleaseUnpacker::end_file() {
   ListedEntry& listed = list_.back();
   listed.hash = *Digest::from_hex(file_->finish());
-  if (written_ == 0) {
-    if (auto made = disk_.append(at(listed.entry.path), "", mode_of(listed.entry)); !made) return made;
-  }
   return disk_.sync_file(at(listed.entry.path));
 }
 
@@ -78,11 +93,11 @@ Result<void> ReleaseUnpacker::finish() {
     return fail(ErrorCode::corrupted, "the release's tar does not have the hash that was signed");
   }
   if (!readable_) return readable_;
-  if (auto complete = tar_.finish(); !complete) return complete;
+  if (auto complete = tar_.finish(); !complete) return no_release(complete.error());
   if (auto good = check_versions(); !good) return good;
   folders_to_sync_.push_back(folder_);
   for (const ListedEntry& listed : list_)
-    if (listed.entry.kind == ReleaseEntry::Kind::folder) folders_to_sync_.push_back(at(listed.entry.path));
+    if (listed.entry.kind == Entry::Kind::folder) folders_to_sync_.push_back(at(listed.entry.path));
   return disk_.write_file(at(release_list_name), release_list_text(list_), 0644);
 }
 
@@ -93,8 +108,7 @@ Result<void> ReleaseUnpacker::check_versions() const {
                             target_.architecture, what));
   };
   const Result<Json> json = parse_json(metadata_);
-  if (!json || !json->is_object())
-    return wrong(fmt::format("has a {} that cannot be read", release_metadata_path));
+  if (!json || !json->is_object()) return wrong(fmt::format("has a {} that cannot be read", metadata_path));
   const JsonReader reader(json->get_object());
   const auto version = reader.optional_string("version");
   const auto architecture = reader.optional_string("architecture");

@@ -12,40 +12,42 @@
 #include "agent/progress.hpp"
 #include "agent/update/release.hpp"
 #include "agent/update/release_list.hpp"
-#include "agent/update/release_tar.hpp"
+#include "release/tar.hpp"
 
 namespace starling::agent {
 
-class ReleaseUnpacker final : private ReleaseTar::Sink {
+class ReleaseUnpacker final : private release::TarSink {
  public:
   ReleaseUnpacker(Disk& disk, std::string folder, const ReleaseTarget& target)
-      : disk_(disk), folder_(std::move(folder)), target_(target), tar_(*this, target.length) {}
+      : disk_(disk), folder_(std::move(folder)), target_(target), tar_(*this) {}
 
   // Errors of all: those of Disk. What a former attempt left in the folder is removed.
-  Result<void> begin();
+  Result<void> start();
+  // Further errors: corrupted (it is more than was signed).
   Result<void> feed(std::string_view bytes);
-  // Further errors: corrupted (it is not the signed tar), and if it is: those of ReleaseTar, invalid_argument
-  // (of another version or architecture than was signed).
+  // Further errors: corrupted (it is not the signed tar), and if it is: invalid_argument and too_large (it is
+  // no release, or of another version or architecture than was signed).
   Result<void> finish();
   Result<Progress> sync();
 
  private:
-  Result<void> entry(const ReleaseEntry& entry) override;
-  Result<void> content(std::string_view part) override;
-  Result<void> file_end() override;
+  Result<void> begin(const release::Entry& entry) override;
+  Result<void> content(std::string_view bytes) override;
+  Result<void> end_file();
   Result<void> check_versions() const;
   std::string at(std::string_view path) const { return folder_ + "/" + std::string(path); }
 
   Disk& disk_;
   std::string folder_;
   ReleaseTarget target_;
-  ReleaseTar tar_;
+  release::TarReader tar_;
   Hasher whole_{HashAlgorithm::sha256};
+  std::uint64_t fed_ = 0;
   Result<void> readable_;  // as a release; what cannot be is hashed to its end, to know whose fault it is
 
   ReleaseList list_;
   std::optional<Hasher> file_;  // the last of the list is being written
-  std::uint64_t written_ = 0, unsynced_ = 0;
+  std::uint64_t left_ = 0, unsynced_ = 0;
   std::string metadata_, version_;  // contents of update_metadata.json and payload/VERSION
   std::vector<std::string> folders_to_sync_;
 };

@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
-#include <boost/asio/use_awaitable.hpp>
 
+#include "agent/update/file_download.hpp"
 #include "base/http/message.hpp"
 
 namespace starling::agent {
@@ -173,41 +171,8 @@ awaitable<Result<tuf::TargetFile>> TufClient::find(std::string target_path) {
 awaitable<Result<void>> TufClient::download(std::string target_path, const tuf::TargetFile& target,
                                             Fetcher& targets, Disk& disk, std::string to) {
   if (!trusted_) co_return fail(ErrorCode::failed_precondition, "targets are downloaded after a refresh");
-  const Result<bool> present = is_downloaded(disk, to, target);
-  if (!present) co_return fail(present);
-  if (*present) co_return Result<void>();
-  const std::string name = download_name(target_path, target, trusted_->root().consistent_snapshot);
-  const auto length = static_cast<std::uint64_t>(target.length);
-  for (;;) {
-    Result<PartialFile> file = PartialFile::open(disk, to, target);
-    if (!file) co_return fail(file);
-    const Result<void> done = co_await go_on(name, *file, length, targets);
-    if (done) co_return done;
-    // What was there before may be of something else: then everything is fetched anew, once.
-    const bool of_another =
-        done.error().code == ErrorCode::corrupted || done.error().code == ErrorCode::conflict;
-    if (!of_another || !file->resumes()) co_return done;
-    if (auto removed = file->remove(); !removed) co_return removed;
-  }
-}
-
-awaitable<Result<void>> TufClient::go_on(std::string name, PartialFile& file, std::uint64_t length,
-                                         Fetcher& targets) {
-  const auto executor = co_await boost::asio::this_coro::executor;
-  for (;;) {
-    const Result<Progress> read = file.catch_up();
-    if (!read) co_return fail(read);
-    if (*read == Progress::done) break;
-    co_await boost::asio::post(executor, boost::asio::use_awaitable);  // whoever else has to do something
-  }
-  if (file.complete()) co_return file.finish();
-  Fetcher::Sink sink = [&file](std::string_view bytes) { return file.write(bytes); };
-  const std::uint64_t first = file.size();
-  if (auto streamed = co_await targets.stream(std::move(name), first, length, std::move(sink)); !streamed) {
-    if (streamed.error().code != ErrorCode::corrupted) (void)file.pause();
-    co_return streamed;
-  }
-  co_return file.finish();
+  std::string name = download_name(target_path, target, trusted_->root().consistent_snapshot);
+  co_return co_await download_file(targets, std::move(name), target, disk, std::move(to));
 }
 
 }  // namespace starling::agent

@@ -16,7 +16,6 @@
 
 #include "agent/disk.hpp"
 #include "agent/update/fetcher.hpp"
-#include "agent/update/partial_file.hpp"
 #include "base/clock.hpp"
 #include "base/result.hpp"
 #include "protocol/tuf/target_search.hpp"
@@ -41,8 +40,7 @@ class TufClient {
   // After a refresh. Errors: failed_precondition (before it), invalid_argument (a path that leads elsewhere),
   // not_found, those of refresh().
   boost::asio::awaitable<Result<protocol::tuf::TargetFile>> find(std::string target_path);
-  // Does nothing if the file `to` of that disk is there already and is the right one; goes on where a former
-  // download has ended. Errors: those of PartialFile and Fetcher.
+  // To the file `to` of that disk. Errors: failed_precondition (before a refresh), those of download_file().
   boost::asio::awaitable<Result<void>> download(std::string target_path,
                                                 const protocol::tuf::TargetFile& target, Fetcher& targets,
                                                 Disk& disk, std::string to);
@@ -57,9 +55,6 @@ class TufClient {
   // The metadata of a targets role: the copy if it is the one that the snapshot names, else a new one.
   boost::asio::awaitable<Result<Targets>> targets_of(const Trusted& trusted,
                                                      const protocol::tuf::TargetSearch::Visit& visit);
-
-  boost::asio::awaitable<Result<void>> go_on(std::string name, PartialFile& file, std::uint64_t length,
-                                             Fetcher& targets);
 
   Result<void> keep_root(const Trusted& trusted, std::string_view bytes);
   Result<std::string> kept(std::string_view role, std::size_t max_bytes);

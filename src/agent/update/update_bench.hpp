@@ -15,15 +15,22 @@
 #include "agent/update/boot_guard.hpp"
 #include "agent/update/partial_file.hpp"
 #include "agent/update/release_bench.hpp"
+#include "agent/update/release_shelf.hpp"
 #include "agent/update/update_core.hpp"
+#include "base/build_folders.hpp"
+#include "base/files.hpp"
 #include "protocol/canonical_json.hpp"
+#include "release/make_delta.hpp"
 
 namespace starling::agent {
 
 class UpdateBench final : private UpdatePort, private InstallTiming {
  public:
   explicit UpdateBench(std::uint64_t seed = 1, FakeDisk::Unsynced unsynced = FakeDisk::Unsynced::lost)
-      : device(seed, unsynced) {}
+      : device(seed, unsynced) {
+    const auto file = read_file(source_folder() / "components/updates.json", 1u << 16);
+    EXPECT_TRUE(device.catalog.put(protocol::Component::from_json(parse_json(file.value()).value()).value()));
+  }
 
   // ---- the repository
   void publish(const std::string& version, const std::string& what = "1") {
@@ -142,7 +149,10 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   ReleaseVerdict modules;        // of all versions
   bool modules_get_up = false;   // after each start, for a while
   bool hub_is_there = true, network = true, trusting = true;
-  std::optional<std::string> tampered;  // what is served instead of a tar
+  std::optional<std::string> tampered;               // what is served instead of a tar
+  bool encodes = false;                              // the repository has deltas, and packed releases
+  std::set<protocol::Encoding> spoiled;              // which are damaged there
+  std::map<protocol::Encoding, std::uint64_t> came;  // bytes
   StartCounts counts;
   std::uint64_t starts = 0;
   int lookups = 0, downloads = 0;
@@ -152,7 +162,11 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   struct Find {
     std::string version;
   };
-  using Asked = std::variant<Find, ReleaseTarget>;
+  struct Fetch {
+    ReleaseTarget target;
+    DownloadWish how;
+  };
+  using Asked = std::variant<Find, Fetch>;
 
   static std::string version_of(const std::optional<Release>& release) {
     return release ? release->version : "none";
@@ -168,7 +182,9 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   }
   void hub_said(std::string_view, WallTime) override {}
   void find(const std::string& version) override { asked_.emplace_back(Find{version}); }
-  void download(const ReleaseTarget& target) override { asked_.emplace_back(target); }
+  void download(const ReleaseTarget& target, const DownloadWish& how) override {
+    asked_.emplace_back(Fetch{target, how});
+  }
   void stop() override { asked_.clear(); }
   void restart() override { restart_wanted_ = true; }
   bool runs_modules() const override { return modules_get_up; }
@@ -203,9 +219,19 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
         ++lookups;
         core->found(find->version, looked_up(find->version));
       } else {
-        const auto& target = std::get<ReleaseTarget>(asked);
+        const auto& [target, how] = std::get<Fetch>(asked);
+        const DownloadChoice choice = choose(target, how);
+        if (!choice.take) {
+          core->download_waits(target.release.hash, std::string(metered), choice.waits_for);
+          continue;
+        }
+        const auto left = bytes_left(device.disk, target.release.hash, *choice.take);
+        if (const auto room = core->make_room(left.value_or(0)); !room && alive()) {
+          core->download_waits(target.release.hash, "disk-full", room.error().message);
+          continue;
+        }
         ++downloads;
-        const Result<void> done = fetched(target);
+        const Result<void> done = fetched(target, *choice.take);
         if (alive()) core->downloaded(target.release.hash, done);
       }
     }
@@ -216,31 +242,60 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
     if (found == targets.end()) return fail(ErrorCode::not_found, version + " is not signed");
     return found->second;
   }
-  Result<void> fetched(const ReleaseTarget& target) {
+  // What a hub would offer that has made it all.
+  DownloadChoice choose(const ReleaseTarget& target, const DownloadWish& how) {
+    protocol::EncodingOffers offers;
+    if (encodes) {
+      const std::string& tar = tars.at(target.release.hash);
+      if (how.from) offer(offers, protocol::Encoding::delta, tars.at(*how.from), tar);
+      offer(offers, protocol::Encoding::packed, "", tar);
+    }
+    const BytesLeft left = [&](const protocol::EncodingOffer& one) {
+      return bytes_left(device.disk, target.release.hash, one).value_or(one.length);
+    };
+    return choose_download(offers, how, target, left, false);
+  }
+  void offer(protocol::EncodingOffers& offers, protocol::Encoding encoding, std::string_view from,
+             std::string_view to) {
+    release::MemoryBytes old_tar(from);
+    release::MemoryBytes new_tar(to);
+    std::string bytes = release::make_delta(old_tar, new_tar).value();
+    if (spoiled.contains(encoding)) bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 1);
+    offers.ready.push_back({encoding, bytes.size(), sha256(bytes)});
+    encoded_[sha256(bytes)] = std::move(bytes);
+  }
+
+  Result<void> fetched(const ReleaseTarget& target, const protocol::EncodingOffer& offer) {
     if (!network) return fail(ErrorCode::unavailable, "no network");
+    const std::string to = download_path(target.release.hash, offer);
+    if (auto dropped = drop_downloads(device.disk, target.release.hash, to); !dropped) return dropped;
+    const bool plain = offer.encoding == protocol::Encoding::plain;
     protocol::tuf::TargetFile expected;
-    expected.length = static_cast<std::int64_t>(target.length);
-    expected.hashes = {{HashAlgorithm::sha256, target.release.hash.hex()}};
-    auto file = PartialFile::open(device.disk, release_tar_path(target.release.hash), expected);
+    expected.length = static_cast<std::int64_t>(offer.length);
+    expected.hashes = {{HashAlgorithm::sha256, offer.hash.hex()}};
+    auto file = PartialFile::open(device.disk, to, expected);
     if (!file) return fail(file);
     for (;;) {
       const auto caught_up = file->catch_up();
       if (!caught_up) return fail(caught_up);
       if (*caught_up == Progress::done) break;
     }
-    const std::string& tar = tampered ? *tampered : tars.at(target.release.hash);
-    constexpr std::size_t part_bytes = 2048;
-    for (std::size_t at = file->size(); at < tar.size(); at += part_bytes) {
-      if (auto written = file->write(std::string_view(tar).substr(at, part_bytes)); !written) return written;
+    const std::string& bytes = tampered ? *tampered : plain ? tars.at(offer.hash) : encoded_.at(offer.hash);
+    const std::size_t part_bytes = plain ? 2048 : 100;
+    for (std::size_t at = file->size(); at < bytes.size(); at += part_bytes) {
+      const std::string_view part = std::string_view(bytes).substr(at, part_bytes);
+      if (auto written = file->write(part); !written) return written;
+      came[offer.encoding] += part.size();
     }
     const bool resumed = file->resumes();
     auto finished = file->finish();
     if (finished || finished.error().code != ErrorCode::corrupted || !resumed) return finished;
-    return fetched(target);  // as TufClient does
+    return fetched(target, offer);  // as download_file() does
   }
 
   std::optional<protocol::ConfigUpdate> settings_, software_;  // as the hub has said them last
   std::deque<Asked> asked_;
+  std::map<Digest, std::string> encoded_;
   bool restart_wanted_ = false;
   std::int64_t revision_ = 1;
 };

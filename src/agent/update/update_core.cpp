@@ -115,6 +115,8 @@ void UpdateCore::found(std::string_view version, Result<ReleaseTarget> target) {
     return step(*fails("signed-as-another",
                        fmt::format("{} is signed as {}", version, target->release.version), Event::hindered));
   }
+  if (!record_.target || record_.target->release != target->release)
+    record_.encoding = protocol::Encoding::delta;
   record_.target = std::move(*target);
   if (boost::json::serialize(record_.target->custom).size() > max_custom_bytes)
     record_.target->custom.clear();
@@ -142,82 +144,6 @@ Result<void> UpdateCore::check_target() const {
   return fail(ErrorCode::failed_precondition,
               fmt::format("{} is older than {}, which runs, and is not signed as one to go back to",
                           target.release.version, runs->version));
-}
-
-std::optional<UpdateCore::Event> UpdateCore::download() {
-  constexpr int most_downloads = 3;
-  if (auto recorded = record(RecordedStep::downloading); !recorded) {
-    return fails("disk", recorded.error().message, Event::hindered);
-  }
-  if (++downloads_ > most_downloads) {
-    return fails("disk-alters-files", "what was downloaded is damaged each time it is read", Event::hindered);
-  }
-  const Digest& hash = record_.target->release.hash;
-  const bool may_be_whole = downloads_ == 1;  // else it was looked at
-  if (may_be_whole && disk_.status(release_path(hash))) return Event::downloaded;
-  if (disk_.status(release_tar_path(hash))) return Event::downloaded;
-  if (const auto hindered = lacks_room()) return hindered;
-  auto made = disk_.make_folder(releases_folder);
-  if (made) made = disk_.sync_folder("");
-  if (!made) return fails("disk", made.error().message, Event::hindered);
-  port_.download(*record_.target);
-  return std::nullopt;
-}
-
-// Old releases make room before there is too little.
-std::optional<UpdateCore::Event> UpdateCore::lacks_room() {
-  std::uint64_t needed = 0, there = 0;
-  for (const bool collected : {false, true}) {
-    if (collected) collect();
-    const auto needs = bytes_needed(disk_, *record_.target);
-    if (!needs) return fails("disk", needs.error().message, Event::hindered);
-    const auto free = disk_.free_bytes();
-    if (!free) return fails("disk", free.error().message, Event::hindered);
-    needed = *needs + options_.reserve_bytes;
-    there = *free;
-    if (there >= needed) return std::nullopt;
-  }
-  return fails("disk-full", fmt::format("the release takes {} bytes, of which {} are free", needed, there),
-               Event::hindered);
-}
-
-void UpdateCore::downloaded(const Digest& release, const Result<void>& result) {
-  if (state_ != State::downloading || record_.target->release.hash != release) return;
-  if (result) return step(Event::downloaded);
-  const auto what = fmt::format("download:{}", to_string(result.error().code));
-  step(*fails(what, result.error().message, Event::hindered));
-}
-
-std::optional<UpdateCore::Event> UpdateCore::install() {
-  if (auto recorded = record(RecordedStep::installing); !recorded) {
-    return fails("disk", recorded.error().message, Event::hindered);
-  }
-  install_.emplace(disk_, *record_.target);
-  deadline_ = clock_.steady();
-  return std::nullopt;
-}
-
-void UpdateCore::install_some() {
-  const auto progress = install_->step();
-  if (progress && *progress == Progress::more) return;
-  install_.reset();
-  if (progress) {
-    auto& unpacked = record_.unpacked;
-    std::erase(unpacked, record_.target->release.hash);
-    unpacked.insert(unpacked.begin(), record_.target->release.hash);
-    if (unpacked.size() > UpdateRecord::kept_unpacked) unpacked.pop_back();
-    return step(Event::unpacked);
-  }
-  const Error& error = progress.error();
-  if (error.code == ErrorCode::not_found) {
-    log_.warning("a release has to be downloaded again", {{"why", error.message}});
-    return step(Event::missing);
-  }
-  const bool bad = error.code == ErrorCode::invalid_argument || error.code == ErrorCode::too_large;
-  step(*fails(bad                                    ? "bad-release"
-              : error.code == ErrorCode::unavailable ? "disk-full"
-                                                     : "disk",
-              error.message, bad ? Event::refused : Event::hindered));
 }
 
 std::optional<UpdateCore::Event> UpdateCore::wait() {

@@ -67,6 +67,8 @@ class UpdateCore {
   void offer(const protocol::ConfigUpdate& update);
   void found(std::string_view version, Result<ReleaseTarget> target);
   void downloaded(const Digest& release, const Result<void>& result);
+  void download_waits(const Digest& release, std::string fingerprint, std::string why);
+  void link_changed();  // what it may be used for
   void hub_said(std::string_view fleet, WallTime time) { port_.hub_said(fleet, time); }
   void hub_session();                             // one has begun
   void hour_changed();                            // the one of the release that waits for it
@@ -77,6 +79,10 @@ class UpdateCore {
   void check_now();
   void tick();
   std::optional<SteadyTime> next_deadline() const;
+
+  // For what is still to be downloaded, unpacking it, and the way back: old releases go before there is too
+  // little. Errors: unavailable (there is), those of Disk.
+  Result<void> make_room(std::uint64_t bytes);
 
   // ---- what is so
   State state() const { return state_; }
@@ -146,7 +152,7 @@ class UpdateCore {
   void leave_target();
   void look_at_refused();
   void keep_failure(RecordedStep became);
-  std::optional<Event> lacks_room();
+  DownloadWish download_wish() const;
   Result<void> check_target() const;
   void collect();
   Result<std::optional<JsonObject>> content_of(const protocol::ConfigUpdate& update) const;

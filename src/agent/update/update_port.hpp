@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "agent/settings/settings_core.hpp"
+#include "agent/update/download_choice.hpp"
 #include "agent/update/release.hpp"
 #include "base/clock.hpp"
 
@@ -29,9 +30,10 @@ class UpdatePort {
   // do.
   virtual Result<void> can_trust() const = 0;
   // Each of these is answered by one event, never from within the call, unless stop() comes first.
-  virtual void find(const std::string& version) = 0;       // then found()
-  virtual void download(const ReleaseTarget& target) = 0;  // to release_tar_path(); then downloaded()
-  virtual void stop() = 0;                                 // what was asked for is not wanted any more
+  virtual void find(const std::string& version) = 0;  // then found()
+  // To where find_download() finds it; then downloaded() or download_waits().
+  virtual void download(const ReleaseTarget& target, const DownloadWish& how) = 0;
+  virtual void stop() = 0;  // what was asked for is not wanted any more
 
   // The agent begins anew, with what the generation names; soon, and not from within the call.
   virtual void restart() = 0;

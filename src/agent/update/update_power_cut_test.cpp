@@ -32,6 +32,14 @@ const std::vector<Story> stories{
      },
      [](UpdateBench& device) { device.want("v1.0.0"); }, "v1.0.0", "confirmed"},
     {"a good release", nothing, [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.1.0", "confirmed"},
+    {"a good release, as a delta", [](UpdateBench& device) { device.encodes = true; },
+     [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.1.0", "confirmed"},
+    {"a delta that is damaged, and then as a whole",
+     [](UpdateBench& device) {
+       device.encodes = true;
+       device.spoiled.insert(protocol::Encoding::delta);
+     },
+     [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.1.0", "confirmed"},
     {"one that does not work", [](UpdateBench& device) { device.broken.insert("v1.1.0"); },
      [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.0.0", "reverted"},
     {"one that is no release",

@@ -237,6 +237,9 @@ Result<UpdateRecord> from_object(const JsonObject& object) {
     if (!read) return fail(read);
     record.failure = std::move(*read);
   }
+  const auto encoding = reader.optional_string("encoding");
+  if (!encoding) return fail(encoding);
+  if (*encoding) record.encoding = protocol::parse_encoding(**encoding).value_or(protocol::Encoding::plain);
   if (auto failures = read_failures(reader, record); !failures) return fail(failures);
   const auto before = counts_in(reader);
   if (!before) return fail(before);
@@ -261,6 +264,7 @@ std::string update_record_text(const UpdateRecord& record) {
   object["revision"] = record.revision;
   object["step"] = to_string(record.step);
   if (record.target) object["target"] = to_json(*record.target);
+  if (record.encoding != protocol::Encoding::delta) object["encoding"] = to_string(record.encoding);
   if (record.failure) object["failure"] = to_json(*record.failure);
   if (record.last_failed) object["last_failed"] = to_json(*record.last_failed);
   if (record.hubless_trials > 0) object["hubless_trials"] = record.hubless_trials;

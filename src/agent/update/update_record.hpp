@@ -12,6 +12,7 @@
 #include "agent/disk.hpp"
 #include "agent/update/release.hpp"
 #include "base/json.hpp"
+#include "protocol/release_encodings.hpp"
 
 namespace starling::agent {
 
@@ -70,7 +71,8 @@ struct UpdateRecord {
   JsonObject section;  // as the hub wants it
   std::int64_t revision = 0;
   RecordedStep step = RecordedStep::none;
-  std::optional<ReleaseTarget> target;  // from `downloading` on
+  std::optional<ReleaseTarget> target;                      // from `downloading` on
+  protocol::Encoding encoding = protocol::Encoding::delta;  // of it: those before turned out damaged
   std::optional<UpdateFailure> failure;
   std::optional<FailedUpdate> last_failed;
   std::int64_t hubless_trials = 0;        // of this target, in a row, that ended for want of the hub

@@ -9,7 +9,11 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include "agent/update/file_download.hpp"
 #include "agent/update/module_health.hpp"
+#include "agent/update/release_fetch.hpp"
+#include "agent/update/release_shelf.hpp"
+#include "agent/update/wished_fetcher.hpp"
 #include "base/files.hpp"
 
 namespace starling::agent {
@@ -43,29 +47,6 @@ http::Url below(http::Url hub, std::string_view folder) {
   hub.target = folder;
   return hub;
 }
-
-// Ends the transfer of what is not wanted any more.
-class WishedFetcher final : public Fetcher {
- public:
-  WishedFetcher(Fetcher& fetcher, const std::uint64_t& now, std::uint64_t wish)
-      : fetcher_(fetcher), now_(now), wish_(wish) {}
-  asio::awaitable<Result<std::string>> fetch(std::string path, std::size_t max_bytes) override {
-    return fetcher_.fetch(std::move(path), max_bytes);
-  }
-  asio::awaitable<Result<void>> stream(std::string path, std::uint64_t first, std::uint64_t max_bytes,
-                                       Sink sink) override {
-    Sink wished = [this, sink = std::move(sink)](std::string_view part) -> Result<void> {
-      if (now_ != wish_) return fail(ErrorCode::unavailable, "not wanted any more");
-      return sink(part);
-    };
-    return fetcher_.stream(std::move(path), first, max_bytes, std::move(wished));
-  }
-
- private:
-  Fetcher& fetcher_;
-  const std::uint64_t& now_;
-  std::uint64_t wish_;
-};
 
 Result<ReleaseTarget> target_from(const protocol::tuf::TargetFile& file, std::string path,
                                   const std::string& version, std::string architecture) {
@@ -110,6 +91,7 @@ Updater::Updater(const asio::any_io_executor& executor, Disk& disk, const Clock&
       tasks_(executor, log),
       metadata_(executor, below(options_.hub, "/tuf/metadata/"), options_.trust),
       targets_(executor, below(options_.hub, "/tuf/targets/"), options_.trust),
+      encodings_(executor, below(options_.hub, "/tuf/encodings/"), options_.trust),
       client_(disk, std::string(metadata_folder), metadata_),
       hour_(disk, clock, options_.timezone, options_.built, log),
       timers_(std::make_unique<Timers>(executor)) {}
@@ -136,6 +118,7 @@ void Updater::hub_said(std::string_view fleet, WallTime time) {
   const std::string query = fleet.empty() ? "" : "?fleet=" + http::percent_encode(fleet);
   metadata_.set_query(query);
   targets_.set_query(query);
+  encodings_.set_query(query);
   hub_known_ = true;
   timers_->alarm.cancel();
 }
@@ -152,9 +135,9 @@ void Updater::find(const std::string& version) {
   tasks_.start("find", run_find(version, wish_));
 }
 
-void Updater::download(const ReleaseTarget& target) {
+void Updater::download(const ReleaseTarget& target, const DownloadWish& how) {
   stop();
-  tasks_.start("download", run_download(target, wish_));
+  tasks_.start("download", run_download(target, how, wish_));
 }
 
 InstallTiming::Answer Updater::ready_to_install(const ReleaseTarget& target, SteadyTime now) {
@@ -218,13 +201,17 @@ asio::awaitable<void> Updater::run_find(std::string version, std::uint64_t wish)
   }
 }
 
-asio::awaitable<void> Updater::run_download(ReleaseTarget target, std::uint64_t wish) {
+asio::awaitable<void> Updater::run_download(ReleaseTarget target, DownloadWish how, std::uint64_t wish) {
   co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
   if (!co_await wait_for_hub(wish)) co_return;
   const Digest hash = target.release.hash;
-  const Result<void> done = co_await fetch(std::move(target), wish);
+  const Fetched fetched = co_await fetch(std::move(target), std::move(how), wish);
   if (wish != wish_) co_return;
-  core_->downloaded(hash, done);
+  if (fetched.hindered_by.empty()) {
+    core_->downloaded(hash, fetched.done);
+  } else {
+    core_->download_waits(hash, std::string(fetched.hindered_by), fetched.done.error().message);
+  }
   wakeup_.deadlines_changed();
 }
 
@@ -304,7 +291,40 @@ asio::awaitable<Result<ReleaseTarget>> Updater::look_up(std::string version) {
   co_return found;
 }
 
-asio::awaitable<Result<void>> Updater::fetch(ReleaseTarget target, std::uint64_t wish) {
+asio::awaitable<Updater::Fetched> Updater::fetch(ReleaseTarget target, DownloadWish how, std::uint64_t wish) {
+  targets_.set_limit(how.policy.bytes_per_second);
+  encodings_.set_limit(how.policy.bytes_per_second);
+  ReleaseFetch::Sleep sleep_for = [this, wish](Milliseconds time) { return sleep(time, wish); };
+  ReleaseFetch release(disk_, encodings_, std::move(sleep_for), log_);
+  const auto choice = co_await release.choose(target, how);
+  if (wish != wish_) co_return Fetched{fail(ErrorCode::unavailable, "not wanted any more"), {}};
+  if (!choice) co_return Fetched{fail(choice), {}};
+  if (!choice->take) co_return Fetched{fail(ErrorCode::failed_precondition, choice->waits_for), metered};
+  const Digest hash = target.release.hash;
+  const protocol::EncodingOffer offer = *choice->take;
+  const std::string to = download_path(hash, offer);
+  if (auto dropped = drop_downloads(disk_, hash, to); !dropped) co_return Fetched{dropped, {}};
+  const auto left = bytes_left(disk_, hash, offer);
+  if (!left) co_return Fetched{fail(left), {}};
+  if (auto room = core_->make_room(*left); !room)
+    co_return Fetched{room, room.error().code == ErrorCode::unavailable ? "disk-full" : "disk"};
+  log_.info("downloading a release",
+            {{"version", target.release.version}, {"encoding", to_string(offer.encoding)}, {"bytes", *left}});
+  Fetched fetched;
+  if (offer.encoding == protocol::Encoding::plain) {
+    fetched.done = co_await fetch_tar(std::move(target), wish);
+    co_return fetched;
+  }
+  protocol::tuf::TargetFile file;
+  file.length = static_cast<std::int64_t>(offer.length);
+  file.hashes = {{HashAlgorithm::sha256, offer.hash.hex()}};
+  WishedFetcher wished(encodings_, wish_, wish);
+  std::string name = ReleaseFetch::name_of(target, offer);
+  fetched.done = co_await download_file(wished, std::move(name), std::move(file), disk_, to);
+  co_return fetched;
+}
+
+asio::awaitable<Result<void>> Updater::fetch_tar(ReleaseTarget target, std::uint64_t wish) {
   co_await take_turn();
   const Turn turn(*this);
   protocol::tuf::TargetFile file;

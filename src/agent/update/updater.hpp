@@ -51,7 +51,7 @@ class Updater final : public UpdatePort, public InstallTiming {
 
   Result<void> can_trust() const override;
   void find(const std::string& version) override;
-  void download(const ReleaseTarget& target) override;
+  void download(const ReleaseTarget& target, const DownloadWish& how) override;
   void stop() override;
   void hub_said(std::string_view fleet, WallTime time) override;
   void restart() override { options_.restart(); }
@@ -65,7 +65,7 @@ class Updater final : public UpdatePort, public InstallTiming {
   class Turn;  // of those that use the client
 
   asio::awaitable<void> run_find(std::string version, std::uint64_t wish);
-  asio::awaitable<void> run_download(ReleaseTarget target, std::uint64_t wish);
+  asio::awaitable<void> run_download(ReleaseTarget target, DownloadWish how, std::uint64_t wish);
   asio::awaitable<void> run_look_at_schedule(ReleaseTarget target, std::uint64_t wish);
   asio::awaitable<void> take_turn();
   asio::awaitable<bool> wait_for_hub(std::uint64_t wish);  // false: it is not wanted any more
@@ -73,7 +73,12 @@ class Updater final : public UpdatePort, public InstallTiming {
   asio::awaitable<Result<void>> refresh();
   asio::awaitable<Result<void>> read_schedule(ReleaseTarget target);
   asio::awaitable<Result<ReleaseTarget>> look_up(std::string version);
-  asio::awaitable<Result<void>> fetch(ReleaseTarget target, std::uint64_t wish);
+  struct Fetched {
+    Result<void> done;
+    std::string_view hindered_by;  // a fingerprint, if it is none of an error of the download itself
+  };
+  asio::awaitable<Fetched> fetch(ReleaseTarget target, DownloadWish how, std::uint64_t wish);
+  asio::awaitable<Result<void>> fetch_tar(ReleaseTarget target, std::uint64_t wish);
 
   Disk& disk_;
   const Clock& clock_;
@@ -81,7 +86,7 @@ class Updater final : public UpdatePort, public InstallTiming {
   UpdaterOptions options_;
   Logger log_;
   TaskGroup tasks_;
-  HttpFetcher metadata_, targets_;
+  HttpFetcher metadata_, targets_, encodings_;
   TufClient client_;
   ReleaseHour hour_;
   std::unique_ptr<Timers> timers_;

@@ -17,6 +17,7 @@
 #include "base/http/server.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/tuf/test_repository.hpp"
+#include "release/make_delta.hpp"
 
 namespace starling::agent {
 namespace {
@@ -26,11 +27,13 @@ using protocol::tuf::test::TestRepository;
 using testing::Each;
 using testing::EndsWith;
 using testing::HasSubstr;
+using testing::Not;
 
 class FileServer final : public http::Handler {
  public:
   boost::asio::awaitable<http::Response> serve(const http::Request& request) override {
     asked.push_back(request.target);
+    if (heard) heard(request.target);
     const auto found = files.find(request.path);
     http::Response response;
     if (found == files.end()) {
@@ -45,6 +48,7 @@ class FileServer final : public http::Handler {
   }
   std::map<std::string, std::string> files;
   std::vector<std::string> asked;
+  std::function<void(const std::string& target)> heard;  // before it is answered
 };
 
 class NoWakeup final : public Wakeup {
@@ -114,6 +118,14 @@ struct UpdaterTest : testing::Test {
     update.hash = protocol::hash_of(update.payload);
     core->offer(update);
   }
+  void want_nothing() const {
+    protocol::ConfigUpdate nothing;
+    nothing.section = protocol::Section::software;
+    nothing.revision = 3;
+    nothing.payload = JsonObject{};
+    nothing.hash = protocol::hash_of(nothing.payload);
+    core->offer(nothing);
+  }
   // It is known what is signed, and that the device's turn to fetch it has not come.
   void until_known() {
     const SteadyTime deadline = real_clock.steady() + Seconds(30);
@@ -170,6 +182,26 @@ TEST_F(UpdaterTest, BringsAReleaseFromTheHub) {
   EXPECT_FALSE(bench.core->release_on_trial());
 }
 
+TEST_F(UpdaterTest, AReleaseComesPackedOnceTheHubHasMadeIt) {
+  const std::string tar = tar_of(release_parts("v1.0.0", {{"payload/note", std::string(200'000, 'n')}}));
+  publish("arm64", tar);
+  release::MemoryBytes nothing("");
+  release::MemoryBytes whole(tar);
+  const std::string packed = release::make_delta(nothing, whole).value();
+  const std::string offers = "/tuf/encodings/" + sha256(tar).hex();
+  hub.files[offers] = R"({"encodings":[],"making":true})";
+  start(folder / "root.json");
+  const SteadyTime deadline = real_clock.steady() + Seconds(30);
+  while (std::ranges::count(hub.asked, offers) < 2 && real_clock.steady() < deadline)
+    context.run_one_for(Milliseconds(10));
+  const protocol::EncodingOffer offer{protocol::Encoding::packed, packed.size(), sha256(packed)};
+  hub.files[offers] = boost::json::serialize(protocol::to_json(protocol::EncodingOffers{{offer}, false}));
+  hub.files[offers + "/files/" + sha256(packed).hex()] = packed;
+  until(UpdateCore::State::provisional);
+  EXPECT_EQ(bench.core->release()->hash, sha256(tar));
+  EXPECT_THAT(hub.asked, Each(Not(EndsWith(".tar"))));
+}
+
 TEST_F(UpdaterTest, TakesTheOneForAllMachinesWhereItsOwnHasNone) {
   auto parts = release_parts("v1.0.0");
   parts[0].content = R"({"version":"v1.0.0","architecture":"all"})";
@@ -214,16 +246,29 @@ TEST_F(UpdaterTest, SaysWhatIsMissing) {
 TEST_F(UpdaterTest, WhatIsNotWantedAnyMoreIsNotHeardOf) {
   publish("arm64", tar_of(release_parts("v1.0.0")));
   start(folder / "root.json");
-  protocol::ConfigUpdate nothing;
-  nothing.section = protocol::Section::software;
-  nothing.revision = 3;
-  nothing.payload = JsonObject{};
-  nothing.hash = protocol::hash_of(nothing.payload);
-  core->offer(nothing);
+  want_nothing();
   for (int i = 0; i < 20; ++i)
     context.run_one_for(Milliseconds(10));
   EXPECT_EQ(core->state(), UpdateCore::State::idle);
   EXPECT_EQ(restarts, 0);
+}
+
+TEST_F(UpdaterTest, WhatIsGivenUpWhileItsFormsAreAskedForIsNotDownloaded) {
+  const std::string tar = tar_of(release_parts("v1.0.0"));
+  publish("arm64", tar);
+  const std::string offers = "/tuf/encodings/" + sha256(tar).hex();
+  hub.files[offers] = R"({"encodings":[]})";
+  hub.heard = [&](const std::string& target) {
+    if (target == offers) want_nothing();
+  };
+  start(folder / "root.json");
+  const SteadyTime deadline = real_clock.steady() + Seconds(30);
+  while (std::ranges::count(hub.asked, offers) == 0 && real_clock.steady() < deadline)
+    context.run_one_for(Milliseconds(10));
+  for (int i = 0; i < 20; ++i)
+    context.run_one_for(Milliseconds(10));
+  EXPECT_EQ(core->state(), UpdateCore::State::idle);
+  EXPECT_THAT(hub.asked, Each(Not(EndsWith(".tar"))));
 }
 
 TEST_F(UpdaterTest, AReleaseWaitsForItsHourWhichMayBecomeAnotherOne) {

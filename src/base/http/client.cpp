@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/asio/as_tuple.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <optional>
 
 #include "base/http/event_parser.hpp"
@@ -10,6 +13,7 @@
 #include "base/net/connect.hpp"
 #include "base/net/deadline.hpp"
 #include "base/net/read_buffer.hpp"
+#include "base/pace.hpp"
 
 namespace starling::http {
 
@@ -219,9 +223,13 @@ asio::awaitable<Result<Response>> Client::Impl::download(Call call, BodySink sin
   Deadline opening(context, call.timeout);
   const Result<std::unique_ptr<Link>> link = co_await connect(opening);
   if (!link) co_return fail(link);
+  if (call.bytes_per_second > 0) (*link)->stream.receive_little();
   const Result<void> sent = co_await send(**link, call, opening);
   if (!sent) co_return fail(sent, origin.origin());
 
+  const SystemClock clock;
+  Pace pace(call.bytes_per_second);
+  asio::steady_timer pause(context);
   ResponseParser parser({.max_header_bytes = max_header_bytes, .max_body_bytes = call.max_response_bytes},
                         false);
   std::uint64_t dropped = 0;
@@ -240,6 +248,10 @@ asio::awaitable<Result<Response>> Client::Impl::download(Call call, BodySink sin
       dropped += unwanted;
       part.erase(0, unwanted);
       if (const Result<void> taken = sink(part); !taken) co_return fail(taken);
+      if (const Milliseconds wait = pace.after(part.size(), clock.steady()); wait > Milliseconds(0)) {
+        pause.expires_after(wait);
+        co_await pause.async_wait(asio::as_tuple(asio::use_awaitable));
+      }
     }
     if (!*more && !parser.complete()) {
       co_return fail(ErrorCode::unavailable, origin.origin() + ": the connection ended within the response");

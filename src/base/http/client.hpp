@@ -43,6 +43,8 @@ class Client {
     // download(): where the body is to begin (RFC 9110 section 14.2). A server that sends it from its
     // beginning all the same is read as well, and what lies before is dropped.
     std::uint64_t first_byte = 0;
+    // download(): how fast the body is taken at most; 0: as it comes.
+    std::uint64_t bytes_per_second = 0;
   };
   // Any status is a Response. Errors: unavailable (could not connect, connection lost), timed_out,
   // permission_denied (TLS pin or certificate), too_large. A call on a kept connection that turns out closed

@@ -180,6 +180,11 @@ void SocketStream::cancel() {
   descriptor_.cancel(ignored);
 }
 
+void SocketStream::receive_little() {
+  constexpr int bytes = 32 << 10;
+  ::setsockopt(descriptor_.native_handle(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
 void SocketStream::end_writing() {
   if (!is_open()) return;
   if (tls_ && SSL_is_init_finished(tls_.get()) == 1) {

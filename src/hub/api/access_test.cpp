@@ -213,7 +213,7 @@ TEST_F(AccessApi, FleetsAreApart) {
   enrol(1, "bear");
   EXPECT_EQ(get("/api/v1/fleets").at("/items").get_array().size(), 2u);
   EXPECT_EQ(get("/api/v1/devices?fleet=toys").at("/items").get_array().size(), 0u);
-  EXPECT_EQ(get("/api/v1/components?fleet=toys").at("/items").get_array().size(), 4u);
+  EXPECT_EQ(get("/api/v1/components?fleet=toys").at("/items").get_array().size(), 5u);
   EXPECT_EQ(post("/api/v1/devices/register?fleet=toys", R"({"device_uuid":")" + uuid(1) + "\"}").status, 409);
   EXPECT_EQ(post("/api/v1/devices/register?fleet=toys", R"({"device_uuid":")" + uuid(2) + "\"}").status, 201);
   const std::string toys = make_key_of(R"({"name":"t","role":"admin","fleet":"toys"})");

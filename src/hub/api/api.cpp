@@ -9,6 +9,7 @@
 #include "base/net/loopback.hpp"
 #include "base/uuid.hpp"
 #include "hub/api/actions.hpp"
+#include "hub/api/assets.hpp"
 #include "hub/api/changes.hpp"
 #include "hub/api/components.hpp"
 #include "hub/api/device_documents.hpp"
@@ -63,12 +64,14 @@ http::Response failure(const Error& error) {
 }  // namespace
 
 struct Api::Parts {
-  Parts(Api& api, asio::any_io_executor executor, Executor& hub_executor, Repositories* repositories)
+  Parts(Api& api, asio::any_io_executor executor, Executor& hub_executor, Repositories* repositories,
+        AssetFiles* asset_files)
       : log(api.hub_.changes(), std::move(executor)),
         writer(log, api.clock_),
         description(api.hub_),
         standings(api.hub_, description),
-        services{api.hub_, log, writer, description, standings, api.clock_, api.logger_, repositories},
+        services{api.hub_,   log,         writer,       description, standings,
+                 api.clock_, api.logger_, repositories, asset_files},
         stream(services, hub_executor, {}),
         system(services, stream) {
     registration.add_to(router);
@@ -84,6 +87,7 @@ struct Api::Parts {
     module_logs.add_to(router);
     keys.add_to(router);
     fleets.add_to(router);
+    assets.add_to(router);
     releases.add_to(router);
     tuf_files.add_to(router);
     updates.add_to(router);
@@ -124,6 +128,7 @@ struct Api::Parts {
   ModuleLogs module_logs{services};
   Keys keys{services};
   Fleets fleets{services};
+  Assets assets{services};
   Releases releases{services};
   TufFiles tuf_files{services};
   Updates updates{services};
@@ -131,7 +136,7 @@ struct Api::Parts {
 };
 
 Api::Api(asio::any_io_executor executor, Hub& hub, Executor& hub_executor, const Clock& clock, Logger logger,
-         Options options, Repositories* repositories)
+         Options options, Repositories* repositories, AssetFiles* assets)
     : executor_(executor),
       hub_(hub),
       clock_(clock),
@@ -141,7 +146,7 @@ Api::Api(asio::any_io_executor executor, Hub& hub, Executor& hub_executor, const
       key_limit_(clock, options.per_key),
       device_limit_(clock, options.per_device),
       failure_limit_(clock, options.failures_per_address),
-      parts_(std::make_unique<Parts>(*this, executor, hub_executor, repositories)) {}
+      parts_(std::make_unique<Parts>(*this, executor, hub_executor, repositories, assets)) {}
 
 Api::~Api() = default;
 

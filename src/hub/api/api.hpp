@@ -15,6 +15,7 @@
 
 namespace starling::hub {
 
+class AssetFiles;
 class Repositories;
 
 class Api : public http::Handler {
@@ -27,9 +28,9 @@ class Api : public http::Handler {
     bool listens_on_loopback = false;  // and nowhere else
   };
 
-  // `repositories`: nullptr if this hub keeps no releases.
+  // `repositories`: nullptr if this hub keeps no releases; `assets` likewise.
   Api(asio::any_io_executor executor, Hub& hub, Executor& hub_executor, const Clock& clock, Logger logger,
-      Options options, Repositories* repositories = nullptr);
+      Options options, Repositories* repositories = nullptr, AssetFiles* assets = nullptr);
   ~Api() override;
 
   asio::awaitable<http::Response> serve(const http::Request& request) override;

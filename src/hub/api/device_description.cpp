@@ -17,7 +17,8 @@ JsonObject shown_section(const DesiredSection& target, const SectionRecord& told
                     {"desired_revision", target.revision},
                     {"running_hash", told.running.hex()},
                     {"running_revision", told.running_revision},
-                    {"errors", told.refused ? shown_errors(errors) : JsonArray()}};
+                    {"errors", told.refused || told.phase == protocol::Phase::staging ? shown_errors(errors)
+                                                                                      : JsonArray()}};
 }
 
 JsonArray shown_problems(const DeviceFacts& facts) {

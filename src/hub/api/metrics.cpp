@@ -115,6 +115,18 @@ void add_modules(Families& families, const std::string& fleet, const ModuleTally
           percent);
 }
 
+void add_releases(Families& families, const Encodings& encodings) {
+  for (const auto encoding :
+       {protocol::Encoding::delta, protocol::Encoding::packed, protocol::Encoding::plain}) {
+    const auto sent = encodings.sent().find(encoding);
+    families.counter(
+        "starling_release_bytes_sent_total", "Bytes of releases answered with, by how they are encoded",
+        sent == encodings.sent().end() ? 0 : sent->second, {{"encoding", std::string(to_string(encoding))}});
+  }
+  families.gauge("starling_release_encodings_bytes", "Deltas and packed releases that are kept on disk",
+                 static_cast<double>(encodings.bytes_kept()));
+}
+
 }  // namespace
 
 std::string metrics_text(MetricsSources sources) {
@@ -151,6 +163,7 @@ std::string metrics_text(MetricsSources sources) {
   families.gauge("starling_http_connections_open", "Open connections",
                  static_cast<double>(sources.http.open));
   families.gauge("starling_streams_open", "Open live streams", static_cast<double>(sources.streams));
+  if (sources.encodings != nullptr) add_releases(families, *sources.encodings);
   families.gauge("starling_uptime_seconds", "Since the hub started", sources.uptime_seconds);
   return families.text();
 }

@@ -6,12 +6,14 @@
 
 #include "base/http/server.hpp"
 #include "hub/hub.hpp"
+#include "hub/releases/encodings.hpp"
 
 namespace starling::hub {
 
 struct MetricsSources {
   Hub& hub;
   http::Server::Counters http;
+  const Encodings* encodings = nullptr;  // none: this hub keeps no releases
   std::size_t streams = 0;
   double uptime_seconds = 0;
 };

@@ -48,6 +48,7 @@ Result<PlannedWrite> plan_writes(const FleetState& head, const std::vector<Perso
     masking.count += found.count;
   }
   write.answer = write_answer(write.edits, masking, targeted);
+  add_missing_assets(head, write.edits, write.answer);
   return write;
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "hub/api/release_use.hpp"
@@ -89,13 +88,6 @@ Result<protocol::ReleaseMetadata> metadata_of(const Call& call) {
                                      split(call.query("packages").value_or(""))};
   if (auto checked = check_metadata(metadata); !checked) return fail(checked);
   return metadata;
-}
-
-std::uint64_t announced_bytes(const http::Request& request) {
-  std::uint64_t bytes = 0;
-  const std::string_view text = request.headers.find("Content-Length").value_or("");
-  std::from_chars(text.data(), text.data() + text.size(), bytes);
-  return bytes;
 }
 
 Json text_or_null(const std::string& text) {
@@ -252,8 +244,11 @@ Result<std::shared_ptr<http::BodySink>> Releases::begin_upload(const Call& call)
   }
   const auto folder = (*kept)->uploads(call.fleet_name);
   if (!folder) return fail(folder);
-  auto upload =
-      Upload::begin(*folder, std::string(call.query("sha256").value_or("")), announced_bytes(call.request));
+  const auto sha256 = call.query("sha256");
+  if (!sha256) {
+    return fail(ErrorCode::invalid_argument, "query parameter 'sha256' must be the tar's SHA-256");
+  }
+  auto upload = Upload::begin(*folder, std::string(*sha256), announced_bytes(call.request), Upload::release);
   if (!upload) return fail(upload);
   uploads_.push_back(*upload);
   return *upload;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "hub/api/settings.hpp"
+#include "hub/assets/asset_files.hpp"
 #include "hub/settings/concerned.hpp"
 #include "hub/settings/rollback.hpp"
 
@@ -18,6 +19,22 @@ Result<PlannedWrite> plan(const FleetState& head, const Rollback& rollback) {
   write.edits = std::move(*edits);
   write.answer = write_answer(write.edits, {}, Concerned(head, write.edits).places(head).size());
   return write;
+}
+
+// Files that nobody had a name for are collected after a while.
+Result<std::vector<AssetFiles::Hold>> hold_files(AssetFiles* files, const std::string& fleet,
+                                                 const Rollback& rollback) {
+  std::vector<AssetFiles::Hold> holds;
+  for (const auto& [name, file] : rollback.assets()) {
+    if (files == nullptr) break;
+    holds.push_back(files->hold(fleet, file.sha256));
+    if (files->has(fleet, file.sha256)) continue;
+    return fail(ErrorCode::failed_precondition,
+                fmt::format("the file that the asset '{}' was then (SHA-256 {}) is not kept any more; add it "
+                            "again under this name first",
+                            name, file.sha256.hex()));
+  }
+  return holds;
 }
 
 }  // namespace
@@ -51,6 +68,8 @@ asio::awaitable<Reply> Settings::rollback(Call& call) {
       if (changes->empty()) break;
       rollback.read(*changes);
     }
+    const auto holds = hold_files(services_.assets, call.fleet_name, rollback);
+    if (!holds) co_return fail(holds);
     Writer::Write write{call.fleet_name, "settings.rollback",
                         reason->empty() ? fmt::format("back to revision {}", *revision) : *reason,
                         [rollback](const FleetState& head) { return plan(head, rollback); }};

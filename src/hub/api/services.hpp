@@ -16,6 +16,7 @@
 
 namespace starling::hub {
 
+class AssetFiles;
 class Repositories;
 
 struct Services {
@@ -27,6 +28,7 @@ struct Services {
   const Clock& clock;
   Logger logger;
   Repositories* repositories;  // nullptr: this hub keeps no releases
+  AssetFiles* assets;          // nullptr: it keeps no assets
 
   std::int64_t now_ms() const { return clock.wall().time_since_epoch().count(); }
 };

@@ -37,6 +37,7 @@ Result<PlannedWrite> plan(const FleetState& head, const SettingsWrite& write, co
   }
   result.answer = write_answer(planned->edits, find_masked(head, planned->scope, planned->keys, max_masked),
                                planned->scope.count(head));
+  add_missing_assets(head, planned->edits, result.answer);
   result.edits = std::move(planned->edits);
   return result;
 }

@@ -1,6 +1,7 @@
 #include "hub/api/system.hpp"
 
 #include "hub/api/metrics.hpp"
+#include "hub/releases/repositories.hpp"
 
 namespace starling::hub {
 
@@ -54,8 +55,11 @@ Reply System::ready(const Call&) {
 Reply System::metrics(const Call&) {
   const std::chrono::duration<double> uptime = services_.clock.steady() - started_;
   const auto counters = http_counters_ ? http_counters_() : http::Server::Counters{};
-  return text_response("text/plain; version=0.0.4; charset=utf-8",
-                       metrics_text({services_.hub, counters, stream_.subscribers(), uptime.count()}));
+  const Encodings* encodings =
+      services_.repositories == nullptr ? nullptr : &services_.repositories->encodings();
+  return text_response(
+      "text/plain; version=0.0.4; charset=utf-8",
+      metrics_text({services_.hub, counters, encodings, stream_.subscribers(), uptime.count()}));
 }
 
 }  // namespace starling::hub

@@ -14,6 +14,7 @@ namespace starling::hub {
 
 namespace {
 
+constexpr std::string_view tar_type = "application/x-tar";
 constexpr std::string_view immutable = "public, max-age=31536000, immutable";
 
 std::unexpected<Error> nothing(std::string_view name) {
@@ -58,6 +59,9 @@ void TufFiles::add_to(Router& router) {
   serve("/tuf/metadata/{file}", &TufFiles::metadata);
   serve("/tuf/targets/releases/{version}/{file}", &TufFiles::tar);
   serve("/tuf/targets/schedules/{file}", &TufFiles::schedule);
+  serve("/tuf/encodings/{sha256}", &TufFiles::encodings);
+  serve("/tuf/encodings/{sha256}/from/{from}", &TufFiles::encodings);
+  serve("/tuf/encodings/{sha256}/files/{file}", &TufFiles::encoding);
 }
 
 // Nobody says who asks here. What comes from this machine came through a proxy, and is many.
@@ -70,7 +74,7 @@ Reply TufFiles::limited(const Call& call, Answer answer) {
 
 Reply TufFiles::tar(const Call& call) const {
   return target(call, fmt::format("releases/{}/{}", call.value("version"), call.value("file")),
-                "application/x-tar");
+                std::string(tar_type));
 }
 
 Reply TufFiles::schedule(const Call& call) const {
@@ -106,8 +110,51 @@ Reply TufFiles::target(const Call& call, const std::string& path, const std::str
   const auto hash = (*published)->served_hash(path);
   if (!hash) return nothing(path);
   const http::FileFacts facts{content_type, fmt::format("\"{}\"", *hash), std::string(immutable)};
-  return http::file_response(
+  auto response = http::file_response(
       call.request, Repository::target_file(services_.repositories->folder(call.fleet_name), *hash), facts);
+  if (response && content_type == tar_type)
+    services_.repositories->encodings().count(protocol::Encoding::plain, *response);
+  return response;
+}
+
+Result<TarFile> TufFiles::published_tar(const Call& call, std::string_view sha256) const {
+  const auto published = view(call);
+  if (!published) return fail(published);
+  for (const auto& [path, tar] : (*published)->published) {
+    const auto hash = Digest::from_hex(tar.sha256);
+    if (tar.sha256 != sha256 || !hash) continue;
+    const auto folder = services_.repositories->folder(call.fleet_name);
+    return TarFile{*hash, tar.length, Repository::target_file(folder, tar.sha256)};
+  }
+  return nothing(sha256);
+}
+
+// From a release that is not published (any more) there is no delta; the whole there is.
+Reply TufFiles::encodings(const Call& call) const {
+  const auto to = published_tar(call, call.value("sha256"));
+  if (!to) return fail(to);
+  const auto from = published_tar(call, call.value("from"));
+  const auto offers = services_.repositories->encodings().offers(
+      services_.repositories->folder(call.fleet_name), *to, from ? std::optional(*from) : std::nullopt);
+  http::Response response = http::json_response(protocol::to_json(offers));
+  response.headers.set("Cache-Control", "no-cache");
+  return response;
+}
+
+Reply TufFiles::encoding(const Call& call) const {
+  const auto to = published_tar(call, call.value("sha256"));
+  if (!to) return fail(to);
+  const std::string& name = call.value("file");
+  const auto hash = Digest::from_hex(name);
+  Encodings& encodings = services_.repositories->encodings();
+  const auto file =
+      hash ? encodings.find(services_.repositories->folder(call.fleet_name), to->hash, *hash) : std::nullopt;
+  if (!file) return nothing(name);
+  const http::FileFacts facts{"application/octet-stream", fmt::format("\"{}\"", name),
+                              std::string(immutable)};
+  auto response = http::file_response(call.request, file->path, facts);
+  if (response) encodings.count(file->encoding, *response);
+  return response;
 }
 
 }  // namespace starling::hub

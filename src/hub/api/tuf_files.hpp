@@ -1,9 +1,11 @@
-// Purpose: /tuf: the files of a fleet's TUF repository, for anybody, since they are signed.
+// Purpose: /tuf: the files of a fleet's TUF repository, for anybody, since they are signed; and encodings of
+// its tars, which give these back or are of no use.
 // Owner: Api. Thread: the hub's. Lifetime: as long as the router's.
 #pragma once
 
 #include "hub/api/rate_limit.hpp"
 #include "hub/api/services.hpp"
+#include "hub/releases/encoding_maker.hpp"
 #include "hub/releases/repository_view.hpp"
 
 namespace starling::hub {
@@ -24,6 +26,9 @@ class TufFiles {
   Reply tar(const Call& call) const;
   Reply schedule(const Call& call) const;
   Reply target(const Call& call, const std::string& path, const std::string& content_type) const;
+  Reply encodings(const Call& call) const;
+  Reply encoding(const Call& call) const;
+  Result<TarFile> published_tar(const Call& call, std::string_view sha256) const;
   Result<SharedView> view(const Call& call) const;
 
   Services& services_;

@@ -40,7 +40,8 @@ bool edit_visible(const FleetState& state, const Reach& reach, const Edit& edit)
     case EntityKind::persona:
     case EntityKind::group:
     case EntityKind::component:
-    case EntityKind::release: return true;
+    case EntityKind::release:
+    case EntityKind::asset: return true;
   }
   return false;
 }

@@ -8,6 +8,7 @@
 
 #include "base/crypto.hpp"
 #include "base/json_text.hpp"
+#include "hub/settings/assets.hpp"
 
 namespace starling::hub {
 
@@ -157,6 +158,13 @@ JsonObject write_answer(const std::vector<Edit>& edits, const Masking& masking, 
                     {"masked", std::move(masked)},
                     {"masked_count", masking.count},
                     {"targeted", targeted}};
+}
+
+void add_missing_assets(const FleetState& head, const std::vector<Edit>& edits, JsonObject& answer) {
+  JsonArray missing;
+  for (const std::string& name : missing_assets(head, edits))
+    missing.emplace_back(name);
+  if (!missing.empty()) answer["missing_assets"] = std::move(missing);
 }
 
 }  // namespace starling::hub

@@ -61,6 +61,8 @@ class Writer {
 
 // The common answer of writes: what changed, where it is masked, how many devices it concerns.
 JsonObject write_answer(const std::vector<Edit>& edits, const Masking& masking, std::size_t targeted);
+// Says which of the files that the edits name are no assets, if there are such.
+void add_missing_assets(const FleetState& head, const std::vector<Edit>& edits, JsonObject& answer);
 inline constexpr std::size_t max_masked = 100;
 
 }  // namespace starling::hub

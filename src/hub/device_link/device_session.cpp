@@ -317,7 +317,7 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   record.last_seen_ms = sessions_.now_ms();
   SectionRecord& section = record.section(message.section);
-  const bool had_errors{section.refused};
+  const bool had_errors = section.refused || section.phase == Phase::staging;
   section.phase = message.phase;
   section.target = offered.target = message.target;
   section.running_revision = message.running_revision;
@@ -335,7 +335,7 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
       final && (!whole || message.phase == Phase::refused || message.phase == Phase::reverted);
   if (final) offered.refused_hash = section.refused = refused ? message.target : Digest{};
   say_outcome(message);
-  if (refused || had_errors) {
+  if (refused || had_errors || !message.errors.empty()) {  // what is staged may wait for an asset, and say so
     (void)sessions_.records_.change_facts(
         record, [&](DeviceFacts& facts) { facts.set_errors(message.section, message.errors); });
   }

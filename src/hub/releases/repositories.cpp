@@ -20,7 +20,8 @@ Repositories::Repositories(std::filesystem::path data, bool online_targets, Exec
       executor_(executor),
       clock_(clock),
       logger_(logger),
-      zips_(executor) {}
+      zips_(executor),
+      encodings_(executor, clock, logger, {}) {}
 
 Repositories::~Repositories() {
   {

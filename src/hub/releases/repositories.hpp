@@ -18,6 +18,7 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "hub/executor.hpp"
+#include "hub/releases/encodings.hpp"
 #include "hub/releases/repository.hpp"
 #include "hub/releases/zip_shelf.hpp"
 
@@ -47,6 +48,7 @@ class Repositories {
   void perform(std::string fleet, Work work, Done done);
 
   ZipShelf& zips() { return zips_; }
+  Encodings& encodings() { return encodings_; }
 
   void tick();  // every second
 
@@ -69,6 +71,7 @@ class Repositories {
   Logger logger_;
   std::map<std::string, SharedView, std::less<>> views_;
   ZipShelf zips_;
+  Encodings encodings_;
   SteadyTime next_look_{};
   SteadyTime next_alert_{};
 

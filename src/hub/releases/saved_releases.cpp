@@ -4,10 +4,9 @@
 
 #include <system_error>
 
-#include "base/crypto.hpp"
 #include "base/files.hpp"
+#include "hub/file_copies.hpp"
 #include "hub/releases/repository.hpp"
-#include "release/bytes.hpp"
 
 namespace starling::hub {
 
@@ -19,26 +18,6 @@ constexpr std::string_view current_name = "current.json";
 constexpr std::string_view replaced_mark = ".replaced-";
 constexpr std::size_t max_small_file = 256u << 10;
 constexpr int attempts = 5;
-
-std::unexpected<Error> failed(std::string_view doing, const fs::path& path, const std::error_code& error) {
-  const bool gone = error == std::errc::no_such_file_or_directory;
-  return fail(gone ? ErrorCode::not_found : ErrorCode::io,
-              fmt::format("{} {}: {}", doing, path.string(), error.message()));
-}
-
-Result<void> copy_durably(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  fs::copy_file(from, to, fs::copy_options::overwrite_existing, error);
-  if (error) return failed("copying", from, error);
-  return fsync_file(to);
-}
-
-// None of a folder that is not there.
-Result<std::vector<fs::path>> entries_of(const fs::path& folder) {
-  auto entries = list_folder(folder);
-  if (entries || entries.error().code != ErrorCode::not_found) return entries;
-  return std::vector<fs::path>();
-}
 
 // One fleet's repository, from one folder into another.
 class RepositoryCopy {
@@ -109,16 +88,7 @@ class RepositoryCopy {
     std::error_code ignored;
     if (fs::exists(to, ignored)) return {};
     const fs::path from = Repository::target_file(from_, sha256);
-    auto bytes = release::FileBytes::open(from);
-    if (!bytes) return fail(bytes);
-    Hasher hasher(HashAlgorithm::sha256);
-    const auto read = release::copy_all(*bytes, [&](std::string_view part) {
-      hasher.update(part);
-      return Result<void>();
-    });
-    if (!read) return read;
-    if (hasher.finish() != sha256)
-      return fail(ErrorCode::corrupted, fmt::format("{} is damaged", from.string()));
+    if (auto good = check_content(from, sha256); !good) return good;
     return copy_durably(from, to);
   }
 
@@ -160,13 +130,6 @@ Result<void> copy_all_fleets(const fs::path& from, const fs::path& to) {
     }
   }
   return fsync_folder(to);
-}
-
-Result<void> rename_durably(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  fs::rename(from, to, error);
-  if (error) return failed("renaming", from, error);
-  return fsync_folder(fs::absolute(to).parent_path());
 }
 
 bool is_whole(const fs::path& repository) {

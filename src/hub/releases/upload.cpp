@@ -5,10 +5,12 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <system_error>
 
 #include "base/files.hpp"
+#include "base/write_all.hpp"
 
 namespace starling::hub {
 
@@ -23,34 +25,41 @@ std::unexpected<Error> failed(std::string_view doing, const fs::path& path) {
               fmt::format("{} {}: {}", doing, path.string(), std::generic_category().message(errno)));
 }
 
-std::unexpected<Error> too_large() {
-  return fail(ErrorCode::too_large,
-              fmt::format("a release has at most {} MB for each architecture", Upload::max_bytes >> 20));
-}
-
-Result<void> check_room(const fs::path& folder, std::uint64_t announced) {
+Result<void> check_room(const fs::path& folder, std::uint64_t announced, const Upload::Kind& kind) {
   std::error_code error;
   const fs::space_info space = fs::space(folder, error);
   if (error || space.available >= announced + reserve_bytes) return {};
   return fail(ErrorCode::failed_precondition,
-              fmt::format("the hub's disk has {} MB left, too little for this release of {} MB",
-                          space.available >> 20, announced >> 20));
+              fmt::format("the hub's disk has {} MB left, too little for this {} of {} MB",
+                          space.available >> 20, kind.noun, announced >> 20));
 }
 
 }  // namespace
 
-Result<std::shared_ptr<Upload>> Upload::begin(fs::path folder, std::string sha256, std::uint64_t announced) {
-  if (sha256.size() != 64 || sha256.find_first_not_of("0123456789abcdef") != std::string::npos) {
+std::uint64_t announced_bytes(const http::Request& request) {
+  std::uint64_t bytes = 0;
+  const std::string_view text = request.headers.find("Content-Length").value_or("");
+  std::from_chars(text.data(), text.data() + text.size(), bytes);
+  return bytes;
+}
+
+Result<std::shared_ptr<Upload>> Upload::begin(fs::path folder, std::string sha256, std::uint64_t announced,
+                                              const Kind& kind) {
+  const bool is_hash =
+      sha256.size() == 64 && sha256.find_first_not_of("0123456789abcdef") == std::string::npos;
+  if (!sha256.empty() && !is_hash) {
     return fail(
         ErrorCode::invalid_argument,
-        "query parameter 'sha256' must have the 64 lower-case hexadecimal digits of the tar's SHA-256");
+        fmt::format(
+            "query parameter 'sha256' must have the 64 lower-case hexadecimal digits of the {}'s SHA-256",
+            kind.noun));
   }
-  if (announced > max_bytes) return too_large();
-  if (auto room = check_room(folder, announced); !room) return fail(room);
+  if (announced > kind.max_bytes) return fail(ErrorCode::too_large, std::string(kind.limit));
+  if (auto room = check_room(folder, announced, kind); !room) return fail(room);
   fs::path path = folder / (random_token(12) + ".part");
   FileDescriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!file) return failed("creating", path);
-  return std::shared_ptr<Upload>(new Upload(std::move(path), std::move(sha256), std::move(file)));
+  return std::shared_ptr<Upload>(new Upload(std::move(path), std::move(sha256), std::move(file), kind));
 }
 
 Upload::~Upload() {
@@ -59,20 +68,17 @@ Upload::~Upload() {
 
 Result<void> Upload::write(std::string_view part) {
   length_ += part.size();
-  if (length_ > max_bytes) return too_large();
+  if (length_ > kind_.max_bytes) return fail(ErrorCode::too_large, std::string(kind_.limit));
   hasher_.update(part);
-  while (!part.empty()) {
-    const ssize_t written = ::write(file_.number(), part.data(), part.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed("writing", path_);
-    part.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
+  return write_all(file_, part, path_);
 }
 
 Result<void> Upload::finish() {
-  if (length_ == 0) return fail(ErrorCode::invalid_argument, "the request's body must be the release's tar");
+  if (length_ == 0) {
+    return fail(ErrorCode::invalid_argument, fmt::format("the request's body must be the {}", kind_.noun));
+  }
   const std::string hash = hasher_.finish();
+  if (sha256_.empty()) sha256_ = hash;
   if (hash == sha256_) return {};
   return fail(
       ErrorCode::invalid_argument,

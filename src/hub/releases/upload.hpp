@@ -1,4 +1,5 @@
-// Purpose: a tar on its way from an operator to the hub's disk: bounded, and hashed while it comes.
+// Purpose: a large file, a release's tar or an asset, on its way from an operator to the hub's disk: bounded,
+// and hashed while it comes.
 // Owner: the request. Thread: the hub's, whose page cache takes the parts; keep() blocks and is for the
 // worker. Lifetime: the request's; what is not kept is removed.
 #pragma once
@@ -7,6 +8,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/crypto.hpp"
 #include "base/http/message.hpp"
@@ -15,12 +17,19 @@ namespace starling::hub {
 
 class Upload final : public http::BodySink {
  public:
-  static constexpr std::uint64_t max_bytes = std::uint64_t{1} << 30;
+  // What may come. Literals.
+  struct Kind {
+    std::string_view noun;
+    std::string_view limit;  // "a release has at most 1024 MB"
+    std::uint64_t max_bytes = 0;
+  };
+  static constexpr Kind release{"release's tar", "a release has at most 1024 MB for each architecture",
+                                std::uint64_t{1} << 30};
 
-  // `sha256`: of the whole, hexadecimal. `announced`: how much will come, 0 if nobody says. Errors:
-  // invalid_argument, too_large, failed_precondition (the disk has no room for it), io.
+  // `sha256`: of the whole, hexadecimal; empty: whatever it is. `announced`: how much will come, 0 if nobody
+  // says. Errors: invalid_argument, too_large, failed_precondition (the disk has no room for it), io.
   static Result<std::shared_ptr<Upload>> begin(std::filesystem::path folder, std::string sha256,
-                                               std::uint64_t announced);
+                                               std::uint64_t announced, const Kind& kind);
   ~Upload() override;
 
   Result<void> write(std::string_view part) override;
@@ -30,17 +39,21 @@ class Upload final : public http::BodySink {
   Result<void> keep(const std::filesystem::path& as) const;
 
   std::uint64_t length() const { return length_; }
-  const std::string& sha256() const { return sha256_; }
+  const std::string& sha256() const { return sha256_; }  // once it is finished
 
  private:
-  Upload(std::filesystem::path path, std::string sha256, FileDescriptor file)
-      : path_(std::move(path)), sha256_(std::move(sha256)), file_(std::move(file)) {}
+  Upload(std::filesystem::path path, std::string sha256, FileDescriptor file, const Kind& kind)
+      : kind_(kind), path_(std::move(path)), sha256_(std::move(sha256)), file_(std::move(file)) {}
 
+  const Kind kind_;
   std::filesystem::path path_;
   std::string sha256_;
   FileDescriptor file_;
   Hasher hasher_{HashAlgorithm::sha256};
   std::uint64_t length_ = 0;
 };
+
+// What the Content-Length says; 0 if it says nothing.
+std::uint64_t announced_bytes(const http::Request& request);
 
 }  // namespace starling::hub

@@ -11,6 +11,7 @@
 
 #include "base/file_descriptor.hpp"
 #include "base/files.hpp"
+#include "base/write_all.hpp"
 #include "hub/releases/repository.hpp"
 #include "release/zip.hpp"
 
@@ -25,16 +26,6 @@ constexpr std::uint64_t reserve_bytes = std::uint64_t{64} << 20;  // for the hub
 std::unexpected<Error> failed(std::string_view doing, const fs::path& path) {
   return fail(ErrorCode::io,
               fmt::format("{} {}: {}", doing, path.string(), std::generic_category().message(errno)));
-}
-
-Result<void> write_all(const FileDescriptor& file, std::string_view bytes, const fs::path& path) {
-  while (!bytes.empty()) {
-    const ssize_t written = ::write(file.number(), bytes.data(), bytes.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return failed("writing", path);
-    bytes.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
 }
 
 // A ZIP is hardly ever larger than its tar.

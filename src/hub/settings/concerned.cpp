@@ -1,6 +1,7 @@
 #include "hub/settings/concerned.hpp"
 
 #include "hub/rollouts/rollout_record.hpp"
+#include "hub/settings/assets.hpp"
 
 namespace starling::hub {
 
@@ -38,6 +39,14 @@ void Concerned::add(const FleetState& state, const Edit& edit) {
       if (rollout == state.rollouts().end()) break;
       for (const RolloutValue& each : rollout->second->plan.values)
         scopes_.push_back(scope_of(state, each.setting.layer));
+      break;
+    }
+    case EntityKind::asset: {
+      const AssetUses uses = asset_uses(state);
+      const auto used = uses.find(edit.id);
+      if (used == uses.end()) break;
+      for (const AssetUse& use : used->second)
+        scopes_.push_back(scope_of(state, use.layer));
       break;
     }
     case EntityKind::persona: scopes_.push_back({{protocol::LayerKind::persona, edit.id}, {}}); break;

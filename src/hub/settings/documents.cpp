@@ -4,6 +4,7 @@
 
 #include "hub/rollouts/rollout_edits.hpp"
 #include "hub/rollouts/rollout_record.hpp"
+#include "hub/settings/assets.hpp"
 #include "hub/settings/wanted_modules.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/software_document.hpp"
@@ -83,6 +84,7 @@ ChangeScope scope_of(const Change& change) {
       case EntityKind::persona:
       case EntityKind::group:
       case EntityKind::rollout:
+      case EntityKind::asset:
       case EntityKind::component: scope.whole_fleet = true; break;
     }
   }
@@ -170,7 +172,9 @@ DesiredSection resolve_settings(const FleetState& state, const Device& device,
     persona["name"] = stack.persona->name;
   }
   DesiredSection section;
-  section.json = protocol::make_settings_document(declared, effective, std::move(persona)).to_json();
+  protocol::Assets files = named_assets(state, effective, persona);
+  section.json =
+      protocol::make_settings_document(declared, effective, std::move(persona), std::move(files)).to_json();
   section.text = protocol::canonical_json(section.json);
   section.hash = sha256(section.text);
   section.revision = state.revision();
@@ -232,7 +236,7 @@ SharedClass Documents::class_of(const FleetState& state, const Device& device, c
 bool Documents::still_right(const DeviceClass& device_class, const FleetState& state) const {
   if (!device_class.document_.settings) return false;
   const std::int64_t since = device_class.resolved_revision_;
-  if (state.catalog_revision() > since) return false;
+  if (state.catalog_revision() > since || state.assets_revision() > since) return false;
   if (!device_class.persona_.empty() && state.persona_revision(device_class.persona_) > since) return false;
   return std::ranges::none_of(device_class.stack_, [&](const protocol::LayerId& layer) {
     return state.layer_revision(layer) > since;

@@ -73,6 +73,27 @@ Result<void> add_persona_edits(const FleetState& head, const PersonaWrite& write
   return check_not_rolled_out(head, edits);
 }
 
+Result<void> check_assets(const std::string& name, const JsonObject& fields, const std::string& pointer) {
+  constexpr std::size_t most = 512;
+  const Json* listed = fields.if_contains(protocol::persona_assets_field);
+  if (listed == nullptr) return {};
+  const JsonArray* names = listed->if_array();
+  const bool all_texts = names != nullptr && names->size() <= most &&
+                         std::ranges::all_of(*names, [](const Json& each) { return each.is_string(); });
+  if (!all_texts) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("persona '{}': assets is a list of at most {} names of files", name, most),
+                pointer + "/assets");
+  }
+  for (std::size_t i = 0; i < names->size(); ++i) {
+    const auto named = protocol::check_asset_name((*names)[i].get_string());
+    if (named) continue;
+    return fail(named.error().code, fmt::format("persona '{}': {}", name, named.error().message),
+                fmt::format("{}/assets/{}", pointer, i));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<PersonaWrite> parse_persona(const std::string& name, const Json& body, const std::string& pointer) {
@@ -89,6 +110,7 @@ Result<PersonaWrite> parse_persona(const std::string& name, const Json& body, co
   // What was read can be written back: the name that the API shows is no field of its own.
   const Json* own_name = write.fields.if_contains("name");
   if (own_name != nullptr && *own_name == Json(name)) write.fields.erase("name");
+  if (auto named = check_assets(name, write.fields, pointer); !named) return fail(named);
   if (json_text(write.fields).size() > max_fields_bytes) {
     return fail(ErrorCode::too_large,
                 fmt::format("persona '{}' is larger than {} KiB; each of its devices holds all of it", name,

@@ -7,7 +7,8 @@ namespace starling::hub {
 namespace {
 
 bool rolls_back(EntityKind kind) {
-  return kind == EntityKind::setting || kind == EntityKind::persona || kind == EntityKind::group;
+  return kind == EntityKind::setting || kind == EntityKind::persona || kind == EntityKind::group ||
+         kind == EntityKind::asset;
 }
 
 // A layer of a device that has been removed since stays away.
@@ -28,6 +29,15 @@ void Rollback::read(std::span<const SharedChange> changes) {
     }
     read_until_ = change->revision;
   }
+}
+
+protocol::Assets Rollback::assets() const {
+  protocol::Assets assets;
+  for (const auto& [entity, body] : before_) {
+    if (entity.first != EntityKind::asset || body.is_null()) continue;
+    if (const auto file = protocol::AssetFile::from_json(body)) assets.emplace(entity.second, *file);
+  }
+  return assets;
 }
 
 Result<std::vector<Edit>> Rollback::plan(const FleetState& head) const {

@@ -1,6 +1,6 @@
-// Purpose: going back in a fleet's log: what settings, personas and groups were at a revision, as edits that
-// make them so again. Groups that have come since stay, without values. Owner: the caller; it is fed with
-// changes as they come from the store. Thread: the hub's. Lifetime: a call.
+// Purpose: going back in a fleet's log: what settings, personas, groups and assets were at a revision, as
+// edits that make them so again. Groups that have come since stay, without values. Owner: the caller; it is
+// fed with changes as they come from the store. Thread: the hub's. Lifetime: a call.
 #pragma once
 
 #include <map>
@@ -19,6 +19,7 @@ class Rollback {
 
   void read(std::span<const SharedChange> changes);
   std::int64_t read_until() const { return read_until_; }
+  protocol::Assets assets() const;  // that it brings back
 
   // Errors: conflict if the head has changes that were not read; failed_precondition if a rollout brings one
   // of the settings.

@@ -7,8 +7,8 @@ namespace starling::hub {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kind_names{"device", "persona", "group",   "setting", "component",
-                                                     "key",    "action",  "release", "rollout"};
+constexpr std::array<std::string_view, 10> kind_names{"device", "persona", "group",   "setting", "component",
+                                                      "key",    "action",  "release", "rollout", "asset"};
 constexpr std::array<std::string_view, 4> role_names{"viewer", "guardian", "operator", "admin"};
 
 std::unexpected<Error> damaged(std::string_view kind, std::string_view id, const Error& why) {
@@ -98,7 +98,7 @@ Result<EntityKind> parse_entity_kind(std::string_view name) {
   }
   return fail(ErrorCode::invalid_argument, "'" + std::string(name) +
                                                "' is not a kind: use device, persona, group, setting, "
-                                               "component, key, action, release or rollout");
+                                               "component, key, action, release, rollout or asset");
 }
 
 std::string_view to_string(Role role) {
@@ -219,6 +219,12 @@ Result<Key> Key::from_json(std::string_view id, const Json& body) {
 Result<Release> Release::from_json(std::string_view id, const Json& body) {
   if (body.is_object()) return Release{std::string(id), body.get_object()};
   return damaged("release", id, Error{ErrorCode::corrupted, "its body is not an object", {}});
+}
+
+Result<Asset> Asset::from_json(std::string_view id, const Json& body) {
+  auto file = protocol::AssetFile::from_json(body);
+  if (!file) return damaged("asset", id, file.error());
+  return Asset{std::string(id), *file};
 }
 
 Json ActionRequest::to_json() const {

@@ -11,12 +11,13 @@
 #include "base/crypto.hpp"
 #include "base/json.hpp"
 #include "base/result.hpp"
+#include "protocol/asset_file.hpp"
 #include "protocol/layer.hpp"
 #include "protocol/selector.hpp"
 
 namespace starling::hub {
 
-enum class EntityKind { device, persona, group, setting, component, key, action, release, rollout };
+enum class EntityKind { device, persona, group, setting, component, key, action, release, rollout, asset };
 std::string_view to_string(EntityKind kind);
 Result<EntityKind> parse_entity_kind(std::string_view name);
 
@@ -94,6 +95,15 @@ struct Release {
 
   Json to_json() const { return fields; }
   static Result<Release> from_json(std::string_view id, const Json& body);
+};
+
+// A name of a file that personas and settings may name. The file itself is kept by its hash, outside the log.
+struct Asset {
+  std::string name;
+  protocol::AssetFile file;
+
+  Json to_json() const { return file.to_json(); }
+  static Result<Asset> from_json(std::string_view id, const Json& body);
 };
 
 // Carried out at most once by each device that it names; results are not desired state and live in the store.

@@ -88,6 +88,9 @@ Result<void> FleetState::put(EntityKind kind, const std::string& id, const Json&
     case EntityKind::action: return put_entity<ActionRequest>(actions_, id, body);
     case EntityKind::release: return put_entity<Release>(releases_, id, body);
     case EntityKind::rollout: return put_rollout(id, body);
+    case EntityKind::asset:
+      assets_revision_ = std::max(assets_revision_, revision);
+      return put_entity<Asset>(assets_, id, body);
     case EntityKind::component: {
       auto component = protocol::Component::from_json(body);
       if (!component) return fail(component, "component '" + id + "' in the log");
@@ -120,6 +123,10 @@ void FleetState::remove(EntityKind kind, const std::string& id, std::int64_t rev
     case EntityKind::rollout:
       rollouts_.erase(id);
       gated_layers_.remove(id);
+      break;
+    case EntityKind::asset:
+      assets_revision_ = revision;
+      assets_.erase(id);
       break;
     case EntityKind::component: break;  // apply_components() has done it
     case EntityKind::setting:
@@ -193,6 +200,7 @@ Json FleetState::body(EntityKind kind, const std::string& id) const {
     case EntityKind::action: return body_in(actions_, id);
     case EntityKind::release: return body_in(releases_, id);
     case EntityKind::rollout: return body_in(rollouts_, id);
+    case EntityKind::asset: return body_in(assets_, id);
     case EntityKind::component: {
       const protocol::Component* component = catalog_.component(id);
       return component == nullptr ? Json(nullptr) : component->file();

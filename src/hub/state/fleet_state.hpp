@@ -52,6 +52,7 @@ class FleetState {
   const ById<ActionRequest>& actions() const { return actions_; }
   const ById<Release>& releases() const { return releases_; }
   const ById<RolloutRecord>& rollouts() const { return rollouts_; }
+  const ById<Asset>& assets() const { return assets_; }
   // The newest rollout that has not ended and brings this setting; nullptr if there is none.
   const RolloutRecord* rollout_of(const SettingId& setting) const { return gated_layers_.holder(setting); }
   const protocol::Catalog& catalog() const { return catalog_; }
@@ -69,6 +70,7 @@ class FleetState {
   std::int64_t layer_revision(const protocol::LayerId& id) const;
   std::int64_t persona_revision(const std::string& name) const;
   std::int64_t catalog_revision() const { return catalog_revision_; }
+  std::int64_t assets_revision() const { return assets_revision_; }  // of the newest change of any
 
   // Groups that a device with these labels is in, lowest precedence first (priority, then name).
   std::vector<const Group*> groups_of(const protocol::Labels& labels) const;
@@ -103,11 +105,13 @@ class FleetState {
   ById<ActionRequest> actions_;
   ById<Release> releases_;
   ById<RolloutRecord> rollouts_;
+  ById<Asset> assets_;
   GatedLayers gated_layers_;  // of rollouts_; changed only by put_rollout and remove
   protocol::Catalog catalog_;
   std::map<protocol::LayerId, Layer> layers_;
   std::map<std::string, std::int64_t, std::less<>> persona_revisions_;
   std::int64_t catalog_revision_ = 0;
+  std::int64_t assets_revision_ = 0;
 };
 
 }  // namespace starling::hub
