@@ -51,7 +51,8 @@ FoundModule broken(const fs::path& folder, std::string_view name, std::string wh
   return {.name = shown,
           .folder = (folder / name).string(),
           .manifest = fail(ErrorCode::invalid_argument, shown + ": " + why),
-          .enabled = std::nullopt};
+          .enabled = std::nullopt,
+          .manifest_text = {}};
 }
 
 Result<ModuleManifest> manifest_of(const Result<std::string>& text, const fs::path& folder,
