@@ -82,7 +82,7 @@ class ResetDevice final : public Command {
     const std::string question = fmt::format(
         "Erase settings, tokens, logs and conversations on {} ({}){}? What the hub desires of it comes back.",
         device_, *id, clear_settings_ && !keys->empty() ? ", and at the hub its " + named : std::string());
-    if (!yes_ && !session.console.confirm(question))
+    if (!yes_ && !session.console.confirm_erasing(question))
       return fail(ErrorCode::failed_precondition, "nothing was erased");
     if (clear_settings_ && !keys->empty()) {
       if (const auto there = check_online(session, *id); !there) return fail(there);

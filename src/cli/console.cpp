@@ -33,15 +33,18 @@ void Console::progress(std::string_view safe_text) {
 }
 
 bool Console::confirm(std::string_view question) {
-  if (!err_terminal_.interactive || !out_terminal_.interactive) {
-    note("nobody is there to be asked; --yes goes ahead without");
-    return false;
-  }
+  if (!has_person()) return true;
   err_ << printable(question) << " [y/N] ";
   err_.flush();
   std::string answer;
   std::getline(in_, answer);
   return !answer.empty() && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+bool Console::confirm_erasing(std::string_view question) {
+  if (has_person()) return confirm(question);
+  note("nobody is there to be asked; --yes goes ahead without");
+  return false;
 }
 
 std::string paint(std::string_view safe_text, Colour colour, const Terminal& terminal) {

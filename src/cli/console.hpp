@@ -35,14 +35,18 @@ class Console {
   void error(std::string_view text);          // to stderr, "starling: ..."; line feeds are kept
   void progress(std::string_view safe_text);  // to stderr, as is
 
-  // Asks on stderr; true if the answer begins with y. Without a person to ask it is false, with a note.
+  // Asks on stderr; true if the answer begins with y. Without a person to ask it is true: a script means it.
   bool confirm(std::string_view question);
+  // The same of what nobody can bring back: without a person it is false, with a note.
+  bool confirm_erasing(std::string_view question);
 
   std::istream& in() { return in_; }
   const Terminal& out_terminal() const { return out_terminal_; }
   const Terminal& err_terminal() const { return err_terminal_; }
 
  private:
+  bool has_person() const { return err_terminal_.interactive && out_terminal_.interactive; }
+
   std::istream& in_;
   std::ostream& out_;
   std::ostream& err_;

@@ -180,7 +180,7 @@ class RemoveDevice final : public DeviceCommand {
   Result<ExitCode> run_on(Session& session, const std::string& id) override {
     const std::string question =
         fmt::format("Remove {} ({}) with its own settings? It must enrol again to come back.", device(), id);
-    if (!yes_ && !session.console.confirm(question))
+    if (!yes_ && !session.console.confirm_erasing(question))
       return fail(ErrorCode::failed_precondition, "nothing was removed");
     Parameters query;
     if (!reason_.empty()) query.emplace_back("reason", reason_);

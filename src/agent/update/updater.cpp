@@ -205,7 +205,7 @@ asio::awaitable<void> Updater::run_download(ReleaseTarget target, DownloadWish h
   co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
   if (!co_await wait_for_hub(wish)) co_return;
   const Digest hash = target.release.hash;
-  const Fetched fetched = co_await fetch(std::move(target), std::move(how), wish);
+  const Fetched fetched = co_await fetch(std::move(target), how, wish);
   if (wish != wish_) co_return;
   if (fetched.hindered_by.empty()) {
     core_->downloaded(hash, fetched.done);

@@ -81,6 +81,7 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   EXPECT_EQ(problems(), Json(JsonArray()));
   EXPECT_EQ(with_problems(), Json(0));
   put("/api/v1/settings", R"({"values":{"hotword.threshold":0.7}})");
+  settle();
   bear.answer(bear.updates(Section::settings).at(0), Phase::refused,
               {{"hotword.threshold", "no such model"}});
   EXPECT_EQ(problems(), *parse_json(R"(["setting hotword.threshold is refused: no such model"])"));
