@@ -170,7 +170,7 @@ TEST_F(EncodingsTest, OnlySoManyWaitToBeMade) {
 
 TEST_F(EncodingsTest, AHubThatEndsDoesNotWaitForThem) {
   start();
-  ask(tar(noise(30'000'000, 5)), tar(noise(30'000'000, 6)));
+  ask(tar(noise(3'000'000, 5)), tar(noise(3'000'000, 6)));
   encodings_.reset();
 }
 
