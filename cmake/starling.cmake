@@ -2,29 +2,6 @@
 # benchmarks, which are told apart by their names (main.cpp, *_test.cpp, *_fuzz.cpp, *_bench.cpp).
 include(GoogleTest OPTIONAL)
 
-# The headers that take the longest, compiled once for all libraries and once for all tests. Never for the release
-# build: that one shows whether a file includes what it uses.
-option(STARLING_PRECOMPILE "Precompile heavy headers" OFF)
-set(starling_heavy_headers <algorithm> <chrono> <deque> <filesystem> <fstream> <functional> <map> <memory> <optional>
-    <set> <span> <string> <system_error> <unordered_map> <variant> <vector> <fmt/chrono.h> <fmt/format.h>
-    <boost/json.hpp> <boost/asio/as_tuple.hpp> <boost/asio/awaitable.hpp> <boost/asio/co_spawn.hpp>
-    <boost/asio/detached.hpp> <boost/asio/io_context.hpp> <boost/asio/ip/tcp.hpp>
-    <boost/asio/local/stream_protocol.hpp> <boost/asio/post.hpp> <boost/asio/steady_timer.hpp>
-    <boost/asio/this_coro.hpp> <boost/asio/use_awaitable.hpp>)
-
-# starling_precompile(TARGET OWNER HEADER...): the target that is the owner compiles the headers for the others.
-function(starling_precompile target owner)
-  if(NOT STARLING_PRECOMPILE)
-    return()
-  endif()
-  target_compile_options(${target} PRIVATE -fpch-preprocess)  # for ccache
-  if(target STREQUAL owner)
-    target_precompile_headers(${target} PRIVATE ${starling_heavy_headers} ${ARGN})
-  else()
-    target_precompile_headers(${target} REUSE_FROM ${owner})
-  endif()
-endfunction()
-
 function(starling_library name)
   cmake_parse_arguments(arg "" "" "LINK" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -32,9 +9,6 @@ function(starling_library name)
   if(sources)
     add_library(starling_${name} STATIC ${sources})
     target_link_libraries(starling_${name} PUBLIC ${arg_LINK})
-    if(NOT name STREQUAL keeper)  # it is compiled with other definitions
-      starling_precompile(starling_${name} starling_base)
-    endif()
   else()  # headers only
     add_library(starling_${name} INTERFACE)
     target_link_libraries(starling_${name} INTERFACE ${arg_LINK})
@@ -71,7 +45,6 @@ function(starling_test name)
   target_link_libraries(${name} PRIVATE ${arg_LINK} GTest::gmock GTest::gtest_main)
   # What is tested is optimised as it ships; optimising the tests themselves only takes time.
   target_compile_options(${name} PRIVATE -O0)
-  starling_precompile(${name} base_test <gmock/gmock.h> <gtest/gtest.h>)
   target_sources(${name} PRIVATE $<TARGET_OBJECTS:starling_build_folders>)
   gtest_discover_tests(${name} PROPERTIES TIMEOUT 300 LABELS ${name} DISCOVERY_TIMEOUT 60)
 endfunction()

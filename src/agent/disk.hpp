@@ -21,6 +21,9 @@ namespace starling::agent {
 // Until what the disk did not take, being full as an example, is tried again.
 inline constexpr Milliseconds disk_retry{30'000};
 
+// What is read or written in one piece of a long file.
+inline constexpr std::size_t bytes_at_once = 256u << 10;
+
 class Disk {
  public:
   virtual ~Disk() = default;

@@ -19,7 +19,7 @@ struct Saved {
   std::int64_t start_count = 0;
 };
 
-Result<Saved> parse(std::string_view text) {
+Result<Saved> parse_identity(std::string_view text) {
   const auto json = parse_json(text);
   if (!json) return fail(json);
   if (!json->is_object()) return fail(ErrorCode::invalid_argument, "not a JSON object");
@@ -77,7 +77,7 @@ Result<Identity> Identity::load(Disk& disk, IdentityMaker& maker, std::string_vi
   const auto text = disk.read_file(path, max_identity_bytes);
   if (!text && text.error().code != ErrorCode::not_found) return unreadable(text.error());
   if (text) {
-    auto saved = parse(*text);
+    auto saved = parse_identity(*text);
     if (!saved) return unreadable(saved.error());
     identity.device_id_ = std::move(saved->device_id);
     identity.keys_ = std::move(saved->keys);

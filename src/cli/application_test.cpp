@@ -11,6 +11,7 @@
 #include "base/temporary_folder.hpp"
 #include "base/uuid.hpp"
 #include "cli/application_fixture.hpp"
+#include "cli/fake_hub.hpp"
 
 namespace starling::cli {
 namespace {
@@ -18,7 +19,6 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr auto bear = "0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11";
 constexpr auto written = R"({"revision":412,"changed":["x"],"masked":[],"masked_count":0,"targeted":3})";
 
 TEST_F(ApplicationTest, UsageErrorsExitWithTwoAndHelp) {

@@ -17,7 +17,7 @@
 namespace starling::cli {
 namespace {
 
-constexpr std::size_t page_size = 1000;
+constexpr std::size_t changes_at_once = 1000;
 
 class ChangeWatch final : public StreamWatcher {
  public:
@@ -75,7 +75,7 @@ class ListChanges final : public Command {
 
  private:
   Result<JsonObject> read_newest(ApiClient& api) const {
-    const std::size_t wanted = std::min(count_ == 0 ? std::size_t{20} : count_, page_size);
+    const std::size_t wanted = std::min(count_ == 0 ? std::size_t{20} : count_, changes_at_once);
     auto page = api.get("/api/v1/changes", {{"newest_first", "true"}, {"limit", std::to_string(wanted)}});
     if (!page) return page;
     JsonArray items = array_at(*page, {"items"});
@@ -88,7 +88,8 @@ class ListChanges final : public Command {
     JsonArray items;
     std::int64_t after = since_;
     while (true) {
-      const std::size_t wanted = count_ == 0 ? page_size : std::min(page_size, count_ - items.size());
+      const std::size_t wanted =
+          count_ == 0 ? changes_at_once : std::min(changes_at_once, count_ - items.size());
       auto page =
           api.get("/api/v1/changes", {{"since", std::to_string(after)}, {"limit", std::to_string(wanted)}});
       if (!page) return page;

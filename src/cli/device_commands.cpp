@@ -14,8 +14,6 @@
 namespace starling::cli {
 namespace {
 
-constexpr auto device_help = "UUID, unique prefix of it, or name";
-
 class ListDevices final : public Command {
  public:
   explicit ListDevices(CLI::App& app) {

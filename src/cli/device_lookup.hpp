@@ -13,6 +13,8 @@
 
 namespace starling::cli {
 
+inline constexpr auto device_help = "UUID, unique prefix of it, or name";
+
 // Among the hub's devices: an exact UUID or name, else a prefix of at least four characters of a UUID.
 // Errors: not_found (with what was probably meant), invalid_argument (several devices; names them).
 Result<std::string> match_device(std::string_view wanted, const JsonArray& devices);

@@ -2,10 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/fake_hub.hpp"
+
 namespace starling::cli {
 namespace {
 
-constexpr auto bear = "0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11";
 constexpr auto frog = "0192f0c1-7a30-7cc0-9b07-51c0aa4be002";
 constexpr auto twin = "0192f0c2-0000-7000-8000-000000000001";
 constexpr auto other_twin = "0192f0c2-0000-7000-8000-000000000002";

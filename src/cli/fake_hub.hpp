@@ -17,6 +17,9 @@
 
 namespace starling::cli {
 
+// A device.
+inline constexpr auto bear = "0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11";
+
 class FakeHub final : public http::Handler {
  public:
   struct Asked {

@@ -13,7 +13,6 @@
 namespace starling::cli {
 namespace {
 
-constexpr auto device_help = "UUID, unique prefix of it, or name";
 constexpr Seconds collecting{60};
 
 // Logs are nowhere but on the device.

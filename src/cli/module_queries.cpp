@@ -13,8 +13,6 @@
 namespace starling::cli {
 namespace {
 
-constexpr auto device_help = "One device: UUID, unique prefix of it, or name";
-
 // What an offline device has reported may be past.
 void note_if_offline(Session& session, const JsonObject& modules) {
   if (text_at(modules, {"status"}) == "offline")

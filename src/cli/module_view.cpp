@@ -17,7 +17,7 @@ Colour colour_of_state(std::string_view state) {
   return state == "disabled" ? Colour::dim : Colour::yellow;
 }
 
-std::string state_of(const JsonObject& module) {
+std::string state_text(const JsonObject& module) {
   if (flag_at(module, {"on_device"})) return text_at(module, {"reported", "state"});
   return flag_at(module, {"reported", "unmanaged"}) ? "unmanaged" : "gone";  // started by somebody else
 }
@@ -144,7 +144,7 @@ std::string module_table(const JsonArray& modules, WallTime now, const Terminal&
                {"CAUSE", Table::Align::left, true}});
   for (const Json& item : modules) {
     const JsonObject& module = as_object(item);
-    const std::string state = state_of(module);
+    const std::string state = state_text(module);
     const Colour differs = flag_at(module, {"differs"}) ? Colour::yellow : Colour::plain;
     const std::string since = text_at(module, {"reported", "since"});
     table.add({text_at(module, {"module"}),
@@ -164,7 +164,7 @@ std::string module_facts(const JsonObject& module, const JsonObject& sync, WallT
                          const Terminal& terminal) {
   const JsonObject& reported = object_at(module, {"reported"});
   const std::string name = text_at(module, {"module"});
-  const std::string state = state_of(module);
+  const std::string state = state_text(module);
   const auto text = [&reported](std::string_view member) { return text_at(reported, {member}); };
   const auto number = [&reported](std::string_view member) { return number_text(reported, {member}); };
   const std::string enabled = enabled_text(find(reported, {"enabled"}));

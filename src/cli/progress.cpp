@@ -12,8 +12,6 @@
 namespace starling::cli {
 namespace {
 
-constexpr Milliseconds first_delay{50};
-constexpr Milliseconds longest_delay{1'000};
 constexpr std::size_t widest_bar = 40;
 
 std::string names_in_state(const JsonArray& devices, std::string_view state, std::int64_t count) {
@@ -97,7 +95,7 @@ ExitCode outcome_of(const ProgressCounts& counts) {
 Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seconds timeout) {
   const std::string path = path_of({"changes", std::to_string(revision), "progress"});
   const SteadyTime start = session.clock.steady();
-  Milliseconds delay = first_delay;
+  Milliseconds delay = first_look_wait;
   Bar bar(session.console);
   while (true) {
     auto progress = session.api.get(path);
@@ -112,7 +110,7 @@ Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seco
     }
     if (elapsed >= timeout) return progress;
     session.api.pause(std::min(delay, std::chrono::ceil<Milliseconds>(timeout - elapsed)));
-    delay = std::min(delay * 3 / 2, longest_delay);
+    delay = std::min(delay * 3 / 2, longest_look_wait);
   }
 }
 

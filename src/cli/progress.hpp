@@ -12,6 +12,9 @@
 
 namespace starling::cli {
 
+// Between two looks at something that goes on at the hub: the first wait, and the longest that it grows to.
+inline constexpr Milliseconds first_look_wait{50}, longest_look_wait{1'000};
+
 struct ProgressCounts {
   std::int64_t targeted = 0;
   std::int64_t applied = 0;

@@ -9,6 +9,7 @@
 #include "cli/assignment.hpp"
 #include "cli/local_time.hpp"
 #include "cli/printable.hpp"
+#include "cli/progress.hpp"
 #include "cli/release_queries.hpp"
 #include "cli/rollout_view.hpp"
 #include "cli/setting_value.hpp"
@@ -20,9 +21,6 @@
 
 namespace starling::cli {
 namespace {
-
-constexpr Milliseconds first_delay{50};
-constexpr Milliseconds longest_delay{1'000};
 
 std::string path_of_rollout(const std::string& id) {
   return path_of({"rollouts", id});
@@ -195,12 +193,12 @@ class RolloutStatus final : public Command {
 
   // A hub that is away for a moment is waited for.
   Result<ExitCode> watch(Session& session, JsonObject rollout) {
-    Milliseconds delay = first_delay;
+    Milliseconds delay = first_look_wait;
     while (true) {
       show(session, rollout);
       if (flag_at(rollout, {"ended"})) break;
       session.api.pause(delay);
-      delay = std::min(delay * 3 / 2, longest_delay);
+      delay = std::min(delay * 3 / 2, longest_look_wait);
       auto next = session.api.get(path_of_rollout(id_));
       const bool away =
           !next && (next.error().code == ErrorCode::unavailable || next.error().code == ErrorCode::timed_out);

@@ -18,7 +18,6 @@
 namespace starling::cli {
 namespace {
 
-constexpr auto device_help = "UUID, unique prefix of it, or name";
 constexpr auto key_help = "Full key or alias of a setting";
 
 std::string value_at(const JsonObject& object, std::string_view member) {

@@ -10,8 +10,6 @@
 namespace starling::cli {
 namespace {
 
-constexpr auto bear = "0192f0c1-7a30-7cc0-8a51-3d2b6f0e9a11";
-
 struct Sent {
   std::string name, id, data;
 };

@@ -11,7 +11,7 @@
 namespace starling::protocol {
 
 namespace {
-constexpr std::size_t max_name_bytes = 255;
+constexpr std::size_t max_asset_name_bytes = 255;
 }
 
 Json AssetFile::to_json() const {
@@ -30,7 +30,7 @@ Result<AssetFile> AssetFile::from_json(const Json& json) {
 
 Result<void> check_asset_name(std::string_view name) {
   const auto forbidden = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '/' || c == 0x7f; };
-  if (!name.empty() && name.size() <= max_name_bytes && name.front() != '.' && is_utf8(name) &&
+  if (!name.empty() && name.size() <= max_asset_name_bytes && name.front() != '.' && is_utf8(name) &&
       std::ranges::none_of(name, forbidden)) {
     return {};
   }
@@ -38,7 +38,7 @@ Result<void> check_asset_name(std::string_view name) {
       ErrorCode::invalid_argument,
       fmt::format("'{}' cannot be the name of an asset: 1 to {} bytes of UTF-8 without slash or control "
                   "characters, not beginning with '.'",
-                  excerpt(name), max_name_bytes));
+                  excerpt(name), max_asset_name_bytes));
 }
 
 void for_each_file(const Json& value, const std::function<void(std::string_view)>& named) {

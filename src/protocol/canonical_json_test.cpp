@@ -7,14 +7,10 @@
 #include <cstdint>
 #include <random>
 
+#include "protocol/parsed_json.hpp"
+
 namespace starling::protocol {
 namespace {
-
-Json parsed(std::string_view text) {
-  const Result<Json> value = parse_json(text);
-  EXPECT_TRUE(value) << (value ? "" : value.error().message);
-  return value ? *value : Json();
-}
 
 struct Number {
   std::uint64_t bits;

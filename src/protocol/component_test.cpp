@@ -8,13 +8,10 @@
 #include <sstream>
 
 #include "protocol/canonical_json.hpp"
+#include "protocol/parsed_json.hpp"
 
 namespace starling::protocol {
 namespace {
-
-Json parsed(std::string_view text) {
-  return parse_json(text).value();
-}
 
 std::shared_ptr<const Component> made(std::string_view text) {
   Result<std::shared_ptr<const Component>> component = Component::from_json(parsed(text));
@@ -27,7 +24,7 @@ std::string with_schema(std::string_view members) {
   return R"({"x-component":"x","type":"object","properties":{"value":{)" + std::string(members) + "}}}";
 }
 
-constexpr const char* lamp = R"({
+constexpr const char* lamp_schema = R"({
   "$schema": "http://json-schema.org/draft-07/schema#", "x-component": "lamp", "type": "object",
   "properties": {
     "power": {"type": "boolean", "default": false, "x-alias": "LAMP_POWER", "x-owner": "device"},
@@ -43,10 +40,10 @@ constexpr const char* lamp = R"({
   }})";
 
 TEST(Component, ReadsItsFile) {
-  const auto component = made(lamp);
+  const auto component = made(lamp_schema);
   ASSERT_TRUE(component);
   EXPECT_EQ(component->name(), "lamp");
-  EXPECT_EQ(component->schema_hash(), hash_of(parsed(lamp)));
+  EXPECT_EQ(component->schema_hash(), hash_of(parsed(lamp_schema)));
   ASSERT_EQ(component->settings().size(), 8u);
   EXPECT_EQ(component->settings().front().key, "lamp.colours");
   const SettingSchema* power = component->find("lamp.power");
@@ -66,7 +63,7 @@ struct Accepted {
 };
 
 TEST(Component, StoresEveryValueInOneForm) {
-  const auto component = made(lamp);
+  const auto component = made(lamp_schema);
   const Accepted cases[] = {
       {"lamp.level", "0.25", "0.25"},
       {"lamp.level", "1", "1"},
@@ -95,7 +92,7 @@ struct Refused {
 };
 
 TEST(Component, SaysWhatIsWrongWithAValue) {
-  const auto component = made(lamp);
+  const auto component = made(lamp_schema);
   const Refused cases[] = {
       {"lamp.level", "1.5", "lamp.level must be <= 1 (got 1.5)"},
       {"lamp.level", "-1", "lamp.level must be >= 0 (got -1)"},

@@ -4,14 +4,13 @@
 
 #include "protocol/canonical_json.hpp"
 #include "protocol/excerpt.hpp"
-#include "protocol/field_reader.hpp"
+#include "protocol/message_parts.hpp"
 #include "protocol/setting_schema.hpp"
 
 namespace starling::protocol {
 namespace {
 
-constexpr std::size_t max_components = 256;
-constexpr std::size_t max_settings = 8192;
+constexpr std::size_t max_document_settings = 8192;
 
 // RFC 7396 cannot carry a null member, so the document has none.
 void remove_null_members(Json& value) {
@@ -93,7 +92,7 @@ Result<SettingsDocument> SettingsDocument::from_json(const Json& json) {
     }
   }
   if (const JsonObject* values = reader.object("settings")) {
-    if (values->size() > max_settings) reader.refuse("settings", "has too many members");
+    if (values->size() > max_document_settings) reader.refuse("settings", "has too many members");
     for (const auto& member : *values) {
       if (member.value().is_null()) {
         return fail(ErrorCode::invalid_argument, "a setting must not be null",

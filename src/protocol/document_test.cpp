@@ -3,13 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "protocol/canonical_json.hpp"
+#include "protocol/parsed_json.hpp"
 
 namespace starling::protocol {
 namespace {
-
-Json parsed(std::string_view text) {
-  return parse_json(text).value();
-}
 
 std::shared_ptr<const Component> hotword() {
   return Component::from_json(parsed(R"({"x-component":"hotword","properties":{

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "protocol/canonical_json.hpp"
+#include "protocol/parsed_json.hpp"
 
 namespace starling::protocol {
 namespace {
@@ -30,10 +31,6 @@ constexpr Example examples[] = {
     {R"([1,2])", R"({"a":"b","c":null})", R"({"a":"b"})"},
     {R"({})", R"({"a":{"bb":{"ccc":null}}})", R"({"a":{"bb":{}}})"},
 };
-
-Json parsed(std::string_view text) {
-  return parse_json(text).value();
-}
 
 TEST(MergePatch, AppliesLikeTheRfc) {
   for (const Example& example : examples) {

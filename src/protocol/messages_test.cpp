@@ -3,16 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "protocol/canonical_json.hpp"
+#include "protocol/parsed_json.hpp"
 
 namespace starling::protocol {
 namespace {
 
 const Digest one = sha256("one");
 const Digest two = sha256("two");
-
-Json parsed(std::string_view text) {
-  return parse_json(text).value();
-}
 
 Handshake full_handshake() {
   Handshake message;

@@ -15,14 +15,15 @@ namespace {
 constexpr double largest_exact_integer = 9007199254740992.0;  // 2^53
 constexpr std::size_t max_string_bytes = 4096;
 constexpr std::size_t max_levels = 16;
-constexpr std::size_t max_values = 10'000;
+constexpr std::size_t max_schema_values = 10'000;
 
 // ---- normalise
 
 class Normaliser {
  public:
   Result<Json> run(const Json& value, const std::string& pointer, std::size_t level) {
-    if (++values_ > max_values) return wrong(pointer, fmt::format("has more than {} values", max_values));
+    if (++values_ > max_schema_values)
+      return wrong(pointer, fmt::format("has more than {} values", max_schema_values));
     if (level > max_levels) return wrong(pointer, fmt::format("is nested more than {} deep", max_levels));
     switch (value.kind()) {
       case boost::json::kind::null: return wrong(pointer, "must not be null");

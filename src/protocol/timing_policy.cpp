@@ -11,7 +11,7 @@ namespace starling::protocol {
 namespace {
 
 constexpr JsonLimits limits{.max_bytes = 4096, .max_depth = 4};
-constexpr std::size_t max_version_bytes = 128;
+constexpr std::size_t max_policy_version_bytes = 128;
 constexpr std::chrono::minutes usual_time = std::chrono::hours(2);
 constexpr std::chrono::hours urgent_deadline{24};
 constexpr WallTime earliest = std::chrono::sys_days(std::chrono::year(2000) / 1 / 1);
@@ -73,7 +73,7 @@ Result<TimingPolicy> parse_timing_policy(std::string_view text) {
   if (!json->is_object()) return fail(ErrorCode::invalid_argument, "a timing policy must be an object");
   FieldReader reader(json->get_object());
   TimingPolicy policy;
-  policy.version = reader.text("version", max_version_bytes);
+  policy.version = reader.text("version", max_policy_version_bytes);
   if (policy.version.empty()) reader.refuse("version", "must not be empty");
   policy.type = read_type(reader);
   policy.at = read_at(reader);

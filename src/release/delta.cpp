@@ -12,7 +12,7 @@ constexpr std::string_view magic = "STDELTA1";
 constexpr std::size_t piece_bytes = std::size_t{64} << 10;
 constexpr std::uint64_t largest = std::uint64_t{1} << 40;  // of any length: sums do not overflow
 
-std::unexpected<Error> malformed(std::string_view why) {
+std::unexpected<Error> no_delta(std::string_view why) {
   return fail(ErrorCode::malformed, fmt::format("this is no delta: {}", why));
 }
 
@@ -53,10 +53,10 @@ std::string delta_head_bytes_of(const DeltaHead& head) {
 
 Result<DeltaHead> read_delta_head(Bytes& delta) {
   std::array<char, delta_head_bytes> bytes{};
-  if (delta.size() < bytes.size()) return malformed("it is cut short");
+  if (delta.size() < bytes.size()) return no_delta("it is cut short");
   if (auto read = delta.read(0, bytes); !read) return fail(read);
   std::string_view rest(bytes.data(), bytes.size());
-  if (!rest.starts_with(magic)) return malformed("it begins otherwise");
+  if (!rest.starts_with(magic)) return no_delta("it begins otherwise");
   rest.remove_prefix(magic.size());
   DeltaHead head;
   head.old_hash = take_digest(rest);
@@ -67,13 +67,13 @@ Result<DeltaHead> read_delta_head(Bytes& delta) {
   for (DeltaHead::Stream* stream : {&head.control, &head.differences, &head.literals}) {
     stream->size = take_u64(rest);
     stream->packed_size = take_u64(rest);
-    if (stream->size > largest || stream->packed_size > largest) return malformed("its lengths are wrong");
+    if (stream->size > largest || stream->packed_size > largest) return no_delta("its lengths are wrong");
     whole += stream->packed_size;
   }
   if (head.old_size > largest || head.new_size > largest ||
       head.differences.size + head.literals.size != head.new_size)
-    return malformed("its lengths are wrong");
-  if (whole != delta.size()) return malformed("it is cut short, or goes on behind its end");
+    return no_delta("its lengths are wrong");
+  if (whole != delta.size()) return no_delta("it is cut short, or goes on behind its end");
   return head;
 }
 
@@ -122,7 +122,7 @@ Result<std::string_view> DeltaReader::next() {
     filled += count;
   }
   // The streams are as long together as the new tar, so that nothing of those is left either.
-  if (left_ == 0 && !control_.at_end()) return malformed("it has steps behind its end");
+  if (left_ == 0 && !control_.at_end()) return no_delta("it has steps behind its end");
   return std::string_view(piece_.data(), filled);
 }
 
@@ -133,12 +133,12 @@ Result<void> DeltaReader::begin_step() {
   if (!add) return fail(add);
   const auto insert = read_number();
   if (!insert) return fail(insert);
-  if (*add > left_ || *insert > left_ - *add || *add + *insert == 0) return malformed("a step leads too far");
+  if (*add > left_ || *insert > left_ - *add || *add + *insert == 0) return no_delta("a step leads too far");
   const std::uint64_t distance = *move / 2 + *move % 2;
   const bool back = *move % 2 == 1;
-  if (back ? distance > place_ : distance > old_->size() - place_) return malformed("a step leads too far");
+  if (back ? distance > place_ : distance > old_->size() - place_) return no_delta("a step leads too far");
   place_ = back ? place_ - distance : place_ + distance;
-  if (*add > old_->size() - place_) return malformed("a step leads too far");
+  if (*add > old_->size() - place_) return no_delta("a step leads too far");
   add_ = *add;
   insert_ = *insert;
   return {};
@@ -152,7 +152,7 @@ Result<std::uint64_t> DeltaReader::read_number() {
     number |= static_cast<std::uint64_t>(static_cast<unsigned char>(byte) & 0x7f) << shift;
     if ((byte & 0x80) == 0) return number;
   }
-  return malformed("a number is too long");
+  return no_delta("a number is too long");
 }
 
 }  // namespace starling::release

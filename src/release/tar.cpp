@@ -19,7 +19,7 @@ constexpr Field name_field{0, 100}, mode_field{100, 8}, owner_field{108, 8}, gro
     prefix_field{345, 155};
 constexpr char file_kind = '0', link_kind = '2', folder_kind = '5';
 
-std::unexpected<Error> malformed(std::string_view why) {
+std::unexpected<Error> no_tar(std::string_view why) {
   return fail(ErrorCode::malformed, fmt::format("this is no tar of a release: {}", why));
 }
 
@@ -85,7 +85,7 @@ std::string tar_header(const Entry& entry) {
 
 Result<void> TarReader::feed(std::string_view bytes) {
   while (!bytes.empty()) {
-    if (state_ == State::done) return malformed("something follows its end");
+    if (state_ == State::done) return no_tar("something follows its end");
     const bool in_content = state_ == State::content;
     const std::uint64_t wanted = in_content ? remaining_ : tar_block - block_.size();
     const std::string_view taken =
@@ -111,18 +111,18 @@ Result<void> TarReader::take_block() {
   const bool zeros = block_.find_first_not_of('\0') == std::string::npos;
   switch (state_) {
     case State::padding:
-      if (!zeros) return malformed("what fills a block up is not zero");
+      if (!zeros) return no_tar("what fills a block up is not zero");
       state_ = State::header;
       return {};
     case State::end:
-      if (!zeros) return malformed("its end is not zero");
+      if (!zeros) return no_tar("its end is not zero");
       state_ = State::done;
       return {};
     case State::header:
       if (!zeros) return take_header();
       state_ = State::end;
       return {};
-    default: return malformed("it goes on where it should not");
+    default: return no_tar("it goes on where it should not");
   }
 }
 
@@ -135,7 +135,7 @@ Result<void> TarReader::take_header() {
   entry.executable = block_[kind_field.offset] == file_kind && text_of(block_, mode_field) == "0000755";
   const std::string_view digits = text_of(block_, size_field);
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), entry.size, 8);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return malformed("a size is no number");
+  if (error != std::errc{} || end != digits.data() + digits.size()) return no_tar("a size is no number");
   switch (block_[kind_field.offset]) {
     case file_kind: break;
     case link_kind: entry.kind = Entry::Kind::link; break;
@@ -143,11 +143,11 @@ Result<void> TarReader::take_header() {
       entry.kind = Entry::Kind::folder;
       if (entry.path.ends_with('/')) entry.path.pop_back();
       break;
-    default: return malformed("it holds what is no file, folder or link");
+    default: return no_tar("it holds what is no file, folder or link");
   }
   if (auto admitted = rules_.admit(entry); !admitted) return admitted;
   if (tar_header(entry) != block_)
-    return malformed(fmt::format("{} is not written as releases are", entry.path));
+    return no_tar(fmt::format("{} is not written as releases are", entry.path));
   remaining_ = entry.size;
   padding_ = tar_padding(entry.size);
   state_ = remaining_ > 0 ? State::content : State::header;
@@ -155,7 +155,7 @@ Result<void> TarReader::take_header() {
 }
 
 Result<void> TarReader::finish() {
-  if (state_ != State::done) return malformed("it ends too early");
+  if (state_ != State::done) return no_tar("it ends too early");
   return rules_.finish();
 }
 

@@ -16,6 +16,10 @@
 
 namespace starling::agent {
 
+// What assets hold.
+inline const std::string moo = "moooooooooooooo";
+inline const std::string baa = "baaaaaaaaaaaa";
+
 inline protocol::Catalog catalog_with_files() {
   constexpr std::string_view file =
       R"({"$schema":"http://json-schema.org/draft-07/schema#","x-component":"sounds","title":"Sounds",

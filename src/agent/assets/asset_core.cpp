@@ -9,7 +9,6 @@
 namespace starling::agent {
 
 namespace {
-constexpr std::size_t bytes_at_once = 256u << 10;
 constexpr std::string_view part_ending = ".part";
 }  // namespace
 

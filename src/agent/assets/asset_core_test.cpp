@@ -9,9 +9,6 @@ using protocol::Phase;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const std::string moo = "moooooooooooooo";
-const std::string baa = "baaaaaaaaaaaa";
-
 class Assets : public testing::Test, public AssetBench {
  protected:
   Assets() {

@@ -6,8 +6,6 @@
 namespace starling::agent {
 namespace {
 
-const std::string moo = "moooooooooooooo";
-const std::string baa = "baaaaaaaaaaaa";
 const std::string kept = "the same in both";
 
 struct Story {

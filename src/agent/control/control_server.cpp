@@ -1,6 +1,5 @@
 #include "agent/control/control_server.hpp"
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -9,11 +8,10 @@
 #include "agent/supervisor/module_report.hpp"
 #include "base/json_text.hpp"
 #include "base/nearest_name.hpp"
+#include "base/tuple_awaitable.hpp"
 
 namespace starling::agent {
 namespace {
-
-constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
 
 constexpr std::array commands{ModuleCommand::enable, ModuleCommand::disable, ModuleCommand::start,
                               ModuleCommand::stop, ModuleCommand::restart};

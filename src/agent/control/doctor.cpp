@@ -96,7 +96,7 @@ bool is_locked(const fs::path& file) {
   return false;
 }
 
-std::string text_in(const JsonObject& object, std::string_view member) {
+std::string word_in(const JsonObject& object, std::string_view member) {
   const Json* value = object.if_contains(member);
   return value != nullptr && value->is_string() ? std::string(value->get_string()) : std::string();
 }
@@ -107,7 +107,7 @@ bool runs(std::string_view state) {
 
 // What is disabled may be as it likes: nobody waits for it.
 Finding judgement_of(const fs::path& state_folder, const std::string& name, const JsonObject& module) {
-  const auto text = [&module](std::string_view member) { return text_in(module, member); };
+  const auto text = [&module](std::string_view member) { return word_in(module, member); };
   const auto command = [&](const char* verb) {
     return ctl_command(state_folder, fmt::format("module {} {}", verb, name));
   };

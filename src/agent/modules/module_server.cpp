@@ -2,15 +2,15 @@
 
 #include <sys/socket.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/write.hpp>
 
+#include "base/tuple_awaitable.hpp"
+
 namespace starling::agent {
 
 using Local = asio::local::stream_protocol;
-constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
 
 struct ModuleServer::Connection {
   explicit Connection(Local::socket accepted) : socket(std::move(accepted)) {}

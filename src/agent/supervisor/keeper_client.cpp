@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -17,11 +16,11 @@
 #include <utility>
 
 #include "agent/supervisor/keeper_reports.hpp"
+#include "base/tuple_awaitable.hpp"
 
 namespace starling::agent {
 namespace {
 
-constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t max_descriptors = 8;  // more than any message has
 constexpr Milliseconds reconnect_pause{200};
 constexpr Milliseconds first_leave_pause{200}, longest_leave_pause{60'000};

@@ -7,19 +7,12 @@
 
 #include "agent/supervisor/notify.hpp"
 #include "base/files.hpp"
+#include "base/trimmed.hpp"
 
 namespace starling::agent {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr std::string_view blanks = " \t\r";
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
 
 bool equal_but_for_case(std::string_view a, std::string_view lower_case) {
   return std::ranges::equal(a, lower_case, [](char x, char y) {

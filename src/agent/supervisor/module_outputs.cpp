@@ -3,16 +3,16 @@
 #include <fcntl.h>
 
 #include <algorithm>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 
+#include "base/tuple_awaitable.hpp"
+
 namespace starling::agent {
 namespace {
 
-constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t buffer_bytes = 16 * 1024;
 constexpr int reads_at_once = 4;
 constexpr Milliseconds flood_pause{20};

@@ -2,18 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "agent/supervisor/notify_socket.hpp"
 #include "base/token_bucket.hpp"
+#include "base/tuple_awaitable.hpp"
 
 namespace starling::agent {
 namespace {
 
-constexpr auto tuple_awaitable = asio::as_tuple(asio::use_awaitable);
 constexpr Rate message_rate{NotifyReader::per_second, NotifyReader::burst};
 constexpr Rate problem_rate{1, 5};
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/files.hpp"
+#include "base/trimmed.hpp"
 #include "protocol/canonical_json.hpp"
 
 namespace starling::agent {
@@ -11,12 +12,6 @@ namespace {
 constexpr std::string_view opening = "{{";
 constexpr std::string_view closing = "}}";
 constexpr std::size_t max_rendered_bytes = 1u << 20;
-
-std::string_view trimmed(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \t");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
-}
 
 std::string line_of(std::string_view text, std::size_t at) {
   return "line " + std::to_string(1 + std::ranges::count(text.substr(0, at), '\n'));
@@ -33,7 +28,8 @@ Result<std::string> render(std::string_view text, const Values& values) {
     if (close == std::string_view::npos) {
       return fail(ErrorCode::invalid_argument, line_of(text, open) + ": '{{' is not closed by '}}'");
     }
-    const std::string_view key = trimmed(text.substr(open + opening.size(), close - open - opening.size()));
+    const std::string_view key =
+        trimmed(text.substr(open + opening.size(), close - open - opening.size()), " \t");
     const auto value = values.find(key);
     if (value == values.end()) {
       return fail(ErrorCode::invalid_argument,

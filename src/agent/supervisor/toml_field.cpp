@@ -4,17 +4,12 @@
 
 #include <algorithm>
 
+#include "base/trimmed.hpp"
+
 namespace starling::agent {
 namespace {
 
 constexpr std::string_view quotes = "\"'";
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blanks = " \t\r\n";
-  const auto first = text.find_first_not_of(blanks);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(blanks) - first + 1);
-}
 
 bool is_key(std::string_view text) {
   const auto plain = [](char c) {

@@ -8,41 +8,41 @@ namespace {
 using std::chrono::minutes;
 using Phase = Activity::Phase;
 
-constexpr SteadyTime start{std::chrono::hours(1)};
+constexpr SteadyTime midnight{std::chrono::hours(1)};
 
 TEST(ActivityTracker, AStartIsActivity) {
-  const ActivityTracker tracker(start);
+  const ActivityTracker tracker(midnight);
   EXPECT_FALSE(tracker.under_way());
-  EXPECT_EQ(tracker.quiet_for(start), Milliseconds(0));
-  EXPECT_EQ(tracker.quiet_for(start + minutes(5)), minutes(5));
-  EXPECT_EQ(tracker.quiet_for(start - minutes(5)), Milliseconds(0));
+  EXPECT_EQ(tracker.quiet_for(midnight), Milliseconds(0));
+  EXPECT_EQ(tracker.quiet_for(midnight + minutes(5)), minutes(5));
+  EXPECT_EQ(tracker.quiet_for(midnight - minutes(5)), Milliseconds(0));
 }
 
 TEST(ActivityTracker, WhatHasBegunIsNoQuietUntilItEnds) {
-  ActivityTracker tracker(start);
-  tracker.heard("voice", {ActivityKind::recording, Phase::begins}, start + minutes(1));
-  tracker.heard("voice", {ActivityKind::playback, Phase::begins}, start + minutes(2));
-  tracker.heard("voice", {ActivityKind::playback, Phase::begins}, start + minutes(2));  // said twice
-  tracker.heard("voice", {ActivityKind::recording, Phase::ends}, start + minutes(3));
+  ActivityTracker tracker(midnight);
+  tracker.heard("voice", {ActivityKind::recording, Phase::begins}, midnight + minutes(1));
+  tracker.heard("voice", {ActivityKind::playback, Phase::begins}, midnight + minutes(2));
+  tracker.heard("voice", {ActivityKind::playback, Phase::begins}, midnight + minutes(2));  // said twice
+  tracker.heard("voice", {ActivityKind::recording, Phase::ends}, midnight + minutes(3));
   EXPECT_TRUE(tracker.under_way());
-  EXPECT_EQ(tracker.quiet_for(start + minutes(60)), Milliseconds(0));
-  tracker.heard("other", {ActivityKind::playback, Phase::ends}, start + minutes(4));  // never began
+  EXPECT_EQ(tracker.quiet_for(midnight + minutes(60)), Milliseconds(0));
+  tracker.heard("other", {ActivityKind::playback, Phase::ends}, midnight + minutes(4));  // never began
   EXPECT_TRUE(tracker.under_way());
-  tracker.heard("voice", {ActivityKind::playback, Phase::ends}, start + minutes(5));
+  tracker.heard("voice", {ActivityKind::playback, Phase::ends}, midnight + minutes(5));
   EXPECT_FALSE(tracker.under_way());
-  EXPECT_EQ(tracker.quiet_for(start + minutes(7)), minutes(2));
-  tracker.heard("voice", {ActivityKind::button, Phase::moment}, start + minutes(8));
-  EXPECT_EQ(tracker.quiet_for(start + minutes(9)), minutes(1));
+  EXPECT_EQ(tracker.quiet_for(midnight + minutes(7)), minutes(2));
+  tracker.heard("voice", {ActivityKind::button, Phase::moment}, midnight + minutes(8));
+  EXPECT_EQ(tracker.quiet_for(midnight + minutes(9)), minutes(1));
 }
 
 TEST(ActivityTracker, WithItsSourceItEnds) {
-  ActivityTracker tracker(start);
-  tracker.heard("voice", {ActivityKind::recording, Phase::begins}, start);
-  tracker.lost("other", start + minutes(1));
+  ActivityTracker tracker(midnight);
+  tracker.heard("voice", {ActivityKind::recording, Phase::begins}, midnight);
+  tracker.lost("other", midnight + minutes(1));
   EXPECT_TRUE(tracker.under_way());
-  tracker.lost("voice", start + minutes(1));
+  tracker.lost("voice", midnight + minutes(1));
   EXPECT_FALSE(tracker.under_way());
-  EXPECT_EQ(tracker.quiet_for(start + minutes(2)), minutes(1));
+  EXPECT_EQ(tracker.quiet_for(midnight + minutes(2)), minutes(1));
 }
 
 TEST(Activity, IsReadFromAModulesReport) {

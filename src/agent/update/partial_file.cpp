@@ -7,7 +7,6 @@
 namespace starling::agent {
 namespace {
 
-constexpr std::size_t bytes_at_once = 256u << 10;
 // So much is downloaded again after a power cut, at most.
 constexpr std::uint64_t sync_after_bytes = 4u << 20;
 

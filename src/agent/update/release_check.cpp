@@ -7,7 +7,6 @@ namespace {
 
 using release::Entry;
 
-constexpr std::size_t bytes_at_once = 256u << 10;
 constexpr int entries_at_once = 64;
 
 std::unexpected<Error> altered(const std::string& path) {

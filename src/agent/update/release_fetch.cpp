@@ -20,7 +20,7 @@ namespace {
 
 // How long to wait for what the hub makes: ten minutes in all, at first not to keep a small one waiting.
 constexpr int most_looks = 26;
-constexpr Milliseconds first_wait{250}, longest_wait{30'000};
+constexpr Milliseconds first_look{250}, longest_look{30'000};
 
 }  // namespace
 
@@ -38,7 +38,7 @@ awaitable<Result<DownloadChoice>> ReleaseFetch::choose(ReleaseTarget target, Dow
     if (!offers) co_return fail(offers);
     DownloadChoice choice = choose_download(*offers, wish, target, left, look < most_looks);
     if (choice.look_again) {
-      const Milliseconds time = std::min(first_wait * (1 << std::min(look, 8)), longest_wait);
+      const Milliseconds time = std::min(first_look * (1 << std::min(look, 8)), longest_look);
       if (!co_await sleep_(time)) co_return fail(ErrorCode::unavailable, "not wanted any more");
       continue;
     }
@@ -64,7 +64,6 @@ awaitable<Result<protocol::EncodingOffers>> ReleaseFetch::ask(const ReleaseTarge
 
 // Before bytes are spent on a delta. Errors: corrupted, those of image_of().
 awaitable<Result<void>> ReleaseFetch::check(Digest release) {
-  constexpr std::size_t bytes_at_once = 256u << 10;
   const auto executor = co_await boost::asio::this_coro::executor;
   auto image = image_of(disk_, release);
   if (!image) co_return fail(image);

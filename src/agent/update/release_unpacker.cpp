@@ -14,7 +14,7 @@ constexpr std::size_t max_version_bytes = 128;
 constexpr std::uint64_t sync_after_bytes = 4u << 20;
 constexpr int folders_at_once = 16;
 
-std::string_view trimmed(std::string_view text) {
+std::string_view without_line_end(std::string_view text) {
   const std::size_t end = text.find_last_not_of(" \r\n");
   return text.substr(0, end == std::string_view::npos ? 0 : end + 1);
 }
@@ -116,7 +116,8 @@ Result<void> ReleaseUnpacker::check_versions() const {
   if (!architecture || architecture->value_or(target_.architecture) != target_.architecture) {
     return wrong("says that it is for another architecture");
   }
-  if (trimmed(version_) != target_.release.version) return wrong(fmt::format("has another {}", version_path));
+  if (without_line_end(version_) != target_.release.version)
+    return wrong(fmt::format("has another {}", version_path));
   return {};
 }
 

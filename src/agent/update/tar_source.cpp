@@ -12,8 +12,6 @@
 namespace starling::agent {
 namespace {
 
-constexpr std::size_t bytes_at_once = 256u << 10;
-
 // A file of the disk. Of small reads, which mostly go on where the last one ended, each is not one of its
 // own.
 class DiskBytes final : public release::Bytes {

@@ -24,6 +24,8 @@
 
 namespace starling::agent {
 
+inline constexpr std::chrono::hours day{24};
+
 class UpdateBench final : private UpdatePort, private InstallTiming {
  public:
   explicit UpdateBench(std::uint64_t seed = 1, FakeDisk::Unsynced unsynced = FakeDisk::Unsynced::lost)

@@ -12,8 +12,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::UnorderedElementsAre;
 
-constexpr std::chrono::hours day{24};
-
 // Runs v1.0.0, confirmed; v1.1.0 and v1.2.0 can be had.
 struct UpdateCoreTest : testing::Test {
   UpdateCoreTest() {

@@ -11,8 +11,6 @@ namespace {
 
 using testing::AnyOf;
 
-constexpr std::chrono::hours day{24};
-
 struct Story {
   const char* title;
   std::function<void(UpdateBench&)> prepare;  // beyond what all have

@@ -9,8 +9,6 @@ namespace {
 using protocol::Encoding;
 using testing::HasSubstr;
 
-constexpr std::chrono::hours day{24};
-
 // Runs v1.0.0, confirmed; v1.1.0 and v1.2.0 can be had.
 struct UpdateTransferTest : testing::Test {
   UpdateTransferTest() {

@@ -9,6 +9,8 @@
 #include <charconv>
 #include <system_error>
 
+#include "base/trimmed.hpp"
+
 namespace starling::http {
 namespace {
 
@@ -17,14 +19,6 @@ std::optional<std::uint64_t> number(std::string_view digits) {
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
   if (digits.empty() || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
   return value;
-}
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t'))
-    text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t'))
-    text.remove_suffix(1);
-  return text;
 }
 
 Response no_such_range(std::uint64_t size) {
@@ -48,7 +42,7 @@ void add_facts(Response& response, const FileFacts& facts) {
 std::optional<ByteRange> parse_range(std::string_view header, std::uint64_t size) {
   constexpr std::string_view unit = "bytes=";
   if (!header.starts_with(unit)) return std::nullopt;
-  const std::string_view range = trimmed(header.substr(unit.size()));
+  const std::string_view range = trimmed(header.substr(unit.size()), " \t");
   const std::size_t dash = range.find('-');
   if (dash == std::string_view::npos) return std::nullopt;
   const std::string_view from = range.substr(0, dash);
@@ -70,7 +64,7 @@ std::optional<ByteRange> parse_range(std::string_view header, std::uint64_t size
 bool names_etag(std::string_view list, std::string_view etag) {
   while (!list.empty()) {
     const std::size_t comma = std::min(list.find(','), list.size());
-    std::string_view one = trimmed(list.substr(0, comma));
+    std::string_view one = trimmed(list.substr(0, comma), " \t");
     if (one.starts_with("W/")) one.remove_prefix(2);
     if (one == "*" || one == etag) return true;
     list.remove_prefix(std::min(comma + 1, list.size()));

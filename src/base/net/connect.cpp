@@ -40,7 +40,7 @@ std::atomic<int>& running_lookups() {
   return count;
 }
 
-void look_up(const std::shared_ptr<Lookup>& lookup, const std::string& host, std::uint16_t port) {
+void look_up_apart(const std::shared_ptr<Lookup>& lookup, const std::string& host, std::uint16_t port) {
   lookup->endpoints = resolve(host, port, false);
   lookup->ready = true;
   --running_lookups();
@@ -56,7 +56,7 @@ asio::awaitable<Endpoints> resolve_name(asio::io_context& context, const http::U
   }
   const auto lookup = std::make_shared<Lookup>();
   try {
-    std::thread(look_up, lookup, url.host, url.port).detach();
+    std::thread(look_up_apart, lookup, url.host, url.port).detach();
   } catch (const std::system_error& error) {
     --running_lookups();
     co_return fail(ErrorCode::unavailable, fmt::format("looking up '{}': {}", url.host, error.what()));

@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 using test::RawClient;
 using test::TestServer;
 
-constexpr MaskKey key{1, 2, 3, 4};
+constexpr MaskKey mask_key{1, 2, 3, 4};
 
 std::string upgrade(std::string_view target, std::string_view extra = {}) {
   return "GET " + std::string(target) + " HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\n" +
@@ -27,7 +27,7 @@ std::string upgrade(std::string_view target, std::string_view extra = {}) {
 }
 
 std::string masked(Opcode opcode, std::string_view payload) {
-  return encode_frame(opcode, payload, key);
+  return encode_frame(opcode, payload, mask_key);
 }
 std::string plain(Opcode opcode, std::string_view payload) {
   return encode_frame(opcode, payload, std::nullopt);
@@ -110,9 +110,11 @@ TEST(WebSocketServer, EndsAsTheRfcDemands) {
       {"close is answered", masked(Opcode::close, "\x03\xe8 bye"), closing(CloseCode::normal, ""),
        CloseCode::normal},
       {"close without code", masked(Opcode::close, ""), plain(Opcode::close, ""), CloseCode::no_status},
-      {"ping is answered before", masked(Opcode::ping, "p") + encode_close(CloseCode::going_away, "", key),
+      {"ping is answered before",
+       masked(Opcode::ping, "p") + encode_close(CloseCode::going_away, "", mask_key),
        plain(Opcode::pong, "p") + closing(CloseCode::going_away, ""), CloseCode::going_away},
-      {"nothing after close counts", encode_close(CloseCode::normal, "", key) + masked(Opcode::text, "late"),
+      {"nothing after close counts",
+       encode_close(CloseCode::normal, "", mask_key) + masked(Opcode::text, "late"),
        closing(CloseCode::normal, ""), CloseCode::normal},
       {"not masked", plain(Opcode::text, "x"),
        closing(CloseCode::protocol_error, "a client's frame is not masked"), CloseCode::protocol_error},
@@ -122,7 +124,8 @@ TEST(WebSocketServer, EndsAsTheRfcDemands) {
        closing(CloseCode::invalid_payload, "a text message is not UTF-8"), CloseCode::invalid_payload},
       {"too large", masked(Opcode::text, std::string(300'000, 'x')),
        closing(CloseCode::message_too_big, "a message is larger than is taken"), CloseCode::message_too_big},
-      {"session closes", masked(Opcode::text, "close, please") + encode_close(CloseCode::superseded, "", key),
+      {"session closes",
+       masked(Opcode::text, "close, please") + encode_close(CloseCode::superseded, "", mask_key),
        closing(CloseCode::superseded, "as you wish"), CloseCode::superseded},
       {"session aborts", masked(Opcode::text, "abort, please"), "", CloseCode::abnormal},
   };

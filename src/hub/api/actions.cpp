@@ -9,6 +9,7 @@
 #include "base/uuid.hpp"
 #include "hub/api/action_kinds.hpp"
 #include "hub/api/authentication.hpp"
+#include "hub/api/listing.hpp"
 
 namespace starling::hub {
 
@@ -16,7 +17,6 @@ namespace {
 
 constexpr std::int64_t max_expiry_seconds = 86'400;
 constexpr std::size_t max_parameter_bytes = 16 * 1024;
-constexpr std::size_t max_listed = 1000;
 constexpr std::size_t max_listed_bytes = 4u << 20;  // of results in one answer
 
 struct Request {

@@ -39,7 +39,7 @@ Result<PlannedWrite> plan_put(const FleetState& head, const Asset& asset) {
   return write;
 }
 
-Result<PlannedWrite> plan_removal(const FleetState& head, const std::string& name) {
+Result<PlannedWrite> removal_of_asset(const FleetState& head, const std::string& name) {
   auto edits = plan_asset_removal(head, name);
   if (!edits) return fail(edits);
   PlannedWrite write;
@@ -176,7 +176,7 @@ asio::awaitable<Reply> Assets::remove(Call& call) {
   if (!reason) co_return fail(reason);
   Writer::Write write{
       call.fleet_name, "asset.remove", *reason,
-      [name = call.value("name")](const FleetState& head) { return plan_removal(head, name); }};
+      [name = call.value("name")](const FleetState& head) { return removal_of_asset(head, name); }};
   co_return co_await services_.writer.write(call, std::move(write));
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "hub/api/listing.hpp"
 #include "hub/api/visibility.hpp"
 #include "hub/settings/concerned.hpp"
 #include "hub/settings/written_names.hpp"
@@ -15,7 +16,6 @@ namespace {
 
 using Standing = DeviceDescription::Standing;
 
-constexpr std::size_t max_listed = 1000;
 constexpr std::size_t max_pages = 50;  // read for one answer
 constexpr std::size_t judged_in_a_turn = 32;
 

@@ -1,5 +1,6 @@
 #include "hub/api/device_description.hpp"
 
+#include "hub/api/listing.hpp"
 #include "hub/api/release_use.hpp"
 #include "hub/device_link/device_problems.hpp"
 #include "hub/device_link/running_release.hpp"
@@ -26,10 +27,6 @@ JsonArray shown_problems(const DeviceFacts& facts) {
   for (const std::string& problem : problems_of(facts))
     shown.push_back(JsonString(problem));
   return shown;
-}
-
-Json text_or_null(std::string_view text) {
-  return text.empty() ? Json() : Json(JsonString(text));
 }
 
 // Of a device that takes none the hub may still want one: its client asks for updates.

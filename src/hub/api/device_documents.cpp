@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "hub/api/listing.hpp"
 #include "hub/settings/wanted_modules.hpp"
 #include "hub/settings/writes.hpp"
 #include "protocol/software_document.hpp"
@@ -9,10 +10,6 @@
 namespace starling::hub {
 
 namespace {
-
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
-}
 
 JsonObject shown_setting(const Json& value, const std::string& layer, std::int64_t revision) {
   return JsonObject{

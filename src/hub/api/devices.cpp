@@ -126,7 +126,7 @@ Result<PlannedWrite> plan_patch(const FleetState& head, const std::string& id, c
   return write;
 }
 
-Result<PlannedWrite> plan_removal(const FleetState& head, const std::string& id) {
+Result<PlannedWrite> removal_of_device(const FleetState& head, const std::string& id) {
   if (head.device(id) == nullptr) {
     return fail(ErrorCode::not_found, fmt::format("no device has the UUID '{}'", id));
   }
@@ -245,7 +245,7 @@ asio::awaitable<Reply> Devices::remove(Call& call) {
   const auto reason = call.reason();
   if (!reason) co_return fail(reason);
   Writer::Write write{call.fleet_name, "device.remove", *reason,
-                      [id = (*device)->id](const FleetState& head) { return plan_removal(head, id); }};
+                      [id = (*device)->id](const FleetState& head) { return removal_of_device(head, id); }};
   co_return co_await services_.writer.write(call, std::move(write));
 }
 

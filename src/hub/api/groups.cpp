@@ -47,7 +47,7 @@ Result<PlannedWrite> plan_put(const FleetState& head, const Group& group, const 
   return write;
 }
 
-Result<PlannedWrite> plan_removal(const FleetState& head, const std::string& name, const Reach& reach) {
+Result<PlannedWrite> removal_of_group(const FleetState& head, const std::string& name, const Reach& reach) {
   const auto current = head.groups().find(name);
   if (current == head.groups().end()) {
     return fail(ErrorCode::not_found, fmt::format("no group is called '{}'", name));
@@ -130,7 +130,7 @@ asio::awaitable<Reply> Groups::remove(Call& call) {
   if (!reason) co_return fail(reason);
   Writer::Write write{call.fleet_name, "group.remove", *reason,
                       [name = call.value("name"), reach = call.reach](const FleetState& head) {
-                        return plan_removal(head, name, reach);
+                        return removal_of_group(head, name, reach);
                       }};
   co_return co_await services_.writer.write(call, std::move(write));
 }

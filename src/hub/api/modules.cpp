@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "hub/api/listing.hpp"
 #include "hub/api/visibility.hpp"
 #include "hub/settings/wanted_modules.hpp"
 
@@ -14,7 +15,6 @@ namespace {
 
 constexpr std::size_t read_in_a_turn = 32;
 constexpr std::size_t newest_shown = 3;
-constexpr std::size_t max_listed = 1000;
 
 using CrashKinds = std::vector<const ModuleTally::CrashKind*>;
 

@@ -52,7 +52,7 @@ Result<PlannedWrite> plan_writes(const FleetState& head, const std::vector<Perso
   return write;
 }
 
-Result<PlannedWrite> plan_removal(const FleetState& head, const std::string& name) {
+Result<PlannedWrite> removal_of_persona(const FleetState& head, const std::string& name) {
   auto edits = plan_persona_removal(head, name);
   if (!edits) return fail(edits);
   PlannedWrite write;
@@ -160,7 +160,7 @@ asio::awaitable<Reply> Personas::remove(Call& call) {
   if (!reason) co_return fail(reason);
   Writer::Write write{
       call.fleet_name, "persona.remove", *reason,
-      [name = call.value("name")](const FleetState& head) { return plan_removal(head, name); }};
+      [name = call.value("name")](const FleetState& head) { return removal_of_persona(head, name); }};
   co_return co_await services_.writer.write(call, std::move(write));
 }
 

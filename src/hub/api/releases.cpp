@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "hub/api/listing.hpp"
 #include "hub/api/release_use.hpp"
 #include "hub/api/release_writes.hpp"
 #include "protocol/release_metadata.hpp"
@@ -88,10 +89,6 @@ Result<protocol::ReleaseMetadata> metadata_of(const Call& call) {
                                      split(call.query("packages").value_or(""))};
   if (auto checked = check_metadata(metadata); !checked) return fail(checked);
   return metadata;
-}
-
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/rfc3339.hpp"
+#include "hub/api/listing.hpp"
 #include "hub/api/visibility.hpp"
 #include "hub/rollouts/rollout_edits.hpp"
 #include "hub/rollouts/rollout_engine.hpp"
@@ -136,10 +137,6 @@ Result<const RolloutRecord*> find_rollout(const FleetState& state, const Reach& 
                        });
   if (visible) return found->second.get();
   return fail(ErrorCode::not_found, fmt::format("there is no rollout '{}'", id));
-}
-
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
 }
 
 JsonObject shown_under_way(const UnderWay& under_way) {

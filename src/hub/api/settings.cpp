@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "hub/api/authentication.hpp"
+#include "hub/api/listing.hpp"
 #include "hub/api/setting_writes.hpp"
 #include "hub/api/visibility.hpp"
 #include "hub/device_link/running_release.hpp"
@@ -35,10 +36,6 @@ Result<SettingsWrite> write_of(const JsonObject& body) {
   if (!target) return fail(target);
   write.target = std::move(*target);
   return write;
-}
-
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json() : Json(text);
 }
 
 Reply shown_differences(const std::vector<Difference>& differences) {

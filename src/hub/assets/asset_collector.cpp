@@ -5,7 +5,7 @@
 namespace starling::hub {
 
 namespace {
-constexpr std::size_t page_size = 500;
+constexpr std::size_t changes_at_once = 500;
 }
 
 AssetCollector::AssetCollector(ChangeLog& log, AssetFiles& files, const Clock& clock, Logger logger)
@@ -30,7 +30,7 @@ void AssetCollector::read_on(std::shared_ptr<Look> look) {
   ChangeQuery query;
   query.fleet = look->fleet;
   query.until = look->until;
-  query.limit = page_size;
+  query.limit = changes_at_once;
   query.newest_first = true;
   query.kind = EntityKind::asset;
   log_.store().read_changes(std::move(query), [this, look](const Result<std::vector<SharedChange>>& changes) {
@@ -39,7 +39,7 @@ void AssetCollector::read_on(std::shared_ptr<Look> look) {
       return;
     }
     const std::int64_t oldest_ms = (clock_.wall() - memory).time_since_epoch() / Milliseconds(1);
-    bool old = changes->size() < page_size;
+    bool old = changes->size() < changes_at_once;
     for (const SharedChange& change : *changes) {
       old = old || change->at_ms < oldest_ms;
       if (change->at_ms < oldest_ms) break;

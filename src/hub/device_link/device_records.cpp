@@ -16,7 +16,7 @@ constexpr std::size_t max_history_bytes = 64 * 1024;
 constexpr std::size_t counted_in_a_turn = 100;
 constexpr Milliseconds seen_lately = std::chrono::minutes(10);
 
-JsonObject object_in(const JsonObject& facts, std::string_view name) {
+JsonObject stored_object(const JsonObject& facts, std::string_view name) {
   const Json* value = facts.if_contains(name);
   return value != nullptr && value->is_object() ? value->get_object() : JsonObject{};
 }
@@ -90,14 +90,14 @@ Result<DeviceFacts> DeviceFacts::parse(std::string_view text) {
     return fail(ErrorCode::corrupted, "what a device reported cannot be read: " + json.error().message);
   if (!json->is_object()) return fail(ErrorCode::corrupted, "what a device reported is no object");
   const JsonObject& object = json->get_object();
-  facts.metadata = object_in(object, "metadata");
-  facts.capabilities = object_in(object, "capabilities");
-  facts.reported = object_in(object, "reported");
+  facts.metadata = stored_object(object, "metadata");
+  facts.capabilities = stored_object(object, "capabilities");
+  facts.reported = stored_object(object, "reported");
   facts.errors = errors_in(object, "errors");
   facts.module_errors = errors_in(object, "module_errors");
   facts.software_errors = errors_in(object, "software_errors");
   facts.crashes = crashes_from_json(object.if_contains("crashes"));
-  facts.counted_deaths = object_in(object, "counted_deaths");
+  facts.counted_deaths = stored_object(object, "counted_deaths");
   facts.pending_edits = JsonReader(object).optional_integer("pending").value_or(std::nullopt).value_or(0);
   return facts;
 }

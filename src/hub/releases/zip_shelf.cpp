@@ -21,9 +21,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::uint64_t reserve_bytes = std::uint64_t{64} << 20;  // for the hub's own work
+constexpr std::uint64_t shelf_reserve_bytes = std::uint64_t{64} << 20;  // for the hub's own work
 
-std::unexpected<Error> failed(std::string_view doing, const fs::path& path) {
+std::unexpected<Error> zip_failed(std::string_view doing, const fs::path& path) {
   return fail(ErrorCode::io,
               fmt::format("{} {}: {}", doing, path.string(), std::generic_category().message(errno)));
 }
@@ -32,7 +32,7 @@ std::unexpected<Error> failed(std::string_view doing, const fs::path& path) {
 Result<void> check_room(const fs::path& folder, std::uint64_t bytes) {
   std::error_code error;
   const fs::space_info space = fs::space(folder, error);
-  if (error || space.available >= bytes + reserve_bytes) return {};
+  if (error || space.available >= bytes + shelf_reserve_bytes) return {};
   return fail(ErrorCode::failed_precondition,
               fmt::format("the hub's disk has {} MB left, too little for the ZIP of this release",
                           space.available >> 20));
@@ -112,7 +112,7 @@ Result<void> ZipShelf::make(const Job& job) {
   // What an ended hub has left there is written over.
   const fs::path partial = folder / "next.part";
   FileDescriptor file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  if (!file) return failed("creating", partial);
+  if (!file) return zip_failed("creating", partial);
   release::ZipStream zip(*tar);
   for (bool ended = false; !ended;) {
     const auto piece = zip.next();
@@ -121,7 +121,7 @@ Result<void> ZipShelf::make(const Job& job) {
     ended = piece->empty();
     if (auto written = write_all(file, *piece, partial); !written) return written;
   }
-  if (::fsync(file.number()) != 0) return failed("syncing", partial);
+  if (::fsync(file.number()) != 0) return zip_failed("syncing", partial);
   fs::rename(partial, job.zip, error);
   if (error)
     return fail(ErrorCode::io, fmt::format("renaming onto {}: {}", job.zip.string(), error.message()));
