@@ -88,6 +88,30 @@ TEST_F(FleetModules, AreEnabledForASelectorAndDoAsAsked) {
   EXPECT_THAT(starling({"changes", "-n", "4"}), HasSubstr("modules.recorder.enabled"));
 }
 
+TEST_F(FleetModules, ADisableIsDoneOnceNothingOfItLives) {
+  SupervisedDevice& device = add("bear", "nursery");
+  device.write_module("slow",
+                      "exec = \"/bin/sh\"\nready_after = \"50ms\"\nstop_timeout = \"5min\"\n"
+                      "args = [\"-c\", \"trap 'until [ -e may_end ]; do sleep 0.05; done; exit 0' TERM; "
+                      "while :; do sleep 0.05; done\"]\n");
+  starling({"module", "enable", "slow", "--wait"});
+  EXPECT_EQ(device.state_of("slow"), "idle");
+  Process disable({.program = "starling",
+                   .arguments = {"module", "disable", "slow", "--wait"},
+                   .environment = {{"STARLING_HUB", hub.url()}, {"STARLING_KEY", hub.admin_key()}},
+                   .output = folder / "disable.log"});
+  eventually("the hub to know that it is under way", [&] {
+    return hub.command({"module", "show", "slow", "--device", "bear"}).output.find("stopping") !=
+           std::string::npos;
+  });
+  EXPECT_EQ(hub.device("bear").at("sync").at("modules").at("status"), Json("provisional"));
+  EXPECT_TRUE(disable.running());
+  write_text(device.modules() / "slow/may_end", "");
+  EXPECT_EQ(disable.wait(), 0) << disable.output();
+  EXPECT_EQ(device.state_of("slow"), "disabled");
+  EXPECT_THAT(starling({"module", "show", "slow", "--device", "bear"}), HasSubstr("disabled"));
+}
+
 TEST_F(FleetModules, OneThatCannotStartIsQuarantinedAndHoldsUpNoSettings) {
   SupervisedDevice& device = add("bear", "nursery");
   const Finished refused = hub.command({"module", "enable", "broken", "--wait"});

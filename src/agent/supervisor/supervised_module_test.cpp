@@ -47,6 +47,32 @@ TEST_F(SupervisedModuleTest, WalksTheDiagram) {
   EXPECT_THAT(deaths, IsEmpty());
 }
 
+TEST_F(SupervisedModuleTest, IsEndingWhileWhatWasDisabledStillLives) {
+  start_ready();
+  command("recorder", stop);
+  EXPECT_FALSE(core->is_ending("recorder")) << "it is still enabled";
+  command("recorder", disable);
+  EXPECT_TRUE(core->is_ending("recorder"));
+  board.leftovers.insert("recorder");
+  exit("recorder", 0);
+  EXPECT_TRUE(core->is_ending("recorder"));
+  const int before = changes;
+  pass(Seconds(10));
+  EXPECT_EQ(state("recorder"), disabled);
+  EXPECT_FALSE(core->is_ending("recorder"));
+  EXPECT_GT(changes, before) << "told";
+}
+
+TEST_F(SupervisedModuleTest, IsEndingNoLongerOnceItIsEnabledAgain) {
+  start_ready();
+  command("recorder", disable);
+  command("recorder", enable);
+  EXPECT_FALSE(core->is_ending("recorder"));
+  exit("recorder", 0);
+  command("recorder", disable);
+  EXPECT_TRUE(core->is_ending("recorder"));
+}
+
 TEST_F(SupervisedModuleTest, KnowsSinceWhenItIsAsItIs) {
   start_ready();
   EXPECT_EQ(status("recorder").since, clock.steady());

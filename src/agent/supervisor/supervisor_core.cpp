@@ -398,6 +398,7 @@ void SupervisorCore::reverted(std::string_view module, std::string_view why) {
 void SupervisorCore::unkillable(std::string_view module, std::string_view why) {
   alert(SupervisorAlert::Kind::needs_help, {std::string(module)},
         "module '" + std::string(module) + "' does not end: " + std::string(why));
+  changed_ = true;
 }
 
 void SupervisorCore::misunderstood(std::string_view module, std::string_view why) {
@@ -449,6 +450,11 @@ bool SupervisorCore::is_enabled(std::string_view name) const {
 bool SupervisorCore::is_provisional(std::string_view name) const {
   const SupervisedModule* module = find(name);
   return module != nullptr && module->provisional();
+}
+
+bool SupervisorCore::is_ending(std::string_view name) const {
+  const SupervisedModule* module = find(name);
+  return module != nullptr && module->is_ending();
 }
 
 bool SupervisorCore::is_quarantined(std::string_view name) const {
