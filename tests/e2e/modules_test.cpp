@@ -175,6 +175,24 @@ TEST_F(FleetModules, SettingsAreTakenBackByAnAgentThatHasStartedSinceToo) {
   });
 }
 
+TEST_F(FleetModules, RunOnWhereAComponentFileOfTheDeviceCannotBeUsed) {
+  SupervisedDevice& device = add("bear", "nursery");
+  device.command("enable", "recorder");
+  const pid_t before = device.await_ready("recorder");
+  fs::create_directories(device.state() / "components");
+  write_text(device.state() / "components/lamp.json", "{\"x-component\": \"lamp\"");
+  ::kill(device.agent(), SIGKILL);
+  eventually("the hub to know of the file", [&] {
+    const std::string shown = hub.command({"device", "show", "bear"}).output;
+    return shown.find("a component file is left out") != std::string::npos &&
+           shown.find("components/lamp.json") != std::string::npos;
+  });
+  EXPECT_EQ(device.await_ready("recorder"), before);
+  const Finished doctor = device.ctl({"doctor"});
+  EXPECT_EQ(doctor.status, 1);
+  EXPECT_THAT(doctor.output, HasSubstr("components/lamp.json"));
+}
+
 TEST_F(FleetModules, WhatFailsAnywayTakesNoSettingsBack) {
   SupervisedDevice& device = add("bear", "nursery");
   const auto write = [&](const char* name, const char* script) {
