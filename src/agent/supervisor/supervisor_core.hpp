@@ -30,7 +30,7 @@ namespace starling::agent {
 struct SupervisorAlert {
   enum class Kind { crash_loop, memory_hold, needs_help, died_together };
   Kind kind{};
-  std::vector<std::string> modules;
+  std::vector<std::string> modules;  // sorted
   std::string text;
 };
 
@@ -198,6 +198,11 @@ class SupervisorCore final : private ModuleHost {
     bool shared;  // with others
   };
   std::deque<Ended> ended_;  // unasked, within the longest silence
+  struct Together {          // the last of what several died of
+    std::set<std::string> modules;
+    bool forgiven = false;
+  };
+  Together together_;
 
   int turns_ = 0;  // public calls on the stack
   bool changed_ = false;
