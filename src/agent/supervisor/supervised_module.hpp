@@ -154,6 +154,7 @@ class SupervisedModule {
   void became_ready(Cause cause);
   void failed(ModuleEvent event, Cause cause, std::string detail, FailureKind kind);
   void exited_unasked(const ChildExit& exit, const DeathReport& report);
+  std::string failure_text(std::string_view why) const;
   void revert(std::string why);
   void end_process(EndedFor why);
   void watchdog_missed(std::string why);

@@ -37,7 +37,9 @@ TEST_F(SupervisedModuleTest, WalksTheDiagram) {
   make("recorder");
   ready("recorder");
   record("recorder", true);
+  EXPECT_EQ(status("recorder").cause, Cause::recording);
   record("recorder", false);
+  EXPECT_EQ(status("recorder").cause, Cause::paused);
   command("recorder", disable);
   EXPECT_EQ(state("recorder"), stopping);
   EXPECT_EQ(board.signals.back().number, SIGTERM);
