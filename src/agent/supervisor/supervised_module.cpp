@@ -137,7 +137,8 @@ void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was
   if (manifest_) limits_note_ = host_.process_ports().trees.unmet_limits(*manifest_);
   apply(ModuleEvent::start, Cause::adopted);
   if (was_ready) became_ready(Cause::adopted);
-  if (was_recording) apply(ModuleEvent::record, Cause::adopted);
+  if (was_recording) return void(apply(ModuleEvent::record, Cause::adopted));
+  since_ = process_.began_at();
 }
 
 void SupervisedModule::replace_manifest(Result<ModuleManifest> manifest) {

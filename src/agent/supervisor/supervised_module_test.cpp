@@ -85,6 +85,46 @@ TEST_F(SupervisedModuleTest, KnowsSinceWhenItIsAsItIs) {
   EXPECT_EQ(status("recorder").since, clock.steady());
 }
 
+TEST_F(SupervisedModuleTest, OneThatRanOnIsAsItIsSinceItsProcessBegan) {
+  clock.advance(Seconds(1'000));
+  start_ready();
+  pass(Seconds(10));
+  kill_agent();
+  clock.advance(Seconds(10));
+  start_agent();
+  EXPECT_EQ(state("recorder"), idle);
+  const std::uint64_t ticks = status("recorder").start_time;
+  EXPECT_EQ(status("recorder").since, SteadyTime(Milliseconds(ticks * 1'000 / 100)));
+  kill_agent();
+  board.children.begin()->second.pid = 1'000'000;  // began later than now: not to be believed
+  start_agent();
+  EXPECT_EQ(status("recorder").since, clock.steady());
+}
+
+TEST_F(SupervisedModuleTest, WhoStartsOneThatCrashesHearsThatItCrashed) {
+  module("recorder");
+  start_agent();
+  std::string said;
+  const auto hear = [&said](const Result<ModuleState>& settled) { said = settled.error().message; };
+  core->command("recorder", start, hear);
+  make("recorder");
+  exit("recorder", 3);
+  EXPECT_EQ(said, "module 'recorder' was started, and crashed: exit status 3");
+  command("recorder", stop);
+
+  core->command("recorder", enable, [](const Result<ModuleState>&) {});
+  core->command("recorder", start, hear);
+  make("recorder");
+  exit("recorder", 78);
+  EXPECT_EQ(said,
+            "module 'recorder' was started, and crashed: exit status 78; so it could not be enabled, and is "
+            "disabled again");
+
+  core->command("recorder", start, hear);
+  refuse("recorder", ENOENT);
+  EXPECT_THAT(said, HasSubstr("module 'recorder' could not be started: "));
+}
+
 TEST_F(SupervisedModuleTest, AReadyModuleIsRestartedWithinAQuarterOfASecond) {
   start_ready();
   die("recorder");
