@@ -195,6 +195,7 @@ class Supervisor final : public ModuleSupervision,
   std::function<void()> ended_;
 
   std::map<std::string, Folder, std::less<>> folders_;
+  std::set<std::string, std::less<>> missing_;  // whose folders are gone, though they were enabled
   SettingsTrial trial_;
   bool begun_ = false;  // it is known what runs
   JsonObject board_;
