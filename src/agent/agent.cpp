@@ -9,7 +9,6 @@
 #include "agent/supervisor/kept_modules.hpp"
 #include "agent/update/boot_guard.hpp"
 #include "base/exit_status.hpp"
-#include "base/json_folder.hpp"
 
 namespace starling::agent {
 namespace {
@@ -104,23 +103,23 @@ Result<std::unique_ptr<Agent>> Agent::load(const asio::any_io_executor& executor
   auto lock = FileLock::acquire(options.state / "agent.lock");
   if (!lock) return fail(lock);
   if (auto reset = finish_reset(options, clock, log); !reset) return fail(reset);
-  const auto files = read_json_folders(options.components);
-  if (!files) return std::unexpected(wrongly_given(files.error()).within("component files"));
-  auto catalog = protocol::catalog_of(*files);
-  if (!catalog) return std::unexpected(wrongly_given(catalog.error()));
+  auto components = read_components(options.components, options.state);
+  if (!components) return std::unexpected(wrongly_given(components.error()));
+  for (const std::string& why : components->left_out)
+    Logger(log, "agent").error("a component file is left out", {{"why", why}});
   std::unique_ptr<Agent> agent(
-      new Agent(executor, clock, log, std::move(*lock), std::move(options), std::move(*catalog), board));
+      new Agent(executor, clock, log, std::move(*lock), std::move(options), std::move(*components), board));
   if (auto loaded = agent->load_core(board); !loaded) return fail(loaded);
   return agent;
 }
 
 Agent::Agent(const asio::any_io_executor& executor, const Clock& clock, Log& log, FileLock lock,
-             AgentOptions options, protocol::Catalog catalog, const Board& board)
+             AgentOptions options, Components components, const Board& board)
     : clock_(clock),
       log_(log),
       lock_(std::move(lock)),
       options_(std::move(options)),
-      catalog_(std::move(catalog)),
+      components_(std::move(components)),
       disk_(options_.state),
       identity_maker_(clock),
       tasks_(executor, Logger(log, "agent")),
@@ -209,8 +208,9 @@ Result<void> Agent::load_core(const Board& board) {
   device.updates = &updater_;
   device.timing = &updater_;
   device.release_trial = options_.release_trial;
-  auto core = DeviceCore::load(disk_, clock_, catalog_, identity_maker_, link_driver_, module_server_,
-                               std::move(device), &log_);
+  device.left_out = components_.left_out;
+  auto core = DeviceCore::load(disk_, clock_, components_.catalog, identity_maker_, link_driver_,
+                               module_server_, std::move(device), &log_);
   if (!core) return fail(core);
   core_ = std::move(*core);
   link_driver_.attach(core_->link(), core_->identity());

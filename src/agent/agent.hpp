@@ -10,6 +10,7 @@
 
 #include "agent/assets/asset_downloader.hpp"
 #include "agent/board.hpp"
+#include "agent/components.hpp"
 #include "agent/control/control_server.hpp"
 #include "agent/device_core.hpp"
 #include "agent/factory_reset.hpp"
@@ -27,7 +28,7 @@ namespace starling::agent {
 
 struct AgentOptions {
   std::filesystem::path state;
-  std::vector<std::filesystem::path> components;  // folders; a later one's files replace an earlier one's
+  std::filesystem::path components;  // the folder of those that ship with the agent
   http::Url hub;
   std::vector<std::string> pins;
   std::string enrolment_key;  // empty: only a device that has enrolled can connect
@@ -62,7 +63,7 @@ class Agent final : private Wakeup {
 
  private:
   Agent(const asio::any_io_executor& executor, const Clock& clock, Log& log, FileLock lock,
-        AgentOptions options, protocol::Catalog catalog, const Board& board);
+        AgentOptions options, Components components, const Board& board);
   Result<void> load_core(const Board& board);
   void make_supervisor(const asio::any_io_executor& executor, const Board& board);
   void end_modules_of_another(const std::filesystem::path& release_modules);
@@ -81,7 +82,7 @@ class Agent final : private Wakeup {
   Log& log_;
   FileLock lock_;
   AgentOptions options_;
-  protocol::Catalog catalog_;
+  Components components_;
   PosixDisk disk_;
   RandomIdentityMaker identity_maker_;
   TaskGroup tasks_;

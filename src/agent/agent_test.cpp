@@ -102,7 +102,7 @@ struct AgentTest : testing::Test {
   Result<void> load() {
     AgentOptions options;
     options.state = folder / "state";
-    options.components = {folder / "components"};
+    options.components = folder / "components";
     options.hub.host = "127.0.0.1";
     options.hub.port = server->port();
     options.enrolment_key = "enrol-me";
@@ -185,6 +185,18 @@ TEST_F(AgentTest, EnrolsConnectsAppliesAndKeepsIt) {
   EXPECT_EQ(hub.registrations.size(), 1u);
   EXPECT_EQ(hub.last<protocol::Handshake>()->sections.at(0).applied, update.hash);
   EXPECT_EQ(hub.last<protocol::Handshake>()->epoch.start, 2);
+}
+
+TEST_F(AgentTest, RunsWithoutAComponentFileThatCannotBeUsedAndSaysSo) {
+  fs::create_directories(folder / "state/components");
+  std::ofstream(folder / "state/components/lamp.json") << "{";
+  start_agent();
+  until([this] { return hub.last<protocol::Heartbeat>() != nullptr; });
+  const Json* alerts = hub.last<protocol::Heartbeat>()->reported.if_contains("alerts");
+  ASSERT_NE(alerts, nullptr);
+  EXPECT_THAT(std::string(alerts->at(0).at("text").as_string()),
+              testing::HasSubstr("state/components/lamp.json"));
+  EXPECT_TRUE(hub.last<protocol::Handshake>()->components.contains("logger"));
 }
 
 TEST_F(AgentTest, ComesBackAfterALostConnection) {

@@ -1,5 +1,7 @@
 #include "agent/device_core.hpp"
 
+#include <ranges>
+
 namespace starling::agent {
 namespace {
 
@@ -41,7 +43,8 @@ DeviceCore::DeviceCore(Identity identity, Disk& disk, const Clock& clock, const 
       section_(disk, clock, settings_, *this, SeededRandom(random_()), logger(log, "modules")),
       actions_(disk, with_own_actions(std::move(options.actions)), logger(log, "action")),
       link_(disk, clock, identity_, settings_, section_, actions_, link_output, SeededRandom(random_()),
-            std::move(options.link), logger(log, "link")) {
+            std::move(options.link), logger(log, "link")),
+      left_out_(std::move(options.left_out)) {
   link_.set_reporter(*this);
   link_.set_logs(*this);
   if (options.assets != nullptr) {
@@ -148,7 +151,19 @@ JsonObject DeviceCore::report() const {
   report["starts"] = identity_.start_count();
   if (updates_) report["software"] = updates_->report();
   if (supervision_ != nullptr) supervision_->add_to(report);
+  add_left_out(report);
   return report;
+}
+
+void DeviceCore::add_left_out(JsonObject& report) const {
+  if (left_out_.empty()) return;
+  Json& alerts = report["alerts"];
+  if (!alerts.is_array()) alerts.emplace_array();
+  constexpr std::size_t most = 8;
+  for (const std::string& why : left_out_ | std::views::take(most)) {
+    alerts.get_array().push_back(
+        JsonObject{{"kind", "component_file"}, {"text", "a component file is left out: " + why}});
+  }
 }
 
 }  // namespace starling::agent

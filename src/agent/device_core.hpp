@@ -25,6 +25,7 @@ struct DeviceOptions {
   InstallTiming* timing = nullptr;  // with `updates`
   AssetFetch* assets = nullptr;     // nullptr: documents that name assets are refused; outlives the core
   Milliseconds release_trial = UpdateOptions{}.provisional;
+  std::vector<std::string> left_out;  // of its component files: which, and why
 };
 
 // The part of a device that runs its modules, where there is one.
@@ -78,6 +79,7 @@ class DeviceCore final : private SettingsListener,
              LinkOutput& link_output, ModuleOutput& module_output, DeviceOptions options, Log* log);
 
   ActionRunners with_own_actions(ActionRunners runners);
+  void add_left_out(JsonObject& report) const;
 
   // SettingsListener
   void status_changed(const protocol::ConfigStatus& status) override { link_.send_status(status); }
@@ -124,6 +126,7 @@ class DeviceCore final : private SettingsListener,
   ActionCore actions_;
   LinkCore link_;
   ModuleSupervision* supervision_ = nullptr;
+  std::vector<std::string> left_out_;
 };
 
 }  // namespace starling::agent

@@ -113,11 +113,7 @@ Result<agent::AgentOptions> options_of(const CommandLine& line, const Logger& lo
   auto labels = parse_labels(line.labels);
   if (!labels) return fail(labels);
   options.state = std::filesystem::absolute(line.state);
-  options.components.push_back(std::move(*components));
-  std::error_code unreadable;
-  if (const auto own = options.state / "components"; std::filesystem::is_directory(own, unreadable)) {
-    options.components.push_back(own);
-  }
+  options.components = std::move(*components);
   options.hub = std::move(*hub);
   for (const std::string& pin : line.pins) {
     if (!pin.starts_with("sha256/") || pin.size() != std::string_view("sha256/").size() + 44) {

@@ -8,13 +8,21 @@ namespace {
 
 constexpr std::size_t max_file_bytes = 1u << 20;
 
+}  // namespace
+
 Result<std::vector<fs::path>> json_files_in(const fs::path& folder) {
   auto paths = list_folder(folder);
   if (paths) std::erase_if(*paths, [](const fs::path& path) { return path.extension() != ".json"; });
   return paths;
 }
 
-}  // namespace
+Result<JsonFile> read_json_file(const fs::path& path) {
+  const auto text = read_file(path, max_file_bytes);
+  if (!text) return fail(text);
+  auto json = parse_json(*text);
+  if (!json) return fail(json, path.string());
+  return JsonFile{path.string(), std::move(*json)};
+}
 
 Result<std::vector<JsonFile>> read_json_folders(const std::vector<fs::path>& folders) {
   std::vector<JsonFile> files;
@@ -22,11 +30,9 @@ Result<std::vector<JsonFile>> read_json_folders(const std::vector<fs::path>& fol
     const auto paths = json_files_in(folder);
     if (!paths) return fail(paths);
     for (const fs::path& path : *paths) {
-      const auto text = read_file(path, max_file_bytes);
-      if (!text) return fail(text);
-      auto json = parse_json(*text);
-      if (!json) return fail(json, path.string());
-      files.push_back({path.string(), std::move(*json)});
+      auto file = read_json_file(path);
+      if (!file) return fail(file);
+      files.push_back(std::move(*file));
     }
   }
   return files;

@@ -17,6 +17,12 @@ struct JsonFile {
   Json content;
 };
 
+// Those of a folder, sorted by name. Errors: those of list_folder.
+Result<std::vector<std::filesystem::path>> json_files_in(const std::filesystem::path& folder);
+
+// Errors: invalid_argument (naming the file), those of read_file.
+Result<JsonFile> read_json_file(const std::filesystem::path& path);
+
 // Every *.json of the folders, folder by folder, sorted by name. Errors: not_found (a folder does not exist),
 // invalid_argument (naming the file), those of read_file.
 Result<std::vector<JsonFile>> read_json_folders(const std::vector<std::filesystem::path>& folders);

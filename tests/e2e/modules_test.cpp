@@ -88,6 +88,30 @@ TEST_F(FleetModules, AreEnabledForASelectorAndDoAsAsked) {
   EXPECT_THAT(starling({"changes", "-n", "4"}), HasSubstr("modules.recorder.enabled"));
 }
 
+TEST_F(FleetModules, ADisableIsDoneOnceNothingOfItLives) {
+  SupervisedDevice& device = add("bear", "nursery");
+  device.write_module("slow",
+                      "exec = \"/bin/sh\"\nready_after = \"50ms\"\nstop_timeout = \"5min\"\n"
+                      "args = [\"-c\", \"trap 'until [ -e may_end ]; do sleep 0.05; done; exit 0' TERM; "
+                      "while :; do sleep 0.05; done\"]\n");
+  starling({"module", "enable", "slow", "--wait"});
+  EXPECT_EQ(device.state_of("slow"), "idle");
+  Process disable({.program = "starling",
+                   .arguments = {"module", "disable", "slow", "--wait"},
+                   .environment = {{"STARLING_HUB", hub.url()}, {"STARLING_KEY", hub.admin_key()}},
+                   .output = folder / "disable.log"});
+  eventually("the hub to know that it is under way", [&] {
+    return hub.command({"module", "show", "slow", "--device", "bear"}).output.find("stopping") !=
+           std::string::npos;
+  });
+  EXPECT_EQ(hub.device("bear").at("sync").at("modules").at("status"), Json("provisional"));
+  EXPECT_TRUE(disable.running());
+  write_text(device.modules() / "slow/may_end", "");
+  EXPECT_EQ(disable.wait(), 0) << disable.output();
+  EXPECT_EQ(device.state_of("slow"), "disabled");
+  EXPECT_THAT(starling({"module", "show", "slow", "--device", "bear"}), HasSubstr("disabled"));
+}
+
 TEST_F(FleetModules, OneThatCannotStartIsQuarantinedAndHoldsUpNoSettings) {
   SupervisedDevice& device = add("bear", "nursery");
   const Finished refused = hub.command({"module", "enable", "broken", "--wait"});
@@ -149,6 +173,24 @@ TEST_F(FleetModules, SettingsAreTakenBackByAnAgentThatHasStartedSinceToo) {
     const std::string shown = hub.command({"device", "show", "bear"}).output;
     return shown.find("module 'picky' does not run since they are in force") != std::string::npos;
   });
+}
+
+TEST_F(FleetModules, RunOnWhereAComponentFileOfTheDeviceCannotBeUsed) {
+  SupervisedDevice& device = add("bear", "nursery");
+  device.command("enable", "recorder");
+  const pid_t before = device.await_ready("recorder");
+  fs::create_directories(device.state() / "components");
+  write_text(device.state() / "components/lamp.json", "{\"x-component\": \"lamp\"");
+  ::kill(device.agent(), SIGKILL);
+  eventually("the hub to know of the file", [&] {
+    const std::string shown = hub.command({"device", "show", "bear"}).output;
+    return shown.find("a component file is left out") != std::string::npos &&
+           shown.find("components/lamp.json") != std::string::npos;
+  });
+  EXPECT_EQ(device.await_ready("recorder"), before);
+  const Finished doctor = device.ctl({"doctor"});
+  EXPECT_EQ(doctor.status, 1);
+  EXPECT_THAT(doctor.output, HasSubstr("components/lamp.json"));
 }
 
 TEST_F(FleetModules, WhatFailsAnywayTakesNoSettingsBack) {

@@ -220,7 +220,7 @@ Result<std::string> ControlServer::module_of(const JsonObject& request) const {
   auto module = connected_module_of(request);
   if (!module || supervisor_.has(*module)) return module;
   return fail(ErrorCode::failed_precondition,
-              "the agent has no folder of module '" + *module + "': it only talks to it");
+              "the agent has no folder of module '" + *module + "', and does not run it");
 }
 
 Result<std::string> ControlServer::connected_module_of(const JsonObject& request) const {

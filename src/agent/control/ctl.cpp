@@ -59,7 +59,7 @@ std::string why_of(const JsonObject& module) {
 
 void print_modules(const JsonArray& modules) {
   constexpr std::string_view columns = "{:<20} {:<9} {:<10} {:<7} {:<8} {}\n";
-  fmt::print(columns, "MODULE", "ENABLED", "STATE", "FOR", "PID", "");
+  fmt::print(columns, "MODULE", "ENABLED", "STATE", "FOR", "PID", "WHY");
   for (const Json& one : modules) {
     const JsonObject& module = one.get_object();
     fmt::print(columns, text_in(module, "name"), enabled_text(module), text_in(module, "state"),

@@ -5,18 +5,22 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/use_future.hpp>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 
+#include "agent/components.hpp"
 #include "agent/control/control_client.hpp"
 #include "agent/identity.hpp"
 #include "agent/update/device_time.hpp"
 #include "base/files.hpp"
 #include "base/http/client.hpp"
+#include "base/json_folder.hpp"
 
 namespace starling::agent {
 namespace {
@@ -65,6 +69,18 @@ Finding identity(const fs::path& state) {
   return {Kind::good,
           "this device is " + (id != nullptr && id->is_string() ? std::string(id->get_string()) : "unknown"),
           {}};
+}
+
+std::vector<Finding> component_files(const fs::path& state) {
+  const auto shipped = shipped_folder("components");
+  const auto components = shipped ? read_components(*shipped, state) : Result<Components>(fail(shipped));
+  if (!components) return {{Kind::problem, components.error().message, "install the agent anew"}};
+  std::vector<Finding> findings;
+  for (const std::string& why : components->left_out) {
+    findings.push_back({Kind::problem, "a component file is left out: " + why,
+                        "its settings are missing: mend it, then start the agent anew"});
+  }
+  return findings;
 }
 
 Finding enrolment(const fs::path& state) {
@@ -223,6 +239,7 @@ std::vector<Finding> examine(const Patient& patient) {
   if (folder.kind == Kind::good) {
     findings.push_back(disk_space(patient.state));
     findings.push_back(identity(patient.state));
+    std::ranges::move(component_files(patient.state), std::back_inserter(findings));
     findings.push_back(enrolment(patient.state));
   }
   findings.push_back(clock());

@@ -22,6 +22,12 @@ struct DiedTogether : SupervisorBenchTest {
       clock.advance(Milliseconds(100));
     }
   }
+  void expect_told_of_all() const {  // of three, and of each that follows with those before it
+    ASSERT_EQ(alerts.size(), 2u);
+    for (const SupervisorAlert& alert : alerts)
+      EXPECT_EQ(alert.kind, SupervisorAlert::Kind::died_together);
+    EXPECT_EQ(alerts.back().modules, names);
+  }
   int count(SupervisorAlert::Kind kind) const {
     return static_cast<int>(std::ranges::count(alerts, kind, &SupervisorAlert::kind));
   }
@@ -33,9 +39,9 @@ TEST_F(DiedTogether, IsOneEvent) {
   for (int round = 0; round < 8; ++round) {
     alerts.clear();
     run_and_die(Seconds(60));
-    ASSERT_EQ(alerts.size(), 1u) << round;
-    EXPECT_EQ(alerts[0].kind, SupervisorAlert::Kind::died_together);
-    EXPECT_THAT(alerts[0].text, HasSubstr("does not count the first time"));
+    expect_told_of_all();
+    EXPECT_THAT(alerts.back().text, HasSubstr("4 modules ended"));
+    EXPECT_THAT(alerts.back().text, HasSubstr("does not count the first time"));
     pass(Seconds(1));
     for (const std::string& name : names) {
       ASSERT_EQ(state(name), starting) << name << round;
@@ -63,9 +69,18 @@ TEST_F(DiedTogether, AgainRightAfterTheStartIsToldAsWhatItIs) {
   alerts.clear();
   pass(Seconds(5));
   run_and_die(Seconds(1));
-  ASSERT_EQ(alerts.size(), 1u);
-  EXPECT_EQ(alerts[0].kind, SupervisorAlert::Kind::died_together);
-  EXPECT_THAT(alerts[0].text, HasSubstr("again"));
+  expect_told_of_all();
+  EXPECT_THAT(alerts.back().text, HasSubstr("again"));
+}
+
+TEST_F(DiedTogether, ThoseThatDieOnceMoreAtThatTimeAreToldNoSecondTime) {
+  start();
+  run_and_die(Seconds(60));
+  const std::size_t before = alerts.size();
+  pass_until("a", starting);
+  make("a");
+  die("a");
+  EXPECT_EQ(alerts.size(), before);
 }
 
 TEST_F(DiedTogether, IsForgivenAnewToOneThatSomebodyStarts) {

@@ -1,5 +1,7 @@
 #include "agent/supervisor/module_process.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <utility>
@@ -28,6 +30,13 @@ void ModuleProcess::adopt(const KeptChild& child, std::uint64_t run) {
   start_time_ = child.start_time;
   mark_ = child.mark;
   forced_ = false;
+}
+
+SteadyTime ModuleProcess::began_at() const {
+  const SteadyTime now = ports_.clock.steady();
+  const auto per_second = static_cast<std::uint64_t>(std::max(::sysconf(_SC_CLK_TCK), 1L));
+  if (start_time_ == 0) return now;
+  return std::min<SteadyTime>(now, SteadyTime(Milliseconds(start_time_ * 1'000 / per_second)));
 }
 
 void ModuleProcess::spawned(std::int32_t pid, std::uint64_t start_time) {

@@ -77,6 +77,7 @@ class ModuleProcess {
   std::uint64_t run() const { return run_; }
   std::int32_t pid() const { return pid_; }
   std::uint64_t start_time() const { return start_time_; }
+  SteadyTime began_at() const;  // its main process; now, if that is not known
   // What it was started with: mark_of() a manifest; empty: that cannot be told.
   const std::string& mark() const { return mark_; }
 

@@ -85,7 +85,8 @@ enum class Cause {
   settings,         // settings that it uses changed
   requirement,      // a module that it requires went away or came back
   ready,            // it said so
-  recording,        // it said whether it records
+  recording,        // it said that it records
+  paused,           // it said that it no longer does
   not_spawned,      // the process could not be made
   start_timeout,    // not ready in time
   exited,           // it ended
@@ -108,11 +109,11 @@ constexpr std::string_view to_string(ModuleEvent event) {
   return names[static_cast<std::size_t>(event)];
 }
 constexpr std::string_view to_string(Cause cause) {
-  constexpr std::array<std::string_view, 23> names{
-      "none",        "enabled",   "disabled",        "started",       "stopped",  "restarted",
-      "boot",        "recovery",  "adopted",         "retry",         "settings", "requirement",
-      "ready",       "recording", "not_spawned",     "start_timeout", "exited",   "watchdog",
-      "keeper_lost", "finished",  "enable_reverted", "shutdown",      "removed"};
+  constexpr std::array<std::string_view, 24> names{
+      "none",     "enabled",     "disabled", "started",         "stopped",       "restarted",
+      "boot",     "recovery",    "adopted",  "retry",           "settings",      "requirement",
+      "ready",    "recording",   "paused",   "not_spawned",     "start_timeout", "exited",
+      "watchdog", "keeper_lost", "finished", "enable_reverted", "shutdown",      "removed"};
   return names[static_cast<std::size_t>(cause)];
 }
 

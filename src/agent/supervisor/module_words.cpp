@@ -24,7 +24,7 @@ void SupervisedModule::notified(std::uint64_t run, const NotifyMessage& message)
   if (message.ready) said_.reloading_until.reset();
   if (message.ready && by_notify) became_ready(Cause::ready);
   if (message.recording == NotifyRecording::recording) apply(ModuleEvent::record, Cause::recording);
-  if (message.recording == NotifyRecording::idle) apply(ModuleEvent::pause, Cause::recording);
+  if (message.recording == NotifyRecording::idle) apply(ModuleEvent::pause, Cause::paused);
   if (message.stopping) watchdog_at_.reset();
   if (message.watchdog == NotifyWatchdog::alive) {
     fed_watchdog_ = true;
@@ -43,7 +43,11 @@ void SupervisedModule::said_hello() {
 void SupervisedModule::said_recording(bool recording, std::string_view status) {
   if (!process_.exists()) return;
   said_.status = status;
-  apply(recording ? ModuleEvent::record : ModuleEvent::pause, Cause::recording);
+  if (recording) {
+    apply(ModuleEvent::record, Cause::recording);
+  } else {
+    apply(ModuleEvent::pause, Cause::paused);
+  }
 }
 
 void SupervisedModule::misunderstood(std::string_view why) {

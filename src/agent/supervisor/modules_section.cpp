@@ -342,7 +342,8 @@ Digest ModulesSection::running() const {
 Phase ModulesSection::phase() const {
   if (!unreverted_.empty()) return Phase::provisional;  // the section is not what is in force
   for (const std::string& module : names()) {
-    if (said(module) && runner_->is_provisional(module)) return Phase::provisional;
+    const bool settles = runner_->is_ending(module) || (said(module) && runner_->is_provisional(module));
+    if (settles) return Phase::provisional;
   }
   return refused_ ? Phase::refused : Phase::applied;
 }

@@ -24,6 +24,7 @@ class FakeRunner final : public ModuleRunner {
   }
   bool is_enabled(std::string_view module) const override { return enabled_modules.find(module)->second; }
   bool is_provisional(std::string_view module) const override { return provisional.contains(module); }
+  bool is_ending(std::string_view module) const override { return ending.contains(module); }
   bool is_shipped_enabled(std::string_view module) const override { return shipped_on.contains(module); }
   bool is_quarantined(std::string_view module) const override { return quarantined.contains(module); }
   void command(std::vector<Commanded> commands) override {
@@ -33,11 +34,16 @@ class FakeRunner final : public ModuleRunner {
       provisional.erase(one.module);
       quarantined.erase(one.module);
       if (enabled) provisional.emplace(one.module);
+      if (enabled || !takes_long_to_end.contains(one.module)) {
+        ending.erase(one.module);
+      } else {
+        ending.insert(one.module);
+      }
       waiting[one.module] = std::move(one.answered);
     }
   }
   std::map<std::string, bool, std::less<>> enabled_modules{{"clock", false}, {"recorder", false}};
-  std::set<std::string, std::less<>> provisional, shipped_on, quarantined;
+  std::set<std::string, std::less<>> provisional, shipped_on, quarantined, takes_long_to_end, ending;
   std::map<std::string, Answered> waiting;
 };
 
@@ -68,8 +74,9 @@ struct ModulesSectionTest : testing::Test {
     update.hash = protocol::hash_of(update.payload);
     return update;
   }
-  void settle(const std::string& module) {  // it has become ready
+  void settle(const std::string& module) {  // it has become ready, or ended
     runner.provisional.erase(module);
+    runner.ending.erase(module);
     if (auto answered = std::exchange(runner.waiting[module], {})) answered(ModuleState::idle);
     section->modules_changed();
   }
@@ -134,6 +141,36 @@ TEST_F(ModulesSectionTest, IsProvisionalUntilItsModulesAreReady) {
   start();
   EXPECT_EQ(section->state().applied, offer.hash) << "it is durable";
   EXPECT_TRUE(runner.enabled_modules["recorder"]);
+}
+
+TEST_F(ModulesSectionTest, IsProvisionalUntilWhatIsTurnedOffHasEnded) {
+  runner.takes_long_to_end.insert("recorder");
+  for (const char* off : {R"({"recorder":{"enabled":false}})", "{}"}) {
+    section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+    settle("recorder");
+    const auto offer = update(5, off);
+    section->offer(offer);
+    EXPECT_EQ(told().phase, Phase::provisional) << off;
+    EXPECT_EQ(told().running, offer.hash);
+    settle("recorder");
+    EXPECT_EQ(told().phase, Phase::applied) << off;
+    EXPECT_EQ(told().running, offer.hash);
+  }
+}
+
+TEST_F(ModulesSectionTest, WhatIsTurnedOffHereIsProposedBeforeItHasEnded) {
+  section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+  settle("recorder");
+  runner.takes_long_to_end.insert("recorder");
+  toggle("recorder", false);
+  EXPECT_EQ(told().phase, Phase::provisional);
+  ASSERT_EQ(section->pending_edits().size(), 1u) << "nothing takes it back";
+  section->mark_edits_sent();
+  section->settle_edit(answer_to(section->pending_edits()[0], true));
+  EXPECT_EQ(told().phase, Phase::provisional);
+  settle("recorder");
+  EXPECT_EQ(told().phase, Phase::applied);
+  EXPECT_EQ(running(), R"({"recorder":{"enabled":false}})");
 }
 
 TEST_F(ModulesSectionTest, WhatIsNotNamedIsAsItShipped) {

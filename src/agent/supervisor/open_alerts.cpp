@@ -26,7 +26,7 @@ bool is_over(SupervisorAlert::Kind kind, const ModuleStatus& module, SteadyTime 
 
 void OpenAlerts::add(SupervisorAlert alert, WallTime at) {
   std::erase_if(open_, [&](const Open& open) {
-    return open.alert.kind == alert.kind && open.alert.modules == alert.modules;
+    return open.alert.kind == alert.kind && std::ranges::includes(alert.modules, open.alert.modules);
   });
   alert.text = printable_text(alert.text, max_text_bytes);
   open_.push_back({std::move(alert), at});

@@ -24,7 +24,7 @@ class OpenAlerts {
   static constexpr std::size_t most = 16;  // the newest
   static constexpr std::size_t max_text_bytes = 512;
 
-  // In place of one of the same kind about the same modules.
+  // In place of those of the same kind about the same modules, or some of them. The modules are sorted.
   void add(SupervisorAlert alert, WallTime at);
   // Ends those that are over for all their modules. How many that were.
   using Over = std::function<bool(SupervisorAlert::Kind kind, const std::string& module)>;

@@ -43,6 +43,14 @@ TEST(OpenAlerts, TellTheNewestOfAKindAndOfAllSoMany) {
   EXPECT_EQ(alerts.told().size(), OpenAlerts::most);
 }
 
+TEST(OpenAlerts, OneThatTellsOfMoreModulesTakesThePlaceOfOneThatToldOfSome) {
+  OpenAlerts alerts;
+  alerts.add({Kind::died_together, {"a", "b", "d"}, "three"}, WallTime{});
+  alerts.add({Kind::died_together, {"a", "b", "c", "d"}, "four"}, WallTime{});
+  alerts.add({Kind::died_together, {"a", "b", "e"}, "others"}, WallTime{});
+  EXPECT_EQ(texts(alerts), "four;others;");
+}
+
 TEST(OpenAlerts, EachIsOverWithItsCause) {
   const SteadyTime now{Milliseconds{100'000}};
   ModuleStatus module;

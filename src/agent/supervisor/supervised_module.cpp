@@ -137,7 +137,8 @@ void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was
   if (manifest_) limits_note_ = host_.process_ports().trees.unmet_limits(*manifest_);
   apply(ModuleEvent::start, Cause::adopted);
   if (was_ready) became_ready(Cause::adopted);
-  if (was_recording) apply(ModuleEvent::record, Cause::adopted);
+  if (was_recording) return void(apply(ModuleEvent::record, Cause::adopted));
+  since_ = process_.began_at();
 }
 
 void SupervisedModule::replace_manifest(Result<ModuleManifest> manifest) {
@@ -349,12 +350,19 @@ void SupervisedModule::failed(ModuleEvent event, Cause cause, std::string detail
   }
   if (plan.news) host_.slower(name_, plan.pace, why);
   if (pending_ && wants_up(pending_->command) && !pending_->verdict) {
-    answer(fail(ErrorCode::failed_precondition, "module '" + name_ + "' does not start: " + why));
+    answer(fail(ErrorCode::failed_precondition, failure_text(why)));
   }
 }
 
+std::string SupervisedModule::failure_text(std::string_view why) const {
+  const std::string_view what = state_ == ModuleState::crashed ? "was started, and crashed"
+                                : state_ == ModuleState::error ? "could not be started"
+                                                               : "does not start";
+  return "module '" + name_ + "' " + std::string(what) + ": " + std::string(why);
+}
+
 void SupervisedModule::revert(std::string why) {
-  const std::string text = "module '" + name_ + "' could not be enabled and is disabled again: " + why;
+  const std::string text = failure_text(why) + "; so it could not be enabled, and is disabled again";
   trial_.reset();
   enabled_ = wanted_ = false;
   quarantine_ = why;

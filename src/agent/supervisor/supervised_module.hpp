@@ -114,6 +114,8 @@ class SupervisedModule {
   bool has_process() const { return process_.exists(); }
   bool is_down() const { return state_ == ModuleState::disabled && !has_tree(); }
   SteadyTime down_by() const;  // at the latest, if it is stopped now or is being stopped
+  // For good, unless somebody enables it; what does not end is not waited for.
+  bool is_ending() const { return !enabled_ && !wanted_ && state_ == ModuleState::stopping && !unkillable_; }
   bool is_reloading() const { return said_.reloading_until.has_value(); }
   bool is_present(std::uint64_t run) const { return process_.is_present(run); }
   std::int32_t pid() const { return process_.pid(); }
@@ -152,6 +154,7 @@ class SupervisedModule {
   void became_ready(Cause cause);
   void failed(ModuleEvent event, Cause cause, std::string detail, FailureKind kind);
   void exited_unasked(const ChildExit& exit, const DeathReport& report);
+  std::string failure_text(std::string_view why) const;
   void revert(std::string why);
   void end_process(EndedFor why);
   void watchdog_missed(std::string why);

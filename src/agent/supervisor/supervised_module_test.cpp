@@ -37,7 +37,9 @@ TEST_F(SupervisedModuleTest, WalksTheDiagram) {
   make("recorder");
   ready("recorder");
   record("recorder", true);
+  EXPECT_EQ(status("recorder").cause, Cause::recording);
   record("recorder", false);
+  EXPECT_EQ(status("recorder").cause, Cause::paused);
   command("recorder", disable);
   EXPECT_EQ(state("recorder"), stopping);
   EXPECT_EQ(board.signals.back().number, SIGTERM);
@@ -45,6 +47,32 @@ TEST_F(SupervisedModuleTest, WalksTheDiagram) {
   EXPECT_THAT(path(), ElementsAre("starting", "idle", "recording", "idle", "stopping", "disabled"));
   EXPECT_THAT(answers, ElementsAre("recorder: idle", "recorder: disabled"));
   EXPECT_THAT(deaths, IsEmpty());
+}
+
+TEST_F(SupervisedModuleTest, IsEndingWhileWhatWasDisabledStillLives) {
+  start_ready();
+  command("recorder", stop);
+  EXPECT_FALSE(core->is_ending("recorder")) << "it is still enabled";
+  command("recorder", disable);
+  EXPECT_TRUE(core->is_ending("recorder"));
+  board.leftovers.insert("recorder");
+  exit("recorder", 0);
+  EXPECT_TRUE(core->is_ending("recorder"));
+  const int before = changes;
+  pass(Seconds(10));
+  EXPECT_EQ(state("recorder"), disabled);
+  EXPECT_FALSE(core->is_ending("recorder"));
+  EXPECT_GT(changes, before) << "told";
+}
+
+TEST_F(SupervisedModuleTest, IsEndingNoLongerOnceItIsEnabledAgain) {
+  start_ready();
+  command("recorder", disable);
+  command("recorder", enable);
+  EXPECT_FALSE(core->is_ending("recorder"));
+  exit("recorder", 0);
+  command("recorder", disable);
+  EXPECT_TRUE(core->is_ending("recorder"));
 }
 
 TEST_F(SupervisedModuleTest, KnowsSinceWhenItIsAsItIs) {
@@ -55,6 +83,46 @@ TEST_F(SupervisedModuleTest, KnowsSinceWhenItIsAsItIs) {
   EXPECT_EQ(status("recorder").since, ready_at);
   record("recorder", true);
   EXPECT_EQ(status("recorder").since, clock.steady());
+}
+
+TEST_F(SupervisedModuleTest, OneThatRanOnIsAsItIsSinceItsProcessBegan) {
+  clock.advance(Seconds(1'000));
+  start_ready();
+  pass(Seconds(10));
+  kill_agent();
+  clock.advance(Seconds(10));
+  start_agent();
+  EXPECT_EQ(state("recorder"), idle);
+  const std::uint64_t ticks = status("recorder").start_time;
+  EXPECT_EQ(status("recorder").since, SteadyTime(Milliseconds(ticks * 1'000 / 100)));
+  kill_agent();
+  board.children.begin()->second.pid = 1'000'000;  // began later than now: not to be believed
+  start_agent();
+  EXPECT_EQ(status("recorder").since, clock.steady());
+}
+
+TEST_F(SupervisedModuleTest, WhoStartsOneThatCrashesHearsThatItCrashed) {
+  module("recorder");
+  start_agent();
+  std::string said;
+  const auto hear = [&said](const Result<ModuleState>& settled) { said = settled.error().message; };
+  core->command("recorder", start, hear);
+  make("recorder");
+  exit("recorder", 3);
+  EXPECT_EQ(said, "module 'recorder' was started, and crashed: exit status 3");
+  command("recorder", stop);
+
+  core->command("recorder", enable, [](const Result<ModuleState>&) {});
+  core->command("recorder", start, hear);
+  make("recorder");
+  exit("recorder", 78);
+  EXPECT_EQ(said,
+            "module 'recorder' was started, and crashed: exit status 78; so it could not be enabled, and is "
+            "disabled again");
+
+  core->command("recorder", start, hear);
+  refuse("recorder", ENOENT);
+  EXPECT_THAT(said, HasSubstr("module 'recorder' could not be started: "));
 }
 
 TEST_F(SupervisedModuleTest, AReadyModuleIsRestartedWithinAQuarterOfASecond) {

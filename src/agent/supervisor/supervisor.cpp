@@ -266,6 +266,7 @@ void Supervisor::tell_observers() {
 }
 
 void Supervisor::module_removed(std::string_view module) {
+  device_->link().report_changed();
   if (folders_.contains(module)) return;
   tell_observers();
   outputs_.forget(module);
@@ -430,6 +431,12 @@ JsonObject Supervisor::descriptions() const {
   JsonObject all;
   for (const ModuleStatus& status : core_->statuses())
     all[status.name] = describe(status);
+  for (const std::string& name : missing_) {
+    if (all.contains(name)) continue;  // something of it still lives
+    all[name] = JsonObject{{"enabled", true},
+                           {"state", to_string(ModuleState::disabled)},
+                           {"manifest_problem", "its folder is gone: put it back"}};
+  }
   for (const auto& [name, said] : device_->modules().report()) {
     if (all.contains(name)) continue;
     JsonObject unmanaged = said.get_object();

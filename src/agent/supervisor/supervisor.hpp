@@ -135,6 +135,7 @@ class Supervisor final : public ModuleSupervision,
   std::vector<std::string> names() const override;
   bool is_enabled(std::string_view module) const override;
   bool is_provisional(std::string_view module) const override;
+  bool is_ending(std::string_view module) const override { return core_->is_ending(module); }
   bool is_shipped_enabled(std::string_view module) const override;
   bool is_quarantined(std::string_view module) const override { return core_->is_quarantined(module); }
   void command(std::vector<Commanded> commands) override;
@@ -194,6 +195,7 @@ class Supervisor final : public ModuleSupervision,
   std::function<void()> ended_;
 
   std::map<std::string, Folder, std::less<>> folders_;
+  std::set<std::string, std::less<>> missing_;  // whose folders are gone, though they were enabled
   SettingsTrial trial_;
   bool begun_ = false;  // it is known what runs
   JsonObject board_;

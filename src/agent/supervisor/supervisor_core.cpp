@@ -353,17 +353,20 @@ void SupervisorCore::note_death(std::string_view module, Milliseconds silence) {
   for (const Ended& ended : at_once)
     names.insert(ended.module);
   if (names.size() < together_count) return;
-  const bool told = std::ranges::any_of(at_once, &Ended::shared);
+  if (std::ranges::none_of(at_once, &Ended::shared)) together_ = {};
   bool forgiven = false;
   for (Ended& ended : at_once) {
     if (std::exchange(ended.shared, true)) continue;
     if (SupervisedModule* found = find(ended.module)) forgiven |= found->forgive();
   }
-  if (told) return;
-  alert(SupervisorAlert::Kind::died_together, {names.begin(), names.end()},
-        std::to_string(names.size()) + " modules ended or fell silent at the same time" +
-            (forgiven ? ": one cause, which does not count the first time"
-                      : " again, before they had run well: it counts against each of them"));
+  together_.forgiven |= forgiven;
+  const std::size_t before = together_.modules.size();
+  together_.modules.merge(names);
+  if (together_.modules.size() == before) return;
+  alert(SupervisorAlert::Kind::died_together, {together_.modules.begin(), together_.modules.end()},
+        std::to_string(together_.modules.size()) + " modules ended or fell silent at the same time" +
+            (together_.forgiven ? ": one cause, which does not count the first time"
+                                : " again, before they had run well: it counts against each of them"));
 }
 
 void SupervisorCore::slower(std::string_view module, RetryPace pace, std::string_view why) {
@@ -398,6 +401,7 @@ void SupervisorCore::reverted(std::string_view module, std::string_view why) {
 void SupervisorCore::unkillable(std::string_view module, std::string_view why) {
   alert(SupervisorAlert::Kind::needs_help, {std::string(module)},
         "module '" + std::string(module) + "' does not end: " + std::string(why));
+  changed_ = true;
 }
 
 void SupervisorCore::misunderstood(std::string_view module, std::string_view why) {
@@ -449,6 +453,11 @@ bool SupervisorCore::is_enabled(std::string_view name) const {
 bool SupervisorCore::is_provisional(std::string_view name) const {
   const SupervisedModule* module = find(name);
   return module != nullptr && module->provisional();
+}
+
+bool SupervisorCore::is_ending(std::string_view name) const {
+  const SupervisedModule* module = find(name);
+  return module != nullptr && module->is_ending();
 }
 
 bool SupervisorCore::is_quarantined(std::string_view name) const {

@@ -30,7 +30,7 @@ namespace starling::agent {
 struct SupervisorAlert {
   enum class Kind { crash_loop, memory_hold, needs_help, died_together };
   Kind kind{};
-  std::vector<std::string> modules;
+  std::vector<std::string> modules;  // sorted
   std::string text;
 };
 
@@ -109,6 +109,7 @@ class SupervisorCore final : private ModuleHost {
   bool is_present(std::string_view id) const;        // that child is the present one of its module
   bool is_enabled(std::string_view name) const;      // false: or there is none
   bool is_provisional(std::string_view name) const;  // the same
+  bool is_ending(std::string_view name) const;       // the same
   bool is_quarantined(std::string_view name) const;  // the same
   const TransitionJournal& journal() const { return journal_; }
 
@@ -197,6 +198,11 @@ class SupervisorCore final : private ModuleHost {
     bool shared;  // with others
   };
   std::deque<Ended> ended_;  // unasked, within the longest silence
+  struct Together {          // the last of what several died of
+    std::set<std::string> modules;
+    bool forgiven = false;
+  };
+  Together together_;
 
   int turns_ = 0;  // public calls on the stack
   bool changed_ = false;

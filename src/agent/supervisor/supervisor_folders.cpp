@@ -98,6 +98,7 @@ void Supervisor::add(const FoundModule& found) {
   const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
   const ModulesSection& section = device_->section();
   const std::optional<bool> said = section.wanted(found.name);
+  missing_.erase(found.name);
   Folder& folder = folders_[found.name];
   folder.of_release = of_release(found.name);
   folder.release = folder.of_release ? options_.release : "";
@@ -165,6 +166,7 @@ FoundModule Supervisor::look_at(std::string_view module) const {
 
 void Supervisor::folder_gone(const std::string& module) {
   log_.warning("the folder of a module is gone", {{"module", module}});
+  if (core_->is_enabled(module)) missing_.insert(module);
   readers_.module_gone(module);
   trial_.forget(module);
   mirror_.forget(module);

@@ -70,6 +70,22 @@ TEST_F(SupervisorFolders, TheFolderOfAllModulesMayComeLater) {
   eventually([&] { return problem("recorder").empty(); });
 }
 
+TEST_F(SupervisorFolders, OneThatWasEnabledAndIsGoneIsToldUntilItIsBack) {
+  write_module("clock", "exec = 'run'\n");
+  write_module("recorder", "exec = 'run'\n", "enabled = true\n");
+  start();
+  for (const char* name : {"clock", "recorder"})
+    fs::rename(modules() / name, folder / name);
+  eventually([this] { return supervisor->statuses().empty(); });
+  const JsonObject all = supervisor->descriptions();
+  EXPECT_FALSE(all.contains("clock")) << "nobody wants it";
+  EXPECT_EQ(all.at("recorder").at("enabled"), Json(true));
+  EXPECT_THAT(std::string(all.at("recorder").at("manifest_problem").as_string()), HasSubstr("is gone"));
+  fs::rename(folder / "recorder", modules() / "recorder");
+  eventually([this] { return problem("recorder").empty(); });
+  EXPECT_FALSE(supervisor->descriptions().at("recorder").as_object().contains("manifest_problem"));
+}
+
 TEST_F(SupervisorFolders, WhatCouldNotBeEnabledIsTriedAgainWhenItsRequirementComes) {
   write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
   start();

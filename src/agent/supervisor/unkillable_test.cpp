@@ -24,7 +24,11 @@ TEST_F(Unkillable, AStopIsAnsweredAllTheSame) {
   pass(told_after - Milliseconds(1));
   EXPECT_FALSE(error);
   EXPECT_THAT(alerts, IsEmpty());
+  EXPECT_TRUE(core->is_ending("recorder"));
+  const int before = changes;
   pass(Milliseconds(1));
+  EXPECT_FALSE(core->is_ending("recorder")) << "nobody at the hub waits for it any longer";
+  EXPECT_GT(changes, before);
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code, ErrorCode::unavailable);
   EXPECT_THAT(error->message, HasSubstr("module 'recorder' does not end"));

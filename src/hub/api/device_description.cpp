@@ -164,8 +164,8 @@ JsonObject DeviceDescription::describe_briefly(const FleetState& state, const De
                     {"release", shown_release(state, device, document, record)}};
 }
 
-// Settings that are provisional are in force. A module that is has not been ready yet, and a release may
-// still be taken back: whoever wanted it waits for that, or for why it is not.
+// Settings that are provisional are in force. A module that is has not been ready yet, or not ended, and a
+// release may still be taken back: whoever wanted it waits for that, or for why it is not.
 DeviceDescription::Standing DeviceDescription::standing(protocol::Section section, SyncStatus online,
                                                         const Device& device) const {
   const DeviceRecord* record = hub_.records().find(device.id);

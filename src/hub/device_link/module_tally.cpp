@@ -16,8 +16,8 @@ constexpr std::array<std::string_view, 7> states{"disabled", "starting", "idle",
                                                  "stopping", "error",    "crashed"};
 
 // As the agent names them (its OpenAlerts and BoardHealth).
-constexpr std::array<std::string_view, 4> module_alert_kinds{"crash_loop", "memory_hold", "needs_help",
-                                                             "died_together"};
+constexpr std::array<std::string_view, 5> module_alert_kinds{"crash_loop", "memory_hold", "needs_help",
+                                                             "died_together", "component_file"};
 constexpr std::array<std::string_view, 5> board_alert_kinds{"hot", "throttled", "under-voltage", "memory-low",
                                                             "disk-low"};
 
