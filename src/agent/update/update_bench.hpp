@@ -197,7 +197,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   }
   Answer ready_to_install(const ReleaseTarget&, SteadyTime now) override {
     if (!hour || now >= *hour) return {};
-    return {hour, "its hour"};
+    return {hour, "its hour", device.clock.wall() + std::chrono::floor<Milliseconds>(*hour - now)};
   }
 
   void deliver() {

@@ -106,6 +106,8 @@ TEST_F(UpdateCoreTest, ItWaitsForItsHourWithAllThere) {
   device.pass(std::chrono::hours(4));
   EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 waiting");
   EXPECT_EQ(device.core->report().at("waits_for").as_string(), "its hour");
+  const WallTime hour = device.device.clock.wall() + std::chrono::hours(1);
+  EXPECT_EQ(device.core->report().at("switches_at_ms"), Json(hour.time_since_epoch().count()));
   device.network = device.hub_is_there = false;
   device.crash();  // and goes on without asking anybody
   EXPECT_EQ(device.state(), "installing");
@@ -120,6 +122,7 @@ TEST_F(UpdateCoreTest, RightAfterAStartNothingIsSwitched) {
   device.pass(Seconds(50));
   EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 waiting");
   EXPECT_EQ(device.core->report().at("waits_for").as_string(), "modules that get up");
+  EXPECT_FALSE(device.core->report().contains("switches_at_ms")) << "nobody knows";
   device.pass(Seconds(15));
   EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
 }
