@@ -142,15 +142,7 @@ TEST_F(RolloutJudge, StatusSaysWhoIsOnTrial) {
 }
 
 TEST_F(RolloutJudge, StatusSaysWhenDevicesSwitch) {
-  hub->changes().append(
-      "default",
-      [](const FleetState& head, std::int64_t) -> Result<Draft> {
-        Draft draft;
-        draft.edits.push_back(head.edit(EntityKind::release, "v1.0.0", JsonObject{{"type", "scheduled"}}));
-        return draft;
-      },
-      [](const Result<SharedChange>& done) { ASSERT_TRUE(done); });
-  settle();
+  add_release("v1.0.0");
   LinkedDevice bear(*this, uuid(1), {});
   const std::string id = start(R"({"software.release":"v1.0.0"})");
   const Digest nothing = protocol::empty_section_hash();
