@@ -35,18 +35,23 @@ inline protocol::Catalog test_catalog() {
   return catalog;
 }
 
-// The defaults with some values changed, as the hub would offer it.
-inline protocol::ConfigUpdate make_update(const protocol::Catalog& catalog, std::int64_t revision,
-                                          std::map<std::string, Json> values) {
-  protocol::SettingsDocument document = default_document(catalog);
-  for (auto& [key, value] : values)
-    document.settings[key] = value;
+// As the hub offers it.
+inline protocol::ConfigUpdate update_of(const protocol::SettingsDocument& document, std::int64_t revision) {
   protocol::ConfigUpdate update;
   update.revision = revision;
   update.hub_generation = "g1";
   update.hash = document.hash();
   update.payload = document.to_json();
   return update;
+}
+
+// The defaults with some values changed.
+inline protocol::ConfigUpdate make_update(const protocol::Catalog& catalog, std::int64_t revision,
+                                          std::map<std::string, Json> values) {
+  protocol::SettingsDocument document = default_document(catalog);
+  for (auto& [key, value] : values)
+    document.settings[key] = value;
+  return update_of(document, revision);
 }
 
 // Modules and hub as one list of what was asked of them.

@@ -19,6 +19,20 @@ std::unexpected<Error> failed(std::string_view doing, const fs::path& path, cons
               fmt::format("{} {}: {}", doing, path.string(), error.message()));
 }
 
+// Errors: corrupted, those of reading.
+Result<void> check_content(const fs::path& file, std::string_view sha256) {
+  auto bytes = release::FileBytes::open(file);
+  if (!bytes) return fail(bytes);
+  Hasher hasher(HashAlgorithm::sha256);
+  const auto read = release::copy_all(*bytes, [&](std::string_view part) {
+    hasher.update(part);
+    return Result<void>();
+  });
+  if (!read) return read;
+  if (hasher.finish() == sha256) return {};
+  return fail(ErrorCode::corrupted, fmt::format("{} is damaged", file.string()));
+}
+
 }  // namespace
 
 Result<std::vector<fs::path>> entries_of(const fs::path& folder) {
@@ -41,17 +55,41 @@ Result<void> rename_durably(const fs::path& from, const fs::path& to) {
   return fsync_folder(fs::absolute(to).parent_path());
 }
 
-Result<void> check_content(const fs::path& file, std::string_view sha256) {
-  auto bytes = release::FileBytes::open(file);
-  if (!bytes) return fail(bytes);
-  Hasher hasher(HashAlgorithm::sha256);
-  const auto read = release::copy_all(*bytes, [&](std::string_view part) {
-    hasher.update(part);
-    return Result<void>();
-  });
-  if (!read) return read;
-  if (hasher.finish() == sha256) return {};
-  return fail(ErrorCode::corrupted, fmt::format("{} is damaged", file.string()));
+Result<void> copy_checked(const fs::path& from, const fs::path& to, std::string_view sha256) {
+  if (check_content(to, sha256)) return {};
+  fs::path partial = to;
+  partial += ".tmp";
+  auto copied = copy_durably(from, partial);
+  if (copied) copied = check_content(partial, sha256);
+  if (copied) copied = rename_durably(partial, to);
+  if (copied) return {};
+  std::error_code ignored;
+  fs::remove(partial, ignored);
+  return fail(copied, from.string());
+}
+
+Result<void> copy_fleets(const fs::path& from, const fs::path& to, CopyFleet copy) {
+  const auto fleets = entries_of(from);
+  if (!fleets) return fail(fleets);
+  for (const fs::path& fleet : *fleets) {
+    if (auto copied = copy(fleet, to / fleet.filename()); !copied) return copied;
+  }
+  return fsync_folder(to);
+}
+
+Result<void> copy_fleets_whole(const fs::path& from, const fs::path& target, CopyFleet copy) {
+  std::error_code ignored;
+  if (!fs::is_directory(from, ignored)) return {};
+  if (fs::exists(target, ignored))
+    return fail(ErrorCode::already_exists, fmt::format("{} exists: choose another name", target.string()));
+  fs::path partial = target;
+  partial += ".partial";
+  fs::remove_all(partial, ignored);
+  auto copied = make_folders(partial, 0700);
+  if (copied) copied = copy_fleets(from, partial, copy);
+  if (copied) copied = rename_durably(partial, target);
+  if (!copied) fs::remove_all(partial, ignored);
+  return copied;
 }
 
 }  // namespace starling::hub

@@ -17,7 +17,18 @@ Result<std::vector<std::filesystem::path>> entries_of(const std::filesystem::pat
 Result<void> copy_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 Result<void> rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
-// Whether the file has this SHA-256. Errors: corrupted (it has another), those of reading.
-Result<void> check_content(const std::filesystem::path& file, std::string_view sha256);
+// A file that has this SHA-256, unless it is there and whole: under another name until it is. Errors:
+// not_found, corrupted (it has another one), io.
+Result<void> copy_checked(const std::filesystem::path& from, const std::filesystem::path& to,
+                          std::string_view sha256);
+
+// Of one fleet, from its folder into another, which may not be there.
+using CopyFleet = Result<void> (*)(const std::filesystem::path& from, const std::filesystem::path& to);
+// Each fleet's folder in `from`, into one of the same name in `to`, which is there.
+Result<void> copy_fleets(const std::filesystem::path& from, const std::filesystem::path& to, CopyFleet copy);
+// The same as a new folder, whole or not at all; nothing is made where there is no `from`. Errors:
+// already_exists, those of `copy` and of base/files.
+Result<void> copy_fleets_whole(const std::filesystem::path& from, const std::filesystem::path& target,
+                               CopyFleet copy);
 
 }  // namespace starling::hub

@@ -266,6 +266,7 @@ asio::awaitable<void> Server::Running::watch_signals() {
 asio::awaitable<void> Server::Running::end() {
   api->stop();
   hub->stop();
+  repositories->stop();
   if (http) {
     auto closed = http->stop();
     co_await std::move(closed);

@@ -16,8 +16,8 @@
 #include <fstream>
 
 #include "agent/device_core.hpp"
-#include "agent/fake_disk.hpp"
 #include "agent/modules/module_server.hpp"
+#include "agent/settings_bench.hpp"
 #include "base/build_folders.hpp"
 #include "base/json_folder.hpp"
 #include "base/temporary_folder.hpp"
@@ -115,16 +115,8 @@ struct ExampleModules : testing::TestWithParam<const char*> {
     }
     return {"python3", (source_folder() / "examples/modules/hotword_py/hotword.py").string(), models, socket};
   }
-  void offer(std::int64_t revision, std::map<std::string, Json> values) {
-    protocol::SettingsDocument document = default_document(catalog);
-    for (auto& [key, value] : values)
-      document.settings[key] = value;
-    protocol::ConfigUpdate update;
-    update.revision = revision;
-    update.hub_generation = "g";
-    update.hash = document.hash();
-    update.payload = document.to_json();
-    core->settings().offer(update);
+  void offer(std::int64_t revision, std::map<std::string, Json> values) const {
+    core->settings().offer(make_update(catalog, revision, std::move(values)));
   }
   Json models() const { return core->settings().values().at("hotword.models"); }
 

@@ -73,12 +73,7 @@ struct AssetBench : AssetFetch, AssetListener {
     made.settings["sounds.volume"] = volume;
     for (const auto& [key, value] : link)
       made.settings[key] = value;
-    protocol::ConfigUpdate update;
-    update.revision = revision;
-    update.hub_generation = "g1";
-    update.hash = made.hash();
-    update.payload = made.to_json();
-    return update;
+    return update_of(made, revision);
   }
   void offer(const protocol::ConfigUpdate& update) {
     settings->offer(update);

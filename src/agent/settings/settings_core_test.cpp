@@ -503,12 +503,7 @@ TEST(SettingsCore, ThePersonaIsAValueLikeOthers) {
   });
   protocol::SettingsDocument document = default_document(bench.catalog);
   document.persona = {{"name", "TARS"}, {"voice_id", "v1"}};
-  protocol::ConfigUpdate update;
-  update.revision = 2;
-  update.hub_generation = "g1";
-  update.hash = document.hash();
-  update.payload = document.to_json();
-  bench.core->offer(update);
+  bench.core->offer(update_of(document, 2));
   EXPECT_THAT(heard, ElementsAre("\"TARS\""));
   EXPECT_EQ(bench.file("config_override.json"), "{}\n");
 }

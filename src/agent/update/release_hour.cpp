@@ -83,7 +83,7 @@ std::optional<Wait> ReleaseHour::before_fetch(const ReleaseTarget& target) {
 InstallTiming::Answer ReleaseHour::ready_to_install(const ReleaseTarget& target, SteadyTime) {
   const auto wait = timing_of(target).before_switch(look(), activity_);
   if (!wait) return {};
-  return {wait->look_again, words_of(*wait)};
+  return {wait->look_again, words_of(*wait), wait->until};
 }
 
 }  // namespace starling::agent

@@ -45,6 +45,17 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
     tars[targets[version].release.hash] = std::move(tar);
   }
 
+  // It runs v1.0.0, confirmed; v1.1.0 and v1.2.0 can be had. `values`: settings that it gets before.
+  void settle(std::map<std::string, Json> values = {}) {
+    for (const std::string version : {"v1.0.0", "v1.1.0", "v1.2.0"})
+      publish(version, version.substr(3, 1));
+    start();
+    if (!values.empty()) set(std::move(values));
+    want("v1.0.0");
+    pass(Seconds(200));
+    EXPECT_EQ(runs() + " " + confirmed(), "v1.0.0 v1.0.0");
+  }
+
   // ---- the agent's life
   bool alive() const { return core != nullptr && !device.disk.crashed(); }
   void start() {
@@ -199,7 +210,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   }
   Answer ready_to_install(const ReleaseTarget&, SteadyTime now) override {
     if (!hour || now >= *hour) return {};
-    return {hour, "its hour"};
+    return {hour, "its hour", device.clock.wall() + std::chrono::floor<Milliseconds>(*hour - now)};
   }
 
   void deliver() {

@@ -156,10 +156,10 @@ std::optional<UpdateCore::Event> UpdateCore::wait() {
   const SteadyTime now = clock_.steady();
   InstallTiming::Answer answer = timing_.ready_to_install(*record_.target, now);
   const SteadyTime up = started_at_ + options_.provisional;  // then it is known which modules work
-  if (!answer.ask_again && now < up && port_.runs_modules()) answer = {up, "modules that get up"};
-  waits_for_ = std::move(answer.waits_for);
-  if (!answer.ask_again) return Event::due;
-  deadline_ = *answer.ask_again;
+  if (!answer.ask_again && now < up && port_.runs_modules()) answer = {up, "modules that get up", {}};
+  hour_ = std::move(answer);
+  if (!hour_.ask_again) return Event::due;
+  deadline_ = *hour_.ask_again;
   return std::nullopt;
 }
 

@@ -196,10 +196,10 @@ class UpdateCore {
   int pauses_ = 0;                     // since something went well
   StartCounts counts_;
   SteadyTime started_at_{};
-  bool hub_seen_ = false;  // in this start
-  bool ends_ = false;      // this agent does, for the next to judge
-  int deaths_ = 0;         // of modules in this trial, when it was looked at last
-  std::string waits_for_;
+  bool hub_seen_ = false;                    // in this start
+  bool ends_ = false;                        // this agent does, for the next to judge
+  int deaths_ = 0;                           // of modules in this trial, when it was looked at last
+  InstallTiming::Answer hour_;               // when it was asked last
   std::optional<SteadyTime> disk_retry_at_;  // of the section, which the disk did not take
 };
 

@@ -14,15 +14,7 @@ using testing::UnorderedElementsAre;
 
 // Runs v1.0.0, confirmed; v1.1.0 and v1.2.0 can be had.
 struct UpdateCoreTest : testing::Test {
-  UpdateCoreTest() {
-    device.publish("v1.0.0", "0");
-    device.publish("v1.1.0", "1");
-    device.publish("v1.2.0", "2");
-    device.start();
-    device.want("v1.0.0");
-    device.pass(Seconds(100));
-    EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.0.0 v1.0.0");
-  }
+  UpdateCoreTest() { device.settle(); }
   Phase told() const { return device.device.recorder.last_status.phase; }
   std::vector<std::string> on_disk() { return *device.device.disk.list("releases"); }
   std::string hash(const std::string& version) const { return device.targets.at(version).release.hash.hex(); }
@@ -104,6 +96,8 @@ TEST_F(UpdateCoreTest, ItWaitsForItsHourWithAllThere) {
   device.pass(std::chrono::hours(4));
   EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 waiting");
   EXPECT_EQ(device.core->report().at("waits_for").as_string(), "its hour");
+  const WallTime hour = device.device.clock.wall() + std::chrono::hours(1);
+  EXPECT_EQ(device.core->report().at("switches_at_ms"), Json(hour.time_since_epoch().count()));
   device.network = device.hub_is_there = false;
   device.crash();  // and goes on without asking anybody
   EXPECT_EQ(device.state(), "installing");
@@ -118,6 +112,7 @@ TEST_F(UpdateCoreTest, RightAfterAStartNothingIsSwitched) {
   device.pass(Seconds(50));
   EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 waiting");
   EXPECT_EQ(device.core->report().at("waits_for").as_string(), "modules that get up");
+  EXPECT_FALSE(device.core->report().contains("switches_at_ms")) << "nobody knows";
   device.pass(Seconds(15));
   EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 provisional");
 }

@@ -52,6 +52,7 @@ class InstallTiming {
   struct Answer {
     std::optional<SteadyTime> ask_again;  // none: now
     std::string waits_for;                // for people
+    std::optional<WallTime> switches_at;  // as far as can be said
   };
   virtual ~InstallTiming() = default;
   virtual Answer ready_to_install(const ReleaseTarget& target, SteadyTime now) = 0;

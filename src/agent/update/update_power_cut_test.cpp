@@ -86,13 +86,7 @@ const std::vector<Story> stories{
 // A device that runs v1.0.0, confirmed, with settings that it got beside it.
 std::unique_ptr<UpdateBench> device_for(const Story& story, std::uint64_t seed, FakeDisk::Unsynced unsynced) {
   auto device = std::make_unique<UpdateBench>(seed, unsynced);
-  for (const char* version : {"v1.0.0", "v1.1.0", "v1.2.0"})
-    device->publish(version, std::string(1, version[3]));
-  device->start();
-  device->set({{"hotword.threshold", 0.7}});
-  device->want("v1.0.0");
-  device->pass(Seconds(200));
-  EXPECT_EQ(device->runs() + " " + device->confirmed(), "v1.0.0 v1.0.0");
+  device->settle({{"hotword.threshold", 0.7}});
   story.prepare(*device);
   return device;
 }

@@ -270,7 +270,10 @@ JsonObject UpdateCore::report() const {
   if (const std::string& damage = damage_.empty() ? lasting_damage_ : damage_; !damage.empty()) {
     software["damage"] = damage;
   }
-  if (state_ == State::waiting && !waits_for_.empty()) software["waits_for"] = waits_for_;
+  if (state_ == State::waiting) {
+    if (!hour_.waits_for.empty()) software["waits_for"] = hour_.waits_for;
+    if (hour_.switches_at) software["switches_at_ms"] = hour_.switches_at->time_since_epoch().count();
+  }
   if (record_.failure && state_ != State::idle) {
     software["failure"] = JsonObject{{"fingerprint", record_.failure->fingerprint},
                                      {"message", record_.failure->message},

@@ -12,13 +12,7 @@ using testing::HasSubstr;
 // Runs v1.0.0, confirmed; v1.1.0 and v1.2.0 can be had.
 struct UpdateTransferTest : testing::Test {
   UpdateTransferTest() {
-    device.publish("v1.0.0", "0");
-    device.publish("v1.1.0", "1");
-    device.publish("v1.2.0", "2");
-    device.start();
-    device.want("v1.0.0");
-    device.pass(Seconds(100));
-    EXPECT_EQ(device.runs() + " " + device.confirmed(), "v1.0.0 v1.0.0");
+    device.settle();
     device.came.clear();
   }
   UpdateBench device;

@@ -278,6 +278,7 @@ TEST_F(UpdaterTest, AReleaseWaitsForItsHourWhichMayBecomeAnotherOne) {
   until_known();
   until(UpdateCore::State::waiting);
   EXPECT_THAT(std::string(core->report().at("waits_for").as_string()), HasSubstr("its window"));
+  EXPECT_GT(core->report().at("switches_at_ms").as_int64(), now.time_since_epoch().count());
   EXPECT_FALSE(bench.core->release());
   EXPECT_EQ(restarts, 0);
 

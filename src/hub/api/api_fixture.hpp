@@ -63,6 +63,8 @@ class ApiFixture {
   std::string enrol(int number, const std::string& name, const std::string& labels = "{}");
   std::string token_of(const std::string& uuid) { return tokens_.at(uuid); }
   std::string make_key_of(const std::string& body);
+  // One that is published, as the log has it.
+  void add_release(const std::string& version);
   static std::string uuid(int number);
 
   // The hub again, from what is stored.

@@ -130,6 +130,18 @@ std::string ApiFixture::enrol(int number, const std::string& name, const std::st
   return id;
 }
 
+void ApiFixture::add_release(const std::string& version) {
+  hub->changes().append(
+      "default",
+      [&](const FleetState& head, std::int64_t) -> Result<Draft> {
+        Draft draft;
+        draft.edits.push_back(head.edit(EntityKind::release, version, JsonObject{{"type", "urgent"}}));
+        return draft;
+      },
+      [](const Result<SharedChange>& done) { ASSERT_TRUE(done); });
+  settle();
+}
+
 std::string ApiFixture::make_key_of(const std::string& body) {
   const auto answer = post("/api/v1/keys", body);
   EXPECT_EQ(answer.status, 201) << answer.response.body;

@@ -154,7 +154,7 @@ JsonObject DeviceDescription::describe_briefly(const FleetState& state, const De
   DeviceFacts facts;
   const bool refuses =
       record != nullptr && (record->settings.refused || record->modules.refused || record->software.refused);
-  if (refuses || has_problems(record)) facts = shown_facts(*record);
+  if (refuses || hub_.records().has_problems(device.id)) facts = shown_facts(*record);
   const DesiredDocument document = desired(state, device);
   return JsonObject{{"device", device.id},
                     {"name", device.name},

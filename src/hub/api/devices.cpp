@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "hub/device_link/device_fields.hpp"
-#include "hub/device_link/device_problems.hpp"
 #include "hub/device_link/running_release.hpp"
 #include "hub/rollouts/rollout_edits.hpp"
 
@@ -212,8 +211,7 @@ bool Devices::passes(const Filter& filter, const Reach& reach, const Device& dev
   if (filter.status && services_.description.status(device) != *filter.status) return false;
   if (filter.release && running_release(services_.hub.records().find(device.id)) != *filter.release)
     return false;
-  if (filter.problems && has_problems(services_.hub.records().find(device.id)) != *filter.problems)
-    return false;
+  if (filter.problems && services_.hub.records().has_problems(device.id) != *filter.problems) return false;
   return !filter.sync || to_string(services_.hub.sessions().sync_status(device)) == *filter.sync;
 }
 

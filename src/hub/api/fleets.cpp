@@ -6,7 +6,6 @@
 #include <set>
 
 #include "hub/api/authentication.hpp"
-#include "hub/device_link/device_problems.hpp"
 
 namespace starling::hub {
 
@@ -78,7 +77,7 @@ asio::awaitable<Reply> Fleets::summary(Call& call) {
   for (const Place place : call.reach.covered(state)) {
     if (const auto status = standings.sync(place)) ++by_sync[*status];
     const Device* device = state.device_index().at(place);
-    if (device != nullptr && has_problems(services_.hub.records().find(device->id))) ++with_problems;
+    if (device != nullptr && services_.hub.records().has_problems(device->id)) ++with_problems;
     if (standings.turn_is_over() || ++looked_at % looked_at_in_a_turn == 0) co_await services_.log.yield();
   }
   std::int64_t total = 0;

@@ -315,6 +315,34 @@ TEST_F(UpdatesOfReleases, ComeAsAZipOfTheDocumentsLayout) {
   EXPECT_EQ(get("/api/v1/updates/v1.1.0/download").status, 422) << "which one?";
 }
 
+TEST_F(UpdatesOfReleases, AZipThatManyAskForIsMadeOnce) {
+  const std::vector<std::string> bodies(2 * ZipShelf::max_waiting);
+  for (const Answered& each :
+       ask_together(Method::get, "/api/v1/updates/v1.0.0/download", bodies, {{token_of(uuid(1))}}))
+    EXPECT_EQ(each.status, 200) << each.response.body;
+}
+
+TEST_F(UpdatesOfReleases, AHubThatEndsAnswersWhoWaitsForItsDisk) {
+  repositories->stop();
+  const Answered refused = get("/api/v1/updates/v1.0.0/download");
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.text("/detail"), "the hub ends");
+  EXPECT_TRUE(fs::is_empty(folder / "hub/releases/default/zips"));
+  EXPECT_EQ(put("/api/v1/releases/v1.0.0/schedule", R"({"type":"urgent"})").status, 503);
+}
+
+TEST_F(UpdatesOfReleases, OnlySoMuchWaitsForTheDisk) {
+  std::size_t carried_out = 0;
+  std::size_t refused = 0;
+  for (std::size_t i = 0; i < Repositories::max_waiting + 3; ++i) {
+    repositories->perform(
+        "default", [](Repository&) { return Result<void>(); },
+        [&](const Result<void>& outcome) { ++(outcome ? carried_out : refused); });
+  }
+  run_until([&] { return carried_out + refused == Repositories::max_waiting + 3; });
+  EXPECT_EQ(carried_out, Repositories::max_waiting);
+}
+
 TEST_F(UpdatesOfReleases, OnlyTheNewestZipsAreKept) {
   for (std::size_t i = 1; i <= ZipShelf::kept + 2; ++i) {
     const std::string version = "v1.0." + std::to_string(i);

@@ -306,15 +306,7 @@ TEST_F(RolloutsApi, WhatItIsOnItsWayToCannotBeRemoved) {
 }
 
 TEST_F(RolloutsApi, AReleaseGoesToThoseThatTakeReleases) {
-  hub->changes().append(
-      "default",
-      [](const FleetState& head, std::int64_t) -> Result<Draft> {
-        Draft draft;
-        draft.edits.push_back(head.edit(EntityKind::release, "v1.0.0", JsonObject{{"type", "urgent"}}));
-        return draft;
-      },
-      [](const Result<SharedChange>& done) { ASSERT_TRUE(done); });
-  settle();
+  add_release("v1.0.0");
   const auto say = [&](int number, const std::string& body) {
     return ask(Method::post, "/api/v1/updates/v1.0.0/status", body, {token_of(uuid(number))}).status;
   };

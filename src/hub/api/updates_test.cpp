@@ -12,17 +12,7 @@ using http::Method;
 
 class UpdatesApi : public ApiTest {
  protected:
-  UpdatesApi() {
-    hub->changes().append(
-        "default",
-        [](const FleetState& head, std::int64_t) -> Result<Draft> {
-          Draft draft;
-          draft.edits.push_back(head.edit(EntityKind::release, "v1.0.0", JsonObject{{"type", "urgent"}}));
-          return draft;
-        },
-        [](const Result<SharedChange>& done) { ASSERT_TRUE(done); });
-    settle();
-  }
+  UpdatesApi() { add_release("v1.0.0"); }
 };
 
 TEST_F(UpdatesApi, AFleetWithoutReleasesHasNone) {

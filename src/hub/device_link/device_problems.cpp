@@ -81,9 +81,9 @@ bool may_tell_of_problems(std::string_view facts) {
 
 }  // namespace
 
-bool has_problems(const DeviceRecord* record) {
-  if (record == nullptr || !may_tell_of_problems(record->facts)) return false;
-  const auto facts = DeviceFacts::parse(record->facts);
+bool has_problems(std::string_view text) {
+  if (!may_tell_of_problems(text)) return false;
+  const auto facts = DeviceFacts::parse(text);
   return facts && !problems_of(*facts).empty();
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "hub/device_link/device_records.hpp"
@@ -11,7 +12,7 @@ namespace starling::hub {
 
 // Each in one line; empty: nothing is. A module that is disabled may be as it likes.
 std::vector<std::string> problems_of(const DeviceFacts& facts);
-// Whether there are any; `record` may be null. Of most devices it is not even read what they said.
-bool has_problems(const DeviceRecord* record);
+// Whether there are any in DeviceRecord::facts. Of most devices it is not even parsed.
+bool has_problems(std::string_view facts);
 
 }  // namespace starling::hub

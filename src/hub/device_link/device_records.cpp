@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/utf8.hpp"
+#include "hub/device_link/device_problems.hpp"
 
 namespace starling::hub {
 
@@ -279,6 +280,7 @@ void DeviceRecords::recount_modules(const DeviceRecord& record, const ModulesRep
                                     const ModulesReport& now) {
   const auto found = records_.find(record.device_id);
   if (found == records_.end()) return;  // it is being registered
+  found->second.has_problems.reset();
   ModuleTally& tally = modules_[record.fleet];
   if (found->second.counted) {
     tally.replace(before, now);
@@ -302,6 +304,14 @@ void DeviceRecords::count_modules() {
     uncounted_.pop_back();
     if (found != records_.end()) count_modules(found->second);
   }
+}
+
+bool DeviceRecords::has_problems(const std::string& device_id) {
+  const auto found = records_.find(device_id);
+  if (found == records_.end()) return false;
+  Entry& entry = found->second;
+  if (!entry.has_problems) entry.has_problems = hub::has_problems(entry.record.facts);
+  return *entry.has_problems;
 }
 
 bool DeviceRecords::must_be_saved(Entry& entry) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -91,14 +92,17 @@ class DeviceRecords {
   // takes a few calls of count_modules() until all that was stored is in it.
   const ModuleTally& modules(const std::string& fleet) { return modules_[fleet]; }
   void count_modules();  // called every second
+  // By its own words, which are only looked at again when it has said something new.
+  bool has_problems(const std::string& device_id);
   std::size_t size() const { return records_.size(); }
 
  private:
   // Ten thousand devices answer a change at once: marking one costs no allocation.
   struct Entry {
     DeviceRecord record;
-    bool dirty = false;        // is in dirty_
-    bool counted = false;      // is in its fleet's tally
+    bool dirty = false;    // is in dirty_
+    bool counted = false;  // is in its fleet's tally
+    std::optional<bool> has_problems;
     std::uint64_t saved = 0;   // fingerprint of what was saved; 0: none
     std::int64_t seen_ms = 0;  // last_seen_ms as it was saved
   };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <boost/asio/post.hpp>
 #include <utility>
 #include <vector>
 
@@ -56,10 +57,9 @@ bool is_there(const fs::path& path, std::uint64_t length) {
 
 Encodings::Encodings(Executor& executor, const Clock& clock, Logger logger, Options options)
     : executor_(executor), clock_(clock), logger_(logger), options_(options) {
-  worker_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  // Of that thread alone, on Linux: devices that are served come first.
+  boost::asio::post(worker_, [] { ::setpriority(PRIO_PROCESS, 0, 10); });
 }
-
-Encodings::~Encodings() = default;
 
 // What a former hub has made. The oldest are the first to go.
 void Encodings::load(const fs::path& folder) {
@@ -101,11 +101,14 @@ Encodings::Made& Encodings::want(const Key& key, const TarFile& to, const std::o
   if (waiting_ >= options_.max_waiting) return made;
   ++waiting_;
   made.waiting = true;
-  {
-    const std::lock_guard guard(mutex_);
-    jobs_.push_back({key, to, from});
-  }
-  changed_.notify_all();
+  auto work = [this, job = Job{key, to, from}, stop = stopping_.get_token()]() mutable {
+    Result<Made> encoding = make(job, stop);
+    if (stop.stop_requested()) return;
+    executor_.post([this, job = std::move(job), encoding = std::move(encoding)]() mutable {
+      done(job, std::move(encoding));
+    });
+  };
+  boost::asio::post(worker_, std::move(work));
   return made;
 }
 
@@ -211,22 +214,6 @@ Result<Encodings::Made> Encodings::make(const Job& job, const std::stop_token& s
   const fs::path file = file_of(job.key.folder, job.key.to, job.key.from, made.hash);
   const auto written = write_file_durably(file, made.hash ? std::string_view(*bytes) : "");
   return written ? Result<Made>(made) : fail(written);
-}
-
-void Encodings::run(const std::stop_token& stop) {
-  // Of this thread alone, on Linux: devices that are served come first.
-  ::setpriority(PRIO_PROCESS, 0, 10);
-  for (;;) {
-    std::unique_lock guard(mutex_);
-    if (!changed_.wait(guard, stop, [this] { return !jobs_.empty(); })) return;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
-    guard.unlock();
-    Result<Made> made = make(job, stop);
-    if (stop.stop_requested()) return;
-    executor_.post(
-        [this, job = std::move(job), made = std::move(made)]() mutable { done(job, std::move(made)); });
-  }
 }
 
 }  // namespace starling::hub

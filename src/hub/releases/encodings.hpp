@@ -1,22 +1,19 @@
 // Purpose: what is sent instead of the tars of releases: each whole one packed, and deltas between two of
 // them, made when somebody asks for the first time, on a thread of their own, and kept on disk up to a bound.
 // Counts what is sent. Owner: Repositories. Thread: the hub's; completions come back through the Executor.
-// Lifetime: the Executor and Clock outlive it.
+// Lifetime: the Executor and Clock outlive it; destroyed before the io_context ends.
 //
 //   FLEET/encodings/TAR.packed.HASH     HASH is that of the file itself
 //   FLEET/encodings/TAR.OLDTAR.HASH     a delta
 //   FLEET/encodings/TAR.OLDTAR.none     it is not worth it
 #pragma once
 
-#include <condition_variable>
-#include <deque>
+#include <boost/asio/thread_pool.hpp>
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
-#include <string>
-#include <thread>
+#include <stop_token>
 
 #include "base/clock.hpp"
 #include "base/http/message.hpp"
@@ -37,7 +34,7 @@ class Encodings {
   using Counts = std::map<protocol::Encoding, std::uint64_t>;
 
   Encodings(Executor& executor, const Clock& clock, Logger logger, Options options);
-  ~Encodings();
+  ~Encodings() { stopping_.request_stop(); }
 
   // What there is, of published tars of the fleet whose repository is in `folder`. What is missing is made.
   protocol::EncodingOffers offers(const std::filesystem::path& folder, const TarFile& to,
@@ -82,7 +79,6 @@ class Encodings {
   void drop_useless(const Job& job);
   void drop(const Key& key, Made& made);
   void evict();
-  void run(const std::stop_token& stop);
   Result<Made> make(const Job& job, const std::stop_token& stop) const;
 
   Executor& executor_;
@@ -94,11 +90,8 @@ class Encodings {
   std::uint64_t bytes_kept_ = 0, uses_ = 0;
   std::size_t waiting_ = 0;
   Counts sent_;
-
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  std::deque<Job> jobs_;
-  std::jthread worker_;  // ends first
+  std::stop_source stopping_;
+  boost::asio::thread_pool worker_{1};  // ends first
 };
 
 }  // namespace starling::hub

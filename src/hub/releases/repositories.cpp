@@ -1,5 +1,6 @@
 #include "hub/releases/repositories.hpp"
 
+#include <boost/asio/post.hpp>
 #include <utility>
 
 #include "base/files.hpp"
@@ -23,15 +24,6 @@ Repositories::Repositories(std::filesystem::path data, bool online_targets, Exec
       zips_(executor),
       encodings_(executor, clock, logger, {}) {}
 
-Repositories::~Repositories() {
-  {
-    const std::lock_guard guard(mutex_);
-    stopping_ = true;
-  }
-  changed_.notify_all();
-  if (worker_.joinable()) worker_.join();
-}
-
 Result<void> Repositories::open(const std::vector<std::string>& fleets) {
   if (online_targets_) {
     logger_.warning(
@@ -54,7 +46,6 @@ Result<void> Repositories::open(const std::vector<std::string>& fleets) {
   }
   next_look_ = clock_.steady() + look_every;
   next_alert_ = clock_.steady();
-  worker_ = std::thread([this] { run(); });
   return {};
 }
 
@@ -69,12 +60,35 @@ Result<std::filesystem::path> Repositories::uploads(std::string_view fleet) cons
   return path;
 }
 
+void Repositories::stop() {
+  stopping_.request_stop();
+  zips_.stop();
+}
+
 void Repositories::perform(std::string fleet, Work work, Done done) {
-  {
-    const std::lock_guard guard(mutex_);
-    jobs_.push_back({std::move(fleet), std::move(work), std::move(done)});
-  }
-  changed_.notify_all();
+  if (waiting_ < max_waiting) return enqueue(std::move(fleet), std::move(work), std::move(done));
+  executor_.post([done = std::move(done)] {
+    done(fail(ErrorCode::unavailable, "too much is asked of the releases at once; try again soon"));
+  });
+}
+
+void Repositories::enqueue(std::string fleet, Work work, Done done) {
+  ++waiting_;
+  auto job = [this, fleet = std::move(fleet), work = std::move(work), done = std::move(done),
+              stop = stopping_.get_token()]() mutable {
+    const auto opened = stop.stop_requested()
+                            ? Result<Repository*>(fail(ErrorCode::unavailable, "the hub ends"))
+                            : repository(fleet);
+    auto outcome = opened ? work(**opened) : fail(opened);
+    SharedView view = opened ? (*opened)->view() : nullptr;
+    executor_.post([this, fleet = std::move(fleet), view = std::move(view), outcome = std::move(outcome),
+                    done = std::move(done)]() mutable {
+      --waiting_;
+      if (view) views_[fleet] = std::move(view);
+      done(std::move(outcome));
+    });
+  };
+  boost::asio::post(worker_, std::move(job));
 }
 
 Result<Repository*> Repositories::repository(const std::string& fleet) {
@@ -84,35 +98,9 @@ Result<Repository*> Repositories::repository(const std::string& fleet) {
   return &repositories_.emplace(fleet, std::move(*opened)).first->second;
 }
 
-Result<void> Repositories::carry_out(const Job& job, SharedView& view) {
-  const auto opened = repository(job.fleet);
-  if (!opened) return fail(opened);
-  auto outcome = job.work(**opened);
-  view = (*opened)->view();
-  return outcome;
-}
-
-void Repositories::run() {
-  for (;;) {
-    std::unique_lock guard(mutex_);
-    changed_.wait(guard, [this] { return stopping_ || !jobs_.empty(); });
-    if (jobs_.empty()) return;
-    Job job = std::move(jobs_.front());
-    jobs_.pop_front();
-    guard.unlock();
-    SharedView view;
-    Result<void> outcome = carry_out(job, view);
-    executor_.post([this, fleet = std::move(job.fleet), view = std::move(view), outcome = std::move(outcome),
-                    done = std::move(job.done)]() mutable {
-      if (view) views_[fleet] = std::move(view);
-      done(std::move(outcome));
-    });
-  }
-}
-
 void Repositories::renew(const std::string& fleet) {
   const auto work = [now = clock_.wall()](Repository& repository) { return repository.renew(now); };
-  perform(fleet, work, [logger = logger_, fleet](const Result<void>& renewed) {
+  enqueue(fleet, work, [logger = logger_, fleet](const Result<void>& renewed) {
     if (renewed) return;
     logger.error("the releases' metadata could not be signed anew",
                  {{"fleet", fleet}, {"why", renewed.error().message}});

@@ -1,18 +1,16 @@
 // Purpose: the releases of all fleets: what is published, as anybody may read it at any time, and one worker
 // for what blocks. Signs anew what will expire.
 // Owner: Server. Thread: the hub's; the repositories belong to the worker, and completions come back through
-// the Executor. Lifetime: the Executor and Clock outlive it; stop() before the io_context ends.
+// the Executor. Lifetime: the Executor and Clock outlive it; destroyed before the io_context ends.
 #pragma once
 
-#include <condition_variable>
-#include <deque>
+#include <boost/asio/thread_pool.hpp>
 #include <filesystem>
 #include <functional>
 #include <map>
-#include <mutex>
+#include <stop_token>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "base/clock.hpp"
@@ -26,9 +24,10 @@ namespace starling::hub {
 
 class Repositories {
  public:
+  static constexpr std::size_t max_waiting = 64;  // of what is asked of the worker
+
   Repositories(std::filesystem::path data, bool online_targets, Executor& executor, const Clock& clock,
                Logger logger);
-  ~Repositories();
 
   // At a start: the repositories of these fleets that exist, with signatures that hold. Blocks. Errors:
   // those of Repository::open.
@@ -42,10 +41,14 @@ class Repositories {
   Result<std::filesystem::path> uploads(std::string_view fleet) const;
 
   // `work` on the worker, on the fleet's repository, which is made if there is none; then `done` on the hub's
-  // thread, when view() shows what came of it. Called exactly once, unless the hub has ended.
+  // thread, when view() shows what came of it. Called exactly once, unless the hub has ended. Errors:
+  // unavailable (too much waits, or it was stopped), those of the work.
   using Work = std::function<Result<void>(Repository& repository)>;
   using Done = std::function<void(Result<void>)>;
   void perform(std::string fleet, Work work, Done done);
+
+  // What has begun is done, and what waits is answered: nobody who awaits it holds up the hub's end.
+  void stop();
 
   ZipShelf& zips() { return zips_; }
   Encodings& encodings() { return encodings_; }
@@ -53,14 +56,8 @@ class Repositories {
   void tick();  // every second
 
  private:
-  struct Job {
-    std::string fleet;
-    Work work;
-    Done done;
-  };
-  void run();
+  void enqueue(std::string fleet, Work work, Done done);
   Result<Repository*> repository(const std::string& fleet);
-  Result<void> carry_out(const Job& job, SharedView& view);
   void renew(const std::string& fleet);
   void say_alerts(const std::string& fleet, const RepositoryView& view) const;
 
@@ -75,12 +72,10 @@ class Repositories {
   SteadyTime next_look_{};
   SteadyTime next_alert_{};
 
-  std::map<std::string, Repository, std::less<>> repositories_;  // the worker's, once it runs
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Job> jobs_;
-  bool stopping_ = false;
-  std::thread worker_;
+  std::size_t waiting_ = 0;
+  std::stop_source stopping_;
+  std::map<std::string, Repository, std::less<>> repositories_;  // the worker's, once there is work
+  boost::asio::thread_pool worker_{1};                           // ends first
 };
 
 }  // namespace starling::hub

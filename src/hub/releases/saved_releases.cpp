@@ -73,8 +73,8 @@ class RepositoryCopy {
       if (auto copied = copy_target(tar.sha256); !copied) return copied;
     }
     for (const auto& [path, file] : view->schedule.targets) {
-      if (auto copied = copy_target(file.hashes.empty() ? "" : file.hashes.front().hex); !copied)
-        return copied;
+      if (file.hashes.empty()) continue;
+      if (auto copied = copy_target(file.hashes.front().hex); !copied) return copied;
     }
     // As it was read: the one in the folder may lead further by now.
     const std::string same = boost::json::serialize(
@@ -82,14 +82,8 @@ class RepositoryCopy {
     return write_file_durably(to_ / current_name, same);
   }
 
-  // Named by what is in it, which is checked on the way.
   Result<void> copy_target(const std::string& sha256) const {
-    const fs::path to = Repository::target_file(to_, sha256);
-    std::error_code ignored;
-    if (fs::exists(to, ignored)) return {};
-    const fs::path from = Repository::target_file(from_, sha256);
-    if (auto good = check_content(from, sha256); !good) return good;
-    return copy_durably(from, to);
+    return copy_checked(Repository::target_file(from_, sha256), Repository::target_file(to_, sha256), sha256);
   }
 
   // One that is published or deleted meanwhile is none any more.
@@ -112,24 +106,11 @@ class RepositoryCopy {
   fs::path from_, to_;
 };
 
-// All repositories below a folder into another, which is made.
-Result<void> copy_all_fleets(const fs::path& from, const fs::path& to) {
-  std::error_code ignored;
-  fs::remove_all(to, ignored);
-  if (auto made = make_folders(to, 0700); !made) return made;
-  const auto fleets = entries_of(from);
-  if (!fleets) return fail(fleets);
-  for (const fs::path& fleet : *fleets) {
-    const bool replaced = fleet.filename().string().find(replaced_mark) != std::string::npos;
-    const auto keys = list_folder(fleet / "keys");
-    const bool none = !keys && keys.error().code == ErrorCode::not_found;  // uploads, and no repository yet
-    if (replaced || none) continue;
-    if (auto copied = RepositoryCopy(fleet, to / fleet.filename()).make(); !copied) {
-      fs::remove_all(to, ignored);
-      return copied;
-    }
-  }
-  return fsync_folder(to);
+Result<void> copy_repository(const fs::path& from, const fs::path& to) {
+  const bool replaced = from.filename().string().find(replaced_mark) != std::string::npos;
+  const auto keys = list_folder(from / "keys");
+  const bool none = !keys && keys.error().code == ErrorCode::not_found;  // uploads, and no repository yet
+  return replaced || none ? Result<void>() : RepositoryCopy(from, to).make();
 }
 
 bool is_whole(const fs::path& repository) {
@@ -155,21 +136,12 @@ fs::path saved_releases_of(const fs::path& backup) {
 }
 
 Result<void> back_up_releases(const fs::path& data, const fs::path& target) {
-  std::error_code ignored;
-  if (!fs::is_directory(data / "releases", ignored)) return {};
-  if (fs::exists(target, ignored))
-    return fail(ErrorCode::already_exists, fmt::format("{} exists: choose another name", target.string()));
-  fs::path partial = target;
-  partial += ".partial";
-  if (auto copied = copy_all_fleets(data / "releases", partial); !copied) return copied;
-  return rename_durably(partial, target);
+  return copy_fleets_whole(data / "releases", target, copy_repository);
 }
 
 Result<void> stage_releases(const fs::path& saved, const fs::path& data) {
-  std::error_code ignored;
-  if (!fs::is_directory(saved, ignored)) return {};
-  if (auto made = make_folders(data, 0700); !made) return made;
-  return copy_all_fleets(saved, data / staged_name);
+  drop_staged_releases(data);
+  return copy_fleets_whole(saved, data / staged_name, copy_repository);
 }
 
 void drop_staged_releases(const fs::path& data) {

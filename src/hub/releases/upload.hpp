@@ -12,6 +12,7 @@
 
 #include "base/crypto.hpp"
 #include "base/http/message.hpp"
+#include "hub/releases/unfinished_file.hpp"
 
 namespace starling::hub {
 
@@ -28,27 +29,25 @@ class Upload final : public http::BodySink {
 
   // `sha256`: of the whole, hexadecimal; empty: whatever it is. `announced`: how much will come, 0 if nobody
   // says. Errors: invalid_argument, too_large, failed_precondition (the disk has no room for it), io.
-  static Result<std::shared_ptr<Upload>> begin(std::filesystem::path folder, std::string sha256,
+  static Result<std::shared_ptr<Upload>> begin(const std::filesystem::path& folder, std::string sha256,
                                                std::uint64_t announced, const Kind& kind);
-  ~Upload() override;
 
   Result<void> write(std::string_view part) override;
   // Whether all of it has come, as announced. Errors: invalid_argument.
   Result<void> finish();
   // Syncs it and gives it its name. Errors: io.
-  Result<void> keep(const std::filesystem::path& as) const;
+  Result<void> keep(const std::filesystem::path& as) const { return file_.keep(as); }
 
   std::uint64_t length() const { return length_; }
   const std::string& sha256() const { return sha256_; }  // once it is finished
 
  private:
-  Upload(std::filesystem::path path, std::string sha256, FileDescriptor file, const Kind& kind)
-      : kind_(kind), path_(std::move(path)), sha256_(std::move(sha256)), file_(std::move(file)) {}
+  Upload(UnfinishedFile file, std::string sha256, const Kind& kind)
+      : kind_(kind), file_(std::move(file)), sha256_(std::move(sha256)) {}
 
   const Kind kind_;
-  std::filesystem::path path_;
+  UnfinishedFile file_;
   std::string sha256_;
-  FileDescriptor file_;
   Hasher hasher_{HashAlgorithm::sha256};
   std::uint64_t length_ = 0;
 };

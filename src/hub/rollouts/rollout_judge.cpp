@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <map>
 #include <vector>
 
-#include "base/rfc3339.hpp"
 #include "hub/device_link/device_records.hpp"
+#include "hub/device_link/told_json.hpp"
 #include "hub/settings/explain.hpp"
 #include "hub/settings/masking.hpp"
 
@@ -52,17 +53,13 @@ std::string reason_of(const std::vector<KeyError>& errors, const SectionRecord& 
   return reason.empty() ? fmt::format("{}, without a reason", to_string(told.phase)) : reason;
 }
 
-// In what an agent reports of a release that it has ready: "its window, 2026-11-28T02:00:00Z".
+// Of a release that the device has ready; agents of before say it to people alone.
 WallTime hour_in(const DeviceRecord& record) {
   const auto facts = DeviceFacts::parse(record.facts);
-  const Json* software = facts ? facts->reported.if_contains("software") : nullptr;
-  if (software == nullptr || !software->is_object()) return {};
-  const Json* waits = software->get_object().if_contains("waits_for");
-  if (waits == nullptr || !waits->is_string()) return {};
-  const std::string_view words = waits->get_string();
-  const std::size_t comma = words.rfind(", ");
-  if (comma == std::string_view::npos) return {};
-  return parse_rfc3339(words.substr(comma + 2)).value_or(WallTime());
+  const JsonObject* software = facts ? object_in(facts->reported, "software") : nullptr;
+  if (software == nullptr) return {};
+  const std::int64_t at_ms = JsonReader(*software).integer("switches_at_ms").value_or(0);
+  return WallTime(Milliseconds(std::max<std::int64_t>(at_ms, 0)));
 }
 
 class Judge {

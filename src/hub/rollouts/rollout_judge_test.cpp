@@ -142,26 +142,20 @@ TEST_F(RolloutJudge, StatusSaysWhoIsOnTrial) {
 }
 
 TEST_F(RolloutJudge, StatusSaysWhenDevicesSwitch) {
-  hub->changes().append(
-      "default",
-      [](const FleetState& head, std::int64_t) -> Result<Draft> {
-        Draft draft;
-        draft.edits.push_back(head.edit(EntityKind::release, "v1.0.0", JsonObject{{"type", "scheduled"}}));
-        return draft;
-      },
-      [](const Result<SharedChange>& done) { ASSERT_TRUE(done); });
-  settle();
+  add_release("v1.0.0");
   LinkedDevice bear(*this, uuid(1), {});
   const std::string id = start(R"({"software.release":"v1.0.0"})");
   const Digest nothing = protocol::empty_section_hash();
   bear.say(protocol::ConfigStatus{Section::software, nothing, 1, nothing, Phase::staging, {}});
-  bear.report(R"({"software":{"state":"waiting","waits_for":"its window, 2026-11-28T02:00:00Z"}})");
+  bear.report(R"({"software":{"state":"waiting","switches_at_ms":1795831200000}})");
   pass(seconds(1));
   EXPECT_EQ(show(id).at("/under_way/waiting"), Json(1)) << show(id).response.body;
   EXPECT_THAT(show(id).text("/under_way/first_switch"), HasSubstr("2026-11-28T02:00:00"));
-  bear.report(R"({"software":{"waits_for":"its window, some day"}})");
-  pass(seconds(1));
-  EXPECT_EQ(show(id).at("/under_way/waiting"), Json(0));
+  for (const char* unknown : {"null", "-7", R"("some day")"}) {
+    bear.report(R"({"software":{"switches_at_ms":)" + std::string(unknown) + "}}");
+    pass(seconds(1));
+    EXPECT_EQ(show(id).at("/under_way/waiting"), Json(0)) << unknown;
+  }
 }
 
 TEST_F(RolloutJudge, ALabelThatNobodyHasIsSaidAtOnce) {

@@ -40,15 +40,7 @@ class WebhooksTest : public ApiTest {
     server_ = std::move(listening.value());
     server_->start();
     begin();
-    hub->changes().append(
-        "default",
-        [](const FleetState& head, std::int64_t) -> Result<Draft> {
-          Draft draft;
-          draft.edits.push_back(head.edit(EntityKind::release, "v1.0.0", JsonObject{{"type", "urgent"}}));
-          return draft;
-        },
-        [](const Result<SharedChange>& done) { ASSERT_TRUE(done); });
-    settle();
+    add_release("v1.0.0");
   }
   ~WebhooksTest() override {
     bool ended = false;
