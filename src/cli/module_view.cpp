@@ -47,7 +47,7 @@ std::string cpu_text(const JsonObject& module) {
 // What an operator looks for first: why it is not as it should be.
 std::string why(const JsonObject& module) {
   for (const std::string_view member :
-       {"quarantine", "manifest_problem", "config_problem", "problem", "waits_for"}) {
+       {"quarantine", "manifest_problem", "config_problem", "render_problem", "problem", "waits_for"}) {
     if (std::string text = text_at(module, {"reported", member}); !text.empty()) return text;
   }
   const std::string cause = text_at(module, {"reported", "cause"});

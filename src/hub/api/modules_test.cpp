@@ -62,13 +62,17 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   EXPECT_EQ(problems(), Json(JsonArray()));
   bear.report(R"({"modules":{"player":{"state":"crashed","enabled":true,"detail":"exit status 1"},
       "recorder":{"state":"disabled","enabled":false,"quarantine":"not ready in time"},
-      "unused":{"state":"disabled","enabled":false,"manifest_problem":"exec is missing"}},
+      "unused":{"state":"disabled","enabled":false,"manifest_problem":"exec is missing"},
+      "wished":{"state":"disabled","enabled":false,
+                "config_problem":"config.txt:1: enabled is 'yes', but must be true or false"}},
       "alerts":[{"kind":"crash_loop","modules":["player"],"text":"module 'player' fails again and again"},
                 {"kind":"died_together","modules":["ear","player"],"text":"2 died at once"}],
       "software":{"state":"refused","wanted":"v1.1.0","failure":{"message":"no room"}},
       "board":{"alerts":["hot"]}})");
   EXPECT_EQ(problems(), *parse_json(R"(["module player is crashed: exit status 1",
-      "module recorder could not be enabled: not ready in time","release v1.1.0 is refused: no room",
+      "module recorder could not be enabled: not ready in time",
+      "module wished has a problem: config.txt:1: enabled is 'yes', but must be true or false",
+      "release v1.1.0 is refused: no room",
       "2 died at once","board: hot"])"));
   EXPECT_EQ(with_problems(), Json(1));
   const auto listed = get("/api/v1/devices?problems=true");
@@ -76,10 +80,18 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   EXPECT_EQ(listed.text("/items/0/device_name"), "bear");
   EXPECT_EQ(get("/api/v1/devices?problems=false").text("/items/0/device_name"), "duck");
   EXPECT_EQ(get("/api/v1/devices?problems=perhaps").status, 422);
-  bear.report(R"({"modules":{"player":{"state":"idle","detail":null},"recorder":{"quarantine":null}},
+  bear.report(R"({"modules":{"player":{"state":"idle","detail":null},"recorder":{"quarantine":null},
+                             "wished":{"config_problem":null}},
       "alerts":[],"software":{"state":"confirmed","failure":null},"board":{"alerts":[]}})");
   EXPECT_EQ(problems(), Json(JsonArray()));
   EXPECT_EQ(with_problems(), Json(0));
+  for (const char* file : {"config_problem", "render_problem"}) {
+    const std::string name = file;
+    bear.report(R"({"modules":{"player":{")" + name + R"(":"no permission"}}})");
+    EXPECT_EQ(problems(), *parse_json(R"(["module player has a problem: no permission"])")) << file;
+    EXPECT_EQ(with_problems(), Json(1)) << "it alone is found";
+    bear.report(R"({"modules":{"player":{")" + name + R"(":null}}})");
+  }
   put("/api/v1/settings", R"({"values":{"hotword.threshold":0.7}})");
   settle();
   bear.answer(bear.updates(Section::settings).at(0), Phase::refused,

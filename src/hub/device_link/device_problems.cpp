@@ -29,7 +29,7 @@ class Problems {
 };
 
 // Empty: it does what it should, or need not.
-std::string problem_of(const JsonObject& module) {
+std::string failure_of(const JsonObject& module) {
   if (const auto why = text_in(module, "quarantine"); !why.empty())
     return fmt::format("could not be enabled: {}", why);
   const Json* enabled = module.if_contains("enabled");
@@ -51,11 +51,17 @@ bool tells_more(const JsonObject& alert, const std::set<std::string_view>& told)
 }
 
 void add_modules(const JsonObject& modules, Problems& problems, std::set<std::string_view>& told) {
-  for (const auto& [name, module] : modules) {
-    const std::string problem = module.is_object() ? problem_of(module.get_object()) : std::string();
-    if (problem.empty()) continue;
-    told.insert(name);
-    problems.add(fmt::format("module {} {}", std::string_view(name), problem));
+  for (const auto& [key, module] : modules) {
+    if (!module.is_object()) continue;
+    const std::string_view name = key;
+    if (const std::string failure = failure_of(module.get_object()); !failure.empty()) {
+      told.insert(name);
+      problems.add(fmt::format("module {} {}", name, failure));
+    }
+    for (const std::string_view file : {"config_problem", "render_problem"}) {
+      if (const auto why = text_in(module.get_object(), file); !why.empty())
+        problems.add(fmt::format("module {} has a problem: {}", name, why));
+    }
   }
 }
 
@@ -69,8 +75,9 @@ void add_software(const JsonObject& software, Problems& problems) {
 
 // As it is kept, without blanks.
 bool may_tell_of_problems(std::string_view facts) {
-  constexpr std::string_view begins[] = {"errors\":[{",        "error\"",   "crashed\"",   "quarantine\"",
-                                         "manifest_problem\"", "failure\"", "alerts\":[{", "alerts\":[\""};
+  constexpr std::string_view begins[] = {
+      "errors\":[{",      "error\"",          "crashed\"", "quarantine\"", "manifest_problem\"",
+      "config_problem\"", "render_problem\"", "failure\"", "alerts\":[{",  "alerts\":[\""};
   for (auto at = facts.find('"'); at != std::string_view::npos; at = facts.find('"', at + 1)) {
     const std::string_view rest = facts.substr(at + 1);
     if (std::ranges::any_of(begins, [&](std::string_view begin) { return rest.starts_with(begin); }))

@@ -1,5 +1,5 @@
 // Purpose: what is wrong on a device by its own words: settings that it refuses, modules that fail, a release
-// that did not get in, alerts. Owner: values. Thread: any. Lifetime: none.
+// that did not get in, files that cannot be used, alerts. Owner: values. Thread: any. Lifetime: none.
 #pragma once
 
 #include <string>
@@ -9,7 +9,8 @@
 
 namespace starling::hub {
 
-// Each in one line; empty: nothing is. A module that is disabled may be as it likes.
+// Each in one line; empty: nothing is. A module that is disabled may be as it likes, but for its config.txt:
+// somebody may have wanted to enable it there.
 std::vector<std::string> problems_of(const DeviceFacts& facts);
 // Whether there are any; `record` may be null. Of most devices it is not even read what they said.
 bool has_problems(const DeviceRecord* record);
