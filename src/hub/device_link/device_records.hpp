@@ -91,10 +91,11 @@ class DeviceRecords {
   void flush();
   void flush_all();  // at stop: when they were seen last, too
 
-  // What the devices of a fleet said of their modules last, also those that are offline. After a start it
-  // takes a few calls of count_modules() until all that was stored is in it.
+  // What the devices of a fleet said of their modules last, also those that are offline. After a start that
+  // is not whole before all_counted().
   const ModuleTally& modules(const std::string& fleet) { return modules_[fleet]; }
-  void count_modules();  // called every second
+  bool all_counted() const { return uncounted_.empty(); }
+  void count_modules();  // some of those that are left; called every second
   std::size_t size() const { return records_.size(); }
 
  private:
