@@ -100,6 +100,12 @@ TEST_F(ModuleCommands, CrashesAreShownByWhatTheyHaveInCommon) {
   EXPECT_EQ(parse_json(json.out)->at("items").at(0).at("first_release"), Json("1.2.0")) << json.out;
 }
 
+TEST_F(ModuleCommands, AFolderThatNoModuleCanBeCalledIsListedForTheFleetToo) {
+  hub().on("GET /api/v1/modules", R"({"items":[{"module":"Bad-Name","devices":2}],"next":null})");
+  run({"module", "list"});  // takes the answer that all get
+  EXPECT_THAT(run({"module", "list"}).out, ContainsRegex("\nBad-Name +2 .* no module can be called so"));
+}
+
 TEST_F(ModuleCommands, EnablingIsAWriteOfASetting) {
   hub().on("PUT /api/v1/settings",
            R"({"revision":412,"changed":["x"],"masked":[],"masked_count":0,"targeted":3})");

@@ -116,7 +116,9 @@ std::string module_overview(const JsonArray& modules, WallTime now, const Termin
     const Colour failing = number_at(module, {"failing"}) > 0 ? Colour::red : Colour::plain;
     const JsonArray& crashes = array_at(module, {"crashes"});
     std::string newest;
-    if (!crashes.empty()) {
+    if (!protocol::valid_module_name(text_at(module, {"module"}))) {
+      newest = "no module can be called so: rename its folder";
+    } else if (!crashes.empty()) {
       const JsonObject& crash = as_object(crashes.front());
       newest = fmt::format("{} ({})", text_at(crash, {"text"}), age(text_at(crash, {"last_seen"}), now));
     }

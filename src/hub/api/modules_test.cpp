@@ -50,7 +50,16 @@ TEST_F(ModulesApi, AFolderWhoseNameNoModuleCanHaveIsThereWithItsReason) {
   EXPECT_EQ(shown.text("/items/0/module"), "Bad-Name");
   EXPECT_EQ(shown.at("/items/0/on_device"), Json(true));
   EXPECT_EQ(shown.text("/items/0/reported/manifest_problem"), "Bad-Name: rename it");
-  EXPECT_EQ(get("/api/v1/modules").at("/items").as_array().size(), 1u) << "none has it: it is no module's";
+  const auto fleet = get("/api/v1/modules");
+  EXPECT_EQ(fleet.text("/items/0/module"), "Bad-Name");
+  EXPECT_EQ(fleet.at("/items/0/devices"), Json(1));
+  EXPECT_EQ(fleet.at("/items/0/failing"), Json(0)) << "nobody has enabled it";
+  EXPECT_EQ(get("/api/v1/modules?limit=1&after=Bad-Name").text("/items/0/module"), "player");
+  EXPECT_EQ(metrics().find("Bad-Name"), std::string::npos) << "it is no module's";
+  bear.report(R"({"modules":{"player":{"state":"crashed","enabled":false}}})");
+  EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(0)) << "a disabled one may be as it likes";
+  bear.report(R"({"modules":{"player":{"state":"disabled","enabled":true,"manifest_problem":"exec is missing"}}})");
+  EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(1));
 }
 
 TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
@@ -92,6 +101,12 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
     EXPECT_EQ(with_problems(), Json(1)) << "it alone is found";
     bear.report(R"({"modules":{"player":{")" + name + R"(":null}}})");
   }
+  const std::string long_reason(600, 'x');
+  bear.report(R"({"modules":{"player":{"quarantine":")" + long_reason + R"("}}})");
+  EXPECT_EQ(problems().as_array().at(0), Json("module player could not be enabled: " + long_reason)) << "whole";
+  bear.report(R"({"modules":{"player":{"quarantine":")" + long_reason + long_reason + R"("}}})");
+  EXPECT_TRUE(problems().as_array().at(0).as_string().ends_with("x…"));
+  bear.report(R"({"modules":{"player":{"quarantine":null}}})");
   put("/api/v1/settings", R"({"values":{"hotword.threshold":0.7}})");
   settle();
   bear.answer(bear.updates(Section::settings).at(0), Phase::refused,

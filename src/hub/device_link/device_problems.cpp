@@ -13,13 +13,16 @@ namespace starling::hub {
 namespace {
 
 constexpr std::size_t most_problems = 16;
-constexpr std::size_t most_bytes = 200;  // of one
+constexpr std::size_t most_bytes = 1024;  // of one
 
 class Problems {
  public:
   void add(std::string text) {
     if (found_.size() == most_problems) return;
-    text.resize(cut_utf8(text, most_bytes).size());
+    if (text.size() > most_bytes) {
+      text.resize(cut_utf8(text, most_bytes).size());
+      text += "…";
+    }
     found_.push_back(std::move(text));
   }
   std::vector<std::string> take() { return std::move(found_); }
@@ -27,20 +30,6 @@ class Problems {
  private:
   std::vector<std::string> found_;
 };
-
-// Empty: it does what it should, or need not.
-std::string failure_of(const JsonObject& module) {
-  if (const auto why = text_in(module, "quarantine"); !why.empty())
-    return fmt::format("could not be enabled: {}", why);
-  const Json* enabled = module.if_contains("enabled");
-  if (enabled == nullptr || *enabled != Json(true)) return {};
-  if (const auto why = text_in(module, "manifest_problem"); !why.empty())
-    return fmt::format("cannot be started: {}", why);
-  const std::string_view state = text_in(module, "state");
-  if (state != "error" && state != "crashed") return {};
-  const std::string_view detail = text_in(module, "detail");
-  return fmt::format("is {}{}{}", state, detail.empty() ? "" : ": ", detail);
-}
 
 // An alert about modules of which a problem is told already says nothing more.
 bool tells_more(const JsonObject& alert, const std::set<std::string_view>& told) {
@@ -87,6 +76,19 @@ bool may_tell_of_problems(std::string_view facts) {
 }
 
 }  // namespace
+
+std::string failure_of(const JsonObject& module) {
+  if (const auto why = text_in(module, "quarantine"); !why.empty())
+    return fmt::format("could not be enabled: {}", why);
+  const Json* enabled = module.if_contains("enabled");
+  if (enabled == nullptr || *enabled != Json(true)) return {};
+  if (const auto why = text_in(module, "manifest_problem"); !why.empty())
+    return fmt::format("cannot be started: {}", why);
+  const std::string_view state = text_in(module, "state");
+  if (state != "error" && state != "crashed") return {};
+  const std::string_view detail = text_in(module, "detail");
+  return fmt::format("is {}{}{}", state, detail.empty() ? "" : ": ", detail);
+}
 
 bool has_problems(const DeviceRecord* record) {
   if (record == nullptr || !may_tell_of_problems(record->facts)) return false;
