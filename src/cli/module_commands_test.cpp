@@ -145,6 +145,25 @@ TEST_F(ModuleCommands, ADevicesNameIsNoSelector) {
     EXPECT_TRUE(asked.line.starts_with("GET")) << asked.line;
 }
 
+TEST_F(ModuleCommands, ASelectorThatNobodyMatchesIsASlipUnlessItIsForTheFuture) {
+  hub().on("GET /api/v1/devices", R"({"items":[],"next":null})");
+  hub().on("GET /api/v1/devices",
+           R"({"items":[{"device_name":"bear-1","labels":{"room":"lab"}}],"next":null})");
+  hub().on("PUT /api/v1/settings", R"({"revision":412,"targeted":0})");
+  run({"module", "show", "player", "--device", "bear-1"});  // takes the answer that all get
+  std::vector<std::string> arguments{"module", "enable", "recorder", "--on", "room=labb"};
+  const Ran slip = run(arguments);
+  EXPECT_EQ(slip.code, 1);
+  EXPECT_THAT(slip.err, HasSubstr("no device matches 'room=labb' now; did you mean 'room=lab'?"));
+  EXPECT_THAT(slip.err, HasSubstr("--future"));
+  for (const auto& asked : hub().asked())
+    EXPECT_TRUE(asked.line.starts_with("GET")) << asked.line;
+  arguments.emplace_back("--future");
+  const Ran written = run(arguments);
+  EXPECT_EQ(written.code, 0) << written.err;
+  EXPECT_THAT(written.err, HasSubstr("it holds for those that will"));
+}
+
 TEST_F(ModuleCommands, EnablingOnceMoreTriesAgainWhereItCouldNotBe) {
   lies("player", R"("targeted":3,"quarantined_count":2,"quarantined":[
       {"device":")" BEAR R"(","name":"bear-1","message":"exit status 1"},
