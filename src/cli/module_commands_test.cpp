@@ -319,7 +319,6 @@ TEST_F(ModuleCommands, LogsAreReadThroughTheHub) {
   hub().on("GET /api/v1/devices/" BEAR, online);
   hub().on(path, log_stream({line, line, {"end", R"({"message":""})"}}));
   hub().on(path, log_stream({line, {"end", R"({"message":"the device went away"})"}}));
-  hub().on(path, log_stream({line}));
   const Ran all = run({"module", "logs", "recorder", "--device", "bear-1", "-n", "2"});
   EXPECT_EQ(all.code, 0) << all.err;
   EXPECT_EQ(all.out, "then err disk \\x1bfull\nthen err disk \\x1bfull\n");
@@ -328,9 +327,37 @@ TEST_F(ModuleCommands, LogsAreReadThroughTheHub) {
   EXPECT_EQ(gone.code, 1);
   EXPECT_THAT(gone.out, HasSubstr(R"("stream":"stderr")"));
   EXPECT_EQ(gone.err, "starling: the device went away\n");
-  EXPECT_THAT(run({"module", "logs", "recorder", "--device", "bear-1", "-f"}).err, HasSubstr("run it again"));
+  hub().on(path, log_stream({line}));
+  run({"module", "logs", "recorder", "--device", "bear-1"});  // takes the answer that was left
+  EXPECT_THAT(run({"module", "logs", "recorder", "--device", "bear-1"}).err, HasSubstr("run it again"));
   lies("recoder", R"("targeted":1,"without_count":1)");
   EXPECT_THAT(run({"module", "logs", "recoder", "--device", "bear-1"}).err, HasSubstr("'recorder'?"));
+}
+
+TEST_F(ModuleCommands, LogsAreFollowedAcrossAnAbsence) {
+  const std::string path = "GET /api/v1/devices/" BEAR "/modules/recorder/logs";
+  const auto lines = [](const std::string& texts) {
+    std::string all;
+    for (const char text : texts)
+      all +=
+          std::string(all.empty() ? "" : ",") + R"({"at":"then","stream":"stdout","text":")" + text + "\"}";
+    return std::pair<std::string, std::string>{"log", R"({"lines":[)" + all + "]}"};
+  };
+  const std::pair<std::string, std::string> gone{
+      "end", R"({"message":"the device has gone offline","link_lost":true})"};
+  hub().on("GET /api/v1/devices/" BEAR, online);
+  hub().on(path, log_stream({lines("ab"), gone}));
+  hub().on(path, R"({"status":503,"code":"unavailable","detail":"the device is offline"})", 503);
+  hub().on(path, log_stream({lines("xab"), lines("c")}));
+  hub().on(path, log_stream({lines("bc"), lines("d"), {"end", R"({"message":"the folder is gone"})"}}));
+  const Ran ran = run({"module", "logs", "recorder", "--device", "bear-1", "-f", "-n", "2"});
+  EXPECT_EQ(ran.out, "then out a\nthen out b\nthen out c\nthen out d\n");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err,
+            "note: the device has gone offline; going on when it is back\n"
+            "note: the connection to the hub was lost; going on when it is back\n"
+            "starling: the folder is gone\n");
+  EXPECT_THAT(hub().asked().back().line, HasSubstr("?lines=1000&follow=true"));
 }
 
 TEST_F(ModuleCommands, LogsOfADeviceAreCollected) {

@@ -302,6 +302,21 @@ TEST_F(FleetModules, LogsAreFollowedLineByLine) {
   device.command("restart", "talker");
   eventually("what the next run says",
              [&] { return follower.output().find("one", before.size()) != std::string::npos; });
+  const auto times = [&](const std::string& text) {
+    const std::string output = follower.output();
+    int count = 0;
+    for (auto at = output.find(text); at != std::string::npos; at = output.find(text, at + 1))
+      ++count;
+    return count;
+  };
+  eventually("all of it", [&] { return times(" err two") == 2; });
+  ::kill(device.agent(), SIGKILL);
+  eventually("the next agent", [&] { return device.ctl({"module", "list"}).status == 0; });
+  device.command("restart", "talker");
+  eventually("what the run after that says",
+             [&] { return times(" out one") >= 3 && times(" err two") >= 3; });
+  EXPECT_EQ(times(" out one"), 3) << follower.output();
+  EXPECT_EQ(times(" err two"), 3) << follower.output();
   EXPECT_TRUE(follower.running());
   follower.signal(SIGINT);
   follower.wait();

@@ -58,7 +58,8 @@ TEST_F(ModulesApi, AFolderWhoseNameNoModuleCanHaveIsThereWithItsReason) {
   EXPECT_EQ(metrics().find("Bad-Name"), std::string::npos) << "it is no module's";
   bear.report(R"({"modules":{"player":{"state":"crashed","enabled":false}}})");
   EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(0)) << "a disabled one may be as it likes";
-  bear.report(R"({"modules":{"player":{"state":"disabled","enabled":true,"manifest_problem":"exec is missing"}}})");
+  bear.report(
+      R"({"modules":{"player":{"state":"disabled","enabled":true,"manifest_problem":"exec is missing"}}})");
   EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(1));
 }
 
@@ -103,7 +104,8 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   }
   const std::string long_reason(600, 'x');
   bear.report(R"({"modules":{"player":{"quarantine":")" + long_reason + R"("}}})");
-  EXPECT_EQ(problems().as_array().at(0), Json("module player could not be enabled: " + long_reason)) << "whole";
+  EXPECT_EQ(problems().as_array().at(0), Json("module player could not be enabled: " + long_reason))
+      << "whole";
   bear.report(R"({"modules":{"player":{"quarantine":")" + long_reason + long_reason + R"("}}})");
   EXPECT_TRUE(problems().as_array().at(0).as_string().ends_with("x…"));
   bear.report(R"({"modules":{"player":{"quarantine":null}}})");
