@@ -36,6 +36,7 @@ TEST_F(ApplicationTest, UsageErrorsExitWithTwoAndHelp) {
       {{"settings", "set", "hotword.threshold"}, "KEY=VALUE"},
       {{"settings", "set", "a.b=1", "--on", "x", "--device", "y"}, "excludes"},
       {{"settings", "set", "a.b=1", "--policy", "--persona", "TARS"}, "--persona"},
+      {{"settings", "set", "a.b=1", "--device", "y", "--future"}, "--on"},
       {{"settings", "diff", "bear-1"}, "two devices"},
       {{"settings", "diff", "--device", "bear-1", "--from", "3"}, "two devices"},
       {{"key", "create", "alice"}, "--role"},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/rfc3339.hpp"
 #include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
 #include "cli/local_time.hpp"
@@ -17,6 +18,14 @@ namespace {
 std::string when(const JsonObject& object, std::string_view member, WallTime now) {
   const std::string time = text_at(object, {member});
   return time.empty() ? std::string() : fmt::format("{} ({})", local_date(time), age(time, now));
+}
+
+// A device with a link gives a sign of life more often than once a minute.
+std::string last_seen(const JsonObject& device, WallTime now) {
+  const std::string time = text_at(device, {"last_seen"});
+  const auto at = parse_rfc3339(time);
+  const bool there = text_at(device, {"status"}) != "offline" && at && now - *at < std::chrono::minutes(1);
+  return there ? "now" : age(time, now);
 }
 
 // "in_sync, revision 13", or "pending, revision 12 → 13" while another is in force than what is desired.
@@ -191,7 +200,7 @@ std::string device_table(const JsonArray& devices, WallTime now, const Terminal&
                {release, release == text_at(device, {"release", "running"}) ? Colour::plain : Colour::yellow},
                persona_of(device),
                joined_pairs(object_at(device, {"labels"})),
-               age(text_at(device, {"last_seen"}), now),
+               last_seen(device, now),
                text_at(device, {"current_version"}),
                {ids[i], Colour::dim}});
   }
@@ -204,11 +213,13 @@ std::string device_facts(const JsonObject& device, WallTime now, const Terminal&
   const std::string status = text_at(device, {"status"});
   const std::string sync = text_at(device, {"sync", "status"});
   const auto text = [&device](std::string_view member) { return text_at(device, {member}); };
-  Facts facts{{"name", {text("device_name"), Colour::bold}},
-              {"id", text("device_uuid")},
-              {"status", {status, colour_of_status(status)}},
-              {"last seen", when(device, "last_seen", now)},
-              {"sync", {sync, colour_of_sync(sync)}}};
+  const std::string seen = text("last_seen");
+  Facts facts{
+      {"name", {text("device_name"), Colour::bold}},
+      {"id", text("device_uuid")},
+      {"status", {status, colour_of_status(status)}},
+      {"last seen", seen.empty() ? seen : fmt::format("{} ({})", local_date(seen), last_seen(device, now))},
+      {"sync", {sync, colour_of_sync(sync)}}};
   for (const Json& problem : array_at(device, {"problems"}))
     facts.emplace_back("problem", Cell(show_value(problem), Colour::red));
   add_sections(facts, object_at(device, {"sync"}));

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "base/rfc3339.hpp"
+
 namespace starling::cli {
 namespace {
 
@@ -14,6 +16,20 @@ const WallTime now(Milliseconds(1'795'843'320'000));
 std::string shown(std::string_view reported) {
   const JsonObject device{{"device_name", "bear"}, {"reported", parse_json(reported).value()}};
   return device_facts(device, now, Terminal{});
+}
+
+TEST(DeviceView, WhoIsThereIsSeenNow) {
+  const auto seen = [](const char* status, Milliseconds before) {
+    const JsonObject device{
+        {"device_name", "bear"}, {"status", status}, {"last_seen", to_rfc3339(now - before)}};
+    const std::string listed = device_table({device}, now, Terminal{});
+    const std::string text = device_facts(device, now, Terminal{});
+    EXPECT_EQ(listed.find("  now  ") != std::string::npos, text.find(" (now)\n") != std::string::npos);
+    return text;
+  };
+  EXPECT_THAT(seen("online", Seconds(21)), HasSubstr("(now)"));
+  EXPECT_THAT(seen("offline", Seconds(21)), HasSubstr("(21 s ago)"));
+  EXPECT_THAT(seen("online", Seconds(180)), HasSubstr("(3 m ago)")) << "it has no link";
 }
 
 TEST(DeviceView, DriftSaysWhatDriftsAndWhy) {

@@ -100,6 +100,12 @@ TEST_F(ModuleCommands, CrashesAreShownByWhatTheyHaveInCommon) {
   EXPECT_EQ(parse_json(json.out)->at("items").at(0).at("first_release"), Json("1.2.0")) << json.out;
 }
 
+TEST_F(ModuleCommands, AFolderThatNoModuleCanBeCalledIsListedForTheFleetToo) {
+  hub().on("GET /api/v1/modules", R"({"items":[{"module":"Bad-Name","devices":2}],"next":null})");
+  run({"module", "list"});  // takes the answer that all get
+  EXPECT_THAT(run({"module", "list"}).out, ContainsRegex("\nBad-Name +2 .* no module can be called so"));
+}
+
 TEST_F(ModuleCommands, EnablingIsAWriteOfASetting) {
   hub().on("PUT /api/v1/settings",
            R"({"revision":412,"changed":["x"],"masked":[],"masked_count":0,"targeted":3})");
@@ -137,6 +143,25 @@ TEST_F(ModuleCommands, ADevicesNameIsNoSelector) {
   EXPECT_THAT(ran.err, HasSubstr("'bear-1' is a device, and --on takes labels: write --device bear-1"));
   for (const auto& asked : hub().asked())
     EXPECT_TRUE(asked.line.starts_with("GET")) << asked.line;
+}
+
+TEST_F(ModuleCommands, ASelectorThatNobodyMatchesIsASlipUnlessItIsForTheFuture) {
+  hub().on("GET /api/v1/devices", R"({"items":[],"next":null})");
+  hub().on("GET /api/v1/devices",
+           R"({"items":[{"device_name":"bear-1","labels":{"room":"lab"}}],"next":null})");
+  hub().on("PUT /api/v1/settings", R"({"revision":412,"targeted":0})");
+  run({"module", "show", "player", "--device", "bear-1"});  // takes the answer that all get
+  std::vector<std::string> arguments{"module", "enable", "recorder", "--on", "room=labb"};
+  const Ran slip = run(arguments);
+  EXPECT_EQ(slip.code, 1);
+  EXPECT_THAT(slip.err, HasSubstr("no device matches 'room=labb' now; did you mean 'room=lab'?"));
+  EXPECT_THAT(slip.err, HasSubstr("--future"));
+  for (const auto& asked : hub().asked())
+    EXPECT_TRUE(asked.line.starts_with("GET")) << asked.line;
+  arguments.emplace_back("--future");
+  const Ran written = run(arguments);
+  EXPECT_EQ(written.code, 0) << written.err;
+  EXPECT_THAT(written.err, HasSubstr("it holds for those that will"));
 }
 
 TEST_F(ModuleCommands, EnablingOnceMoreTriesAgainWhereItCouldNotBe) {
@@ -294,7 +319,6 @@ TEST_F(ModuleCommands, LogsAreReadThroughTheHub) {
   hub().on("GET /api/v1/devices/" BEAR, online);
   hub().on(path, log_stream({line, line, {"end", R"({"message":""})"}}));
   hub().on(path, log_stream({line, {"end", R"({"message":"the device went away"})"}}));
-  hub().on(path, log_stream({line}));
   const Ran all = run({"module", "logs", "recorder", "--device", "bear-1", "-n", "2"});
   EXPECT_EQ(all.code, 0) << all.err;
   EXPECT_EQ(all.out, "then err disk \\x1bfull\nthen err disk \\x1bfull\n");
@@ -303,9 +327,37 @@ TEST_F(ModuleCommands, LogsAreReadThroughTheHub) {
   EXPECT_EQ(gone.code, 1);
   EXPECT_THAT(gone.out, HasSubstr(R"("stream":"stderr")"));
   EXPECT_EQ(gone.err, "starling: the device went away\n");
-  EXPECT_THAT(run({"module", "logs", "recorder", "--device", "bear-1", "-f"}).err, HasSubstr("run it again"));
+  hub().on(path, log_stream({line}));
+  run({"module", "logs", "recorder", "--device", "bear-1"});  // takes the answer that was left
+  EXPECT_THAT(run({"module", "logs", "recorder", "--device", "bear-1"}).err, HasSubstr("run it again"));
   lies("recoder", R"("targeted":1,"without_count":1)");
   EXPECT_THAT(run({"module", "logs", "recoder", "--device", "bear-1"}).err, HasSubstr("'recorder'?"));
+}
+
+TEST_F(ModuleCommands, LogsAreFollowedAcrossAnAbsence) {
+  const std::string path = "GET /api/v1/devices/" BEAR "/modules/recorder/logs";
+  const auto lines = [](const std::string& texts) {
+    std::string all;
+    for (const char text : texts)
+      all +=
+          std::string(all.empty() ? "" : ",") + R"({"at":"then","stream":"stdout","text":")" + text + "\"}";
+    return std::pair<std::string, std::string>{"log", R"({"lines":[)" + all + "]}"};
+  };
+  const std::pair<std::string, std::string> gone{
+      "end", R"({"message":"the device has gone offline","link_lost":true})"};
+  hub().on("GET /api/v1/devices/" BEAR, online);
+  hub().on(path, log_stream({lines("ab"), gone}));
+  hub().on(path, R"({"status":503,"code":"unavailable","detail":"the device is offline"})", 503);
+  hub().on(path, log_stream({lines("xab"), lines("c")}));
+  hub().on(path, log_stream({lines("bc"), lines("d"), {"end", R"({"message":"the folder is gone"})"}}));
+  const Ran ran = run({"module", "logs", "recorder", "--device", "bear-1", "-f", "-n", "2"});
+  EXPECT_EQ(ran.out, "then out a\nthen out b\nthen out c\nthen out d\n");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err,
+            "note: the device has gone offline; going on when it is back\n"
+            "note: the connection to the hub was lost; going on when it is back\n"
+            "starling: the folder is gone\n");
+  EXPECT_THAT(hub().asked().back().line, HasSubstr("?lines=1000&follow=true"));
 }
 
 TEST_F(ModuleCommands, LogsOfADeviceAreCollected) {

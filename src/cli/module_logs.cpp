@@ -3,17 +3,23 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "cli/action_sender.hpp"
 #include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
+#include "cli/log_place.hpp"
 #include "cli/module_lookup.hpp"
 #include "cli/printable.hpp"
+#include "protocol/messages.hpp"
 
 namespace starling::cli {
 namespace {
 
 constexpr Seconds collecting{60};
+constexpr Milliseconds first_pause{250};  // before a log is read again; doubles
+constexpr Milliseconds longest_pause{5'000};
+constexpr int search_ticks = 8;  // 2 s, in which the newest lines have come
 
 // Logs are nowhere but on the device.
 Result<void> check_online(Session& session, const std::string& id) {
@@ -37,7 +43,8 @@ class ModuleLogs final : public Command {
         ->type_name("COUNT")
         ->capture_default_str()
         ->check(CLI::Range(0, 1000));
-    app.add_flag("--follow,-f", follow_, "Go on showing lines as they are written, until Ctrl-C");
+    app.add_flag("--follow,-f", follow_,
+                 "Go on showing lines as they are written, until Ctrl-C, also when the device was away");
   }
 
   Result<ExitCode> run(Session& session) override {
@@ -50,21 +57,77 @@ class ModuleLogs final : public Command {
 
  private:
   Result<ExitCode> read(Session& session, const std::string& path) const {
-    std::optional<std::string> ended;
+    LogPlace place;
+    Milliseconds delay = first_pause;
+    for (bool again = false;; again = true) {
+      const Reading reading = read_once(session, path, place, again);
+      if (reading.read_something) delay = first_pause;
+      if (!follow_ || !reading.may_go_on()) return outcome_of(reading);
+      if (!again || reading.read_something)
+        session.console.note(fmt::format("{}; going on when it is back", printable(reading.why())));
+      session.api.pause(delay);
+      delay = std::min(delay * 2, longest_pause);
+    }
+  }
+
+  // One connection's.
+  struct Reading {
+    Result<void> followed;
+    std::optional<std::string> ended;  // the end was told, and why
+    bool link_lost = false;
+    bool read_something = false;
+
+    // The hub was there a moment ago: one that is absent will be back.
+    bool may_go_on() const {
+      if (followed) return !ended || link_lost;
+      return followed.error().code == ErrorCode::unavailable || followed.error().code == ErrorCode::timed_out;
+    }
+    std::string why() const { return ended ? *ended : "the connection to the hub was lost"; }
+  };
+
+  static Result<ExitCode> outcome_of(const Reading& reading) {
+    if (!reading.followed) return fail(reading.followed);
+    if (!reading.ended)
+      return fail(ErrorCode::unavailable, "the hub ended the connection; run it again to go on");
+    if (!reading.ended->empty()) return fail(ErrorCode::unavailable, printable(*reading.ended));
+    return ExitCode::done;
+  }
+
+  Reading read_once(Session& session, const std::string& path, LogPlace& place, bool again) const {
+    Reading reading;
+    place.begin_again();
+    const bool all = !place.is_known() || (again && lines_ > 0);  // that there was none yet is known, too
+    const Parameters query{{"lines", std::to_string(all ? protocol::max_log_lines : lines_)},
+                           {"follow", follow_ ? "true" : "false"}};
+    int ticks = 0;
     const auto sink = [&](const StreamEvent& event) {
       const auto data = parse_json(event.data);
       if (!data || !data->is_object()) return true;
-      for (const Json& line : array_at(data->get_object(), {"lines"}))
-        show(session, as_object(line));
-      if (event.name == "end") ended = text_at(data->get_object(), {"message"});
-      return !ended;
+      for (const Json& line : array_at(data->get_object(), {"lines"})) {
+        reading.read_something = true;
+        for (const JsonObject& next : place.take(as_object(line)))
+          show(session, next);
+      }
+      if (event.name == "end") {
+        reading.ended = text_at(data->get_object(), {"message"});
+        reading.link_lost = flag_at(data->get_object(), {"link_lost"});
+      }
+      return !reading.ended;
     };
-    const Parameters query{{"lines", std::to_string(lines_)}, {"follow", follow_ ? "true" : "false"}};
-    const auto followed = session.api.follow(path, query, {}, sink, [] { return true; });
-    if (!followed) return fail(followed);
-    if (!ended) return fail(ErrorCode::unavailable, "the hub ended the connection; run it again to go on");
-    if (!ended->empty()) return fail(ErrorCode::unavailable, printable(*ended));
-    return ExitCode::done;
+    const auto tick = [&] {
+      if (reading.read_something && !place.is_known() && ++ticks == search_ticks) settle(session, place);
+      return true;
+    };
+    reading.followed = session.api.follow(path, query, {}, sink, tick);
+    if (!place.is_known() && !reading.may_go_on()) settle(session, place);
+    return reading;
+  }
+
+  static void settle(Session& session, LogPlace& place) {
+    const LogPlace::Settled settled = place.settle();
+    if (settled.may_miss) session.console.note("lines may be missing here");
+    for (const JsonObject& line : settled.lines)
+      show(session, line);
   }
 
   static void show(Session& session, const JsonObject& line) {

@@ -47,7 +47,7 @@ std::string cpu_text(const JsonObject& module) {
 // What an operator looks for first: why it is not as it should be.
 std::string why(const JsonObject& module) {
   for (const std::string_view member :
-       {"quarantine", "manifest_problem", "config_problem", "problem", "waits_for"}) {
+       {"quarantine", "manifest_problem", "config_problem", "render_problem", "problem", "waits_for"}) {
     if (std::string text = text_at(module, {"reported", member}); !text.empty()) return text;
   }
   const std::string cause = text_at(module, {"reported", "cause"});
@@ -116,7 +116,9 @@ std::string module_overview(const JsonArray& modules, WallTime now, const Termin
     const Colour failing = number_at(module, {"failing"}) > 0 ? Colour::red : Colour::plain;
     const JsonArray& crashes = array_at(module, {"crashes"});
     std::string newest;
-    if (!crashes.empty()) {
+    if (!protocol::valid_module_name(text_at(module, {"module"}))) {
+      newest = "no module can be called so: rename its folder";
+    } else if (!crashes.empty()) {
       const JsonObject& crash = as_object(crashes.front());
       newest = fmt::format("{} ({})", text_at(crash, {"text"}), age(text_at(crash, {"last_seen"}), now));
     }

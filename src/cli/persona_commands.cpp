@@ -151,7 +151,7 @@ class SwitchPersona final : public Command {
     app.add_option("NAME", name_, "Name of the persona; 'none' takes away what was chosen for the target")
         ->required()
         ->type_name(" ");
-    target_.add_to(app, TargetOptions::With::group_too);
+    target_.add_to(app, TargetOptions::With::persona);
     app.add_option("--reason", reason_, "Why; kept in the change log");
     wait_.add_to(app);
   }

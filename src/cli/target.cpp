@@ -3,24 +3,27 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <set>
+#include <vector>
 
 #include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
 #include "cli/printable.hpp"
+#include "cli/setting_value.hpp"
 
 namespace starling::cli {
 namespace {
 
-// A name alone selects the devices that have a label of that name. Where there are none, it may be a
-// device's.
-Result<void> check_selector(ApiClient& api, const std::string& selector) {
-  if (selector.find_first_of("=!,") != std::string::npos) return {};
-  const Parameters query{{"limit", "1"}, {"selector", selector}};
-  const auto matching = api.get("/api/v1/devices", query);
-  if (!matching || !array_at(*matching, {"items"}).empty() || !find_device(api, selector)) return {};
-  return fail(
-      ErrorCode::invalid_argument,
-      fmt::format("'{0}' is a device, and --on takes labels: write --device {0}", printable(selector)));
+// The label that was probably meant, of those that devices have. Only a hint.
+std::string meant_label(ApiClient& api, std::string_view selector) {
+  const auto devices = api.list("/api/v1/devices");
+  if (!devices) return {};
+  std::set<std::string> labels;
+  for (const Json& device : array_at(*devices, {"items"})) {
+    for (const auto& [key, value] : object_at(as_object(device), {"labels"}))
+      labels.insert(fmt::format("{}={}", std::string_view(key), show_value(value)));
+  }
+  return nearest(selector, {labels.begin(), labels.end()});
 }
 
 }  // namespace
@@ -38,15 +41,21 @@ void TargetOptions::add_to(CLI::App& app, With with) {
     choices.push_back(option);
     return option;
   };
-  add("--on", selector_, "SELECTOR", "Devices whose labels match, e.g. 'room=nursery,kind!=lab'");
+  CLI::Option* on =
+      add("--on", selector_, "SELECTOR", "Devices whose labels match, e.g. 'room=nursery,kind!=lab'");
   add("--device", device_, "DEVICE", "One device: UUID, unique prefix of it, or name");
   if (one_needed) {
     app.parse_complete_callback([this, &app] {
       if (empty()) throw CLI::ValidationError(app.get_name(), "give --device DEVICE or --on SELECTOR");
     });
   }
-  if (with == With::group_too || with == With::settings)
-    add("--group", group_, "NAME", "The devices of a group");
+  lasts_ = with == With::persona || with == With::settings;
+  if (lasts_ || with == With::group_too) add("--group", group_, "NAME", "The devices of a group");
+  if (lasts_) {
+    app.add_flag("--future", future_, "Also if no device matches yet: it holds for those that will")
+        ->group(heading)
+        ->needs(on);
+  }
   if (with != With::settings) return;
   CLI::Option* persona =
       add("--persona", persona_, "NAME", "Wherever that persona is active, as long as it is");
@@ -59,6 +68,28 @@ bool TargetOptions::empty() const {
   return selector_.empty() && device_.empty() && persona_.empty() && group_.empty();
 }
 
+// A name alone selects the devices that have a label of that name. Where there are none, it may be a
+// device's. And what lasts would wait for ever for those that a slip of the pen describes.
+Result<void> TargetOptions::check_selector(ApiClient& api) const {
+  const bool is_name = selector_.find_first_of("=!,") == std::string::npos;
+  const bool must_match = lasts_ && !future_;
+  if (!is_name && !must_match) return {};
+  const auto matching = api.get("/api/v1/devices", {{"limit", "1"}, {"selector", selector_}});
+  if (!matching || !array_at(*matching, {"items"}).empty()) return {};
+  if (is_name && find_device(api, selector_)) {
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("'{0}' is a device, and --on takes labels: write --device {0}", printable(selector_)));
+  }
+  if (!must_match) return {};
+  const std::string meant = meant_label(api, selector_);
+  return fail(ErrorCode::not_found,
+              fmt::format("no device matches '{}' now{}\n  With --future it is written for those that will; "
+                          "'starling device list' shows the labels.",
+                          printable(selector_),
+                          meant.empty() ? "" : fmt::format("; did you mean '{}'?", printable(meant))));
+}
+
 Result<Json> TargetOptions::target(ApiClient& api) const {
   JsonObject target;
   if (!device_.empty()) {
@@ -66,7 +97,7 @@ Result<Json> TargetOptions::target(ApiClient& api) const {
     if (!device) return fail(device);
     target["device"] = *device;
   } else if (!selector_.empty()) {
-    if (const auto checked = check_selector(api, selector_); !checked) return fail(checked);
+    if (const auto checked = check_selector(api); !checked) return fail(checked);
     target["selector"] = selector_;
   } else if (!persona_.empty()) {
     target["persona"] = persona_;

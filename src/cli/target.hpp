@@ -13,21 +13,27 @@ namespace starling::cli {
 
 class TargetOptions {
  public:
-  // one_needed: a device or a selector must be given; nobody_too: without, it is for nobody; settings: also
-  // --persona and --policy.
-  enum class With { one_needed, nobody_too, device_and_selector, group_too, settings };
+  // one_needed: a device or a selector must be given; nobody_too: without, it is for nobody; persona: what is
+  // written lasts, for whoever will match, and so nobody matching now is an error without --future; settings:
+  // the same, and also --persona and --policy.
+  enum class With { one_needed, nobody_too, device_and_selector, group_too, persona, settings };
 
   void add_to(CLI::App& app, With with);
 
   bool empty() const;
-  // The API's target object; devices are looked up. Null: no target was given.
+  // The API's target object; devices are looked up. Null: no target was given. Errors: not_found (no such
+  // device, or no device that matches), invalid_argument (a device's name in place of labels).
   Result<Json> target(ApiClient& api) const;
   // "room=nursery", "bear-1", "the whole fleet".
   std::string text() const;
 
  private:
+  Result<void> check_selector(ApiClient& api) const;
+
   std::string selector_, device_, persona_, group_;
   bool policy_ = false;
+  bool lasts_ = false;
+  bool future_ = false;
 };
 
 }  // namespace starling::cli

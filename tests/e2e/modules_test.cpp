@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 #include <map>
 
@@ -307,9 +308,16 @@ TEST_F(FleetModules, DeathsOfWhichTheHubHeardNothingAreEachCountedByTheirKind) {
   EXPECT_EQ(device.show("talker").at("deaths_by_kind").as_object().size(), 2u);
   hub.kill();
   hub.start();
+  // Whatever of it the killed hub had stored. A new session begins with nothing reported.
+  const std::string modules =
+      "/api/v1/devices/" + std::string(hub.device("bear").at("id").as_string()) + "/modules";
   eventually("the hub to hear of it again", [&] {
-    return hub.command({"module", "show", "talker", "--device", "bear"}).output.find("idle") !=
-           std::string::npos;
+    const Json shown = hub.call("GET", modules);
+    return shown.at("status") == Json("online") &&
+           std::ranges::any_of(shown.at("items").as_array(), [](const Json& module) {
+             return module.at("module") == Json("talker") && module.at("reported").is_object() &&
+                    module.at_pointer("/reported/state") == Json("idle");
+           });
   });
   EXPECT_EQ(told(), all);
   device.command("stop", "talker");
@@ -336,6 +344,21 @@ TEST_F(FleetModules, LogsAreFollowedLineByLine) {
   device.command("restart", "talker");
   eventually("what the next run says",
              [&] { return follower.output().find("one", before.size()) != std::string::npos; });
+  const auto times = [&](const std::string& text) {
+    const std::string output = follower.output();
+    int count = 0;
+    for (auto at = output.find(text); at != std::string::npos; at = output.find(text, at + 1))
+      ++count;
+    return count;
+  };
+  eventually("all of it", [&] { return times(" err two") == 2; });
+  ::kill(device.agent(), SIGKILL);
+  eventually("the next agent", [&] { return device.ctl({"module", "list"}).status == 0; });
+  device.command("restart", "talker");
+  eventually("what the run after that says",
+             [&] { return times(" out one") >= 3 && times(" err two") >= 3; });
+  EXPECT_EQ(times(" out one"), 3) << follower.output();
+  EXPECT_EQ(times(" err two"), 3) << follower.output();
   EXPECT_TRUE(follower.running());
   follower.signal(SIGINT);
   follower.wait();

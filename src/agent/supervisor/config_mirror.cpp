@@ -102,6 +102,7 @@ void ConfigMirror::note(std::string_view module, bool enabled) {
 }
 
 void ConfigMirror::forget(std::string_view module) {
+  tell_problem(module, "");
   if (const auto shipped = shipped_.find(module); shipped != shipped_.end()) shipped_.erase(shipped);
   const auto mirrored = mirrored_.find(module);
   if (mirrored == mirrored_.end()) return;
@@ -123,18 +124,13 @@ Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
   Result<void> outcome;
   for (const ModuleStatus& module : modules) {
     if (module.settled && on_trial_.erase(module.name) > 0) unsaved_ = true;
-    if (!behind(module)) continue;
-    const auto written = files_.write_enabled(module.name, module.enabled);
-    if (written) {
-      note(module.name, module.enabled);
-      problems_.erase(module.name);
+    if (!behind(module)) {
+      if (module.settled) tell_problem(module.name, "");
       continue;
     }
-    const std::string& why = written.error().message;
-    if (problem(module.name) != why) {
-      log_.error("config.txt cannot be brought in step", {{"module", module.name}, {"why", why}});
-    }
-    problems_[module.name] = why;
+    const auto written = files_.write_enabled(module.name, module.enabled);
+    if (written) note(module.name, module.enabled);
+    tell_problem(module.name, written ? std::string() : written.error().message);
     if (outcome) outcome = written;
   }
   if (!unsaved_) return outcome;
@@ -149,6 +145,17 @@ void ConfigMirror::restore_shipped() {
     if (written) continue;
     log_.error("config.txt does not say again what it shipped with",
                {{"module", module}, {"why", written.error().message}});
+  }
+}
+
+void ConfigMirror::tell_problem(std::string_view module, const std::string& why) {
+  if (problem(module) == why) return;
+  problems_changed_ = true;
+  if (why.empty()) {
+    problems_.erase(problems_.find(module));
+  } else {
+    problems_[std::string(module)] = why;
+    log_.error("config.txt cannot be brought in step", {{"module", module}, {"why", why}});
   }
 }
 

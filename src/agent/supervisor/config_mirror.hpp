@@ -13,6 +13,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "agent/disk.hpp"
 #include "agent/supervisor/module_status.hpp"
@@ -62,12 +63,15 @@ class ConfigMirror {
   void restore_shipped();
   // Of a module whose file could not be written, else empty.
   std::string_view problem(std::string_view module) const;
+  // Whether a module's problem has come, changed or gone since this was asked last.
+  bool take_problems_changed() { return std::exchange(problems_changed_, false); }
 
  private:
   void read();
   void ship(std::string_view module, bool enabled);
   Result<void> save();
   void note(std::string_view module, bool enabled);
+  void tell_problem(std::string_view module, const std::string& why);
 
   ConfigFiles& files_;
   Disk& disk_;
@@ -75,6 +79,7 @@ class ConfigMirror {
   std::map<std::string, bool, std::less<>> mirrored_, shipped_;
   std::set<std::string, std::less<>> on_trial_;  // enabled by hand, and not settled since
   std::map<std::string, std::string, std::less<>> problems_;
+  bool problems_changed_ = false;
   bool unsaved_ = false;
   bool shipped_unsaved_ = false;
 };

@@ -64,6 +64,18 @@ TEST_F(ConfigMirrorTest, OneThatCannotBeWrittenKeepsNoOtherFromBeing) {
   EXPECT_EQ(mirror->problem("a"), "");
 }
 
+TEST_F(ConfigMirrorTest, WhatAPersonBroughtInStepIsNoProblemAnyMore) {
+  files.unwritable.insert("a");
+  EXPECT_FALSE(sync({status("a", true)}));
+  EXPECT_TRUE(mirror->take_problems_changed());
+  EXPECT_FALSE(sync({status("a", true)}));
+  EXPECT_FALSE(mirror->take_problems_changed()) << "the same";
+  mirror->found("a", true);
+  EXPECT_TRUE(sync({status("a", true)}));
+  EXPECT_EQ(mirror->problem("a"), "");
+  EXPECT_TRUE(mirror->take_problems_changed());
+}
+
 TEST_F(ConfigMirrorTest, LeavesAFolderThatHoldsNoModuleAlone) {
   files.without_manifest.insert("a");
   EXPECT_TRUE(sync({status("a", false), status("b", true)}));

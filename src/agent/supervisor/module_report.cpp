@@ -96,11 +96,11 @@ void leave_out_evidence(JsonObject& module) {
 
 void leave_out_texts(JsonObject& module) {
   constexpr std::size_t beginning = 40;
-  for (const char* name : {"settled", "detail", "waits_for", "status", "problem", "config_problem",
-                           "render_problem", "manifest_pending", "manifest_note", "limits_note", "attempt",
-                           "deadline", "main_pid", "use", "deaths_by_kind"})
+  for (const char* name :
+       {"settled", "detail", "waits_for", "status", "problem", "manifest_pending", "manifest_note",
+        "limits_note", "attempt", "deadline", "main_pid", "use", "deaths_by_kind"})
     module.erase(name);
-  for (const char* name : {"quarantine", "manifest_problem"})
+  for (const char* name : {"quarantine", "manifest_problem", "config_problem", "render_problem"})
     if (Json* text = module.if_contains(name)) *text = printable_text(text->as_string(), beginning);
   leave_out_evidence(module);
   if (Json* death = module.if_contains("last_death")) death->get_object().erase("text");

@@ -84,6 +84,7 @@ void Supervisor::tick() {
   const SteadyTime now = clock_.steady();
   core_->tick();
   if (wall_times_.notice_set()) device_->link().report_changed();
+  if (mirror_.take_problems_changed()) device_->link().report_changed();
   if (now >= sampler_.next_deadline()) sampler_.tick();
   if (now >= board_at_) look_at_board();
   readers_.tick();
@@ -346,6 +347,8 @@ void Supervisor::command(std::vector<Commanded> commands) {
 Result<TreePlace> Supervisor::make(const ModuleManifest& manifest, std::string_view child_id) {
   if (auto rendered = render_files(manifest, device_->settings().values_for_modules()); !rendered)
     return fail(rendered);
+  if (const auto folder = folders_.find(manifest.name); folder != folders_.end())
+    note_problem(folder->second.render_problem, "");
   return trees_.make(manifest, child_id);
 }
 
@@ -358,7 +361,7 @@ void Supervisor::settings_changed(const SettingsChange& change) {
 void Supervisor::tell_settings(const std::string& module, Folder& folder) {
   trial_.settings_changed(module);
   const auto rendered = render_files(*folder.manifest, device_->settings().values_for_modules());
-  folder.render_problem = rendered ? "" : rendered.error().message;
+  note_problem(folder.render_problem, rendered ? "" : rendered.error().message);
   if (rendered) return core_->settings_changed(module);
   // It runs on with the file that it has.
   log_.error("a file of a module cannot be made", {{"module", module}, {"why", folder.render_problem}});
@@ -407,6 +410,12 @@ void Supervisor::follow_log(const protocol::LogFollow& wish) {
 std::uint32_t Supervisor::observe(Observer observer) {
   observers_.emplace(next_observer_, std::move(observer));
   return next_observer_++;
+}
+
+void Supervisor::note_problem(std::string& noted, std::string problem) {
+  if (noted == problem) return;
+  noted = std::move(problem);
+  device_->link().report_changed();
 }
 
 JsonObject Supervisor::describe(const ModuleStatus& status) const {

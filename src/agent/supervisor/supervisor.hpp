@@ -157,6 +157,7 @@ class Supervisor final : public ModuleSupervision,
   void folder_changed(std::string_view module);
   void folder_gone(const std::string& module);
   void config_changed(const FoundModule& found);
+  void note_problem(std::string& noted, std::string problem);
   JsonObject describe(const ModuleStatus& status) const;
   void take(KeptChild& child);
   void tell_observers();

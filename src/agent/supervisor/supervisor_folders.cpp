@@ -216,7 +216,7 @@ void Supervisor::folder_changed(std::string_view module) {
 
 void Supervisor::config_changed(const FoundModule& found) {
   Folder& folder = folders_[found.name];
-  folder.config_problem = found.enabled ? "" : found.enabled.error().message;
+  note_problem(folder.config_problem, found.enabled ? "" : found.enabled.error().message);
   if (!found.enabled) {
     return log_.warning("config.txt cannot be used",
                         {{"module", found.name}, {"why", folder.config_problem}});

@@ -22,6 +22,18 @@ class SupervisorFolders : public SupervisorFixture {
     clock.advance(time);
     supervisor->tick();
   }
+  void establish() {
+    device->connect();
+    device->link().enrolled("token");
+    device->link().opened();
+    device->link().received(protocol::encode(protocol::FromHub(protocol::Challenge{"nonce"})));
+    protocol::Welcome welcome;
+    welcome.heartbeat_seconds = 300;
+    device->link().received(protocol::encode(protocol::FromHub(welcome)));
+    ASSERT_TRUE(device->link().established());
+    pass(LinkOptions{}.report_delay);
+    device->tick();
+  }
   std::string config(const std::string& module) const {
     return read_file(modules() / module / "config.txt", max_config_bytes).value_or("");
   }
@@ -60,6 +72,32 @@ TEST_F(SupervisorFolders, WhatHoldsNoModuleIsLeftAsItIs) {
   eventually([&] { return problem("coming").empty(); });
   pass(Seconds(1));
   EXPECT_EQ(config("coming"), "enabled = false\n");
+}
+
+TEST_F(SupervisorFolders, TheHubHearsAtOnceOfAConfigTxtThatCannotBeUsed) {
+  root = folder / "none";  // what the board says is no news
+  write_module("recorder", "exec = 'run'\n", "enabled = false\n");
+  start();
+  establish();
+  const auto reported = [this](const char* member) {
+    JsonObject report;
+    supervisor->add_to(report);
+    const JsonObject& module = report.at("modules").at("recorder").as_object();
+    return module.contains(member) ? std::string(module.at(member).as_string()) : std::string();
+  };
+  const auto expect_news = [this](const char* when) {
+    EXPECT_LE(device->link().next_deadline(), clock.steady() + LinkOptions{}.report_delay) << when;
+    pass(LinkOptions{}.report_delay);
+    device->tick();
+    EXPECT_GT(device->link().next_deadline(), clock.steady() + LinkOptions{}.report_delay) << "it is told";
+  };
+  write_module("recorder", "exec = 'run'\n", "enabled = yes\n");
+  eventually([&] { return !reported("config_problem").empty(); });
+  EXPECT_THAT(reported("config_problem"), HasSubstr("'yes', but must be true or false"));
+  expect_news("come");
+  write_module("recorder", "exec = 'run'\n", "enabled = false\n");
+  eventually([&] { return reported("config_problem").empty(); });
+  expect_news("gone");
 }
 
 TEST_F(SupervisorFolders, TheFolderOfAllModulesMayComeLater) {

@@ -8,6 +8,8 @@
 #include <set>
 #include <vector>
 
+#include "protocol/modules_document.hpp"
+
 namespace starling::hub {
 
 namespace {
@@ -51,7 +53,7 @@ constexpr std::string_view other_modules = "other";
 std::set<std::string_view> named_modules(const ModuleTally& tally) {
   std::vector<std::pair<std::int64_t, std::string_view>> by_devices;
   for (const auto& [name, module] : tally.modules())
-    by_devices.emplace_back(-module.devices, name);
+    if (protocol::valid_module_name(name)) by_devices.emplace_back(-module.devices, name);
   std::ranges::sort(by_devices);
   if (by_devices.size() > max_named_modules) by_devices.resize(max_named_modules);
   std::set<std::string_view> names;
@@ -68,6 +70,7 @@ void add_modules(Families& families, const std::string& fleet, const ModuleTally
   };
   std::map<std::string, ModuleTally::Module> modules;
   for (const auto& [name, module] : tally.modules()) {
+    if (!protocol::valid_module_name(name)) continue;
     ModuleTally::Module& sum = modules[shown(name)];
     sum.use.add(module.use, 1);
     for (const auto& [state, devices] : module.by_state)

@@ -80,29 +80,29 @@ Reply ModuleLogs::open(const Call& call) {
 void ModuleLogs::start(const SharedReader& reader) {
   auto follow = services_.hub.sessions().follow_log(
       reader->device_id, reader->request,
-      [this, alive = alive_, weak = std::weak_ptr(reader)](const protocol::LogLines& lines) {
+      [this, alive = alive_, weak = std::weak_ptr(reader)](const protocol::LogLines& lines, bool link_lost) {
         const SharedReader waiting = weak.lock();
-        if (*alive && waiting) read(waiting, lines);
+        if (*alive && waiting) read(waiting, lines, link_lost);
       });
-  if (!follow) return end(*reader, follow.error().message);
+  if (!follow) return end(*reader, follow.error().message, follow.error().code == ErrorCode::unavailable);
   reader->request.id = std::move(*follow);
   readers_.push_back(reader);
 }
 
-void ModuleLogs::read(const SharedReader& reader, const protocol::LogLines& lines) {
+void ModuleLogs::read(const SharedReader& reader, const protocol::LogLines& lines, bool link_lost) {
   if (reader->events->closed()) return;
   if (!lines.lines.empty()) {
     reader->events->send("log", {}, json_text(JsonObject{{"lines", shown(lines.lines)}}));
   }
-  if (lines.ended) return end(*reader, lines.message);
+  if (lines.ended) return end(*reader, lines.message, link_lost);
   if (reader->events->queued_bytes() <= max_queued_bytes) return;
   services_.hub.sessions().stop_log(reader->device_id, reader->request.id);
   end(*reader, "you read more slowly than the module writes: lines would be missing from here on");
 }
 
 // Taken out of the readers by the next tick.
-void ModuleLogs::end(Reader& reader, std::string_view why) {
-  reader.events->send("end", {}, json_text(JsonObject{{"message", why}}));
+void ModuleLogs::end(Reader& reader, std::string_view why, bool link_lost) {
+  reader.events->send("end", {}, json_text(JsonObject{{"message", why}, {"link_lost", link_lost}}));
   reader.events->close();
 }
 

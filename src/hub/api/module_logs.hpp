@@ -25,8 +25,8 @@ class ModuleLogs {
 
   Reply open(const Call& call);
   void start(const SharedReader& reader);
-  void read(const SharedReader& reader, const protocol::LogLines& lines);
-  void end(Reader& reader, std::string_view why);
+  void read(const SharedReader& reader, const protocol::LogLines& lines, bool link_lost);
+  void end(Reader& reader, std::string_view why, bool link_lost = false);
   bool may_read(const Reader& reader) const;
 
   Services& services_;

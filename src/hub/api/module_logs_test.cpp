@@ -44,6 +44,7 @@ TEST_F(ModuleLogsApi, LinesGoFromTheDeviceToTheReader) {
   bear.say(LogLines{follows[0].id, {}, true, "the module is gone"});
   EXPECT_EQ(events->events.back().name, "end");
   EXPECT_EQ(events->events.back().data.at("message"), Json("the module is gone"));
+  EXPECT_EQ(events->events.back().data.at("link_lost"), Json(false));
   EXPECT_TRUE(events->closed());
   api->tick();
   EXPECT_TRUE(bear.peer.take_all<LogStop>().empty()) << "the device knows";
@@ -60,6 +61,7 @@ TEST_F(ModuleLogsApi, WhoIsNotThereIsNotRead) {
     const auto events = open("?follow=true");
     bear.leave();
     EXPECT_EQ(events->events.back().name, "end");
+    EXPECT_EQ(events->events.back().data.at("link_lost"), Json(true)) << "it may be back";
     EXPECT_TRUE(events->closed());
   }
   const auto offline = get(path());

@@ -205,7 +205,10 @@ asio::awaitable<Result<ModuleTally>> Modules::tally(const Call& call) {
   auto selector = protocol::Selector::parse(call.query("selector").value_or(""));
   if (!selector) co_return fail(selector, "query parameter 'selector'");
   DeviceRecords& records = services_.hub.records();
-  if (selector->empty() && call.reach.unrestricted()) co_return records.modules(call.fleet_name);
+  if (selector->empty() && call.reach.unrestricted()) {
+    co_await count_modules(services_);
+    co_return records.modules(call.fleet_name);
+  }
   const FleetState& state = *call.fleet;
   Places places = state.device_index().matching(*selector);
   if (!call.reach.unrestricted()) places = common(std::move(places), call.reach.covered(state));

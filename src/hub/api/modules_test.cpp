@@ -50,7 +50,17 @@ TEST_F(ModulesApi, AFolderWhoseNameNoModuleCanHaveIsThereWithItsReason) {
   EXPECT_EQ(shown.text("/items/0/module"), "Bad-Name");
   EXPECT_EQ(shown.at("/items/0/on_device"), Json(true));
   EXPECT_EQ(shown.text("/items/0/reported/manifest_problem"), "Bad-Name: rename it");
-  EXPECT_EQ(get("/api/v1/modules").at("/items").as_array().size(), 1u) << "none has it: it is no module's";
+  const auto fleet = get("/api/v1/modules");
+  EXPECT_EQ(fleet.text("/items/0/module"), "Bad-Name");
+  EXPECT_EQ(fleet.at("/items/0/devices"), Json(1));
+  EXPECT_EQ(fleet.at("/items/0/failing"), Json(0)) << "nobody has enabled it";
+  EXPECT_EQ(get("/api/v1/modules?limit=1&after=Bad-Name").text("/items/0/module"), "player");
+  EXPECT_EQ(metrics().find("Bad-Name"), std::string::npos) << "it is no module's";
+  bear.report(R"({"modules":{"player":{"state":"crashed","enabled":false}}})");
+  EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(0)) << "a disabled one may be as it likes";
+  bear.report(
+      R"({"modules":{"player":{"state":"disabled","enabled":true,"manifest_problem":"exec is missing"}}})");
+  EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(1));
 }
 
 TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
@@ -62,13 +72,17 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   EXPECT_EQ(problems(), Json(JsonArray()));
   bear.report(R"({"modules":{"player":{"state":"crashed","enabled":true,"detail":"exit status 1"},
       "recorder":{"state":"disabled","enabled":false,"quarantine":"not ready in time"},
-      "unused":{"state":"disabled","enabled":false,"manifest_problem":"exec is missing"}},
+      "unused":{"state":"disabled","enabled":false,"manifest_problem":"exec is missing"},
+      "wished":{"state":"disabled","enabled":false,
+                "config_problem":"config.txt:1: enabled is 'yes', but must be true or false"}},
       "alerts":[{"kind":"crash_loop","modules":["player"],"text":"module 'player' fails again and again"},
                 {"kind":"died_together","modules":["ear","player"],"text":"2 died at once"}],
       "software":{"state":"refused","wanted":"v1.1.0","failure":{"message":"no room"}},
       "board":{"alerts":["hot"]}})");
   EXPECT_EQ(problems(), *parse_json(R"(["module player is crashed: exit status 1",
-      "module recorder could not be enabled: not ready in time","release v1.1.0 is refused: no room",
+      "module recorder could not be enabled: not ready in time",
+      "module wished has a problem: config.txt:1: enabled is 'yes', but must be true or false",
+      "release v1.1.0 is refused: no room",
       "2 died at once","board: hot"])"));
   EXPECT_EQ(with_problems(), Json(1));
   const auto listed = get("/api/v1/devices?problems=true");
@@ -76,10 +90,25 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   EXPECT_EQ(listed.text("/items/0/device_name"), "bear");
   EXPECT_EQ(get("/api/v1/devices?problems=false").text("/items/0/device_name"), "duck");
   EXPECT_EQ(get("/api/v1/devices?problems=perhaps").status, 422);
-  bear.report(R"({"modules":{"player":{"state":"idle","detail":null},"recorder":{"quarantine":null}},
+  bear.report(R"({"modules":{"player":{"state":"idle","detail":null},"recorder":{"quarantine":null},
+                             "wished":{"config_problem":null}},
       "alerts":[],"software":{"state":"confirmed","failure":null},"board":{"alerts":[]}})");
   EXPECT_EQ(problems(), Json(JsonArray()));
   EXPECT_EQ(with_problems(), Json(0));
+  for (const char* file : {"config_problem", "render_problem"}) {
+    const std::string name = file;
+    bear.report(R"({"modules":{"player":{")" + name + R"(":"no permission"}}})");
+    EXPECT_EQ(problems(), *parse_json(R"(["module player has a problem: no permission"])")) << file;
+    EXPECT_EQ(with_problems(), Json(1)) << "it alone is found";
+    bear.report(R"({"modules":{"player":{")" + name + R"(":null}}})");
+  }
+  const std::string long_reason(600, 'x');
+  bear.report(R"({"modules":{"player":{"quarantine":")" + long_reason + R"("}}})");
+  EXPECT_EQ(problems().as_array().at(0), Json("module player could not be enabled: " + long_reason))
+      << "whole";
+  bear.report(R"({"modules":{"player":{"quarantine":")" + long_reason + long_reason + R"("}}})");
+  EXPECT_TRUE(problems().as_array().at(0).as_string().ends_with("x…"));
+  bear.report(R"({"modules":{"player":{"quarantine":null}}})");
   put("/api/v1/settings", R"({"values":{"hotword.threshold":0.7}})");
   settle();
   bear.answer(bear.updates(Section::settings).at(0), Phase::refused,
@@ -244,10 +273,10 @@ TEST_F(ModulesApi, WhatWasReportedIsCountedAgainAfterAStart) {
   hub->records().flush();
   settle();
   restart();
-  EXPECT_EQ(get("/api/v1/modules").at("/items").as_array().size(), 0u);
-  hub->tick();
+  EXPECT_EQ(get("/api/v1/crashes").at("/items/0/deaths"), Json(3)) << "at once";
   EXPECT_EQ(get("/api/v1/modules").at("/items/0/failing"), Json(1));
-  EXPECT_EQ(get("/api/v1/crashes").at("/items/0/deaths"), Json(3));
+  restart();
+  EXPECT_NE(metrics().find("starling_modules"), std::string::npos) << metrics();
   LinkedDevice bear(*this, uuid(1), {"recorder"}, {2, 1});
   EXPECT_EQ(get("/api/v1/modules").at("/items").as_array().size(), 0u) << "a new session, a new report";
   bear.report(R"({"modules":{"recorder":)" + crashed(3) + "}}");
@@ -281,7 +310,6 @@ TEST_F(ModulesApi, EachKindOfDeathIsCountedByItselfAlsoAfterAStart) {
   hub->records().flush();
   settle();
   restart();
-  hub->tick();
   LinkedDevice bear(*this, uuid(1), {"recorder"}, {2, 1});
   bear.report(report(3, 2, 1));
   EXPECT_EQ(deaths("f1"), Json(2)) << "known already";

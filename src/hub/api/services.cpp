@@ -33,6 +33,13 @@ Result<void> check_reach(const Reach& reach, const FleetState& head, const Scope
   return check_whole_fleet(reach);
 }
 
+asio::awaitable<void> count_modules(Services& services) {
+  while (!services.hub.records().all_counted()) {
+    services.hub.records().count_modules();
+    co_await services.log.yield();
+  }
+}
+
 Result<Target> target_of(const JsonObject& body) {
   const auto target = JsonReader(body).optional_object("target");
   if (!target) return fail(target);

@@ -37,6 +37,8 @@ struct Services {
 Result<void> check_reach(const Reach& reach, const FleetState& head, const Scope& scope);
 // The same for what concerns the fleet as a whole.
 Result<void> check_whole_fleet(const Reach& reach);
+// Returns when the tallies of the modules are whole, which they are not yet for a while after a start.
+asio::awaitable<void> count_modules(Services& services);
 // The target of a body: its `target` member, or the whole fleet.
 Result<Target> target_of(const JsonObject& body);
 

@@ -33,7 +33,7 @@ void System::add_to(Router& router) {
               "/metrics",
               {.role = Role::viewer, .open_on_loopback = true},
               {},
-              [this](const Call& call) { return metrics(call); },
+              [this](Call&) { return metrics(); },
               false});
 }
 
@@ -52,12 +52,13 @@ Reply System::ready(const Call&) {
   return text_response("application/json", R"({"status":"ready"})");
 }
 
-Reply System::metrics(const Call&) {
+asio::awaitable<Reply> System::metrics() {
+  co_await count_modules(services_);
   const std::chrono::duration<double> uptime = services_.clock.steady() - started_;
   const auto counters = http_counters_ ? http_counters_() : http::Server::Counters{};
   const Encodings* encodings =
       services_.repositories == nullptr ? nullptr : &services_.repositories->encodings();
-  return text_response(
+  co_return text_response(
       "text/plain; version=0.0.4; charset=utf-8",
       metrics_text({services_.hub, counters, encodings, stream_.subscribers(), uptime.count()}));
 }

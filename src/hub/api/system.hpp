@@ -25,7 +25,7 @@ class System {
  private:
   Reply page(const Call& call);
   Reply ready(const Call& call);
-  Reply metrics(const Call& call);
+  asio::awaitable<Reply> metrics();
 
   Services& services_;
   Stream& stream_;

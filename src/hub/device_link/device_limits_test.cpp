@@ -216,6 +216,52 @@ TEST_F(DeviceLimits, WhoSaysNothingNewCostsNoWrite) {
   EXPECT_EQ(store.saved[0].last_seen_ms, clock.wall().time_since_epoch().count());
 }
 
+TEST_F(DeviceLimits, EachFrameIsASignOfLifeAndTheLastOneIsKeptWhenTheLinkEnds) {
+  TestDevice& device = add_device();
+  const auto now = [this] { return clock.wall().time_since_epoch().count(); };
+  const auto seen = [&] { return hub.records().find(device.id)->last_seen_ms; };
+  const auto saved = [this] {
+    hub.tick();
+    executor.run_all();
+    return std::exchange(store.saved, {});
+  };
+  const auto answer_ping = [&] {
+    clock.advance(Seconds(20));
+    hub.sessions().tick();
+    clock.advance(Seconds(1));
+    device.session->on_pong();
+    EXPECT_EQ(seen(), now());
+  };
+  join(device);
+  (void)saved();
+  answer_ping();
+  EXPECT_TRUE(saved().empty()) << "pings of all devices cost no writes";
+  clock.advance(Seconds(3));
+  say(device, protocol::LogLines{"nobody reads it", {}, false, ""});
+  EXPECT_EQ(seen(), now());
+  EXPECT_TRUE(saved().empty());
+  const std::int64_t last = now();
+  clock.advance(Seconds(20));
+  hub.sessions().tick();
+  clock.advance(Seconds(10));
+  hub.sessions().tick();
+  ASSERT_TRUE(device.peer.aborted);
+  device.session->on_close(ws::CloseCode::abnormal, "");
+  EXPECT_EQ(seen(), last) << "not when its silence was noticed";
+  const auto kept = saved();
+  ASSERT_EQ(kept.size(), 1u);
+  EXPECT_EQ(kept[0].last_seen_ms, last);
+
+  join(device);
+  (void)saved();
+  std::size_t writes = 0;
+  for (Seconds passed{0}; passed < std::chrono::minutes(10); passed += Seconds(21)) {
+    answer_ping();
+    writes += saved().size();
+  }
+  EXPECT_EQ(writes, 1u) << "a hub that is killed has kept what is ten minutes old at most";
+}
+
 TEST_F(DeviceLimits, WhatCannotBeReadIsNotTakenForNothing) {
   TestDevice& device = add_device();
   join(device);

@@ -13,13 +13,16 @@ namespace starling::hub {
 namespace {
 
 constexpr std::size_t most_problems = 16;
-constexpr std::size_t most_bytes = 200;  // of one
+constexpr std::size_t most_bytes = 1024;  // of one
 
 class Problems {
  public:
   void add(std::string text) {
     if (found_.size() == most_problems) return;
-    text.resize(cut_utf8(text, most_bytes).size());
+    if (text.size() > most_bytes) {
+      text.resize(cut_utf8(text, most_bytes).size());
+      text += "…";
+    }
     found_.push_back(std::move(text));
   }
   std::vector<std::string> take() { return std::move(found_); }
@@ -27,20 +30,6 @@ class Problems {
  private:
   std::vector<std::string> found_;
 };
-
-// Empty: it does what it should, or need not.
-std::string problem_of(const JsonObject& module) {
-  if (const auto why = text_in(module, "quarantine"); !why.empty())
-    return fmt::format("could not be enabled: {}", why);
-  const Json* enabled = module.if_contains("enabled");
-  if (enabled == nullptr || *enabled != Json(true)) return {};
-  if (const auto why = text_in(module, "manifest_problem"); !why.empty())
-    return fmt::format("cannot be started: {}", why);
-  const std::string_view state = text_in(module, "state");
-  if (state != "error" && state != "crashed") return {};
-  const std::string_view detail = text_in(module, "detail");
-  return fmt::format("is {}{}{}", state, detail.empty() ? "" : ": ", detail);
-}
 
 // An alert about modules of which a problem is told already says nothing more.
 bool tells_more(const JsonObject& alert, const std::set<std::string_view>& told) {
@@ -51,11 +40,17 @@ bool tells_more(const JsonObject& alert, const std::set<std::string_view>& told)
 }
 
 void add_modules(const JsonObject& modules, Problems& problems, std::set<std::string_view>& told) {
-  for (const auto& [name, module] : modules) {
-    const std::string problem = module.is_object() ? problem_of(module.get_object()) : std::string();
-    if (problem.empty()) continue;
-    told.insert(name);
-    problems.add(fmt::format("module {} {}", std::string_view(name), problem));
+  for (const auto& [key, module] : modules) {
+    if (!module.is_object()) continue;
+    const std::string_view name = key;
+    if (const std::string failure = failure_of(module.get_object()); !failure.empty()) {
+      told.insert(name);
+      problems.add(fmt::format("module {} {}", name, failure));
+    }
+    for (const std::string_view file : {"config_problem", "render_problem"}) {
+      if (const auto why = text_in(module.get_object(), file); !why.empty())
+        problems.add(fmt::format("module {} has a problem: {}", name, why));
+    }
   }
 }
 
@@ -69,8 +64,9 @@ void add_software(const JsonObject& software, Problems& problems) {
 
 // As it is kept, without blanks.
 bool may_tell_of_problems(std::string_view facts) {
-  constexpr std::string_view begins[] = {"errors\":[{",        "error\"",   "crashed\"",   "quarantine\"",
-                                         "manifest_problem\"", "failure\"", "alerts\":[{", "alerts\":[\""};
+  constexpr std::string_view begins[] = {
+      "errors\":[{",      "error\"",          "crashed\"", "quarantine\"", "manifest_problem\"",
+      "config_problem\"", "render_problem\"", "failure\"", "alerts\":[{",  "alerts\":[\""};
   for (auto at = facts.find('"'); at != std::string_view::npos; at = facts.find('"', at + 1)) {
     const std::string_view rest = facts.substr(at + 1);
     if (std::ranges::any_of(begins, [&](std::string_view begin) { return rest.starts_with(begin); }))
@@ -80,6 +76,19 @@ bool may_tell_of_problems(std::string_view facts) {
 }
 
 }  // namespace
+
+std::string failure_of(const JsonObject& module) {
+  if (const auto why = text_in(module, "quarantine"); !why.empty())
+    return fmt::format("could not be enabled: {}", why);
+  const Json* enabled = module.if_contains("enabled");
+  if (enabled == nullptr || *enabled != Json(true)) return {};
+  if (const auto why = text_in(module, "manifest_problem"); !why.empty())
+    return fmt::format("cannot be started: {}", why);
+  const std::string_view state = text_in(module, "state");
+  if (state != "error" && state != "crashed") return {};
+  const std::string_view detail = text_in(module, "detail");
+  return fmt::format("is {}{}{}", state, detail.empty() ? "" : ": ", detail);
+}
 
 bool has_problems(std::string_view text) {
   if (!may_tell_of_problems(text)) return false;

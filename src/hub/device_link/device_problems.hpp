@@ -1,5 +1,5 @@
 // Purpose: what is wrong on a device by its own words: settings that it refuses, modules that fail, a release
-// that did not get in, alerts. Owner: values. Thread: any. Lifetime: none.
+// that did not get in, files that cannot be used, alerts. Owner: values. Thread: any. Lifetime: none.
 #pragma once
 
 #include <string>
@@ -10,8 +10,11 @@
 
 namespace starling::hub {
 
-// Each in one line; empty: nothing is. A module that is disabled may be as it likes.
+// Each in one line; empty: nothing is. A module that is disabled may be as it likes, but for its config.txt:
+// somebody may have wanted to enable it there.
 std::vector<std::string> problems_of(const DeviceFacts& facts);
+// Of one module by its report, which goes on "module NAME "; empty: it does what it should, or need not.
+std::string failure_of(const JsonObject& module);
 // Whether there are any in DeviceRecord::facts. Of most devices it is not even parsed.
 bool has_problems(std::string_view facts);
 

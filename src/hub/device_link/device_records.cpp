@@ -179,14 +179,20 @@ DeviceRecord& DeviceRecords::edit(const std::string& fleet, const std::string& d
   return entry.record;
 }
 
-DeviceRecord& DeviceRecords::edit(const std::string& fleet, const std::string& device_id,
-                                  Bookmark& bookmark) {
+DeviceRecords::Entry& DeviceRecords::entry_of(const std::string& fleet, const std::string& device_id,
+                                              Bookmark& bookmark) {
   if (bookmark.entry_ == nullptr || bookmark.erasures_ != erasures_) {
     bookmark.entry_ = &entry_of(fleet, device_id);
     bookmark.erasures_ = erasures_;
   }
-  mark(*bookmark.entry_);
-  return bookmark.entry_->record;
+  return *bookmark.entry_;
+}
+
+DeviceRecord& DeviceRecords::edit(const std::string& fleet, const std::string& device_id,
+                                  Bookmark& bookmark) {
+  Entry& entry = entry_of(fleet, device_id, bookmark);
+  mark(entry);
+  return entry.record;
 }
 
 const DeviceRecord* DeviceRecords::find(const std::string& device_id, Bookmark& bookmark) {
@@ -197,6 +203,22 @@ const DeviceRecord* DeviceRecords::find(const std::string& device_id, Bookmark& 
     bookmark.erasures_ = erasures_;
   }
   return &bookmark.entry_->record;
+}
+
+void DeviceRecords::seen(const std::string& fleet, const std::string& device_id, Bookmark& bookmark) {
+  Entry& entry = entry_of(fleet, device_id, bookmark);
+  entry.record.last_seen_ms = clock_.wall().time_since_epoch().count();
+  if (Milliseconds(entry.record.last_seen_ms - entry.seen_ms) >= seen_lately) mark(entry);
+}
+
+void DeviceRecords::save_seen(const std::string& device_id) {
+  if (const auto found = records_.find(device_id); found != records_.end()) save_seen(found->second);
+}
+
+void DeviceRecords::save_seen(Entry& entry) {
+  if (entry.record.last_seen_ms == entry.seen_ms) return;
+  entry.saved = 0;
+  mark(entry);
 }
 
 void DeviceRecords::mark(Entry& entry) {
@@ -348,11 +370,8 @@ void DeviceRecords::flush() {
 }
 
 void DeviceRecords::flush_all() {
-  for (auto& [id, entry] : records_) {
-    if (entry.record.last_seen_ms == entry.seen_ms) continue;
-    entry.saved = 0;
-    mark(entry);
-  }
+  for (auto& [id, entry] : records_)
+    save_seen(entry);
   flush();
 }
 

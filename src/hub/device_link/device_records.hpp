@@ -69,6 +69,10 @@ class DeviceRecords {
   DeviceRecord& edit(const std::string& fleet, const std::string& device_id);
   DeviceRecord& edit(const std::string& fleet, const std::string& device_id, Bookmark& bookmark);
   const DeviceRecord* find(const std::string& device_id, Bookmark& bookmark);
+  // A sign of life, now. It is saved with what else changes, at the latest after ten minutes: so far back may
+  // be what a hub that was killed has kept.
+  void seen(const std::string& fleet, const std::string& device_id, Bookmark& bookmark);
+  void save_seen(const std::string& device_id);  // it has gone: with the next flush()
   // Takes over a record that was saved with a change.
   void put(DeviceRecord record);
   void erase(const std::string& device_id);
@@ -88,10 +92,11 @@ class DeviceRecords {
   void flush();
   void flush_all();  // at stop: when they were seen last, too
 
-  // What the devices of a fleet said of their modules last, also those that are offline. After a start it
-  // takes a few calls of count_modules() until all that was stored is in it.
+  // What the devices of a fleet said of their modules last, also those that are offline. After a start that
+  // is not whole before all_counted().
   const ModuleTally& modules(const std::string& fleet) { return modules_[fleet]; }
-  void count_modules();  // called every second
+  bool all_counted() const { return uncounted_.empty(); }
+  void count_modules();  // some of those that are left; called every second
   // By its own words, which are only looked at again when it has said something new.
   bool has_problems(const std::string& device_id);
   std::size_t size() const { return records_.size(); }
@@ -107,6 +112,8 @@ class DeviceRecords {
     std::int64_t seen_ms = 0;  // last_seen_ms as it was saved
   };
   Entry& entry_of(const std::string& fleet, const std::string& device_id);
+  Entry& entry_of(const std::string& fleet, const std::string& device_id, Bookmark& bookmark);
+  void save_seen(Entry& entry);
   void mark(Entry& entry);
   static bool must_be_saved(Entry& entry);
   void count_modules(Entry& entry);

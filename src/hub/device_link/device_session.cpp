@@ -71,12 +71,12 @@ void DeviceSession::on_open(ws::Peer& peer) {
 }
 
 void DeviceSession::seen() {
-  DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
-  record.last_seen_ms = sessions_.now_ms();
+  sessions_.records_.seen(request_.fleet, request_.device_id, record_);
 }
 
 void DeviceSession::on_text(std::string_view text) {
   if (state_ == State::ended) return;
+  if (state_ != State::challenged) seen();
   if (messages_.take(sessions_.options_.messages, sessions_.clock_.steady())) {
     ++sessions_.counters_.bad_messages;
     return end(CloseCode::policy_violation, "rate_limited", "this device sends too many messages", true);
@@ -100,8 +100,8 @@ void DeviceSession::on_text(std::string_view text) {
 
 // Only the answer to a ping is a sign of life: anybody can send pongs without ever reading.
 void DeviceSession::on_pong() {
-  if (!awaiting_pong_) return;
-  if (state_ == State::flat) seen();
+  if (!awaiting_pong_ || state_ == State::ended) return;
+  seen();
   awaiting_pong_ = false;
   deadline_ = sessions_.clock_.steady() + sessions_.options_.ping_interval;
 }
@@ -315,7 +315,6 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   ++sessions_.counters_.statuses;
   Offer& offered = offer(message.section);
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
-  record.last_seen_ms = sessions_.now_ms();
   SectionRecord& section = record.section(message.section);
   const bool had_errors = section.refused || section.phase == Phase::staging;
   section.phase = message.phase;
@@ -373,7 +372,6 @@ void DeviceSession::handle(const protocol::Modules& message) {
 // there.
 void DeviceSession::handle(const protocol::Heartbeat& message) {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
-  record.last_seen_ms = sessions_.now_ms();
   for (const protocol::SectionState& told : message.sections) {
     Offer& offered = offer(told.section);
     if (told.applied != offered.running_hash && !offered.offered_hash) {
@@ -393,7 +391,7 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
       facts.pending_edits = message.pending;
       const Json* modules = facts.reported.if_contains("modules");
       if (modules != nullptr && modules->is_object()) {
-        count_deaths(modules->get_object(), record.last_seen_ms, facts.counted_deaths, facts.crashes);
+        count_deaths(modules->get_object(), sessions_.now_ms(), facts.counted_deaths, facts.crashes);
       }
       drifted = facts.reported.contains("drift");
     });

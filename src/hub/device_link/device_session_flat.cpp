@@ -27,7 +27,6 @@ void DeviceSession::open_flat(SteadyTime now) {
 
 // Nothing that such a client says has an effect; it is told what could not be read, within reason.
 void DeviceSession::hear_flat(std::string_view text) {
-  seen();
   const auto message = protocol::decode_from_device(text);
   const auto* unknown = message ? std::get_if<protocol::Unknown>(&*message) : nullptr;
   if (message && unknown == nullptr) return;

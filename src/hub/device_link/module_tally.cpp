@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 
+#include "hub/device_link/device_problems.hpp"
 #include "hub/device_link/device_records.hpp"
 #include "hub/device_link/told_json.hpp"
 #include "protocol/modules_document.hpp"
@@ -11,6 +12,8 @@
 namespace starling::hub {
 
 namespace {
+
+constexpr std::size_t max_folder_name_bytes = 128;  // also of a folder that no module can be called
 
 constexpr std::array<std::string_view, 7> states{"disabled", "starting", "idle",   "recording",
                                                  "stopping", "error",    "crashed"};
@@ -51,8 +54,7 @@ ModulesReport::Module module_of_report(std::string_view name, const JsonObject& 
   }
   const Json* enabled = report.if_contains("enabled");
   module.enabled = enabled != nullptr && enabled->is_bool() && enabled->get_bool();
-  module.failing = module.state == "error" || module.state == "crashed" ||
-                   !text_in(report, "quarantine").empty() || !text_in(report, "manifest_problem").empty();
+  module.failing = !failure_of(report).empty();
   module.use.restarts = std::llround(number_in(report, "restarts"));
   if (const JsonObject* use = object_in(report, "use")) {
     module.use.cpu_centipercent = std::llround(number_in(*use, "cpu_percent") * 100);
@@ -83,8 +85,8 @@ ModulesReport ModulesReport::of(const DeviceFacts& facts) {
   report.crashes = facts.crashes;
   if (const JsonObject* modules = object_in(facts.reported, "modules")) {
     for (const auto& [name, told] : *modules) {
-      const bool known = told.is_object() && protocol::valid_module_name(name);
-      if (!known || report.modules.size() >= protocol::max_modules) continue;
+      const bool readable = told.is_object() && name.size() <= max_folder_name_bytes;
+      if (!readable || report.modules.size() >= protocol::max_modules) continue;
       Module& module = report.modules.emplace_back(module_of_report(name, told.get_object()));
       module.failing |= is_refused(facts, name);
     }

@@ -28,7 +28,7 @@ struct ModuleUse {
 // What one device says of its modules and its board.
 struct ModulesReport {
   struct Module {
-    std::string name;
+    std::string name;  // of its folder; perhaps one that no module can have
     std::string state;
     bool enabled = false;
     bool failing = false;

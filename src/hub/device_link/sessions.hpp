@@ -95,9 +95,10 @@ class Sessions : public ChangeObserver {
   void watch_records(const StoredHub& stored);
 
   // Asks a device for what one of its modules writes; `reader` is called with each answer, the last of which
-  // says that it has ended (also if the device goes), and then no more. The id of `request` is made here and
-  // returned. Errors: unavailable (the device has no link), failed_precondition (others read there already).
-  using LogReader = std::function<void(const protocol::LogLines&)>;
+  // says that it has ended (with `link_lost` because the device has gone), and then no more. The id of
+  // `request` is made here and returned. Errors: unavailable (the device has no link), failed_precondition
+  // (others read there already).
+  using LogReader = std::function<void(const protocol::LogLines&, bool link_lost)>;
   Result<std::string> follow_log(const std::string& device_id, protocol::LogFollow request, LogReader reader);
   // The reader has seen enough.
   void stop_log(const std::string& device_id, const std::string& follow_id);

@@ -46,14 +46,14 @@ void Sessions::log_read(const std::string& device_id, const protocol::LogLines& 
     device->second.erase(found);
     if (device->second.empty()) log_readers_.erase(device);
   }
-  reader(lines);
+  reader(lines, false);
 }
 
 void Sessions::end_logs(const std::string& device_id, std::string_view why) {
   auto readers = log_readers_.extract(device_id);
   if (readers.empty()) return;
   for (const auto& [id, reader] : readers.mapped())
-    reader({id, {}, true, std::string(why)});
+    reader({id, {}, true, std::string(why)}, true);
 }
 
 // Whoever reads pays for it: these lines are not counted among the messages that a device may send.
