@@ -28,7 +28,7 @@ constexpr std::array<std::pair<RecordedStep, std::string_view>, 11> words{{
     {RecordedStep::reverted, "reverted"},
 }};
 
-std::unexpected<Error> damaged(std::string message) {
+std::unexpected<Error> damaged_record(std::string message) {
   return fail(ErrorCode::corrupted, std::move(message));
 }
 
@@ -36,13 +36,13 @@ Result<RecordedStep> step_in(const JsonReader& reader, std::string_view key) {
   const auto text = reader.string(key);
   if (!text) return fail(text);
   const auto* const found = std::ranges::find(words, *text, &decltype(words)::value_type::second);
-  if (found == words.end()) return damaged("'" + *text + "' is no step");
+  if (found == words.end()) return damaged_record("'" + *text + "' is no step");
   return found->first;
 }
 
 Result<Digest> digest_in(std::string_view hex) {
   const auto digest = Digest::from_hex(hex);
-  if (!digest || !*digest) return damaged("a hash cannot be read");
+  if (!digest || !*digest) return damaged_record("a hash cannot be read");
   return *digest;
 }
 
@@ -87,7 +87,7 @@ Result<ReleaseTarget> target_from(const JsonObject& object) {
   if (!length) return fail(length);
   const auto custom = reader.object("custom");
   if (!custom) return fail(custom);
-  if (*length < 0) return damaged("a negative length");
+  if (*length < 0) return damaged_record("a negative length");
   target.release = {std::move(*version), *hash};
   target.architecture = std::move(*architecture);
   target.path = std::move(*path);
@@ -97,7 +97,7 @@ Result<ReleaseTarget> target_from(const JsonObject& object) {
 }
 
 Result<BadRelease> bad_from(const Json& json) {
-  if (!json.is_object()) return damaged("a bad release is no object");
+  if (!json.is_object()) return damaged_record("a bad release is no object");
   const JsonReader reader(json.get_object());
   const auto hex = reader.string("sha256");
   if (!hex) return fail(hex);
@@ -162,10 +162,10 @@ Result<StartCounts> counts_in(const JsonReader& reader) {
 }
 
 Result<std::vector<Digest>> hashes_in(const JsonArray& array, std::size_t most) {
-  if (array.size() > most) return damaged("a list is too long");
+  if (array.size() > most) return damaged_record("a list is too long");
   std::vector<Digest> hashes;
   for (const Json& json : array) {
-    if (!json.is_string()) return damaged("a hash is no string");
+    if (!json.is_string()) return damaged_record("a hash is no string");
     const auto hash = digest_in(std::string_view(json.get_string()));
     if (!hash) return fail(hash);
     hashes.push_back(*hash);
@@ -190,10 +190,10 @@ Result<void> read_lists(const JsonReader& reader, UpdateRecord& record) {
   const auto proven = reader.optional_array("proven");
   if (!proven) return fail(proven);
   if ((*ready)->size() > max_ready_before || (*bad)->size() > UpdateRecord::kept_bad) {
-    return damaged("a list is too long");
+    return damaged_record("a list is too long");
   }
   for (const Json& name : **ready) {
-    if (!name.is_string()) return damaged("a module's name is no string");
+    if (!name.is_string()) return damaged_record("a module's name is no string");
     record.ready_before.emplace_back(name.get_string());
   }
   for (const Json& json : **bad) {
@@ -291,7 +291,7 @@ Result<UpdateRecord> parse_update_record(std::string_view text) {
   const auto object = unseal(text);
   if (!object) return fail(object);
   auto record = from_object(*object);
-  if (!record) return damaged(record.error().message);
+  if (!record) return damaged_record(record.error().message);
   return record;
 }
 
