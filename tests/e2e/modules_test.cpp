@@ -95,6 +95,9 @@ TEST_F(FleetModules, ADisableIsDoneOnceNothingOfItLives) {
                       "exec = \"/bin/sh\"\nready_after = \"50ms\"\nstop_timeout = \"5min\"\n"
                       "args = [\"-c\", \"trap 'until [ -e may_end ]; do sleep 0.05; done; exit 0' TERM; "
                       "while :; do sleep 0.05; done\"]\n");
+  eventually("the hub to know it", [&] {
+    return hub.command({"module", "show", "slow", "--device", "bear"}).status == 0;
+  });
   starling({"module", "enable", "slow", "--wait"});
   EXPECT_EQ(device.state_of("slow"), "idle");
   Process disable({.program = "starling",

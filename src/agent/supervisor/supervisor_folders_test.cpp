@@ -110,7 +110,7 @@ TEST_F(SupervisorFolders, TheFolderOfAllModulesMayComeLater) {
 
 TEST_F(SupervisorFolders, OneThatWasEnabledAndIsGoneIsToldUntilItIsBack) {
   write_module("clock", "exec = 'run'\n");
-  write_module("recorder", "exec = 'run'\n", "enabled = true\n");
+  write_module("recorder", "exec = 'run'\nrequires = ['bus']\n", "enabled = true\n");
   start();
   for (const char* name : {"clock", "recorder"})
     fs::rename(modules() / name, folder / name);
