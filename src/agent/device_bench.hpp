@@ -309,6 +309,7 @@ class DeviceBench : private LinkOutput,
   bool is_provisional(std::string_view module) const override { return core->is_provisional(module); }
   bool is_ending(std::string_view module) const override { return core->is_ending(module); }
   bool is_shipped_enabled(std::string_view module) const override { return mirror->shipped(module); }
+  bool is_missing(std::string_view) const override { return false; }
   bool is_quarantined(std::string_view module) const override { return core->is_quarantined(module); }
   void command(std::vector<Commanded> commands) override { core->command(std::move(commands)); }
   bool has(std::string_view) const override { return true; }

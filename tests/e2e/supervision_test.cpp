@@ -384,9 +384,13 @@ TEST_F(Supervision, AModuleThatComesOrGoesWhileTheAgentRuns) {
     return device.ctl({"module", "list"}).output.find("rename it") != std::string::npos;
   });
   fs::remove_all(device.modules() / "late");
-  eventually("it to be gone", [&] {
-    return device.ctl({"module", "show", "late"}).status == 1 && device.module_processes().empty();
+  eventually("it to be missed", [&] {
+    const auto shown = device.ctl({"module", "show", "late"});
+    return shown.output.find("its folder is gone") != std::string::npos && device.module_processes().empty();
   });
+  EXPECT_EQ(device.ctl({"module", "start", "late"}).status, 1);
+  device.command("disable", "late");
+  eventually("nobody to miss it", [&] { return device.ctl({"module", "show", "late"}).status == 1; });
 }
 
 }  // namespace

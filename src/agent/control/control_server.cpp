@@ -256,10 +256,11 @@ Result<void> ControlServer::show(const Shared& connection, const JsonObject& req
 }
 
 Result<void> ControlServer::command(const Shared& connection, const JsonObject& request) {
-  const auto module = module_of(request);
-  if (!module) return fail(module);
   const auto name = JsonReader(request).string("command", 64);
   if (!name) return fail(name);
+  const bool may_be_gone = *name == to_string(ModuleCommand::disable);
+  const auto module = may_be_gone ? connected_module_of(request) : module_of(request);
+  if (!module) return fail(module);
   const auto found = std::ranges::find(commands, *name, [](ModuleCommand one) { return to_string(one); });
   if (found == commands.end()) {
     return fail(ErrorCode::invalid_argument,

@@ -141,12 +141,18 @@ Result<void> ModulesSection::settle(const JournalEntry& entry, const protocol::C
 
 void ModulesSection::toggle(std::string_view module, bool enabled, Answered answered) {
   const std::vector<std::string> known = names();
-  if (std::ranges::find(known, module) == known.end()) {
+  const bool is_known = std::ranges::find(known, module) != known.end();
+  const bool may_be_given_up = !enabled && runner_->is_missing(module);
+  if (!is_known && !may_be_given_up) {
     return answered(fail(ErrorCode::not_found, "no module is called '" + std::string(module) +
                                                    "': it needs a folder with a module.toml"));
   }
   if (auto noted = note(module, enabled); !noted) return answered(fail(noted));
-  runner_->command(just(toggle_of(module, enabled, std::move(answered))));
+  if (is_known) {
+    runner_->command(just(toggle_of(module, enabled, std::move(answered))));
+  } else {
+    answered(ModuleState::disabled);
+  }
   modules_changed();
 }
 

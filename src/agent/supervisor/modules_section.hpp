@@ -29,6 +29,7 @@ class ModuleRunner {
   virtual bool is_provisional(std::string_view module) const = 0;  // being enabled
   virtual bool is_ending(std::string_view module) const = 0;       // disabled, and its processes still live
   virtual bool is_shipped_enabled(std::string_view module) const = 0;
+  virtual bool is_missing(std::string_view module) const = 0;      // enabled, and its folder is gone
   virtual bool is_quarantined(std::string_view module) const = 0;  // it could not be enabled
   // Answered later, never from within the call.
   virtual void command(std::vector<Commanded> commands) = 0;

@@ -26,6 +26,7 @@ class FakeRunner final : public ModuleRunner {
   bool is_provisional(std::string_view module) const override { return provisional.contains(module); }
   bool is_ending(std::string_view module) const override { return ending.contains(module); }
   bool is_shipped_enabled(std::string_view module) const override { return shipped_on.contains(module); }
+  bool is_missing(std::string_view module) const override { return missing.contains(module); }
   bool is_quarantined(std::string_view module) const override { return quarantined.contains(module); }
   void command(std::vector<Commanded> commands) override {
     for (Commanded& one : commands) {
@@ -43,7 +44,7 @@ class FakeRunner final : public ModuleRunner {
     }
   }
   std::map<std::string, bool, std::less<>> enabled_modules{{"clock", false}, {"recorder", false}};
-  std::set<std::string, std::less<>> provisional, shipped_on, quarantined, takes_long_to_end, ending;
+  std::set<std::string, std::less<>> provisional, shipped_on, quarantined, takes_long_to_end, ending, missing;
   std::map<std::string, Answered> waiting;
 };
 
@@ -171,6 +172,25 @@ TEST_F(ModulesSectionTest, WhatIsTurnedOffHereIsProposedBeforeItHasEnded) {
   settle("recorder");
   EXPECT_EQ(told().phase, Phase::applied);
   EXPECT_EQ(running(), R"({"recorder":{"enabled":false}})");
+}
+
+TEST_F(ModulesSectionTest, WhatIsGoneCanBeDisabledAndNothingElse) {
+  section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+  settle("recorder");
+  runner.enabled_modules.erase("recorder");
+  std::vector<std::string> answers;
+  const auto ask = [&](bool enabled) {
+    section->toggle("recorder", enabled, [&](const Result<ModuleState>& settled) {
+      answers.emplace_back(settled ? to_string(*settled) : to_string(settled.error().code));
+    });
+  };
+  ask(false);
+  runner.missing.insert("recorder");
+  ask(true);
+  ask(false);
+  EXPECT_THAT(answers, ElementsAre("not_found", "not_found", "disabled"));
+  EXPECT_EQ(section->wanted("recorder"), false);
+  EXPECT_EQ(section->pending_edits().size(), 1u);
 }
 
 TEST_F(ModulesSectionTest, WhatIsNotNamedIsAsItShipped) {

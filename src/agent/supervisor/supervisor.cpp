@@ -444,7 +444,7 @@ JsonObject Supervisor::descriptions() const {
     if (all.contains(name)) continue;  // something of it still lives
     all[name] = JsonObject{{"enabled", true},
                            {"state", to_string(ModuleState::disabled)},
-                           {"manifest_problem", "its folder is gone: put it back"}};
+                           {"manifest_problem", "its folder is gone: put it back, or disable it"}};
   }
   for (const auto& [name, said] : device_->modules().report()) {
     if (all.contains(name)) continue;

@@ -137,6 +137,7 @@ class Supervisor final : public ModuleSupervision,
   bool is_provisional(std::string_view module) const override;
   bool is_ending(std::string_view module) const override { return core_->is_ending(module); }
   bool is_shipped_enabled(std::string_view module) const override;
+  bool is_missing(std::string_view module) const override { return missing_.contains(module); }
   bool is_quarantined(std::string_view module) const override { return core_->is_quarantined(module); }
   void command(std::vector<Commanded> commands) override;
   // TreePort: files are rendered before a process is made.
