@@ -98,7 +98,7 @@ void Supervisor::add(const FoundModule& found) {
   const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
   const ModulesSection& section = device_->section();
   const std::optional<bool> said = section.wanted(found.name);
-  missing_.erase(found.name);
+  if (missing_.erase(found.name) > 0) device_->link().report_changed();
   Folder& folder = folders_[found.name];
   folder.of_release = of_release(found.name);
   folder.release = folder.of_release ? options_.release : "";
