@@ -33,6 +33,10 @@ class SupervisorFolders : public SupervisorFixture {
     ASSERT_TRUE(device->link().established());
     tell();
   }
+  std::string reported(const char* module, const char* member) const {
+    const JsonObject json = supervisor->descriptions().at(module).as_object();
+    return json.contains(member) ? std::string(json.at(member).as_string()) : "";
+  }
   void expect_news(const char* when) {
     EXPECT_LE(device->link().next_deadline(), clock.steady() + LinkOptions{}.report_delay) << when;
     tell();
@@ -95,19 +99,23 @@ TEST_F(SupervisorFolders, TheHubHearsAtOnceOfAConfigTxtThatCannotBeUsed) {
   write_module("recorder", "exec = 'run'\n", "enabled = false\n");
   start();
   establish();
-  const auto reported = [this](const char* member) {
-    JsonObject report;
-    supervisor->add_to(report);
-    const JsonObject& module = report.at("modules").at("recorder").as_object();
-    return module.contains(member) ? std::string(module.at(member).as_string()) : std::string();
-  };
   write_module("recorder", "exec = 'run'\n", "enabled = yes\n");
-  eventually([&] { return !reported("config_problem").empty(); });
-  EXPECT_THAT(reported("config_problem"), HasSubstr("'yes', but must be true or false"));
+  eventually([&] { return !reported("recorder", "config_problem").empty(); });
+  EXPECT_THAT(reported("recorder", "config_problem"), HasSubstr("'yes', but must be true or false"));
   expect_news("come");
   write_module("recorder", "exec = 'run'\n", "enabled = false\n");
-  eventually([&] { return reported("config_problem").empty(); });
+  eventually([&] { return reported("recorder", "config_problem").empty(); });
   expect_news("gone");
+}
+
+TEST_F(SupervisorFolders, AFileThatCannotBeMadeIsPastWithTheManifestThatAskedForIt) {
+  write_module("recorder",
+               "exec = 'run'\nuses = ['hotword']\nrender = [{ template = 'x.in', file = 'x' }]\n");
+  start();
+  device->settings().offer(make_update(catalog, 1, {{"hotword.threshold", 0.7}}));
+  EXPECT_THAT(reported("recorder", "render_problem"), HasSubstr("x.in"));
+  write_module("recorder", "exec = 'run'\nuses = ['hotword']\n");
+  eventually([&] { return reported("recorder", "render_problem").empty(); });
 }
 
 TEST_F(SupervisorFolders, TheFolderOfAllModulesMayComeLater) {
@@ -209,10 +217,7 @@ TEST_F(SupervisorFolders, WhyAFolderIsNoModuleIsAnsweredToo) {
 TEST_F(SupervisorFolders, WhatLooksLikeASlipIsSaid) {
   write_module("recorder", "exec = 'run'\nuses = ['hotwrd']\n");
   start();
-  const auto note = [this] {
-    const JsonObject recorder = supervisor->descriptions().at("recorder").as_object();
-    return recorder.contains("manifest_note") ? std::string(recorder.at("manifest_note").as_string()) : "";
-  };
+  const auto note = [this] { return reported("recorder", "manifest_note"); };
   EXPECT_THAT(note(), HasSubstr("did you mean hotword?"));
   write_module("recorder", "exec = 'run'\nuses = ['hotword']\n");
   eventually([&] { return note().empty(); });
