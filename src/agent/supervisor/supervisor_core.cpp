@@ -354,19 +354,22 @@ void SupervisorCore::note_death(std::string_view module, Milliseconds silence) {
     names.insert(ended.module);
   if (names.size() < together_count) return;
   if (std::ranges::none_of(at_once, &Ended::shared)) together_ = {};
-  bool forgiven = false;
   for (Ended& ended : at_once) {
     if (std::exchange(ended.shared, true)) continue;
-    if (SupervisedModule* found = find(ended.module)) forgiven |= found->forgive();
+    if (SupervisedModule* found = find(ended.module))
+      (found->forgive() ? together_.forgiven : together_.counted) = true;
   }
-  together_.forgiven |= forgiven;
   const std::size_t before = together_.modules.size();
   together_.modules.merge(names);
   if (together_.modules.size() == before) return;
+  const std::string_view counts =
+      !together_.forgiven ? " again, before they had run well: it counts against each of them"
+      : together_.counted
+          ? ": one cause, which counts only against those that had not run well since the last"
+          : ": one cause, which does not count the first time";
   alert(SupervisorAlert::Kind::died_together, {together_.modules.begin(), together_.modules.end()},
         std::to_string(together_.modules.size()) + " modules ended or fell silent at the same time" +
-            (together_.forgiven ? ": one cause, which does not count the first time"
-                                : " again, before they had run well: it counts against each of them"));
+            std::string(counts));
 }
 
 void SupervisorCore::slower(std::string_view module, RetryPace pace, std::string_view why) {

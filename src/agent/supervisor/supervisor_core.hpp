@@ -200,7 +200,7 @@ class SupervisorCore final : private ModuleHost {
   std::deque<Ended> ended_;  // unasked, within the longest silence
   struct Together {          // the last of what several died of
     std::set<std::string> modules;
-    bool forgiven = false;
+    bool forgiven = false, counted = false;  // to one of them at least
   };
   Together together_;
 
