@@ -232,6 +232,10 @@ void SupervisorCore::settle() {
     outbox_.push_back([this, gone = *name] { listener_.module_removed(gone); });
     name = leaving_.erase(name);
   }
+  // What an earlier agent left of a disabled module ends without a transition.
+  const auto ending =
+      std::ranges::count_if(modules_, [](const auto& entry) { return entry.second->is_ending(); });
+  changed_ |= std::exchange(ending_, ending) != ending;
   if (!health_check_at_) check_health();
 }
 

@@ -206,6 +206,7 @@ class SupervisorCore final : private ModuleHost {
 
   int turns_ = 0;  // public calls on the stack
   bool changed_ = false;
+  std::ptrdiff_t ending_ = 0;                   // so many modules are, for good
   std::set<std::string> came_up_;               // since the last settle()
   std::vector<std::function<void()>> outbox_;   // for the listener
   std::vector<std::function<void()>> answers_;  // for those who asked, who find the listener knowing
