@@ -83,6 +83,25 @@ TEST_F(DiedTogether, ThoseThatDieOnceMoreAtThatTimeAreToldNoSecondTime) {
   EXPECT_EQ(alerts.size(), before);
 }
 
+TEST_F(DiedTogether, AgainWithOneMoreIsToldAsWhatItIsToEach) {
+  start();
+  for (const std::string& name : names)
+    up(name);
+  pass(Seconds(60));
+  const std::vector<std::string> hit{"a", "b", "c"};
+  for (const std::string& name : hit)
+    die(name);
+  EXPECT_THAT(alerts.back().text, HasSubstr("does not count the first time"));
+  for (const std::string& name : hit) {
+    pass_until(name, starting);
+    up(name);
+  }
+  for (const std::string& name : names)
+    die(name);
+  EXPECT_EQ(alerts.back().modules, names);
+  EXPECT_THAT(alerts.back().text, HasSubstr("counts only against those"));
+}
+
 TEST_F(DiedTogether, IsForgivenAnewToOneThatSomebodyStarts) {
   start();
   run_and_die(Seconds(1));

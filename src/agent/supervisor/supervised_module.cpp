@@ -331,6 +331,7 @@ void SupervisedModule::became_ready(Cause cause) {
   was_ready_ = true;
   policy_.ready(now());
   apply(ModuleEvent::ready, cause);
+  if (cause == Cause::adopted) since_ = process_.began_at();
   feed_watchdog();
 }
 

@@ -101,6 +101,20 @@ TEST_F(SupervisedModuleTest, OneThatRanOnIsAsItIsSinceItsProcessBegan) {
   EXPECT_EQ(status("recorder").since, clock.steady());
 }
 
+TEST_F(SupervisedModuleTest, NorDoesItMatterThatNobodySawItBecomeReady) {
+  clock.advance(Seconds(1'000));
+  module("recorder", true);
+  start_agent();
+  make("recorder");
+  kill_agent();
+  start_agent();
+  const auto began = status("recorder").since;
+  EXPECT_LT(began, clock.steady());
+  pass_until("recorder", idle);
+  EXPECT_EQ(status("recorder").cause, Cause::adopted);
+  EXPECT_EQ(status("recorder").since, began);
+}
+
 TEST_F(SupervisedModuleTest, WhoStartsOneThatCrashesHearsThatItCrashed) {
   module("recorder");
   start_agent();

@@ -441,7 +441,8 @@ JsonObject Supervisor::descriptions() const {
   for (const ModuleStatus& status : core_->statuses())
     all[status.name] = describe(status);
   for (const std::string& name : missing_) {
-    if (all.contains(name)) continue;  // something of it still lives
+    const bool lives_on = all.contains(name);
+    if (lives_on || device_->section().wanted(name) == false) continue;
     all[name] = JsonObject{{"enabled", true},
                            {"state", to_string(ModuleState::disabled)},
                            {"manifest_problem", "its folder is gone: put it back, or disable it"}};

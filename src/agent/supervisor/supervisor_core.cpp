@@ -232,6 +232,10 @@ void SupervisorCore::settle() {
     outbox_.push_back([this, gone = *name] { listener_.module_removed(gone); });
     name = leaving_.erase(name);
   }
+  // What an earlier agent left of a disabled module ends without a transition.
+  const auto ending =
+      std::ranges::count_if(modules_, [](const auto& entry) { return entry.second->is_ending(); });
+  changed_ |= std::exchange(ending_, ending) != ending;
   if (!health_check_at_) check_health();
 }
 
@@ -354,19 +358,22 @@ void SupervisorCore::note_death(std::string_view module, Milliseconds silence) {
     names.insert(ended.module);
   if (names.size() < together_count) return;
   if (std::ranges::none_of(at_once, &Ended::shared)) together_ = {};
-  bool forgiven = false;
   for (Ended& ended : at_once) {
     if (std::exchange(ended.shared, true)) continue;
-    if (SupervisedModule* found = find(ended.module)) forgiven |= found->forgive();
+    if (SupervisedModule* found = find(ended.module))
+      (found->forgive() ? together_.forgiven : together_.counted) = true;
   }
-  together_.forgiven |= forgiven;
   const std::size_t before = together_.modules.size();
   together_.modules.merge(names);
   if (together_.modules.size() == before) return;
+  const std::string_view counts =
+      !together_.forgiven ? " again, before they had run well: it counts against each of them"
+      : together_.counted
+          ? ": one cause, which counts only against those that had not run well since the last"
+          : ": one cause, which does not count the first time";
   alert(SupervisorAlert::Kind::died_together, {together_.modules.begin(), together_.modules.end()},
         std::to_string(together_.modules.size()) + " modules ended or fell silent at the same time" +
-            (together_.forgiven ? ": one cause, which does not count the first time"
-                                : " again, before they had run well: it counts against each of them"));
+            std::string(counts));
 }
 
 void SupervisorCore::slower(std::string_view module, RetryPace pace, std::string_view why) {

@@ -200,12 +200,13 @@ class SupervisorCore final : private ModuleHost {
   std::deque<Ended> ended_;  // unasked, within the longest silence
   struct Together {          // the last of what several died of
     std::set<std::string> modules;
-    bool forgiven = false;
+    bool forgiven = false, counted = false;  // to one of them at least
   };
   Together together_;
 
   int turns_ = 0;  // public calls on the stack
   bool changed_ = false;
+  std::ptrdiff_t ending_ = 0;                   // so many modules are, for good
   std::set<std::string> came_up_;               // since the last settle()
   std::vector<std::function<void()>> outbox_;   // for the listener
   std::vector<std::function<void()>> answers_;  // for those who asked, who find the listener knowing

@@ -98,7 +98,7 @@ void Supervisor::add(const FoundModule& found) {
   const std::optional<bool> config = found.enabled ? *found.enabled : std::nullopt;
   const ModulesSection& section = device_->section();
   const std::optional<bool> said = section.wanted(found.name);
-  missing_.erase(found.name);
+  if (missing_.erase(found.name) > 0) device_->link().report_changed();
   Folder& folder = folders_[found.name];
   folder.of_release = of_release(found.name);
   folder.release = folder.of_release ? options_.release : "";
@@ -206,6 +206,9 @@ void Supervisor::folder_changed(std::string_view module) {
     known->second.manifest_text = found.manifest_text;
     known->second.too_many = found.too_many;
     take_manifest(found);
+    // Its files are made by its next start.
+    const auto status = core_->status(found.name);
+    if (found.manifest && status && status->pid == 0) note_problem(known->second.render_problem, "");
     core_->replace_manifest(found.name, found.manifest);
     device_->section().manifest_changed(found.name);
     wake_quarantined(found.name);

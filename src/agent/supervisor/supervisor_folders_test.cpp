@@ -31,8 +31,28 @@ class SupervisorFolders : public SupervisorFixture {
     welcome.heartbeat_seconds = 300;
     device->link().received(protocol::encode(protocol::FromHub(welcome)));
     ASSERT_TRUE(device->link().established());
+    tell();
+  }
+  std::string reported(const char* module, const char* member) const {
+    const JsonObject json = supervisor->descriptions().at(module).as_object();
+    return json.contains(member) ? std::string(json.at(member).as_string()) : "";
+  }
+  void expect_news(const char* when) {
+    EXPECT_LE(device->link().next_deadline(), clock.steady() + LinkOptions{}.report_delay) << when;
+    tell();
+    EXPECT_GT(device->link().next_deadline(), clock.steady() + LinkOptions{}.report_delay) << "it is told";
+  }
+  void tell() {  // what there is to be told
     pass(LinkOptions{}.report_delay);
     device->tick();
+  }
+  void want(const std::string& module, bool enabled) {  // the hub
+    protocol::ConfigUpdate wish;
+    wish.section = protocol::Section::modules;
+    wish.revision = 1;
+    wish.payload = JsonObject{{module, JsonObject{{"enabled", enabled}}}};
+    wish.hash = protocol::hash_of(wish.payload);
+    device->section().offer(wish);
   }
   std::string config(const std::string& module) const {
     return read_file(modules() / module / "config.txt", max_config_bytes).value_or("");
@@ -79,25 +99,23 @@ TEST_F(SupervisorFolders, TheHubHearsAtOnceOfAConfigTxtThatCannotBeUsed) {
   write_module("recorder", "exec = 'run'\n", "enabled = false\n");
   start();
   establish();
-  const auto reported = [this](const char* member) {
-    JsonObject report;
-    supervisor->add_to(report);
-    const JsonObject& module = report.at("modules").at("recorder").as_object();
-    return module.contains(member) ? std::string(module.at(member).as_string()) : std::string();
-  };
-  const auto expect_news = [this](const char* when) {
-    EXPECT_LE(device->link().next_deadline(), clock.steady() + LinkOptions{}.report_delay) << when;
-    pass(LinkOptions{}.report_delay);
-    device->tick();
-    EXPECT_GT(device->link().next_deadline(), clock.steady() + LinkOptions{}.report_delay) << "it is told";
-  };
   write_module("recorder", "exec = 'run'\n", "enabled = yes\n");
-  eventually([&] { return !reported("config_problem").empty(); });
-  EXPECT_THAT(reported("config_problem"), HasSubstr("'yes', but must be true or false"));
+  eventually([&] { return !reported("recorder", "config_problem").empty(); });
+  EXPECT_THAT(reported("recorder", "config_problem"), HasSubstr("'yes', but must be true or false"));
   expect_news("come");
   write_module("recorder", "exec = 'run'\n", "enabled = false\n");
-  eventually([&] { return reported("config_problem").empty(); });
+  eventually([&] { return reported("recorder", "config_problem").empty(); });
   expect_news("gone");
+}
+
+TEST_F(SupervisorFolders, AFileThatCannotBeMadeIsPastWithTheManifestThatAskedForIt) {
+  write_module("recorder",
+               "exec = 'run'\nuses = ['hotword']\nrender = [{ template = 'x.in', file = 'x' }]\n");
+  start();
+  device->settings().offer(make_update(catalog, 1, {{"hotword.threshold", 0.7}}));
+  EXPECT_THAT(reported("recorder", "render_problem"), HasSubstr("x.in"));
+  write_module("recorder", "exec = 'run'\nuses = ['hotword']\n");
+  eventually([&] { return reported("recorder", "render_problem").empty(); });
 }
 
 TEST_F(SupervisorFolders, TheFolderOfAllModulesMayComeLater) {
@@ -124,15 +142,26 @@ TEST_F(SupervisorFolders, OneThatWasEnabledAndIsGoneIsToldUntilItIsBack) {
   EXPECT_FALSE(supervisor->descriptions().at("recorder").as_object().contains("manifest_problem"));
 }
 
+TEST_F(SupervisorFolders, OrUntilNobodyWantsIt) {
+  root = folder / "none";
+  write_module("recorder", "exec = 'run'\nrequires = ['bus']\n", "enabled = true\n");
+  start();
+  establish();
+  fs::rename(modules() / "recorder", folder / "recorder");
+  eventually([this] { return supervisor->statuses().empty(); });
+  EXPECT_TRUE(supervisor->descriptions().contains("recorder"));
+  want("recorder", false);
+  EXPECT_FALSE(supervisor->descriptions().contains("recorder"));
+  tell();
+  fs::rename(folder / "recorder", modules() / "recorder");
+  eventually([this] { return problem("recorder").empty(); });
+  expect_news("it is back");
+}
+
 TEST_F(SupervisorFolders, WhatCouldNotBeEnabledIsTriedAgainWhenItsRequirementComes) {
   write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
   start();
-  protocol::ConfigUpdate wish;
-  wish.section = protocol::Section::modules;
-  wish.revision = 1;
-  wish.payload = JsonObject{{"camera", JsonObject{{"enabled", true}}}};
-  wish.hash = protocol::hash_of(wish.payload);
-  device->section().offer(wish);
+  want("camera", true);
   const auto& quarantine = device->settings().module_quarantine();
   ASSERT_TRUE(quarantine.contains("camera"));
   EXPECT_THAT(std::string(quarantine.at("camera").as_string()), HasSubstr("'bus', which does not exist"));
@@ -188,10 +217,7 @@ TEST_F(SupervisorFolders, WhyAFolderIsNoModuleIsAnsweredToo) {
 TEST_F(SupervisorFolders, WhatLooksLikeASlipIsSaid) {
   write_module("recorder", "exec = 'run'\nuses = ['hotwrd']\n");
   start();
-  const auto note = [this] {
-    const JsonObject recorder = supervisor->descriptions().at("recorder").as_object();
-    return recorder.contains("manifest_note") ? std::string(recorder.at("manifest_note").as_string()) : "";
-  };
+  const auto note = [this] { return reported("recorder", "manifest_note"); };
   EXPECT_THAT(note(), HasSubstr("did you mean hotword?"));
   write_module("recorder", "exec = 'run'\nuses = ['hotword']\n");
   eventually([&] { return note().empty(); });

@@ -12,6 +12,15 @@ struct Unkillable : SupervisorBenchTest {
     board.leftovers.insert("recorder");
     board.unkillable.insert("recorder");
   }
+  // The agent dies while it ends a module, whose main process alone ends meanwhile.
+  void leave_child_of_disabled() {
+    start_ready();
+    command("recorder", disable);
+    kill_agent();
+    FakeBoard::end(board.children.begin()->second, SIGTERM);
+    changes = 0;
+    start_agent();
+  }
   static constexpr Milliseconds told_after =
       Seconds(10) + ModuleProcess::long_killed;  // with its stop_timeout
 };
@@ -37,6 +46,26 @@ TEST_F(Unkillable, AStopIsAnsweredAllTheSame) {
   EXPECT_THAT(alerts[0].modules, ElementsAre("recorder"));
   EXPECT_EQ(state("recorder"), stopping);
   EXPECT_THAT(status("recorder").problem, HasSubstr("start the device anew"));
+}
+
+TEST_F(Unkillable, IsEndingAlsoWhenAnEarlierAgentDisabledIt) {
+  leave_child_of_disabled();
+  EXPECT_EQ(state("recorder"), disabled);
+  EXPECT_TRUE(core->is_ending("recorder"));
+  const int before = changes;
+  EXPECT_GT(before, 0) << "told";
+  board.unkillable.clear();
+  pass(2 * ModuleProcess::longest_sweep);
+  EXPECT_FALSE(core->is_ending("recorder"));
+  EXPECT_GT(changes, before) << "told";
+}
+
+TEST_F(Unkillable, ThenNobodyWaitsForItForEverEither) {
+  leave_child_of_disabled();
+  const int before = changes;
+  pass(ModuleProcess::long_killed);
+  EXPECT_FALSE(core->is_ending("recorder"));
+  EXPECT_GT(changes, before) << "told";
 }
 
 TEST_F(Unkillable, IsKilledOnAndOnAndToldOnce) {

@@ -72,7 +72,8 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   EXPECT_EQ(problems(), Json(JsonArray()));
   bear.report(R"({"modules":{"player":{"state":"crashed","enabled":true,"detail":"exit status 1"},
       "recorder":{"state":"disabled","enabled":false,"quarantine":"not ready in time"},
-      "unused":{"state":"disabled","enabled":false,"manifest_problem":"exec is missing"},
+      "unused":{"state":"disabled","enabled":false,"manifest_problem":"exec is missing",
+                "render_problem":"no permission"},
       "wished":{"state":"disabled","enabled":false,
                 "config_problem":"config.txt:1: enabled is 'yes', but must be true or false"}},
       "alerts":[{"kind":"crash_loop","modules":["player"],"text":"module 'player' fails again and again"},

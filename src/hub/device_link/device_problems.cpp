@@ -31,6 +31,12 @@ class Problems {
   std::vector<std::string> found_;
 };
 
+// What is disabled may be as it likes: nobody waits for it.
+bool is_enabled(const JsonObject& module) {
+  const Json* enabled = module.if_contains("enabled");
+  return enabled != nullptr && *enabled == Json(true);
+}
+
 // An alert about modules of which a problem is told already says nothing more.
 bool tells_more(const JsonObject& alert, const std::set<std::string_view>& told) {
   const auto modules = array_in(alert, "modules");
@@ -47,10 +53,12 @@ void add_modules(const JsonObject& modules, Problems& problems, std::set<std::st
       told.insert(name);
       problems.add(fmt::format("module {} {}", name, failure));
     }
-    for (const std::string_view file : {"config_problem", "render_problem"}) {
+    const auto add_problem = [&](std::string_view file) {
       if (const auto why = text_in(module.get_object(), file); !why.empty())
         problems.add(fmt::format("module {} has a problem: {}", name, why));
-    }
+    };
+    add_problem("config_problem");  // which may be why it is not enabled
+    if (is_enabled(module.get_object())) add_problem("render_problem");
   }
 }
 
@@ -80,8 +88,7 @@ bool may_tell_of_problems(std::string_view facts) {
 std::string failure_of(const JsonObject& module) {
   if (const auto why = text_in(module, "quarantine"); !why.empty())
     return fmt::format("could not be enabled: {}", why);
-  const Json* enabled = module.if_contains("enabled");
-  if (enabled == nullptr || *enabled != Json(true)) return {};
+  if (!is_enabled(module)) return {};
   if (const auto why = text_in(module, "manifest_problem"); !why.empty())
     return fmt::format("cannot be started: {}", why);
   const std::string_view state = text_in(module, "state");
