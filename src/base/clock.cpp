@@ -1,5 +1,6 @@
 #include "base/clock.hpp"
 
+#include <algorithm>
 #include <ctime>
 
 namespace starling {
@@ -24,6 +25,7 @@ WallTime SystemClock::wall() const {
 }
 
 std::string to_rfc3339(WallTime time) {
+  time = std::clamp(time, first_rfc3339, last_rfc3339);
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss clock{time - day};

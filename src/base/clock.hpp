@@ -42,7 +42,13 @@ class ManualClock final : public Clock {
   WallTime wall_;
 };
 
-// RFC 3339 in UTC with milliseconds: 2026-11-20T22:33:00.000Z.
+// Years have four digits.
+inline constexpr WallTime first_rfc3339 = std::chrono::sys_days(std::chrono::year(0) / 1 / 1);
+inline constexpr WallTime last_rfc3339 =
+    std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1) - Milliseconds(1);
+
+// RFC 3339 in UTC with milliseconds: 2026-11-20T22:33:00.000Z. What lies outside becomes the first or the
+// last.
 std::string to_rfc3339(WallTime time);
 
 }  // namespace starling

@@ -35,5 +35,12 @@ TEST(Rfc3339, ReadsWhatTheClockWrites) {
   EXPECT_EQ(parse_rfc3339(to_rfc3339(time)), time);
 }
 
+TEST(Rfc3339, YearsOfMoreDigitsAreNotWritten) {
+  EXPECT_EQ(to_rfc3339(last_rfc3339), "9999-12-31T23:59:59.999Z");
+  EXPECT_EQ(to_rfc3339(last_rfc3339 + Milliseconds(1)), "9999-12-31T23:59:59.999Z");
+  EXPECT_EQ(to_rfc3339(WallTime::max()), "9999-12-31T23:59:59.999Z");
+  EXPECT_EQ(to_rfc3339(WallTime::min()), "0000-01-01T00:00:00.000Z");
+}
+
 }  // namespace
 }  // namespace starling

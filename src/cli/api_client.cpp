@@ -188,9 +188,15 @@ Result<void> ApiClient::download(const std::string& path, std::uint64_t first, s
 }
 
 Result<void> ApiClient::follow(const std::string& path, const Parameters& query,
-                               const std::string& last_event_id, const Sink& sink, const Tick& tick) {
+                               const std::string& last_event_id, const Sink& sink, const Tick& tick,
+                               const Opened& opened) {
   auto call = impl_->make_call(http::Method::get, target_of(path, query, impl_->connection));
   call.longest_silence = three_comments;
+  bool refused = false;
+  call.on_head = [&](int status) {
+    refused = status != 200;
+    if (!refused && opened) opened();
+  };
   if (!last_event_id.empty()) call.headers.set("Last-Event-ID", last_event_id);
   http::Client client(impl_->io.get_executor(), impl_->url, http::TlsTrust{impl_->connection.pins});
   const auto on_event = [&sink](const http::Client::Event& event) {
@@ -226,8 +232,8 @@ Result<void> ApiClient::follow(const std::string& path, const Parameters& query,
   timer.cancel();
   impl_->run_until([&waiting] { return !waiting; });
   if (stopped || *ended) return {};
-  const bool unreached =
-      ended->error().code == ErrorCode::unavailable || ended->error().code == ErrorCode::timed_out;
+  const bool unreached = !refused && (ended->error().code == ErrorCode::unavailable ||
+                                      ended->error().code == ErrorCode::timed_out);
   // The client has read the hub's answer already; what is left is its code and sentence.
   if (!unreached) return fail(ended->error().code, printable(ended->error().message));
   return std::unexpected(explain_transport(ended->error(), impl_->connection));

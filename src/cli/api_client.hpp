@@ -58,11 +58,12 @@ class ApiClient {
                         const ByteSink& sink);
 
   // Follows a stream of events over one connection. `sink` and `tick` (every 250 ms) say whether to go on.
-  // Succeeds when one of them said no or the hub ended the stream.
+  // Succeeds when one of them said no or the hub ended the stream. `opened`: the hub has begun it.
   using Sink = std::function<bool(const StreamEvent&)>;
   using Tick = std::function<bool()>;
+  using Opened = std::function<void()>;
   Result<void> follow(const std::string& path, const Parameters& query, const std::string& last_event_id,
-                      const Sink& sink, const Tick& tick);
+                      const Sink& sink, const Tick& tick, const Opened& opened = {});
 
   void pause(Milliseconds duration);
 

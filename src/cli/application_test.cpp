@@ -206,6 +206,24 @@ TEST_F(ApplicationTest, NothingToChangeIsSaidAndNotWaitedFor) {
   EXPECT_EQ(ran.out, "nothing to change: it is that way already\n");
 }
 
+TEST_F(ApplicationTest, TakingAwayIsNotForThoseWhoMatch) {
+  hub().on("GET /api/v1/devices", R"({"items":[],"next":null})");
+  hub().on("GET /api/v1/components",
+           R"({"items":[{"x-component":"a","properties":{"b":{"type":"number"}}}]})");
+  hub().on("PUT /api/v1/settings", R"({"revision":412,"targeted":0})");
+  hub().on("POST /api/v1/personas/none/switch", R"({"revision":413,"targeted":0})");
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"settings", "unset", "a.b", "--on", "room=old"},
+                                             {"persona", "switch", "none", "--on", "room=old"}}) {
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    EXPECT_THAT(hub().asked().back().body, HasSubstr(R"("selector":"room=old")"));
+  }
+  const Ran set = run({"settings", "set", "a.b=1", "--on", "room=old"});
+  EXPECT_EQ(set.code, 1);
+  EXPECT_THAT(set.err, HasSubstr("no device matches 'room=old'"));
+}
+
 TEST_F(ApplicationTest, AnUnknownPersonaIsSuggested) {
   hub().on("POST /api/v1/personas/TRAS/switch",
            R"({"status":404,"code":"not_found","detail":"no persona is called 'TRAS'"})", 404);

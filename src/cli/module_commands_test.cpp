@@ -334,22 +334,25 @@ TEST_F(ModuleCommands, LogsAreReadThroughTheHub) {
   EXPECT_THAT(run({"module", "logs", "recoder", "--device", "bear-1"}).err, HasSubstr("'recorder'?"));
 }
 
+// Events of a log: a line for each character.
+std::pair<std::string, std::string> log_lines(const std::string& texts) {
+  std::string all;
+  for (const char text : texts)
+    all += std::string(all.empty() ? "" : ",") + R"({"at":"then","stream":"stdout","text":")" + text + "\"}";
+  return {"log", R"({"lines":[)" + all + "]}"};
+}
+constexpr auto log_of_recorder = "GET /api/v1/devices/" BEAR "/modules/recorder/logs";
+const std::pair<std::string, std::string> device_gone{
+    "end", R"({"message":"the device has gone offline","link_lost":true})"};
+const std::pair<std::string, std::string> log_over{"end", R"({"message":"the folder is gone"})"};
+
 TEST_F(ModuleCommands, LogsAreFollowedAcrossAnAbsence) {
-  const std::string path = "GET /api/v1/devices/" BEAR "/modules/recorder/logs";
-  const auto lines = [](const std::string& texts) {
-    std::string all;
-    for (const char text : texts)
-      all +=
-          std::string(all.empty() ? "" : ",") + R"({"at":"then","stream":"stdout","text":")" + text + "\"}";
-    return std::pair<std::string, std::string>{"log", R"({"lines":[)" + all + "]}"};
-  };
-  const std::pair<std::string, std::string> gone{
-      "end", R"({"message":"the device has gone offline","link_lost":true})"};
+  const std::string path = log_of_recorder;
   hub().on("GET /api/v1/devices/" BEAR, online);
-  hub().on(path, log_stream({lines("ab"), gone}));
+  hub().on(path, log_stream({log_lines("ab"), device_gone}));
   hub().on(path, R"({"status":503,"code":"unavailable","detail":"the device is offline"})", 503);
-  hub().on(path, log_stream({lines("xab"), lines("c")}));
-  hub().on(path, log_stream({lines("bc"), lines("d"), {"end", R"({"message":"the folder is gone"})"}}));
+  hub().on(path, log_stream({log_lines("xab"), log_lines("c")}));
+  hub().on(path, log_stream({log_lines("bc"), log_lines("d"), log_over}));
   const Ran ran = run({"module", "logs", "recorder", "--device", "bear-1", "-f", "-n", "2"});
   EXPECT_EQ(ran.out, "then out a\nthen out b\nthen out c\nthen out d\n");
   EXPECT_EQ(ran.code, 1);
@@ -357,6 +360,28 @@ TEST_F(ModuleCommands, LogsAreFollowedAcrossAnAbsence) {
             "note: the device has gone offline; going on when it is back\n"
             "note: the connection to the hub was lost; going on when it is back\n"
             "starling: the folder is gone\n");
+  EXPECT_THAT(hub().asked().back().line, HasSubstr("?lines=1000&follow=true"));
+}
+
+TEST_F(ModuleCommands, AReadingThatHasNotBegunIsAskedForAsBefore) {
+  hub().on("GET /api/v1/devices/" BEAR, online);
+  hub().on(log_of_recorder, R"({"status":503,"code":"unavailable","detail":"the device is offline"})", 503);
+  hub().on(log_of_recorder, log_stream({log_lines("ab"), log_over}));
+  const Ran ran = run({"module", "logs", "recorder", "--device", "bear-1", "-f", "-n", "2"});
+  EXPECT_EQ(ran.out, "then out a\nthen out b\n");
+  EXPECT_EQ(ran.err,
+            "note: the device is offline; going on when it is back\n"
+            "starling: the folder is gone\n");
+  EXPECT_THAT(hub().asked().back().line, HasSubstr("?lines=2&follow=true"));
+}
+
+TEST_F(ModuleCommands, WhatWasWrittenWhileAwayIsShownAlsoIfNothingWasBefore) {
+  hub().on("GET /api/v1/devices/" BEAR, online);
+  hub().on(log_of_recorder, log_stream({device_gone}));
+  hub().on(log_of_recorder, log_stream({log_lines("ab"), log_over}));
+  const Ran ran = run({"module", "logs", "recorder", "--device", "bear-1", "-f", "-n", "0"});
+  EXPECT_EQ(ran.out, "then out a\nthen out b\n");
+  EXPECT_THAT(asked(log_of_recorder).line, HasSubstr("?lines=0&follow=true"));
   EXPECT_THAT(hub().asked().back().line, HasSubstr("?lines=1000&follow=true"));
 }
 

@@ -59,8 +59,10 @@ class ModuleLogs final : public Command {
   Result<ExitCode> read(Session& session, const std::string& path) const {
     LogPlace place;
     Milliseconds delay = first_pause;
+    bool begun = false;
     for (bool again = false;; again = true) {
-      const Reading reading = read_once(session, path, place, again);
+      const Reading reading = read_once(session, path, place, begun);
+      begun = begun || reading.opened;
       if (reading.read_something) delay = first_pause;
       if (!follow_ || !reading.may_go_on()) return outcome_of(reading);
       if (!again || reading.read_something)
@@ -75,6 +77,7 @@ class ModuleLogs final : public Command {
     Result<void> followed;
     std::optional<std::string> ended;  // the end was told, and why
     bool link_lost = false;
+    bool opened = false;
     bool read_something = false;
 
     // The hub was there a moment ago: one that is absent will be back.
@@ -82,7 +85,12 @@ class ModuleLogs final : public Command {
       if (followed) return !ended || link_lost;
       return followed.error().code == ErrorCode::unavailable || followed.error().code == ErrorCode::timed_out;
     }
-    std::string why() const { return ended ? *ended : "the connection to the hub was lost"; }
+    std::string why() const {
+      if (ended) return *ended;
+      if (followed) return "the connection to the hub was lost";
+      const std::string& message = followed.error().message;  // and advice below it
+      return message.substr(0, message.find('\n'));
+    }
   };
 
   static Result<ExitCode> outcome_of(const Reading& reading) {
@@ -93,11 +101,11 @@ class ModuleLogs final : public Command {
     return ExitCode::done;
   }
 
-  Reading read_once(Session& session, const std::string& path, LogPlace& place, bool again) const {
+  Reading read_once(Session& session, const std::string& path, LogPlace& place, bool begun) const {
     Reading reading;
     place.begin_again();
-    const bool all = !place.is_known() || (again && lines_ > 0);  // that there was none yet is known, too
-    const Parameters query{{"lines", std::to_string(all ? protocol::max_log_lines : lines_)},
+    // Once it has been read, whatever was written meanwhile is wanted, also if there was no line before.
+    const Parameters query{{"lines", std::to_string(begun ? protocol::max_log_lines : lines_)},
                            {"follow", follow_ ? "true" : "false"}};
     int ticks = 0;
     const auto sink = [&](const StreamEvent& event) {
@@ -118,7 +126,7 @@ class ModuleLogs final : public Command {
       if (reading.read_something && !place.is_known() && ++ticks == search_ticks) settle(session, place);
       return true;
     };
-    reading.followed = session.api.follow(path, query, {}, sink, tick);
+    reading.followed = session.api.follow(path, query, {}, sink, tick, [&reading] { reading.opened = true; });
     if (!place.is_known() && !reading.may_go_on()) settle(session, place);
     return reading;
   }

@@ -157,7 +157,8 @@ class SwitchPersona final : public Command {
   }
 
   Result<ExitCode> run(Session& session) override {
-    auto target = target_.target(session.api);
+    using For = TargetOptions::For;
+    auto target = target_.target(session.api, name_ == "none" ? For::taking_away : For::something);
     if (!target) return fail(target);
     JsonObject body;
     if (!target->is_null()) body["target"] = std::move(*target);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
 #include "cli/answer.hpp"
 #include "cli/assignment.hpp"
@@ -36,7 +37,10 @@ class WriteSettings : public Command {
     if (!values) return fail(values);
     auto expected = expected_values(catalog);
     if (!expected) return fail(expected);
-    auto target = write_.target(session.api);
+    const bool takes_away =
+        std::ranges::all_of(*values, [](const auto& member) { return member.value().is_null(); });
+    auto target = write_.target(session.api,
+                                takes_away ? TargetOptions::For::taking_away : TargetOptions::For::something);
     if (!target) return fail(target);
     const std::string done = what(*values);
     return write_.send(session, std::move(*target), std::move(*values), std::move(*expected), done);

@@ -19,7 +19,9 @@ class SettingsWrite {
   // --on and the other targets, --policy, --reason, --wait.
   void add_to(CLI::App& app);
 
-  Result<Json> target(ApiClient& api) const { return target_.target(api); }
+  Result<Json> target(ApiClient& api, TargetOptions::For what = TargetOptions::For::something) const {
+    return target_.target(api, what);
+  }
 
   // `what` is done there, for people: "set audio.volume = 20". Members of `expected` must still be in force.
   Result<ExitCode> send(Session& session, Json target, JsonObject values, JsonObject expected,

@@ -70,9 +70,9 @@ bool TargetOptions::empty() const {
 
 // A name alone selects the devices that have a label of that name. Where there are none, it may be a
 // device's. And what lasts would wait for ever for those that a slip of the pen describes.
-Result<void> TargetOptions::check_selector(ApiClient& api) const {
+Result<void> TargetOptions::check_selector(ApiClient& api, For what) const {
   const bool is_name = selector_.find_first_of("=!,") == std::string::npos;
-  const bool must_match = lasts_ && !future_;
+  const bool must_match = lasts_ && !future_ && what != For::taking_away;
   if (!is_name && !must_match) return {};
   const auto matching = api.get("/api/v1/devices", {{"limit", "1"}, {"selector", selector_}});
   if (!matching || !array_at(*matching, {"items"}).empty()) return {};
@@ -90,14 +90,14 @@ Result<void> TargetOptions::check_selector(ApiClient& api) const {
                           meant.empty() ? "" : fmt::format("; did you mean '{}'?", printable(meant))));
 }
 
-Result<Json> TargetOptions::target(ApiClient& api) const {
+Result<Json> TargetOptions::target(ApiClient& api, For what) const {
   JsonObject target;
   if (!device_.empty()) {
     const auto device = find_device(api, device_);
     if (!device) return fail(device);
     target["device"] = *device;
   } else if (!selector_.empty()) {
-    if (const auto checked = check_selector(api); !checked) return fail(checked);
+    if (const auto checked = check_selector(api, what); !checked) return fail(checked);
     target["selector"] = selector_;
   } else if (!persona_.empty()) {
     target["persona"] = persona_;

@@ -17,18 +17,19 @@ class TargetOptions {
   // written lasts, for whoever will match, and so nobody matching now is an error without --future; settings:
   // the same, and also --persona and --policy.
   enum class With { one_needed, nobody_too, device_and_selector, group_too, persona, settings };
+  enum class For { something, taking_away };  // what is taken away waits for nobody
 
   void add_to(CLI::App& app, With with);
 
   bool empty() const;
   // The API's target object; devices are looked up. Null: no target was given. Errors: not_found (no such
   // device, or no device that matches), invalid_argument (a device's name in place of labels).
-  Result<Json> target(ApiClient& api) const;
+  Result<Json> target(ApiClient& api, For what = For::something) const;
   // "room=nursery", "bear-1", "the whole fleet".
   std::string text() const;
 
  private:
-  Result<void> check_selector(ApiClient& api) const;
+  Result<void> check_selector(ApiClient& api, For what) const;
 
   std::string selector_, device_, persona_, group_;
   bool policy_ = false;

@@ -282,6 +282,7 @@ asio::awaitable<Result<void>> Client::Impl::events(Call call, EventParser::Sink 
     Response& response = parser.response();
     const bool streams = response.status == 200 && response.content_type.starts_with("text/event-stream");
     if (!parser.head_done()) continue;
+    if (call.on_head) std::exchange(call.on_head, {})(response.status);
     if (!streams) {
       if (response.body.size() > max_header_bytes) break;
       continue;

@@ -45,6 +45,8 @@ class Client {
     std::uint64_t first_byte = 0;
     // download(): how fast the body is taken at most; 0: as it comes.
     std::uint64_t bytes_per_second = 0;
+    // events(): hears the status of the answer as soon as its head has come.
+    std::function<void(int status)> on_head = {};
   };
   // Any status is a Response. Errors: unavailable (could not connect, connection lost), timed_out,
   // permission_denied (TLS pin or certificate), too_large. A call on a kept connection that turns out closed

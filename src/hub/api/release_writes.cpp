@@ -11,16 +11,20 @@ Result<Repositories*> repositories_of(const Services& services) {
   return fail(ErrorCode::unavailable, "this hub keeps no releases");
 }
 
-asio::awaitable<Result<void>> perform(Services& services, std::string fleet, Repositories::Work work) {
+asio::awaitable<Result<void>> perform(Services& services, std::string fleet, Repositories::Work work,
+                                      Repositories::Wait wait) {
   const auto kept = repositories_of(services);
   if (!kept) co_return fail(kept);
-  const auto begin = [&](auto done) { (*kept)->perform(std::move(fleet), std::move(work), std::move(done)); };
+  const auto begin = [&](auto done) {
+    (*kept)->perform(std::move(fleet), std::move(work), std::move(done), wait);
+  };
   co_return co_await completion_of<Result<void>>(begin);
 }
 
 asio::awaitable<Result<void>> change_releases(Services& services, const Call& call, Repositories::Work work,
-                                              std::string action, std::string reason) {
-  const auto done = co_await perform(services, call.fleet_name, std::move(work));
+                                              std::string action, std::string reason,
+                                              Repositories::Wait wait) {
+  const auto done = co_await perform(services, call.fleet_name, std::move(work), wait);
   if (!done) co_return fail(done);
   auto plan = releases_plan(services.repositories->view(call.fleet_name), call.actor(), std::move(action),
                             std::move(reason));

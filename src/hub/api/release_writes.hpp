@@ -13,10 +13,12 @@ namespace starling::hub {
 Result<Repositories*> repositories_of(const Services& services);
 
 // On the worker. Errors: those of the work, unavailable.
-asio::awaitable<Result<void>> perform(Services& services, std::string fleet, Repositories::Work work);
+asio::awaitable<Result<void>> perform(Services& services, std::string fleet, Repositories::Work work,
+                                      Repositories::Wait wait = Repositories::Wait::if_room);
 // And then as this principal's doing in the log, if it has changed anything.
 asio::awaitable<Result<void>> change_releases(Services& services, const Call& call, Repositories::Work work,
-                                              std::string action, std::string reason = {});
+                                              std::string action, std::string reason = {},
+                                              Repositories::Wait wait = Repositories::Wait::if_room);
 // When devices take a published release. Errors: invalid_argument (no policy that devices could read),
 // not_found, those of ChainWriter.
 asio::awaitable<Result<void>> schedule_release(Services& services, const Call& call, std::string version,

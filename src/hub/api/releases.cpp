@@ -239,6 +239,7 @@ Result<std::shared_ptr<http::BodySink>> Releases::begin_upload(const Call& call)
         ErrorCode::unavailable,
         fmt::format("{} releases are being uploaded already; try again when one is done", max_uploads));
   }
+  if (auto room = (*kept)->check_room(); !room) return fail(room);
   const auto folder = (*kept)->uploads(call.fleet_name);
   if (!folder) return fail(folder);
   const auto sha256 = call.query("sha256");
@@ -266,7 +267,8 @@ asio::awaitable<Reply> Releases::upload(Call& call) {
     const auto keep = [&upload](const std::filesystem::path& as) { return upload->keep(as); };
     return repository.add(version, architecture, tar, keep, now);
   };
-  const auto added = co_await change_releases(services_, call, std::move(work), "release.publish");
+  const auto added = co_await change_releases(services_, call, std::move(work), "release.publish", {},
+                                              Repositories::Wait::in_any_case);
   if (!added) co_return fail(added);
   co_return co_await shown(call, version, 201);
 }

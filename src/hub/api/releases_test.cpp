@@ -3,9 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <future>
 
+#include "base/crypto.hpp"
 #include "base/files.hpp"
 #include "base/temporary_folder.hpp"
 #include "hub/api/linked_device.hpp"
@@ -341,6 +345,51 @@ TEST_F(UpdatesOfReleases, OnlySoMuchWaitsForTheDisk) {
   }
   run_until([&] { return carried_out + refused == Repositories::max_waiting + 3; });
   EXPECT_EQ(carried_out, Repositories::max_waiting);
+}
+
+TEST_F(UpdatesOfReleases, AnUploadIsRefusedBeforeItHasComeAndNotAfterwards) {
+  const std::string content = "of a tar";
+  http::Request upload;
+  upload.method = Method::put;
+  upload.path = "/api/v1/releases/v2.0.0/all";
+  upload.target = upload.path + "?sha256=" + sha256(content).hex();
+  upload.query = *http::Query::parse("sha256=" + sha256(content).hex());
+  upload.headers.add("Authorization", "Bearer " + admin_key);
+  upload.headers.add("Content-Length", std::to_string(content.size()));
+  auto received = api->receive(upload);
+  ASSERT_TRUE(std::holds_alternative<std::shared_ptr<http::BodySink>>(received));
+  upload.sink = std::get<std::shared_ptr<http::BodySink>>(received);
+  ASSERT_TRUE(upload.sink->write(content));
+
+  std::promise<void> go_on;
+  const auto gone_on = go_on.get_future().share();
+  for (std::size_t i = 0; i < Repositories::max_waiting; ++i) {
+    repositories->perform(
+        "default",
+        [gone_on](Repository&) {
+          gone_on.wait();
+          return Result<void>();
+        },
+        [](const Result<void>& outcome) { EXPECT_TRUE(outcome); });
+  }
+  const auto refused = api->receive(upload);
+  ASSERT_TRUE(std::holds_alternative<http::Response>(refused));
+  EXPECT_EQ(std::get<http::Response>(refused).status, 503);
+
+  http::Response response;
+  bool answered = false;
+  const auto serve = [&]() -> asio::awaitable<void> {
+    auto serving = api->serve(upload);
+    response = co_await std::move(serving);
+    answered = true;
+  };
+  asio::co_spawn(*context, serve, asio::detached);
+  context->restart();
+  context->poll();
+  EXPECT_FALSE(answered) << response.body;
+  go_on.set_value();
+  run_until([&] { return answered; });
+  EXPECT_EQ(response.status, 201) << response.body;
 }
 
 TEST_F(UpdatesOfReleases, OnlyTheNewestZipsAreKept) {

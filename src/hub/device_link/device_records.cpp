@@ -211,16 +211,6 @@ void DeviceRecords::seen(const std::string& fleet, const std::string& device_id,
   if (Milliseconds(entry.record.last_seen_ms - entry.seen_ms) >= seen_lately) mark(entry);
 }
 
-void DeviceRecords::save_seen(const std::string& device_id) {
-  if (const auto found = records_.find(device_id); found != records_.end()) save_seen(found->second);
-}
-
-void DeviceRecords::save_seen(Entry& entry) {
-  if (entry.record.last_seen_ms == entry.seen_ms) return;
-  entry.saved = 0;
-  mark(entry);
-}
-
 void DeviceRecords::mark(Entry& entry) {
   if (!std::exchange(entry.dirty, true)) dirty_.push_back(&entry);
 }
@@ -370,8 +360,11 @@ void DeviceRecords::flush() {
 }
 
 void DeviceRecords::flush_all() {
-  for (auto& [id, entry] : records_)
-    save_seen(entry);
+  for (auto& [id, entry] : records_) {
+    if (entry.record.last_seen_ms == entry.seen_ms) continue;
+    entry.saved = 0;
+    mark(entry);
+  }
   flush();
 }
 

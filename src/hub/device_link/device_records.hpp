@@ -70,9 +70,8 @@ class DeviceRecords {
   DeviceRecord& edit(const std::string& fleet, const std::string& device_id, Bookmark& bookmark);
   const DeviceRecord* find(const std::string& device_id, Bookmark& bookmark);
   // A sign of life, now. It is saved with what else changes, at the latest after ten minutes: so far back may
-  // be what a hub that was killed has kept.
+  // be what a hub that was killed has kept. A link that ends writes nothing: thousands may end at once.
   void seen(const std::string& fleet, const std::string& device_id, Bookmark& bookmark);
-  void save_seen(const std::string& device_id);  // it has gone: with the next flush()
   // Takes over a record that was saved with a change.
   void put(DeviceRecord record);
   void erase(const std::string& device_id);
@@ -113,7 +112,6 @@ class DeviceRecords {
   };
   Entry& entry_of(const std::string& fleet, const std::string& device_id);
   Entry& entry_of(const std::string& fleet, const std::string& device_id, Bookmark& bookmark);
-  void save_seen(Entry& entry);
   void mark(Entry& entry);
   static bool must_be_saved(Entry& entry);
   void count_modules(Entry& entry);

@@ -78,7 +78,6 @@ void Sessions::leave(DeviceSession& session) {
   if (found == by_device_.end() || found->second != &session) return;
   by_device_.erase(found);
   --online_[session.fleet()];
-  records_.save_seen(session.device_id());
   end_logs(session.device_id(), "the device has gone offline");
   if (stopping_) return;
   reported(session.fleet(), session.device_id());

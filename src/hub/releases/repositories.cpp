@@ -65,11 +65,15 @@ void Repositories::stop() {
   zips_.stop();
 }
 
-void Repositories::perform(std::string fleet, Work work, Done done) {
-  if (waiting_ < max_waiting) return enqueue(std::move(fleet), std::move(work), std::move(done));
-  executor_.post([done = std::move(done)] {
-    done(fail(ErrorCode::unavailable, "too much is asked of the releases at once; try again soon"));
-  });
+void Repositories::perform(std::string fleet, Work work, Done done, Wait wait) {
+  auto room = wait == Wait::if_room ? check_room() : Result<void>();
+  if (room) return enqueue(std::move(fleet), std::move(work), std::move(done));
+  executor_.post([done = std::move(done), room = std::move(room)] { done(room); });
+}
+
+Result<void> Repositories::check_room() const {
+  if (waiting_ < max_waiting) return {};
+  return fail(ErrorCode::unavailable, "too much is asked of the releases at once; try again soon");
 }
 
 void Repositories::enqueue(std::string fleet, Work work, Done done) {

@@ -45,7 +45,9 @@ class Repositories {
   // unavailable (too much waits, or it was stopped), those of the work.
   using Work = std::function<Result<void>(Repository& repository)>;
   using Done = std::function<void(Result<void>)>;
-  void perform(std::string fleet, Work work, Done done);
+  enum class Wait { if_room, in_any_case };  // that of a finished upload: there are few, and much has come
+  void perform(std::string fleet, Work work, Done done, Wait wait = Wait::if_room);
+  Result<void> check_room() const;  // Errors: unavailable (too much waits)
 
   // What has begun is done, and what waits is answered: nobody who awaits it holds up the hub's end.
   void stop();

@@ -58,8 +58,8 @@ WallTime hour_in(const DeviceRecord& record) {
   const auto facts = DeviceFacts::parse(record.facts);
   const JsonObject* software = facts ? object_in(facts->reported, "software") : nullptr;
   if (software == nullptr) return {};
-  const std::int64_t at_ms = JsonReader(*software).integer("switches_at_ms").value_or(0);
-  return WallTime(Milliseconds(std::max<std::int64_t>(at_ms, 0)));
+  const WallTime at{Milliseconds(JsonReader(*software).integer("switches_at_ms").value_or(0))};
+  return at > WallTime() && at <= last_rfc3339 ? at : WallTime();
 }
 
 class Judge {

@@ -151,7 +151,7 @@ TEST_F(RolloutJudge, StatusSaysWhenDevicesSwitch) {
   pass(seconds(1));
   EXPECT_EQ(show(id).at("/under_way/waiting"), Json(1)) << show(id).response.body;
   EXPECT_THAT(show(id).text("/under_way/first_switch"), HasSubstr("2026-11-28T02:00:00"));
-  for (const char* unknown : {"null", "-7", R"("some day")"}) {
+  for (const char* unknown : {"null", "-7", "9000000000000000000", R"("some day")"}) {
     bear.report(R"({"software":{"switches_at_ms":)" + std::string(unknown) + "}}");
     pass(seconds(1));
     EXPECT_EQ(show(id).at("/under_way/waiting"), Json(0)) << unknown;
