@@ -224,6 +224,7 @@ Result<void> Agent::load_core(const Board& board) {
   follow_link_policy();
   if (supervisor_) {
     control_server_->tell_of(*core_->updates(), static_cast<Wakeup&>(*this));
+    control_server_->tell_of(components_.left_out);
     if (auto loaded = supervisor_->load(*core_); !loaded) return loaded;
     supervisor_->observe([this] { updater_.modules_changed(); });
   }

@@ -240,6 +240,7 @@ Result<void> ControlServer::list(const Shared& connection) {
     modules.push_back(named(name, description));
   JsonObject answer = success();
   answer["modules"] = std::move(modules);
+  answer["left_out"] = JsonArray(left_out_.begin(), left_out_.end());
   connection->say(answer);
   connection->finish();
   return {};

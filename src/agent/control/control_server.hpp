@@ -5,6 +5,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "agent/supervisor/supervisor.hpp"
@@ -30,6 +32,8 @@ class ControlServer {
     updates_ = &updates;
     wakeup_ = &wakeup;
   }
+  // Its component files that the agent leaves out: which, and why.
+  void tell_of(std::vector<std::string> left_out) { left_out_ = std::move(left_out); }
   ~ControlServer();
 
   // Errors: those of net::UnixListener.
@@ -65,6 +69,7 @@ class ControlServer {
   Supervisor& supervisor_;
   UpdateCore* updates_ = nullptr;
   Wakeup* wakeup_ = nullptr;
+  std::vector<std::string> left_out_;
   Logger log_;
   TaskGroup tasks_;
   net::UnixListener listener_;

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include "agent/components.hpp"
 #include "agent/control/control_client.hpp"
@@ -71,12 +72,19 @@ Finding identity(const fs::path& state) {
           {}};
 }
 
-std::vector<Finding> component_files(const fs::path& state) {
-  const auto shipped = shipped_folder("components");
-  const auto components = shipped ? read_components(*shipped, state) : Result<Components>(fail(shipped));
-  if (!components) return {{Kind::problem, components.error().message, "install the agent anew"}};
+using LeftOut = std::vector<std::string>;
+
+// Where no agent says which it leaves out: those that it would, started as it usually is.
+std::vector<Finding> component_files(const fs::path& state, std::optional<LeftOut> said) {
+  if (!said) {
+    const auto shipped = shipped_folder("components");
+    if (!shipped) return {};
+    auto components = read_components(*shipped, state);
+    if (!components) return {{Kind::problem, components.error().message, "install the agent anew"}};
+    said = std::move(components->left_out);
+  }
   std::vector<Finding> findings;
-  for (const std::string& why : components->left_out) {
+  for (const std::string& why : *said) {
     findings.push_back({Kind::problem, "a component file is left out: " + why,
                         "its settings are missing: mend it, then start the agent anew"});
   }
@@ -168,28 +176,45 @@ std::vector<Finding> judgements_of(const fs::path& state_folder, const JsonArray
   return findings;
 }
 
-std::vector<Finding> agent_and_modules(const fs::path& state) {
+LeftOut left_out_in(const JsonObject& answer) {
+  LeftOut left_out;
+  const Json* said = answer.if_contains("left_out");
+  if (said == nullptr || !said->is_array()) return left_out;
+  for (const Json& why : said->get_array())
+    if (why.is_string()) left_out.emplace_back(why.get_string());
+  return left_out;
+}
+
+struct AgentFindings {
+  std::vector<Finding> findings;
+  std::optional<LeftOut> left_out;  // of its component files; nullopt: no agent answers
+};
+
+AgentFindings agent_and_modules(const fs::path& state) {
   using Answer = Result<std::optional<JsonObject>>;
   auto client = ControlClient::ask(state, JsonObject{{"request", "list"}}, ControlClient::usual_patience);
   const bool hangs = !client && client.error().code == ErrorCode::timed_out;
   if (!client && !hangs && is_locked(state / "agent.lock")) {
-    return {{Kind::warning, "an agent runs, and its modules cannot be asked for",
-             "without --modules that is as it should be; journalctl -u starling-agent says what it does"}};
+    return {{{Kind::warning, "an agent runs, and its modules cannot be asked for",
+              "without --modules that is as it should be; journalctl -u starling-agent says what it does"}},
+            {}};
   }
   if (!client && !hangs) {
-    return {{Kind::problem, "no agent runs on " + state.string(),
-             "systemctl status starling-agent says why; or another --state is its folder"}};
+    return {{{Kind::problem, "no agent runs on " + state.string(),
+              "systemctl status starling-agent says why; or another --state is its folder"}},
+            {}};
   }
   const Answer answer = client ? client->next() : Answer(fail(client));
   const Json* modules = answer && *answer ? (**answer).if_contains("modules") : nullptr;
   if (modules == nullptr || !modules->is_array()) {
     const std::string why = answer ? "it ended" : answer.error().message;
-    return {{Kind::problem, "the agent does not say how its modules are: " + why,
-             "journalctl -u starling-agent says what it does"}};
+    return {{{Kind::problem, "the agent does not say how its modules are: " + why,
+              "journalctl -u starling-agent says what it does"}},
+            {}};
   }
   std::vector<Finding> findings = judgements_of(state, modules->get_array());
   findings.insert(findings.begin(), Finding{Kind::good, "the agent runs", {}});
-  return findings;
+  return {std::move(findings), left_out_in(**answer)};
 }
 
 std::string advice_for(const Error& error) {
@@ -232,14 +257,13 @@ Finding hub(const Patient& patient) {
 }  // namespace
 
 std::vector<Finding> examine(const Patient& patient) {
-  std::vector<Finding> findings;
   const Finding folder = state_folder(patient.state);
-  if (folder.kind == Kind::good) findings = agent_and_modules(patient.state);
+  auto [findings, left_out] = folder.kind == Kind::good ? agent_and_modules(patient.state) : AgentFindings();
   findings.push_back(folder);
   if (folder.kind == Kind::good) {
     findings.push_back(disk_space(patient.state));
     findings.push_back(identity(patient.state));
-    std::ranges::move(component_files(patient.state), std::back_inserter(findings));
+    std::ranges::move(component_files(patient.state, std::move(left_out)), std::back_inserter(findings));
     findings.push_back(enrolment(patient.state));
   }
   findings.push_back(clock());

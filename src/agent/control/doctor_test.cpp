@@ -70,13 +70,27 @@ class DoctorOfModules : public SupervisorFixture {
   std::vector<Finding> findings() {
     if (!supervisor) start();
     ControlServer server(context.get_executor(), *supervisor, Logger());
+    server.tell_of(left_out);
     EXPECT_TRUE(server.start(folder / ControlServer::socket_name));
     auto examined = std::async(std::launch::async, [this] { return examine({folder.path(), {}, {}}); });
     eventually([&] { return examined.wait_for(Milliseconds(0)) == std::future_status::ready; });
     finish(server.stop());
     return examined.get();
   }
+
+  std::vector<std::string> left_out;  // of the agent's component files
 };
+
+TEST_F(DoctorOfModules, TheComponentFilesAreThoseOfTheAgent) {
+  std::filesystem::create_directories(folder / "components");
+  std::ofstream(folder / "components/mended.json") << "is none";  // since the agent began
+  left_out = {"audio.json: is no component"};
+  std::vector<Finding> of_components = findings();
+  std::erase_if(of_components, [](const Finding& one) { return !one.what.starts_with("a component file"); });
+  ASSERT_EQ(of_components.size(), 1u);
+  EXPECT_THAT(of_components.front(),
+              Finds(Finding::Kind::problem, "is left out: audio.json: is no component"));
+}
 
 TEST_F(DoctorOfModules, SaysWhichAreInTrouble) {
   write_module("broken", "exec = 1\n", "enabled = true\n");
