@@ -12,7 +12,7 @@ namespace starling::agent {
 namespace {
 
 // Device-tree strings end with a zero byte, other files with a line feed; an absent file is an empty fact.
-std::string fact(const std::filesystem::path& path) {
+std::string board_fact(const std::filesystem::path& path) {
   constexpr std::size_t max_fact_bytes = 16 * 1024;
   std::string text = read_file(path, max_fact_bytes).value_or("");
   while (!text.empty() && (text.back() == '\0' || text.back() == '\n'))
@@ -56,16 +56,16 @@ Board read_board(const std::filesystem::path& root) {
   Board board;
   const std::filesystem::path tree = root / "proc/device-tree";
   const char* chosen = std::getenv("STARLING_BOARD_SERIAL");
-  board.serial = chosen != nullptr ? chosen : fact(tree / "serial-number");
-  if (board.serial.empty()) board.serial = fact(root / "etc/machine-id");
-  board.boot_id = fact(root / "proc/sys/kernel/random/boot_id");
+  board.serial = chosen != nullptr ? chosen : board_fact(tree / "serial-number");
+  if (board.serial.empty()) board.serial = board_fact(root / "etc/machine-id");
+  board.boot_id = board_fact(root / "proc/sys/kernel/random/boot_id");
 
   utsname system{};
   ::uname(&system);
-  const std::string model = fact(tree / "model");
+  const std::string model = board_fact(tree / "model");
   board.device_type = model.empty() ? std::string("linux-") + system.machine : device_type_of(model);
   board.metadata["hardware"] = model.empty() ? std::string(system.machine) : model;
-  board.metadata["os"] = pretty_name(fact(root / "etc/os-release"));
+  board.metadata["os"] = pretty_name(board_fact(root / "etc/os-release"));
   board.metadata["kernel"] = std::string(system.release);
   board.metadata["architecture"] = std::string(system.machine);
   struct sysinfo memory {};

@@ -9,7 +9,7 @@ std::unexpected<Error> no_power() {
   return fail(ErrorCode::io, "the disk has no power");
 }
 
-std::unexpected<Error> missing(std::string_view path) {
+std::unexpected<Error> not_there(std::string_view path) {
   return fail(ErrorCode::not_found, std::string(path) + ": no such file");
 }
 
@@ -112,7 +112,7 @@ std::optional<std::string> FakeDisk::content(std::string_view path) const {
 Result<std::string> FakeDisk::read_file(std::string_view path, std::size_t max_bytes) {
   if (auto good = check(path); !good) return fail(good);
   const auto entry = now_.find(path);
-  if (entry == now_.end() || entry->second->kind != Kind::file) return missing(path);
+  if (entry == now_.end() || entry->second->kind != Kind::file) return not_there(path);
   if (entry->second->content.size() > max_bytes) return fail(ErrorCode::too_large, std::string(path));
   return entry->second->content;
 }
@@ -120,13 +120,13 @@ Result<std::string> FakeDisk::read_file(std::string_view path, std::size_t max_b
 Result<std::string> FakeDisk::read_link(std::string_view path) {
   if (auto good = check(path); !good) return fail(good);
   const auto entry = now_.find(path);
-  if (entry == now_.end() || entry->second->kind != Kind::link) return missing(path);
+  if (entry == now_.end() || entry->second->kind != Kind::link) return not_there(path);
   return entry->second->content;
 }
 
 Result<std::vector<std::string>> FakeDisk::list(std::string_view folder) {
   if (auto good = check(folder); !good) return fail(good);
-  if (!folder.empty() && !now_.contains(folder)) return missing(folder);
+  if (!folder.empty() && !now_.contains(folder)) return not_there(folder);
   std::vector<std::string> names;
   for (const auto& entry : now_) {
     if (folder_of(entry.first) == folder) {
@@ -139,7 +139,7 @@ Result<std::vector<std::string>> FakeDisk::list(std::string_view folder) {
 Result<std::string> FakeDisk::read_part(std::string_view path, std::uint64_t offset, std::size_t max_bytes) {
   if (auto good = check(path); !good) return fail(good);
   const auto entry = now_.find(path);
-  if (entry == now_.end() || entry->second->kind != Kind::file) return missing(path);
+  if (entry == now_.end() || entry->second->kind != Kind::file) return not_there(path);
   const std::string& content = entry->second->content;
   return offset >= content.size() ? std::string() : content.substr(offset, max_bytes);
 }
@@ -147,7 +147,7 @@ Result<std::string> FakeDisk::read_part(std::string_view path, std::uint64_t off
 Result<Disk::Status> FakeDisk::status(std::string_view path) {
   if (auto good = check(path); !good) return fail(good);
   const auto entry = now_.find(path);
-  if (entry == now_.end()) return missing(path);
+  if (entry == now_.end()) return not_there(path);
   const Node& node = *entry->second;
   return Status{node.kind, node.mode, node.content.size()};
 }
@@ -170,7 +170,7 @@ Result<void> FakeDisk::write_file(std::string_view path, std::string_view conten
   }
   if (auto begun = begin_step(path); !begun) return begun;
   const auto parent = folder_of(path);
-  if (!parent.empty() && !now_.contains(parent)) return missing(parent);
+  if (!parent.empty() && !now_.contains(parent)) return not_there(parent);
   const bool full = !has_room();
   if (full) node->content = part_of(content);
   if (const auto existing = now_.find(path); existing != now_.end()) {
@@ -186,7 +186,7 @@ Result<void> FakeDisk::append(std::string_view path, std::string_view content, u
   const auto parent = folder_of(path);
   if (!torn) {
     if (auto begun = begin_step(path); !begun) return begun;
-    if (!parent.empty() && !now_.contains(parent)) return missing(parent);
+    if (!parent.empty() && !now_.contains(parent)) return not_there(parent);
   }
   const bool full = !torn && !has_room();
   const std::string_view added = torn || full ? part_of(content) : content;
@@ -201,7 +201,7 @@ Result<void> FakeDisk::append(std::string_view path, std::string_view content, u
 Result<void> FakeDisk::sync_file(std::string_view path) {
   if (auto begun = begin_step(path); !begun) return begun;
   const auto entry = now_.find(path);
-  if (entry == now_.end()) return missing(path);
+  if (entry == now_.end()) return not_there(path);
   entry->second->unsynced_bytes = 0;
   return {};
 }
@@ -226,7 +226,7 @@ Result<void> FakeDisk::make_link(std::string_view target, std::string_view path)
 Result<void> FakeDisk::rename(std::string_view from, std::string_view to) {
   if (auto begun = begin_step(to); !begun) return begun;
   const Names moved = subtree(now_, from);
-  if (moved.empty()) return missing(from);
+  if (moved.empty()) return not_there(from);
   if (!now_.contains(to) && !has_room()) return no_room(to);  // a further name in its folder
   const auto renamed = [&](const std::string& path) { return std::string(to) + path.substr(from.size()); };
   NameChange seen{std::string(folder_of(to)), std::string(from), std::string(to), {}, {}};

@@ -12,26 +12,22 @@
 
 #include <algorithm>
 #include <memory>
-#include <stdexcept>
 
 #include "base/freed_by.hpp"
+#include "base/openssl_require.hpp"
 
 namespace starling {
 namespace {
 
 using MdContext = std::unique_ptr<EVP_MD_CTX, FreedBy<EVP_MD_CTX_free>>;
 using Key = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
-using Bio = std::unique_ptr<BIO, FreedBy<BIO_free_all>>;
+using MemoryBio = std::unique_ptr<BIO, FreedBy<BIO_free_all>>;
 
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
 unsigned char* bytes_of(std::string& text) {
   return reinterpret_cast<unsigned char*>(text.data());
-}
-
-void require(bool held, const char* what) {
-  if (!held) throw std::runtime_error(fmt::format("OpenSSL could not {}", what));
 }
 
 int hex_value(char c) {
@@ -297,7 +293,8 @@ bool ed25519_verify(std::string_view public_key, std::string_view message, std::
 }
 
 Result<std::string> public_key_from_pem(PemKeyType type, std::string_view pem) {
-  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(std::min<std::size_t>(pem.size(), 16u << 10))));
+  const MemoryBio bio(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(std::min<std::size_t>(pem.size(), 16u << 10))));
   const Key key(bio ? PEM_read_bio_PUBKEY(bio.get(), nullptr, no_passphrase, nullptr) : nullptr);
   ERR_clear_error();
   if (!key) return fail(ErrorCode::invalid_argument, "not a public key in PEM");

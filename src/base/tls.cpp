@@ -1,6 +1,5 @@
 #include "base/tls.hpp"
 
-#include <fmt/format.h>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -10,11 +9,11 @@
 
 #include <boost/asio/ip/address.hpp>
 #include <memory>
-#include <stdexcept>
 
 #include "base/crypto.hpp"
 #include "base/freed_by.hpp"
 #include "base/net/certificate.hpp"
+#include "base/openssl_require.hpp"
 
 namespace starling {
 namespace {
@@ -23,10 +22,6 @@ using Bio = std::unique_ptr<BIO, FreedBy<BIO_free>>;
 using Certificate = std::unique_ptr<X509, FreedBy<X509_free>>;
 using PrivateKey = std::unique_ptr<EVP_PKEY, FreedBy<EVP_PKEY_free>>;
 using Extension = std::unique_ptr<X509_EXTENSION, FreedBy<X509_EXTENSION_free>>;
-
-void require(bool held, const char* what) {
-  if (!held) throw std::runtime_error(fmt::format("OpenSSL could not {}", what));
-}
 
 PrivateKey make_private_key() {
   PrivateKey key(EVP_EC_gen("P-256"));

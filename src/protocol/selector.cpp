@@ -9,7 +9,7 @@
 namespace starling::protocol {
 namespace {
 
-constexpr std::size_t max_text_bytes = 2048;
+constexpr std::size_t max_selector_bytes = 2048;
 constexpr std::size_t max_terms = 32;
 constexpr std::size_t max_values = 64;
 constexpr std::size_t max_labels = 64;
@@ -80,8 +80,9 @@ Result<void> validate_labels(const Labels& labels) {
 
 Result<Selector> Selector::parse(std::string_view text) {
   Selector selector;
-  if (text.size() > max_text_bytes) {
-    return fail(ErrorCode::invalid_argument, fmt::format("a selector has at most {} bytes", max_text_bytes));
+  if (text.size() > max_selector_bytes) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("a selector has at most {} bytes", max_selector_bytes));
   }
   if (trim(text).empty()) return selector;
   for (const std::string_view part : split(text, ',')) {

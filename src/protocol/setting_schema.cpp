@@ -12,7 +12,7 @@
 namespace starling::protocol {
 namespace {
 
-constexpr double largest_exact_integer = 9007199254740992.0;  // 2^53
+constexpr double largest_exact_number = 9007199254740992.0;  // 2^53
 constexpr std::size_t max_string_bytes = 4096;
 constexpr std::size_t max_levels = 16;
 constexpr std::size_t max_schema_values = 10'000;
@@ -45,7 +45,7 @@ class Normaliser {
 
   static Result<Json> number(double number, const Json& value, const std::string& pointer) {
     if (!std::isfinite(number)) return wrong(pointer, "must be a finite number");
-    if (std::abs(number) > largest_exact_integer) {
+    if (std::abs(number) > largest_exact_number) {
       return wrong(pointer, fmt::format("must be between -2^53 and 2^53 (got {})", canonical_json(value)));
     }
     if (value.is_double() && number != std::trunc(number)) return value;

@@ -5,12 +5,9 @@
 #include <algorithm>
 
 #include "agent/assets/asset_path.hpp"
+#include "agent/update/partial_file.hpp"
 
 namespace starling::agent {
-
-namespace {
-constexpr std::string_view part_ending = ".part";
-}  // namespace
 
 void AssetCore::want(const std::vector<const protocol::Assets*>& all, const DownloadPolicy& link) {
   All wanted;
@@ -128,7 +125,7 @@ Result<void> AssetCore::check_link(const Wanted& wanted) const {
 }
 
 Result<void> AssetCore::make_ready(const std::string& path, const Wanted& wanted) {
-  const auto part = disk_.status(path + std::string(part_ending));
+  const auto part = disk_.status(path + std::string(PartialFile::ending));
   if (!part && part.error().code != ErrorCode::not_found) return fail(part);
   const std::uint64_t needed = wanted.file.size - (part ? std::min(part->size, wanted.file.size) : 0);
   const auto free = disk_.free_bytes();
@@ -181,7 +178,7 @@ void AssetCore::collect() {
   for (const std::string& name : *names) {
     std::string path = std::string(assets_folder) + "/" + name;
     std::string whole = path;
-    if (whole.ends_with(part_ending)) whole.resize(whole.size() - part_ending.size());
+    if (whole.ends_with(PartialFile::ending)) whole.resize(whole.size() - PartialFile::ending.size());
     if (wanted_.contains(whole)) continue;
     removed = disk_.remove_tree(path).has_value() || removed;
   }

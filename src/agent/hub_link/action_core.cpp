@@ -7,14 +7,14 @@
 namespace starling::agent {
 namespace {
 
-constexpr std::size_t max_journal_bytes = 1u << 20;
+constexpr std::size_t max_action_journal_bytes = 1u << 20;
 constexpr std::size_t max_result_bytes = 248 * 1024;  // beside the rest of a message
 constexpr std::size_t max_kept_bytes = 8 * 1024;
 
 }  // namespace
 
 Result<void> ActionCore::start() {
-  const auto text = disk_.read_file(path, max_journal_bytes);
+  const auto text = disk_.read_file(path, max_action_journal_bytes);
   if (!text && text.error().code == ErrorCode::not_found) return {};
   if (!text && !is_damage(text.error())) return fail(text);
   const auto object = text ? unseal(*text) : Result<JsonObject>(fail(text));

@@ -5,7 +5,7 @@
 namespace starling::agent {
 namespace {
 
-constexpr std::size_t max_journal_bytes = 1u << 20;
+constexpr std::size_t max_edit_journal_bytes = 1u << 20;
 
 JsonObject to_json(const JournalEntry& entry) {
   JsonObject json;
@@ -81,7 +81,7 @@ bool EditJournal::fits(const JournalEntries& entries) {
 
 Result<std::vector<Drift>> EditJournal::open() {
   std::vector<Drift> drift;
-  const auto text = disk_.read_file(path_, max_journal_bytes);
+  const auto text = disk_.read_file(path_, max_edit_journal_bytes);
   if (!text && text.error().code == ErrorCode::not_found) return drift;
   auto parsed = text ? parse(*text) : Result<Parsed>(fail(text));
   if (parsed) {

@@ -110,7 +110,7 @@ bool same_content(const Generation& one, const Generation& other) {
          one.witnesses == other.witnesses && one.taken_back == other.taken_back;
 }
 
-Result<Generation> from_object(const JsonObject& object) {
+Result<Generation> generation_from(const JsonObject& object) {
   const JsonReader reader(object);
   Generation generation;
   const auto number = reader.integer("generation");
@@ -199,7 +199,7 @@ std::string generation_text(const Generation& generation) {
 Result<Generation> parse_generation(std::string_view text) {
   const auto object = unseal(text);
   if (!object) return fail(object);
-  auto generation = from_object(*object);
+  auto generation = generation_from(*object);
   if (!generation) return fail(ErrorCode::corrupted, generation.error().message);
   return generation;
 }

@@ -10,11 +10,11 @@
 namespace starling::agent {
 namespace {
 
-constexpr std::size_t max_file_bytes = 1024;
+constexpr std::size_t max_time_bytes = 1024;
 constexpr WallTime end_of_time = std::chrono::sys_days(std::chrono::year(9999) / 12 / 31);
 
 Result<WallTime> read_good_time(Disk& disk) {
-  const auto text = disk.read_file(DeviceTime::path, max_file_bytes);
+  const auto text = disk.read_file(DeviceTime::path, max_time_bytes);
   if (!text) return fail(text);
   const auto json = unseal(*text);
   if (!json) return fail(json);

@@ -18,6 +18,8 @@ namespace starling::agent {
 // Errors of all: those of Disk.
 class PartialFile {
  public:
+  static constexpr std::string_view ending = ".part";
+
   // Further errors: failed_precondition (none of the signed hashes can be checked).
   static Result<PartialFile> open(Disk& disk, std::string path, protocol::tuf::TargetFile expected);
 
@@ -38,7 +40,7 @@ class PartialFile {
  private:
   PartialFile(Disk& disk, std::string path, protocol::tuf::TargetFile expected);
   std::uint64_t length() const { return static_cast<std::uint64_t>(expected_.length); }
-  std::string part() const { return path_ + ".part"; }
+  std::string part() const { return path_ + std::string(ending); }
   Result<void> look_at_part();
 
   Disk* disk_;

@@ -4,12 +4,12 @@
 
 #include <algorithm>
 
+#include "agent/update/partial_file.hpp"
+
 namespace starling::agent {
 namespace {
 
 using protocol::Encoding;
-
-constexpr std::string_view part_ending = ".part";
 
 // Whether it is more than the unpacked folder.
 bool is_of(std::string_view name, const Digest& release) {
@@ -55,7 +55,7 @@ Result<std::optional<Download>> find_download(Disk& disk, const Digest& release)
   if (!names && names.error().code == ErrorCode::not_found) return std::nullopt;
   if (!names) return fail(names);
   for (const std::string& name : *names) {
-    if (!is_of(name, release) || name.ends_with(part_ending)) continue;
+    if (!is_of(name, release) || name.ends_with(PartialFile::ending)) continue;
     const std::string_view word = word_in(name);
     const auto encoding = word == "tar" ? Result<Encoding>(Encoding::plain) : protocol::parse_encoding(word);
     if (encoding) return Download{fmt::format("{}/{}", releases_folder, name), *encoding};
@@ -64,7 +64,7 @@ Result<std::optional<Download>> find_download(Disk& disk, const Digest& release)
 }
 
 Result<std::uint64_t> bytes_left(Disk& disk, const Digest& release, const protocol::EncodingOffer& offer) {
-  const auto part = disk.status(download_path(release, offer) + std::string(part_ending));
+  const auto part = disk.status(download_path(release, offer) + std::string(PartialFile::ending));
   if (part) return offer.length - std::min(part->size, offer.length);
   if (part.error().code != ErrorCode::not_found) return fail(part);
   return offer.length;
@@ -78,7 +78,7 @@ Result<void> drop_downloads(Disk& disk, const Digest& release, std::string_view 
   for (const std::string& name : *names) {
     const std::string path = fmt::format("{}/{}", releases_folder, name);
     const bool is_download = is_of(name, release) && word_in(name) != "new";
-    if (!is_download || path == but || path == fmt::format("{}{}", but, part_ending)) continue;
+    if (!is_download || path == but || path == fmt::format("{}{}", but, PartialFile::ending)) continue;
     if (auto gone = disk.remove_tree(path); !gone) return gone;
     removed = true;
   }

@@ -11,7 +11,7 @@ using release::version_path;
 
 constexpr std::size_t max_version_bytes = 128;
 // So that no single sync takes seconds.
-constexpr std::uint64_t sync_after_bytes = 4u << 20;
+constexpr std::uint64_t synced_at_once_bytes = 4u << 20;
 constexpr int folders_at_once = 16;
 
 std::string_view without_line_end(std::string_view text) {
@@ -77,7 +77,7 @@ Result<void> ReleaseUnpacker::content(std::string_view bytes) {
   left_ -= bytes.size();
   unsynced_ += bytes.size();
   if (left_ == 0) return end_file();
-  if (unsynced_ < sync_after_bytes) return {};
+  if (unsynced_ < synced_at_once_bytes) return {};
   unsynced_ = 0;
   return disk_.sync_file(at(entry.path));
 }

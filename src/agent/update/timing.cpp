@@ -10,7 +10,7 @@
 namespace starling::agent {
 namespace {
 
-constexpr std::size_t max_file_bytes = 4096;
+constexpr std::size_t max_timing_bytes = 4096;
 
 std::uint64_t place_of(std::string_view device_id, std::string_view version) {
   const Digest digest = sha256(std::string(device_id) + '\n' + std::string(version));
@@ -26,7 +26,7 @@ struct KeptWait {
 };
 
 Result<KeptWait> read_wait(Disk& disk) {
-  const auto text = disk.read_file(UpdateTiming::path, max_file_bytes);
+  const auto text = disk.read_file(UpdateTiming::path, max_timing_bytes);
   if (!text) return fail(text);
   const auto json = unseal(*text);
   if (!json) return fail(json);

@@ -211,7 +211,7 @@ Result<void> read_lists(const JsonReader& reader, UpdateRecord& record) {
   return {};
 }
 
-Result<UpdateRecord> from_object(const JsonObject& object) {
+Result<UpdateRecord> record_from(const JsonObject& object) {
   const JsonReader reader(object);
   UpdateRecord record;
   const auto section = reader.object("section");
@@ -290,7 +290,7 @@ std::string update_record_text(const UpdateRecord& record) {
 Result<UpdateRecord> parse_update_record(std::string_view text) {
   const auto object = unseal(text);
   if (!object) return fail(object);
-  auto record = from_object(*object);
+  auto record = record_from(*object);
   if (!record) return damaged_record(record.error().message);
   return record;
 }

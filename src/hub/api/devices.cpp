@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "hub/api/listing.hpp"
 #include "hub/device_link/device_fields.hpp"
 #include "hub/device_link/running_release.hpp"
 #include "hub/rollouts/rollout_edits.hpp"
@@ -12,9 +13,6 @@ namespace starling::hub {
 
 namespace {
 
-// A page looks at no more devices than this, so that a filter that few pass never holds up the others; the
-// page is then short, and `next` goes on from there.
-constexpr std::size_t max_looked_at = 2'000;
 constexpr std::size_t described_in_a_turn = 32;
 
 // The first device after this id, if any; of `few` if that is set.

@@ -11,7 +11,7 @@ namespace starling::hub {
 
 namespace {
 
-constexpr std::int64_t looked_at_in_a_turn = 100;
+constexpr std::int64_t devices_in_a_turn = 100;
 
 bool is_fleet_name(std::string_view name) {
   const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
@@ -78,7 +78,7 @@ asio::awaitable<Reply> Fleets::summary(Call& call) {
     if (const auto status = standings.sync(place)) ++by_sync[*status];
     const Device* device = state.device_index().at(place);
     if (device != nullptr && services_.hub.records().has_problems(device->id)) ++with_problems;
-    if (standings.turn_is_over() || ++looked_at % looked_at_in_a_turn == 0) co_await services_.log.yield();
+    if (standings.turn_is_over() || ++looked_at % devices_in_a_turn == 0) co_await services_.log.yield();
   }
   std::int64_t total = 0;
   JsonObject counts;

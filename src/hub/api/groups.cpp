@@ -13,10 +13,10 @@ namespace {
 using protocol::LayerId;
 using protocol::LayerKind;
 
-constexpr std::size_t max_name_bytes = 63;
+constexpr std::size_t max_group_name_bytes = 63;
 
 bool is_plain_name(std::string_view name) {
-  return !name.empty() && name.size() <= max_name_bytes && std::ranges::all_of(name, [](char c) {
+  return !name.empty() && name.size() <= max_group_name_bytes && std::ranges::all_of(name, [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
            c == '_' || c == '-';
   });
@@ -28,7 +28,7 @@ Result<void> check_name(const std::string& name, const protocol::Selector& selec
   return fail(ErrorCode::invalid_argument,
               fmt::format("'{}' cannot be a group's name: use 1 to {} letters, digits, dots, hyphens or "
                           "underscores, or the selector itself",
-                          name, max_name_bytes));
+                          name, max_group_name_bytes));
 }
 
 Result<PlannedWrite> plan_put(const FleetState& head, const Group& group, const Reach& reach) {

@@ -10,7 +10,7 @@ namespace starling::hub {
 namespace {
 
 constexpr int max_attempts = 8;
-constexpr std::size_t page_size = 500;
+constexpr std::size_t history_page = 500;
 
 Result<PlannedWrite> plan(const FleetState& head, const Rollback& rollback) {
   auto edits = rollback.plan(head);
@@ -62,7 +62,7 @@ asio::awaitable<Reply> Settings::rollback(Call& call) {
       ChangeQuery query;
       query.fleet = call.fleet_name;
       query.since = rollback.read_until();
-      query.limit = page_size;
+      query.limit = history_page;
       const auto changes = co_await services_.log.read_changes(std::move(query));
       if (!changes) co_return fail(changes);
       if (changes->empty()) break;

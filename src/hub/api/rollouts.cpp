@@ -21,16 +21,16 @@ namespace starling::hub {
 
 namespace {
 
-struct Wish {
+struct RolloutWish {
   Target target;
   std::map<std::string, Json> values;  // full key or alias → value
   JsonObject plan;                     // stages, soak_ms, ...: as the record has them
   bool supersede = false;
 };
 
-Result<Wish> wish_of(JsonObject body) {
+Result<RolloutWish> wish_of(JsonObject body) {
   const JsonReader reader(body);
-  Wish wish;
+  RolloutWish wish;
   auto target = target_of(body);
   if (!target) return fail(target);
   wish.target = std::move(*target);
@@ -60,8 +60,8 @@ Result<Wish> wish_of(JsonObject body) {
   return wish;
 }
 
-Result<RolloutRecord> record_of(const Wish& wish, const protocol::LayerId& layer, const std::string& id,
-                                const std::string& author) {
+Result<RolloutRecord> record_of(const RolloutWish& wish, const protocol::LayerId& layer,
+                                const std::string& id, const std::string& author) {
   JsonArray values;
   for (const auto& [key, value] : wish.values)
     values.emplace_back(JsonObject{{"layer", layer.text()}, {"key", key}, {"value", value}});
@@ -72,7 +72,7 @@ Result<RolloutRecord> record_of(const Wish& wish, const protocol::LayerId& layer
 }
 
 // The pointer of a value by its place becomes one by its key, as the request has it.
-Error at_key(Error error, const Wish& wish) {
+Error at_key(Error error, const RolloutWish& wish) {
   constexpr std::string_view values = "/values/";
   if (!error.field.starts_with(values)) return error;
   std::size_t place = 0;
@@ -86,7 +86,7 @@ Error at_key(Error error, const Wish& wish) {
 }
 
 // Full, of the values that may be masked.
-Result<std::vector<std::string>> keys_of(const FleetState& head, const Wish& wish) {
+Result<std::vector<std::string>> keys_of(const FleetState& head, const RolloutWish& wish) {
   std::vector<std::string> keys;
   for (const auto& [name, value] : wish.values) {
     if (value.is_null()) continue;
@@ -97,7 +97,7 @@ Result<std::vector<std::string>> keys_of(const FleetState& head, const Wish& wis
   return keys;
 }
 
-Result<PlannedWrite> plan_start(const FleetState& head, const Wish& wish, const Reach& reach,
+Result<PlannedWrite> plan_start(const FleetState& head, const RolloutWish& wish, const Reach& reach,
                                 const std::string& author) {
   auto target = resolve_target(head, wish.target);
   if (!target) return fail(target);

@@ -12,7 +12,7 @@ namespace starling::hub {
 
 namespace {
 
-constexpr std::size_t page_size = 200;
+constexpr std::size_t stream_page = 200;
 
 struct Cursor {
   std::string generation;  // empty: not said
@@ -178,7 +178,7 @@ void Stream::read_on(const SharedSubscriber& subscriber) {
   query.fleet = subscriber->fleet;
   query.since = subscriber->sent;
   query.until = services_.log.log().published(subscriber->fleet)->revision();
-  query.limit = page_size;
+  query.limit = stream_page;
   auto done = [this, alive = alive_, subscriber](Result<std::vector<SharedChange>> changes) {
     if (!*alive) return;
     subscriber->reading = false;

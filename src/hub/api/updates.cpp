@@ -10,6 +10,7 @@
 #include "base/rfc3339.hpp"
 #include "base/uuid.hpp"
 #include "hub/api/completion.hpp"
+#include "hub/api/listing.hpp"
 #include "hub/api/release_use.hpp"
 #include "hub/api/release_writes.hpp"
 #include "hub/api/setting_writes.hpp"
@@ -27,8 +28,6 @@ using protocol::Phase;
 using protocol::software_release_key;
 
 constexpr std::size_t max_targets = 1000;
-// As for the list of devices.
-constexpr std::size_t max_looked_at = 2'000;
 constexpr std::size_t looked_at_in_a_turn = 128;
 
 Json field(const ReleaseTar& tar, std::string_view name, const Json& otherwise) {

@@ -11,7 +11,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr std::size_t max_uploads = 4;
+constexpr std::size_t max_asset_uploads = 4;
 
 std::size_t remove_all_but(const fs::path& folder, const std::set<Digest>& needed) {
   std::size_t removed = 0;
@@ -41,7 +41,7 @@ void AssetFiles::forget_uploads(const std::vector<std::string>& fleets) const {
 Result<std::shared_ptr<Upload>> AssetFiles::begin(std::string_view fleet, std::string sha256,
                                                   std::uint64_t announced) {
   std::erase_if(uploads_, [](const auto& upload) { return upload.expired(); });
-  if (uploads_.size() >= max_uploads) {
+  if (uploads_.size() >= max_asset_uploads) {
     return fail(ErrorCode::unavailable,
                 "enough assets are being uploaded already; try again when one of them is done");
   }

@@ -10,12 +10,12 @@ namespace starling::hub {
 
 namespace {
 
-constexpr std::size_t max_text_bytes = 256;
+constexpr std::size_t max_crash_text_bytes = 256;
 constexpr std::size_t max_fingerprint_bytes = 64;
 constexpr std::size_t max_kinds = 8;  // of a module, that a device tells apart
 
-std::string text_of(const JsonObject& object, std::string_view name) {
-  return std::string(cut_utf8(text_in(object, name), max_text_bytes));
+std::string kept_text(const JsonObject& object, std::string_view name) {
+  return std::string(cut_utf8(text_in(object, name), max_crash_text_bytes));
 }
 
 std::int64_t number_of(const JsonObject& object, std::string_view name) {
@@ -23,8 +23,8 @@ std::int64_t number_of(const JsonObject& object, std::string_view name) {
 }
 
 std::string fingerprint_of(const JsonObject& death) {
-  std::string fingerprint = text_of(death, "fingerprint");
-  return fingerprint.empty() ? text_of(death, "class") : fingerprint;
+  std::string fingerprint = kept_text(death, "fingerprint");
+  return fingerprint.empty() ? kept_text(death, "class") : fingerprint;
 }
 
 // The deaths of kinds that the device has not kept are one.
@@ -73,7 +73,7 @@ class NewDeaths {
     crash.deaths += deaths;
     crash.last_ms = now_ms_;
     if (crash.first_ms == 0) crash.first_ms = now_ms_;
-    const std::string release = text_of(death, "release");
+    const std::string release = kept_text(death, "release");
     const bool known_release =
         release.empty() || std::ranges::find(crash.releases, release) != crash.releases.end();
     if (!known_release && crash.releases.size() < max_crash_releases) crash.releases.push_back(release);
@@ -91,9 +91,9 @@ class NewDeaths {
     Crash told;
     told.module = module;
     told.fingerprint = fingerprint;
-    told.death_class = text_of(death, "class");
-    told.text = text_of(death, "text");
-    told.confidence = text_of(death, "confidence");
+    told.death_class = kept_text(death, "class");
+    told.text = kept_text(death, "text");
+    told.confidence = kept_text(death, "confidence");
     return crashes_.emplace_back(std::move(told));
   }
 
@@ -151,9 +151,9 @@ std::vector<Crash> crashes_from_json(const Json* stored) {
   for (const Json& each : stored->get_array()) {
     if (!each.is_object()) continue;
     const JsonObject& object = each.get_object();
-    Crash crash{text_of(object, "module"),     text_of(object, "fingerprint"), text_of(object, "class"),
-                text_of(object, "text"),       text_of(object, "confidence"),  number_of(object, "deaths"),
-                number_of(object, "first_ms"), number_of(object, "last_ms"),   {}};
+    Crash crash{kept_text(object, "module"),   kept_text(object, "fingerprint"), kept_text(object, "class"),
+                kept_text(object, "text"),     kept_text(object, "confidence"),  number_of(object, "deaths"),
+                number_of(object, "first_ms"), number_of(object, "last_ms"),     {}};
     const Json* releases = object.if_contains("brought_by");
     if (releases != nullptr && releases->is_array()) {
       for (const Json& release : releases->get_array()) {

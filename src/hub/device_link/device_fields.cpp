@@ -13,7 +13,7 @@ namespace starling::hub {
 
 namespace {
 
-constexpr std::size_t max_name_bytes = 128;
+constexpr std::size_t max_device_name_bytes = 128;
 constexpr std::size_t max_timezone_bytes = 64;
 constexpr std::size_t max_metadata_bytes = 16 * 1024;
 constexpr std::size_t public_key_bytes = 32;
@@ -25,7 +25,7 @@ bool has_control_character(std::string_view text) {
 }  // namespace
 
 Result<std::optional<std::string>> optional_name(const JsonReader& reader, std::string_view field) {
-  auto name = reader.optional_string(field, max_name_bytes);
+  auto name = reader.optional_string(field, max_device_name_bytes);
   if (!name || !*name) return name;
   if ((*name)->empty() || has_control_character(**name)) {
     return fail(ErrorCode::invalid_argument, "a name has 1 to 128 bytes and no control characters",

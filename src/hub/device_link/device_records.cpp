@@ -14,7 +14,7 @@ constexpr std::size_t max_readable_bytes = 4u << 20;  // earlier hubs had no bou
 constexpr std::size_t max_errors_bytes = 16 * 1024;
 constexpr std::size_t max_error_bytes = 1024;
 constexpr std::size_t max_history_bytes = 64 * 1024;
-constexpr std::size_t counted_in_a_turn = 100;
+constexpr std::size_t reports_in_a_turn = 100;
 constexpr Milliseconds seen_lately = std::chrono::minutes(10);
 
 JsonObject stored_object(const JsonObject& facts, std::string_view name) {
@@ -311,7 +311,7 @@ void DeviceRecords::count_modules(Entry& entry) {
 }
 
 void DeviceRecords::count_modules() {
-  for (std::size_t counted = 0; counted < counted_in_a_turn && !uncounted_.empty(); ++counted) {
+  for (std::size_t counted = 0; counted < reports_in_a_turn && !uncounted_.empty(); ++counted) {
     const auto found = records_.find(uncounted_.back());
     uncounted_.pop_back();
     if (found != records_.end()) count_modules(found->second);

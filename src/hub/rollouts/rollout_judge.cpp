@@ -18,7 +18,7 @@ namespace {
 
 using protocol::KeyError;
 using protocol::Section;
-using Keys = std::vector<std::string_view>;  // that the rollout brings to the device
+using BroughtKeys = std::vector<std::string_view>;  // that the rollout brings to the device
 
 bool says_the_same(const DesiredSection& one, const DesiredSection& other, std::string_view key) {
   if (key == protocol::persona_active_key) return one.persona == other.persona;
@@ -35,7 +35,8 @@ bool is_of(const DesiredSection& wanted, const RolloutValue& value) {
 }
 
 // Whether a device that has `running` must take something else too on its way to `wanted`.
-bool differs_elsewhere(const DesiredSection& running, const DesiredSection& wanted, const Keys& brought) {
+bool differs_elsewhere(const DesiredSection& running, const DesiredSection& wanted,
+                       const BroughtKeys& brought) {
   const Json* now = running.json.get_object().if_contains("settings");
   const Json* then = wanted.json.get_object().if_contains("settings");
   if (now == nullptr || then == nullptr) return now != then;
@@ -68,7 +69,7 @@ class Judge {
         const Documents& documents)
       : names_(names), judged_(judged), desired_(desired), documents_(documents) {}
 
-  Outcome of(Section section, const Keys& brought) const {
+  Outcome of(Section section, const BroughtKeys& brought) const {
     const SectionRecord& told = judged_.record.section(section);
     const DesiredSection& wanted = *desired_.section(section);
     if (section == Section::software && !judged_.record.takes_releases()) return {};
@@ -102,7 +103,8 @@ class Judge {
     return hash == wanted->hash ? wanted : documents_.recent(hash);
   }
 
-  Outcome refusal(const Keys& brought, const DesiredSection* known, const DesiredSection& refused) const {
+  Outcome refusal(const BroughtKeys& brought, const DesiredSection* known,
+                  const DesiredSection& refused) const {
     const Section section = refused.name;
     auto facts = DeviceFacts::parse(judged_.record.facts).value_or(DeviceFacts{});
     const std::vector<KeyError>& all = facts.errors_of(section);
@@ -120,7 +122,7 @@ class Judge {
 
   // A value that it had before may be named because it does not go with a new one. If somebody else's is new
   // as well, and the device names neither, nobody knows which of them it refused.
-  bool answers(const KeyError& error, const Keys& brought, const DesiredSection* known,
+  bool answers(const KeyError& error, const BroughtKeys& brought, const DesiredSection* known,
                const DesiredSection& refused) const {
     const auto is_brought = [&](std::string_view key) {
       return key == error.key || key == protocol::persona_active_key;
@@ -146,7 +148,7 @@ Outcome judge(const RolloutRecord& rollout, const WrittenNames& names, const Jud
   if (!rollout.gate().admits(judged.device.id, judged.device.labels)) return {};
   const FleetState::Stack stack = state.stack(judged.device);
   const DesiredDocument desired = documents.desired(state, judged.device, declared_by(state, &judged.record));
-  std::map<Section, Keys> brought;
+  std::map<Section, BroughtKeys> brought;
   bool is_masked = false;
   for (const RolloutValue& each : rollout.plan.values) {
     const std::string& key = each.setting.key;

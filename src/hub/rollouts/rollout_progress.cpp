@@ -6,7 +6,7 @@
 namespace starling::hub {
 namespace {
 
-constexpr std::size_t max_fingerprint_bytes = 200;
+constexpr std::size_t max_failure_print_bytes = 200;
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
@@ -43,7 +43,7 @@ JsonObject StageCounts::to_json() const {
 
 std::string fingerprint(std::string_view reason) {
   std::string text;
-  for (std::size_t i = 0; i < reason.size() && text.size() < max_fingerprint_bytes;) {
+  for (std::size_t i = 0; i < reason.size() && text.size() < max_failure_print_bytes;) {
     const char c = reason[i];
     if (c == '\'' || c == '"') {
       const std::size_t end = reason.find(c, i + 1);

@@ -19,7 +19,7 @@ using protocol::FieldReader;
 constexpr std::size_t max_values = 256;
 constexpr std::size_t max_stages = 16;
 constexpr std::size_t max_windows = 16;
-constexpr std::size_t max_text_bytes = 4096;
+constexpr std::size_t max_reason_bytes = 4096;
 constexpr auto latest = std::chrono::year(9999) / 12 / 31;
 constexpr std::int64_t longest_soak_ms = Milliseconds(std::chrono::days(90)).count();
 
@@ -99,7 +99,7 @@ StageCounts read_counts(FieldReader& reader) {
 FailureGroup read_failures(FieldReader& reader) {
   FailureGroup group;
   group.devices = static_cast<std::size_t>(reader.integer("devices", 0, most_devices));
-  group.example = reader.text("example", max_text_bytes);
+  group.example = reader.text("example", max_reason_bytes);
   group.device = reader.text("device", 128);
   return group;
 }
@@ -123,7 +123,7 @@ std::vector<MaintenanceWindow> read_windows(FieldReader& reader) {
   });
 }
 
-JsonArray to_json(const std::vector<Stage>& stages) {
+JsonArray stages_json(const std::vector<Stage>& stages) {
   JsonArray array;
   for (const Stage& stage : stages) {
     JsonObject json;
@@ -138,11 +138,11 @@ JsonArray to_json(const std::vector<Stage>& stages) {
   return array;
 }
 
-JsonArray to_json(const std::vector<FailureGroup>& failures) {
+JsonArray failures_json(const std::vector<FailureGroup>& failures) {
   JsonArray array;
   for (const FailureGroup& group : failures) {
     array.emplace_back(JsonObject{{"devices", number(group.devices)},
-                                  {"example", cut_utf8(group.example, max_text_bytes)},
+                                  {"example", cut_utf8(group.example, max_reason_bytes)},
                                   {"device", group.device}});
   }
   return array;
@@ -178,7 +178,7 @@ Json RolloutRecord::to_json() const {
     windows.emplace_back(window.to_json());
   JsonObject json{{"author", plan.author},
                   {"values", std::move(values)},
-                  {"stages", hub::to_json(plan.stages)},
+                  {"stages", stages_json(plan.stages)},
                   {"soak_ms", plan.soak.count()},
                   {"max_failures", plan.max_failures},
                   {"min_failures", number(plan.min_failures)},
@@ -192,7 +192,7 @@ Json RolloutRecord::to_json() const {
   if (!why.empty()) json["why"] = why;
   if (!heir.empty()) json["heir"] = heir;
   if (was_held) json["was_held"] = true;
-  if (!failures.empty()) json["failures"] = hub::to_json(failures);
+  if (!failures.empty()) json["failures"] = failures_json(failures);
   JsonArray counted;
   for (const StageCounts& each : counts)
     counted.emplace_back(each.to_json());
@@ -212,7 +212,7 @@ Result<RolloutRecord> RolloutRecord::from_json(std::string_view id, const Json& 
       reader.optional_integer("open", 0, static_cast<std::int64_t>(record.plan.stages.size()), 0));
   record.opened_at = read_time(reader, "opened_at");
   record.approvals = reader.optional_list<Approval>("approvals", max_stages, read_approval);
-  record.why = reader.optional_text("why", max_text_bytes);
+  record.why = reader.optional_text("why", max_reason_bytes);
   record.heir = reader.optional_text("heir", 128);
   record.was_held = reader.optional_boolean("was_held", false);
   record.counts = reader.optional_list<StageCounts>("counts", max_stages, read_counts);

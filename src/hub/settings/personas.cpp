@@ -15,18 +15,18 @@ using protocol::persona_active_key;
 namespace {
 
 constexpr std::string_view no_persona = "none";
-constexpr std::size_t max_name_bytes = 63;
+constexpr std::size_t max_persona_name_bytes = 63;
 constexpr std::size_t max_fields_bytes = 64 * 1024;  // well below what a link message may have
 
 // Names appear in layers, paths and tables: no control characters, no slash, no spaces at the ends.
 Result<void> check_name(const std::string& name, const std::string& pointer) {
   const auto forbidden = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == '/' || c == 0x7f; };
-  if (name.empty() || name.size() > max_name_bytes || name.front() == ' ' || name.back() == ' ' ||
+  if (name.empty() || name.size() > max_persona_name_bytes || name.front() == ' ' || name.back() == ' ' ||
       std::ranges::any_of(name, forbidden)) {
     return fail(
         ErrorCode::invalid_argument,
         fmt::format("'{}' cannot be a persona's name: 1 to {} bytes without slash or control characters",
-                    name.substr(0, max_name_bytes), max_name_bytes),
+                    name.substr(0, max_persona_name_bytes), max_persona_name_bytes),
         pointer);
   }
   if (name == no_persona || name == "import") {
