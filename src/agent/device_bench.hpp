@@ -310,6 +310,7 @@ class DeviceBench : private LinkOutput,
   bool is_ending(std::string_view module) const override { return core->is_ending(module); }
   bool is_shipped_enabled(std::string_view module) const override { return mirror->shipped(module); }
   bool is_missing(std::string_view) const override { return false; }
+  void forget_missing(const std::string&) override {}
   bool is_quarantined(std::string_view module) const override { return core->is_quarantined(module); }
   void command(std::vector<Commanded> commands) override { core->command(std::move(commands)); }
   bool has(std::string_view) const override { return true; }
@@ -367,6 +368,7 @@ class DeviceBench : private LinkOutput,
   bool empty(std::string_view module) const override { return board.empty(module); }
   std::string unmet_limits(const ModuleManifest&) const override { return {}; }
   bool main_lives(std::string_view module) const override { return board.main_lives(module); }
+  std::vector<std::string> left_over() const override { return board.left_over(); }
   bool holds_module(std::string_view) const override { return true; }
   Result<void> write_enabled(std::string_view module, bool enabled) override {
     const auto text = disk.read_file(config_path(module), 4096);

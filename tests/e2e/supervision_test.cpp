@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
 
 #include "base/build_folders.hpp"
@@ -103,6 +104,29 @@ TEST_F(Supervision, AfterTheKeeperEverythingComesBack) {
   eventually("running_modules.json to say that the start of one is all that differs",
              [&] { return fs::exists(device.state() / "running_modules.json"); });
   device.command("stop", "started");
+}
+
+TEST_F(Supervision, AfterTheKeeperWhatNobodyWantsAnyMoreIsEndedToo) {
+  const std::string deaf = shell("trap '' TERM; sleep 1000") + "stop_timeout = \"60s\"\n";
+  device.write_module("stopped", deaf, true);
+  device.write_module("removed", deaf, true);
+  device.start();
+  device.await_ready("stopped");
+  device.await_ready("removed");
+  const std::vector<pid_t> all = device.module_processes();
+  EXPECT_EQ(all.size(), 4u) << "two shells and what each waits for";
+  Process stop({.program = "starling-agent",
+                .arguments = {"ctl", "--state", device.state().string(), "module", "disable", "stopped"},
+                .environment = {},
+                .output = device.state() / "stop.log"});
+  device.await_state("stopped", "stopping");
+  device.keeper().signal(SIGKILL);
+  device.keeper().wait();
+  stop.wait();
+  fs::rename(device.modules() / "removed", device.state() / "removed");
+  EXPECT_THAT(all, testing::Each(testing::Truly(process_is_alive)));
+  device.start();
+  eventually("nothing of them to live", [&] { return std::ranges::none_of(all, process_is_alive); });
 }
 
 TEST_F(Supervision, StoppingTheKeeperStopsEverything) {

@@ -141,17 +141,17 @@ Result<void> ModulesSection::settle(const JournalEntry& entry, const protocol::C
 
 void ModulesSection::toggle(std::string_view module, bool enabled, Answered answered) {
   const std::vector<std::string> known = names();
-  const bool is_known = std::ranges::find(known, module) != known.end();
-  const bool may_be_given_up = !enabled && runner_->is_missing(module);
-  if (!is_known && !may_be_given_up) {
+  const bool is_missing = runner_->is_missing(module);
+  if (std::ranges::find(known, module) == known.end() || (is_missing && enabled)) {
     return answered(fail(ErrorCode::not_found, "no module is called '" + std::string(module) +
                                                    "': it needs a folder with a module.toml"));
   }
   if (auto noted = note(module, enabled); !noted) return answered(fail(noted));
-  if (is_known) {
-    runner_->command(just(toggle_of(module, enabled, std::move(answered))));
-  } else {
+  if (is_missing) {
+    runner_->forget_missing(std::string(module));
     answered(ModuleState::disabled);
+  } else {
+    runner_->command(just(toggle_of(module, enabled, std::move(answered))));
   }
   modules_changed();
 }
@@ -294,6 +294,10 @@ std::optional<bool> ModulesSection::wanted(std::string_view module) const {
 void ModulesSection::carry_out(const JsonObject& former_quarantine) {
   std::vector<Commanded> commands;
   for (const std::string& module : names()) {
+    if (runner_->is_missing(module)) {
+      if (wanted(module) == false) runner_->forget_missing(module);
+      continue;
+    }
     const bool enabled = wanted(module).value_or(runner_->is_shipped_enabled(module));
     const bool given_up = is_turned_off(module) || (former_quarantine.contains(module) &&
                                                     !settings_.module_quarantine().contains(module));

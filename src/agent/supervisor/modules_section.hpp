@@ -29,7 +29,9 @@ class ModuleRunner {
   virtual bool is_provisional(std::string_view module) const = 0;  // being enabled
   virtual bool is_ending(std::string_view module) const = 0;       // disabled, and its processes still live
   virtual bool is_shipped_enabled(std::string_view module) const = 0;
-  virtual bool is_missing(std::string_view module) const = 0;      // enabled, and its folder is gone
+  // Was enabled when its folder went; it is among the names until nobody wants it any more.
+  virtual bool is_missing(std::string_view module) const = 0;
+  virtual void forget_missing(const std::string& module) = 0;
   virtual bool is_quarantined(std::string_view module) const = 0;  // it could not be enabled
   // Answered later, never from within the call.
   virtual void command(std::vector<Commanded> commands) = 0;

@@ -27,6 +27,10 @@ class FakeRunner final : public ModuleRunner {
   bool is_ending(std::string_view module) const override { return ending.contains(module); }
   bool is_shipped_enabled(std::string_view module) const override { return shipped_on.contains(module); }
   bool is_missing(std::string_view module) const override { return missing.contains(module); }
+  void forget_missing(const std::string& module) override {
+    missing.erase(module);
+    enabled_modules.erase(module);
+  }
   bool is_quarantined(std::string_view module) const override { return quarantined.contains(module); }
   void command(std::vector<Commanded> commands) override {
     for (Commanded& one : commands) {
@@ -175,22 +179,20 @@ TEST_F(ModulesSectionTest, WhatIsTurnedOffHereIsProposedBeforeItHasEnded) {
 }
 
 TEST_F(ModulesSectionTest, WhatIsGoneCanBeDisabledAndNothingElse) {
-  section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+  section->offer(update(4, R"({"clock":{"enabled":true},"recorder":{"enabled":true}})"));
   settle("recorder");
-  runner.enabled_modules.erase("recorder");
+  runner.missing = {"clock", "recorder"};
   std::vector<std::string> answers;
-  const auto ask = [&](bool enabled) {
+  for (const bool enabled : {true, false}) {
     section->toggle("recorder", enabled, [&](const Result<ModuleState>& settled) {
       answers.emplace_back(settled ? to_string(*settled) : to_string(settled.error().code));
     });
-  };
-  ask(false);
-  runner.missing.insert("recorder");
-  ask(true);
-  ask(false);
-  EXPECT_THAT(answers, ElementsAre("not_found", "not_found", "disabled"));
-  EXPECT_EQ(section->wanted("recorder"), false);
+  }
+  EXPECT_THAT(answers, ElementsAre("not_found", "disabled"));
   EXPECT_EQ(section->pending_edits().size(), 1u);
+  EXPECT_THAT(runner.missing, ElementsAre("clock"));
+  section->offer(update(5, R"({"clock":{"enabled":false},"recorder":{"enabled":true}})"));
+  EXPECT_TRUE(runner.missing.empty()) << "the hub wants it no more";
 }
 
 TEST_F(ModulesSectionTest, WhatIsNotNamedIsAsItShipped) {

@@ -185,16 +185,21 @@ bool ProcessTrees::empty(std::string_view module) const {
 
 // Of an earlier agent's or keeper's time, if nothing of it was made in this one.
 bool ProcessTrees::may_have_leftovers(std::string_view module) const {
-  if (made_.contains(module) || run_of(module) != nullptr) return true;
+  return made_.contains(module) || run_of(module) != nullptr || leftovers().contains(module);
+}
+
+std::vector<std::string> ProcessTrees::left_over() const {
+  return {leftovers().begin(), leftovers().end()};
+}
+
+const std::set<std::string, std::less<>>& ProcessTrees::leftovers() const {
   if (!leftovers_) {
     leftovers_.emplace();
     for (const ProcessEntry& process : table_.all()) {
-      const std::string value = table_.variable(process.pid, variable);
-      const auto end = value.find(':');
-      if (end != std::string::npos) leftovers_->insert(value.substr(0, end));
+      if (std::string module = named_module(process); !module.empty()) leftovers_->insert(std::move(module));
     }
   }
-  return leftovers_->contains(module);
+  return *leftovers_;
 }
 
 std::vector<std::int32_t> ProcessTrees::processes(std::string_view module) const {
@@ -210,6 +215,11 @@ std::string ProcessTrees::module_of(const ProcessEntry& process) const {
   for (const auto& [module, run] : runs_) {
     if (known(run, process)) return module;
   }
+  return named_module(process);
+}
+
+// By what it was started with.
+std::string ProcessTrees::named_module(const ProcessEntry& process) const {
   const std::string value = table_.variable(process.pid, variable);
   const auto end = value.find(':');
   if (end == std::string::npos || !value.substr(end + 1).starts_with(owner_ + ":")) return {};

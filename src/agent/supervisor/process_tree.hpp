@@ -37,6 +37,7 @@ class ProcessTrees final : public TreePort {
   void kill(std::string_view module) override;
   bool empty(std::string_view module) const override;
   bool main_lives(std::string_view module) const override;
+  std::vector<std::string> left_over() const override;
 
   // What the keeper said of the run: spawned, or found at attaching. Its main process is that one, too, until
   // another is.
@@ -69,9 +70,11 @@ class ProcessTrees final : public TreePort {
   bool in_session(const std::optional<Identity>& leader, const ProcessEntry& process) const;
   bool in_cgroup(std::string_view module) const;
   std::string module_of(const ProcessEntry& process) const;
+  std::string named_module(const ProcessEntry& process) const;
   std::vector<ProcessEntry> sweep(std::string_view module) const;
   const Run* run_of(std::string_view module) const;
   bool may_have_leftovers(std::string_view module) const;
+  const std::set<std::string, std::less<>>& leftovers() const;
 
   const ProcessTable& table_;
   std::optional<CgroupTree> cgroups_;

@@ -328,7 +328,15 @@ std::vector<std::string> Supervisor::names() const {
   std::vector<std::string> names;
   for (const auto& [name, folder] : folders_)
     if (valid_module_name(name)) names.push_back(name);
+  names.insert(names.end(), missing_.begin(), missing_.end());
+  std::ranges::sort(names);
   return names;
+}
+
+void Supervisor::forget_missing(const std::string& module) {
+  missing_.erase(module);
+  device_->link().report_changed();
+  device_->link().modules_came_or_went();
 }
 
 bool Supervisor::is_enabled(std::string_view module) const {
@@ -441,8 +449,7 @@ JsonObject Supervisor::descriptions() const {
   for (const ModuleStatus& status : core_->statuses())
     all[status.name] = describe(status);
   for (const std::string& name : missing_) {
-    const bool lives_on = all.contains(name);
-    if (lives_on || device_->section().wanted(name) == false) continue;
+    if (all.contains(name)) continue;  // something of it still lives
     all[name] = JsonObject{{"enabled", true},
                            {"state", to_string(ModuleState::disabled)},
                            {"manifest_problem", "its folder is gone: put it back, or disable it"}};

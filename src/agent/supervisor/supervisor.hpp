@@ -138,6 +138,7 @@ class Supervisor final : public ModuleSupervision,
   bool is_ending(std::string_view module) const override { return core_->is_ending(module); }
   bool is_shipped_enabled(std::string_view module) const override;
   bool is_missing(std::string_view module) const override { return missing_.contains(module); }
+  void forget_missing(const std::string& module) override;
   bool is_quarantined(std::string_view module) const override { return core_->is_quarantined(module); }
   void command(std::vector<Commanded> commands) override;
   // TreePort: files are rendered before a process is made.
@@ -148,6 +149,7 @@ class Supervisor final : public ModuleSupervision,
   void kill(std::string_view module) override { trees_.kill(module); }
   bool empty(std::string_view module) const override { return trees_.empty(module); }
   bool main_lives(std::string_view module) const override { return trees_.main_lives(module); }
+  std::vector<std::string> left_over() const override { return trees_.left_over(); }
 
   void add(const FoundModule& found);
   void take_manifest(const FoundModule& found);

@@ -110,6 +110,7 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
   }
 
   bool main_lives(std::string_view module) const override { return living(module) > 0; }
+  std::vector<std::string> left_over() const override { return {leftovers.begin(), leftovers.end()}; }
 
   // DeathExaminer
   DeathReport examine(const Death& death) override {

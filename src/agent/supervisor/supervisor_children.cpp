@@ -33,6 +33,7 @@ void SupervisorCore::begin(std::span<const KeptChild> children) {
     if (entry.finished) find(name)->begin_finished();
   }
   take_over(children, plan);
+  sweep_leftovers();
   files_behind_ = true;  // the last agent may have ended between what was decided and its mirror
 }
 
@@ -61,6 +62,15 @@ void SupervisorCore::take_over(std::span<const KeptChild> children, const StartP
   }
 }
 
+// What outlived an agent and its keeper, of modules that run no more, too: a keeper that is new knows none of
+// it.
+void SupervisorCore::sweep_leftovers() {
+  for (const std::string& name : ports_.trees.left_over()) {
+    if (find(name) == nullptr) add_gone(name);
+    find(name)->sweep();
+  }
+}
+
 void SupervisorCore::exited_meanwhile(SupervisedModule& module, std::uint64_t run, const KeptChild& child) {
   if (!child.exit) return;
   for (const NotifyMessage& message : child.last_words)
@@ -79,20 +89,25 @@ void SupervisorCore::end_run(const KeptChild& child) {
 // One whose module has no folder any more: there is a module until its whole tree has ended.
 void SupervisorCore::end_gone(const KeptChild& child, const RunName& name) {
   log_.warning("ending a process whose module is gone", {{"child", child.id}, {"pid", child.pid}});
-  const std::string module(name.module);
+  SupervisedModule& gone = add_gone(std::string(name.module));
+  if (child.exit) {
+    gone.sweep();
+    ports_.keeper.forget(child.id);
+  } else {
+    gone.adopt(child, name.run, false, false);
+  }
+}
+
+SupervisedModule& SupervisorCore::add_gone(const std::string& module) {
   auto gone =
       std::make_unique<SupervisedModule>(module, fail(ErrorCode::not_found, "its folder is gone"), false,
                                          static_cast<ModuleHost&>(*this), SeededRandom(random_()));
   gone->retire();
-  if (child.exit) {
-    gone->sweep();
-    ports_.keeper.forget(child.id);
-  } else {
-    gone->adopt(child, name.run, false, false);
-  }
+  SupervisedModule& added = *gone;
   modules_[module] = std::move(gone);
   leaving_.insert(module);
   put_in_order();
+  return added;
 }
 
 void SupervisorCore::compare(std::span<const KeptChild> children, bool reconnected) {

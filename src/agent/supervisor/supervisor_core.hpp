@@ -147,7 +147,9 @@ class SupervisorCore final : private ModuleHost {
   void compare(std::span<const KeptChild> children, bool reconnected);
   void exited_meanwhile(SupervisedModule& module, std::uint64_t run, const KeptChild& child);
   void end_run(const KeptChild& child);
+  void sweep_leftovers();
   void end_gone(const KeptChild& child, const RunName& name);
+  SupervisedModule& add_gone(const std::string& module);
   void settle();
   void wake_dependents();
   StartGate gate_of(const SupervisedModule& module) const;

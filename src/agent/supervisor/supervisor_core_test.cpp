@@ -304,6 +304,20 @@ TEST_F(SupervisorCoreTest, AKilledKeeperCostsNobodyAnAttempt) {
   EXPECT_THAT(alerts, IsEmpty());
 }
 
+TEST_F(SupervisorCoreTest, LeftoversOfAnEarlierKeeperEndAlsoIfNobodyWantsTheirModule) {
+  module("a");
+  board.leftovers = {"a", "gone"};
+  board.unkillable = {"a", "gone"};
+  start_agent();
+  EXPECT_TRUE(core->is_ending("a"));
+  EXPECT_TRUE(core->status("gone")) << "something of it lives";
+  board.unkillable.clear();
+  pass(Seconds(2));
+  EXPECT_THAT(board.leftovers, IsEmpty());
+  EXPECT_FALSE(core->is_ending("a"));
+  EXPECT_FALSE(core->status("gone"));
+}
+
 TEST_F(SupervisorCoreTest, LeftoversOfAnEarlierKeeperEndFirst) {
   module("a", true);
   board.leftovers.insert("a");

@@ -32,6 +32,7 @@ class TreePort {
   virtual void kill(std::string_view module) = 0;              // SIGKILL to all of it
   virtual bool empty(std::string_view module) const = 0;       // nothing of it lives
   virtual bool main_lives(std::string_view module) const = 0;  // its main process; cheap
+  virtual std::vector<std::string> left_over() const = 0;  // whom an earlier time may have left something of
 };
 
 }  // namespace starling::agent

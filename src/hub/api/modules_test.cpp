@@ -116,6 +116,9 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
               {{"hotword.threshold", "no such model"}});
   EXPECT_EQ(problems(), *parse_json(R"(["setting hotword.threshold is refused: no such model"])"));
   EXPECT_EQ(with_problems(), Json(1));
+  bear.answer(bear.updates(Section::settings).at(0), Phase::refused, {{"", "module 'player' keeps ending"}});
+  EXPECT_EQ(problems(),
+            *parse_json(R"(["the newest change is not in force: module 'player' keeps ending"])"));
 }
 
 TEST_F(ModulesApi, WhereAModuleLiesAndWhereItCouldNotBeEnabledIsTold) {

@@ -106,8 +106,10 @@ bool has_problems(std::string_view text) {
 std::vector<std::string> problems_of(const DeviceFacts& facts) {
   Problems problems;
   std::set<std::string_view> told;
-  for (const protocol::KeyError& error : facts.errors)
-    problems.add(fmt::format("setting {} is refused: {}", error.key, error.message));
+  for (const protocol::KeyError& error : facts.errors) {
+    problems.add(error.key.empty() ? fmt::format("the newest change is not in force: {}", error.message)
+                                   : fmt::format("setting {} is refused: {}", error.key, error.message));
+  }
   if (const auto* modules = object_in(facts.reported, "modules")) add_modules(*modules, problems, told);
   if (const auto* software = object_in(facts.reported, "software")) add_software(*software, problems);
   for (const Json& alert : array_in(facts.reported, "alerts")) {
