@@ -112,11 +112,11 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   bear.report(R"({"modules":{"player":{"quarantine":null}}})");
   put("/api/v1/settings", R"({"values":{"hotword.threshold":0.7}})");
   settle();
-  bear.answer(bear.updates(Section::settings).at(0), Phase::refused,
-              {{"hotword.threshold", "no such model"}});
+  const protocol::ConfigUpdate update = bear.updates(Section::settings).at(0);
+  bear.answer(update, Phase::refused, {{"hotword.threshold", "no such model"}});
   EXPECT_EQ(problems(), *parse_json(R"(["setting hotword.threshold is refused: no such model"])"));
   EXPECT_EQ(with_problems(), Json(1));
-  bear.answer(bear.updates(Section::settings).at(0), Phase::refused, {{"", "module 'player' keeps ending"}});
+  bear.answer(update, Phase::refused, {{"", "module 'player' keeps ending"}});
   EXPECT_EQ(problems(),
             *parse_json(R"(["the newest change is not in force: module 'player' keeps ending"])"));
 }
