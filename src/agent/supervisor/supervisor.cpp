@@ -305,9 +305,11 @@ void Supervisor::end_alerts() {
 
 void Supervisor::command(std::string_view module, ModuleCommand command, Answered answered) {
   const bool toggles = command == ModuleCommand::enable || command == ModuleCommand::disable;
-  const auto nameless = valid_module_name(module) ? std::nullopt : core_->status(module);
-  if (nameless) {
-    if (answered) answered(fail(ErrorCode::failed_precondition, nameless->manifest_problem));
+  const auto folder = folders_.find(module);
+  const bool too_many = folder != folders_.end() && folder->second.too_many;
+  const auto unusable = valid_module_name(module) && !too_many ? std::nullopt : core_->status(module);
+  if (unusable) {
+    if (answered) answered(fail(ErrorCode::failed_precondition, unusable->manifest_problem));
   } else if (toggles) {
     device_->section().toggle(module, command == ModuleCommand::enable, std::move(answered));
   } else if (command == ModuleCommand::start && device_->settings().module_quarantine().contains(module)) {
@@ -327,8 +329,9 @@ void Supervisor::act(std::string_view module, std::string action, JsonObject par
 std::vector<std::string> Supervisor::names() const {
   std::vector<std::string> names;
   for (const auto& [name, folder] : folders_)
-    if (valid_module_name(name)) names.push_back(name);
-  names.insert(names.end(), missing_.begin(), missing_.end());
+    if (valid_module_name(name) && !folder.too_many) names.push_back(name);
+  for (const std::string& name : missing_)
+    if (names.size() < max_modules) names.push_back(name);  // the hub takes no more
   std::ranges::sort(names);
   return names;
 }

@@ -173,11 +173,11 @@ void Supervisor::folder_gone(const std::string& module) {
   history_.forget(module);
   folders_.erase(module);
   core_->remove(module);
-  device_->link().modules_came_or_went();
-  wakeup_.deadlines_changed();
   const auto waiting =
       std::ranges::find_if(folders_, [](const auto& folder) { return folder.second.too_many; });
   if (waiting != folders_.end()) folder_changed(std::string(waiting->first));
+  device_->link().modules_came_or_went();
+  wakeup_.deadlines_changed();
 }
 
 void Supervisor::folder_changed(std::string_view module) {

@@ -69,6 +69,8 @@ TEST_F(SupervisorFolders, AsManyAsMayBeAreRunHoweverTheyCome) {
   write_module("more", manifest, "enabled = true\n");
   eventually([&] { return problem("more") != "there is none"; });
   EXPECT_THAT(problem("more"), HasSubstr("256 modules besides"));
+  EXPECT_EQ(device->section().names().size(), max_modules)
+      << "the hub refuses the link of one that tells of more";
   write_module("more", "exec = 'another'\n");
   turn();
   EXPECT_THAT(problem("more"), HasSubstr("256 modules besides")) << "however it changes";
