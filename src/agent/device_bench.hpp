@@ -307,6 +307,7 @@ class DeviceBench : private LinkOutput,
   std::vector<std::string> names() const override { return names_; }
   bool is_enabled(std::string_view module) const override { return core->is_enabled(module); }
   bool is_provisional(std::string_view module) const override { return core->is_provisional(module); }
+  bool is_held_up(std::string_view module) const override { return core->is_held_up(module); }
   bool is_ending(std::string_view module) const override { return core->is_ending(module); }
   bool is_shipped_enabled(std::string_view module) const override { return mirror->shipped(module); }
   bool is_missing(std::string_view) const override { return false; }

@@ -383,12 +383,14 @@ void ModulesSection::tell() {
   listener_.report_changed();
 }
 
-// An enable that has not settled may yet be taken back.
+// An enable that has not settled may yet be taken back. One that is held up may never settle: what the hub
+// hears of it only then would override what somebody has decided since.
 std::vector<protocol::PendingEdit> ModulesSection::pending_edits() const {
   std::vector<protocol::PendingEdit> pending;
   for (const JournalEntry& entry : journal_.entries()) {
     const auto module = protocol::module_of(entry.edit.key);
-    const bool trial = module && runner_ != nullptr && runner_->is_provisional(*module);
+    const bool trial =
+        module && runner_ != nullptr && runner_->is_provisional(*module) && !runner_->is_held_up(*module);
     const bool taken_back = module && unreverted_.contains(*module) && entry.edit.to == Json(true);
     if (!trial && !taken_back) pending.push_back(entry.edit);
   }

@@ -27,6 +27,7 @@ class ModuleRunner {
   virtual std::vector<std::string> names() const = 0;  // sorted
   virtual bool is_enabled(std::string_view module) const = 0;
   virtual bool is_provisional(std::string_view module) const = 0;  // being enabled
+  virtual bool is_held_up(std::string_view module) const = 0;      // by what may stay as it is for ever
   virtual bool is_ending(std::string_view module) const = 0;       // disabled, and its processes still live
   virtual bool is_shipped_enabled(std::string_view module) const = 0;
   // Was enabled when its folder went; it is among the names until nobody wants it any more.
@@ -53,8 +54,8 @@ class ModulesSection {
   void settle_edit(const protocol::ConfigProposed& answer);
 
   // ---- what is said on the device
-  // An edit: in force at once, and a proposal to the hub once it has settled. Errors in the answer:
-  // not_found, those of Disk, those of Answered.
+  // An edit: in force at once, and a proposal to the hub once it has settled or is held up. Errors in the
+  // answer: not_found, those of Disk, those of Answered.
   void toggle(std::string_view module, bool enabled, Answered answered);
   // The same, in config.txt. Nobody waits for the answer: what the disk does not take is tried again.
   void edited_by_hand(const std::string& module, bool enabled);

@@ -24,6 +24,7 @@ class FakeRunner final : public ModuleRunner {
   }
   bool is_enabled(std::string_view module) const override { return enabled_modules.find(module)->second; }
   bool is_provisional(std::string_view module) const override { return provisional.contains(module); }
+  bool is_held_up(std::string_view module) const override { return held_up.contains(module); }
   bool is_ending(std::string_view module) const override { return ending.contains(module); }
   bool is_shipped_enabled(std::string_view module) const override { return shipped_on.contains(module); }
   bool is_missing(std::string_view module) const override { return missing.contains(module); }
@@ -48,7 +49,8 @@ class FakeRunner final : public ModuleRunner {
     }
   }
   std::map<std::string, bool, std::less<>> enabled_modules{{"clock", false}, {"recorder", false}};
-  std::set<std::string, std::less<>> provisional, shipped_on, quarantined, takes_long_to_end, ending, missing;
+  std::set<std::string, std::less<>> provisional, held_up, shipped_on, quarantined, takes_long_to_end, ending,
+      missing;
   std::map<std::string, Answered> waiting;
 };
 
@@ -347,6 +349,30 @@ TEST_F(ModulesSectionTest, AToggleThatFailsIsNotProposed) {
   EXPECT_EQ(answer, "it crashes");
   EXPECT_THAT(section->pending_edits(), IsEmpty());
   EXPECT_FALSE(section->wanted("recorder"));
+}
+
+TEST_F(ModulesSectionTest, AnEnableThatIsHeldUpIsProposedAtOnce) {
+  runner.held_up.insert("recorder");
+  toggle("recorder", true);
+  ASSERT_EQ(section->pending_edits().size(), 1u) << "what it waits for may never come";
+  section->mark_edits_sent();
+  section->settle_edit(answer_to(section->pending_edits()[0], true));
+  EXPECT_EQ(told().phase, Phase::provisional) << "it is the hub's now, and still to be proved";
+  section->offer(update(10, R"({"recorder":{"enabled":false}})"));
+  EXPECT_EQ(section->wanted("recorder"), false) << "what is said later stands";
+  EXPECT_THAT(section->pending_edits(), IsEmpty());
+}
+
+TEST_F(ModulesSectionTest, AnEnableThatTheHubHasTakenAndThatFailsIsInQuarantine) {
+  runner.held_up.insert("recorder");
+  toggle("recorder", true);
+  section->mark_edits_sent();
+  section->settle_edit(answer_to(section->pending_edits()[0], true));
+  runner.held_up.clear();
+  fail_to_enable("recorder");
+  EXPECT_EQ(told().phase, Phase::refused);
+  ASSERT_EQ(told().errors.size(), 1u);
+  EXPECT_EQ(told().errors[0].message, "it crashes");
 }
 
 TEST_F(ModulesSectionTest, ARefusedEditGivesWayToTheHub) {

@@ -12,6 +12,8 @@
 namespace starling::agent {
 namespace {
 
+constexpr std::size_t shown_line = 160;
+
 std::string seconds_text(Milliseconds time) {
   return time.count() % 1000 == 0 ? std::to_string(time.count() / 1000) + " s"
                                   : std::to_string(time.count()) + " ms";
@@ -362,7 +364,15 @@ std::string SupervisedModule::failure_text(std::string_view why) const {
   return "module '" + name_ + "' " + std::string(what) + ": " + std::string(why);
 }
 
+// What somebody reads first who asks why it ended so.
+std::string SupervisedModule::with_last_line(std::string why) const {
+  const bool said = last_death_ && last_death_->text == why && !last_death_->last_lines.empty();
+  if (!said) return why;
+  return why + "; its last line: '" + printable_text(last_death_->last_lines.back(), shown_line) + "'";
+}
+
 void SupervisedModule::revert(std::string why) {
+  why = with_last_line(std::move(why));
   const std::string text = failure_text(why) + "; so it could not be enabled, and is disabled again";
   trial_.reset();
   enabled_ = wanted_ = false;

@@ -120,6 +120,10 @@ class SupervisedModule {
   bool is_present(std::uint64_t run) const { return process_.is_present(run); }
   std::int32_t pid() const { return process_.pid(); }
   StartGate::Wait wait() const { return wait_; }
+  const std::string& waits_for() const { return waits_for_; }
+  bool is_held_up() const {
+    return wait_ == StartGate::Wait::requirement || wait_ == StartGate::Wait::device;
+  }
   // The newest, which may not be the one that the process was started with.
   const Result<ModuleManifest>& manifest() const { return next_manifest_ ? *next_manifest_ : manifest_; }
   bool has_given_up() const { return is_failed(state_) && !retry_at_; }  // until somebody does something
@@ -155,6 +159,7 @@ class SupervisedModule {
   void failed(ModuleEvent event, Cause cause, std::string detail, FailureKind kind);
   void exited_unasked(const ChildExit& exit, const DeathReport& report);
   std::string failure_text(std::string_view why) const;
+  std::string with_last_line(std::string why) const;
   void revert(std::string why);
   void end_process(EndedFor why);
   void watchdog_missed(std::string why);

@@ -135,6 +135,7 @@ class Supervisor final : public ModuleSupervision,
   std::vector<std::string> names() const override;
   bool is_enabled(std::string_view module) const override;
   bool is_provisional(std::string_view module) const override;
+  bool is_held_up(std::string_view module) const override { return core_->is_held_up(module); }
   bool is_ending(std::string_view module) const override { return core_->is_ending(module); }
   bool is_shipped_enabled(std::string_view module) const override;
   bool is_missing(std::string_view module) const override { return missing_.contains(module); }

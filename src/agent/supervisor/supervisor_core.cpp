@@ -217,7 +217,9 @@ void SupervisorCore::settle() {
       if (module == nullptr) continue;
       const StartGate gate = shut_down_ ? gate_of_shutdown(*module) : gate_of(*module);
       if (gate.must_stop) held_back_.insert_or_assign(name, gate);
+      const std::string waited_for = module->waits_for();
       module->reconcile(gate);
+      changed_ |= module->waits_for() != waited_for;
     }
     again = journal_.newest() != before;
   }
@@ -460,6 +462,11 @@ bool SupervisorCore::is_enabled(std::string_view name) const {
 bool SupervisorCore::is_provisional(std::string_view name) const {
   const SupervisedModule* module = find(name);
   return module != nullptr && module->provisional();
+}
+
+bool SupervisorCore::is_held_up(std::string_view name) const {
+  const SupervisedModule* module = find(name);
+  return module != nullptr && module->is_held_up();
 }
 
 bool SupervisorCore::is_ending(std::string_view name) const {

@@ -109,6 +109,7 @@ class SupervisorCore final : private ModuleHost {
   bool is_present(std::string_view id) const;        // that child is the present one of its module
   bool is_enabled(std::string_view name) const;      // false: or there is none
   bool is_provisional(std::string_view name) const;  // the same
+  bool is_held_up(std::string_view name) const;      // the same
   bool is_ending(std::string_view name) const;       // the same
   bool is_quarantined(std::string_view name) const;  // the same
   const TransitionJournal& journal() const { return journal_; }
