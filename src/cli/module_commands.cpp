@@ -6,10 +6,10 @@
 
 #include "cli/action_sender.hpp"
 #include "cli/assignment.hpp"
+#include "cli/module_follow_up.hpp"
 #include "cli/module_logs.hpp"
 #include "cli/module_lookup.hpp"
 #include "cli/module_queries.hpp"
-#include "cli/module_retry.hpp"
 #include "cli/setting_value.hpp"
 #include "cli/settings_write.hpp"
 #include "cli/target.hpp"
@@ -36,12 +36,11 @@ class ToggleModule : public Command {
     const auto where = find_to_set(session, *target, name_);
     if (!where) return fail(where);
     const std::string key = protocol::enabled_key(name_);
-    // Where it is enabled already, but could not be, the write alone changes nothing.
-    const Meanwhile retry = [&](JsonObject& answer) -> Result<ExitCode> {
-      return enabled_ ? retry_module(session, name_, *where, write_.wait(), answer) : ExitCode::done;
+    const Meanwhile commands = [&](JsonObject& answer) {
+      return follow_up(session, name_, enabled_, *where, write_.wait(), answer);
     };
     return write_.send(session, std::move(*target), JsonObject{{key, enabled_}}, {},
-                       (enabled_ ? "enabled " : "disabled ") + name_, retry);
+                       (enabled_ ? "enabled " : "disabled ") + name_, commands);
   }
 
  private:
@@ -131,11 +130,13 @@ void add_module_commands(CommandTree& tree) {
       .footer(
           "It is provisional on each device until the module has been ready; where it cannot be enabled it "
           "is\n"
-          "disabled again there, and --wait says why. Enabling it once more tries again on those devices.\n"
+          "disabled again there, and --wait says why. Enabling it once more tries again on those devices,\n"
+          "and starts it where it was stopped by a command.\n"
           "\n"
           "Example:\n"
           "  starling module enable recorder --on room=lab --reason 'week 31' --wait");
-  add_command<DisableModule>(tree, noun, "disable", "Stop a module, and keep it stopped");
+  add_command<DisableModule>(tree, noun, "disable",
+                             "Stop a module, also where it was started by a command, and keep it stopped");
   add_command<CommandModule>(tree, noun, "start",
                              "Start a module now, be it enabled or not; a new attempt if it waits for one");
   add_command<CommandModule>(tree, noun, "stop",

@@ -118,8 +118,58 @@ TEST_F(ModuleCommands, EnablingIsAWriteOfASetting) {
   EXPECT_THAT(ran.out, HasSubstr("revision 412: enabled recorder on room=lab (3 devices)\n"));
   EXPECT_THAT(ran.out, HasSubstr("bear-1  modules.recorder.enabled  exit status 1\n"));
   EXPECT_THAT(ran.out, HasSubstr("without the module: owl\n"));
+  EXPECT_THAT(ran.err, HasSubstr("'starling module logs recorder --device bear-1' shows what it wrote"));
   EXPECT_EQ(body_of("PUT"), boost::json::parse(R"({"values":{"modules.recorder.enabled":true},
       "target":{"selector":"room=lab"},"reason":"week 31"})"));
+}
+
+TEST_F(ModuleCommands, WhatIsThatWayAlreadyIsWaitedForUntilDevicesAre) {
+  hub().on("PUT /api/v1/settings", R"({"revision":null,"unchanged_since":12,"changed":[],"targeted":1})");
+  hub().on("GET /api/v1/changes/12/progress", R"({"revision":12,"targeted":1,"applied":0,"pending":1,
+      "devices":[{"device":"u","name":"bear-1","state":"pending"}]})");
+  hub().on("GET /api/v1/changes/12/progress", R"({"revision":12,"targeted":1,"applied":1,"devices":[]})");
+  const Ran ran = run({"module", "disable", "recorder", "--device", "bear-1", "--wait"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(ran.out,
+            "nothing to change: it is that way already, since revision 12\n"
+            "revision 12 applied by 1 of 1 device\n");
+}
+
+TEST_F(ModuleCommands, WhatAModuleWaitsForIsSaidOnceAndAtOnce) {
+  hub().on("PUT /api/v1/settings", R"({"revision":412,"targeted":1})");
+  for (int i = 0; i < 2; ++i) {
+    hub().on("GET /api/v1/changes/412/progress", R"({"revision":412,"targeted":1,"pending":1,"devices":[
+        {"device":"u","name":"bear-1","state":"pending","waits_for":"recorder waits for 'bus', which is not to run"}]})");
+  }
+  const Ran ran =
+      run({"module", "enable", "recorder", "--device", "bear-1", "--wait", "--wait-timeout", "1"});
+  EXPECT_EQ(ran.code, 4);
+  const std::string said = "on bear-1 recorder waits for 'bus', which is not to run";
+  ASSERT_THAT(ran.err, HasSubstr(said));
+  EXPECT_EQ(ran.err.find(said), ran.err.rfind(said)) << ran.err;
+}
+
+TEST_F(ModuleCommands, WhatWasStartedByACommandIsStoppedBySayingThatItIsDisabled) {
+  lies("player", R"("targeted":2,"started_count":1,"started":[{"device":")" BEAR R"(","name":"bear-1"}])");
+  hub().on("PUT /api/v1/settings", R"({"revision":null,"changed":[],"targeted":2})");
+  hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":1})");
+  hub().on("GET /api/v1/actions/a1",
+           R"({"id":"a1","devices":[{"name":"bear-1","state":"done","result":{"state":"disabled"}}]})");
+  const Ran ran = run({"module", "disable", "player", "--on", "room=lab", "--wait"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("stopping it where it had been started: bear-1\n"));
+  EXPECT_EQ(body_of("POST"), boost::json::parse(R"({"action":"module","expires_in_seconds":60,
+      "parameters":{"module":"player","command":"stop"},"target":{"device":")" BEAR R"("}})"));
+}
+
+TEST_F(ModuleCommands, WhatWasStoppedByACommandIsStartedBySayingThatItIsEnabled) {
+  lies("player", R"("targeted":2,"stopped_count":1,"stopped":[{"device":")" BEAR R"(","name":"bear-1"}])");
+  hub().on("PUT /api/v1/settings", R"({"revision":null,"changed":[],"targeted":2})");
+  hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":1})");
+  const Ran ran = run({"module", "enable", "player", "--on", "room=lab"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("starting it where it had been stopped: bear-1\n"));
+  EXPECT_EQ(body_of("POST").at("parameters").at("command"), Json("start"));
 }
 
 TEST_F(ModuleCommands, WhatNobodyHasTakenYetIsQueued) {
@@ -185,7 +235,7 @@ TEST_F(ModuleCommands, EnablingOnceMoreTriesAgainWhereItCouldNotBe) {
   EXPECT_THAT(asked("GET /api/v1/modules/player").line, HasSubstr("selector=room%3Dlab"));
   EXPECT_EQ(body_of("POST"), boost::json::parse(R"({"action":"module","expires_in_seconds":60,
       "parameters":{"module":"player","command":"start"},"target":{"device":")" BEAR R"("}})"));
-  EXPECT_THAT(run({"module", "enable", "player", "-o", "json"}).out, HasSubstr(R"("retried")"));
+  EXPECT_THAT(run({"module", "enable", "player", "-o", "json"}).out, HasSubstr(R"("commanded")"));
   const auto asked_before = hub().asked().size();
   EXPECT_EQ(run({"module", "disable", "player"}).code, 0);
   for (auto i = asked_before; i < hub().asked().size(); ++i)

@@ -4,10 +4,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "cli/answer.hpp"
 #include "cli/printable.hpp"
 #include "cli/table.hpp"
+#include "protocol/modules_document.hpp"
 
 namespace starling::cli {
 namespace {
@@ -20,6 +23,23 @@ std::string names_in_state(const JsonArray& devices, std::string_view state, std
     if (text_at(as_object(item), {"state"}) == state) names.push_back(text_at(as_object(item), {"name"}));
   }
   return first_names(names, count);
+}
+
+// The first module that is refused somewhere, and where.
+void note_what_to_do(Session& session, const JsonArray& devices) {
+  for (const Json& item : devices) {
+    const JsonObject& device = as_object(item);
+    for (const Json& error : array_at(device, {"errors"})) {
+      const std::string key = text_at(as_object(error), {"key"});
+      const auto module = protocol::module_of(key);
+      if (!module) continue;
+      const std::string where = fmt::format("{} --device {}", *module, printable(text_at(device, {"name"})));
+      return session.console.note(
+          fmt::format("'starling module logs {0}' shows what it wrote; once that is mended, "
+                      "'starling module enable {0} --wait' tries again",
+                      where));
+    }
+  }
 }
 
 Table refusals(const JsonArray& devices) {
@@ -40,9 +60,7 @@ Table refusals(const JsonArray& devices) {
 class Bar {
  public:
   explicit Bar(Console& console) : console_(console) {}
-  ~Bar() {
-    if (shown_) console_.progress("\r\x1b[K");
-  }
+  ~Bar() { clear(); }
   Bar(const Bar&) = delete;
   Bar& operator=(const Bar&) = delete;
 
@@ -51,10 +69,36 @@ class Bar {
     console_.progress("\r" + progress_bar(counts, elapsed, console_.err_terminal().width) + "\x1b[K");
     shown_ = true;
   }
+  void clear() {
+    if (std::exchange(shown_, false)) console_.progress("\r\x1b[K");
+  }
 
  private:
   Console& console_;
   bool shown_ = false;
+};
+
+// What modules wait for, which may be for somebody: said as soon as it is known, and once.
+class Waits {
+ public:
+  Waits(Session& session, Bar& bar) : session_(session), bar_(bar) {}
+
+  void tell(const JsonObject& progress) {
+    if (session_.json()) return;
+    for (const Json& item : array_at(progress, {"devices"})) {
+      const JsonObject& device = as_object(item);
+      const std::string why = text_at(device, {"waits_for"});
+      if (why.empty() || !told_.insert(why).second || told_.size() > most_told) continue;
+      bar_.clear();
+      session_.console.note(fmt::format("on {} {}", text_at(device, {"name"}), printable(why)));
+    }
+  }
+
+ private:
+  static constexpr std::size_t most_told = 5;
+  Session& session_;
+  Bar& bar_;
+  std::set<std::string> told_;
 };
 
 }  // namespace
@@ -97,6 +141,7 @@ Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seco
   const SteadyTime start = session.clock.steady();
   Milliseconds delay = first_look_wait;
   Bar bar(session.console);
+  Waits waits(session, bar);
   while (true) {
     auto progress = session.api.get(path);
     const bool away = !progress && (progress.error().code == ErrorCode::unavailable ||
@@ -105,6 +150,7 @@ Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seco
     const auto elapsed = session.clock.steady() - start;
     if (progress) {
       const ProgressCounts counts = counts_of(*progress);
+      waits.tell(*progress);
       bar.show(counts, std::chrono::floor<Seconds>(elapsed));
       if (counts.pending == 0) return progress;
     }
@@ -131,6 +177,7 @@ void print_progress(Session& session, const JsonObject& progress) {
     console.line(
         fmt::format("refused by {}; the old values stay in force there:", counted(counts.refused, "device")));
     console.raw(refusals(devices).render(console.out_terminal()));
+    note_what_to_do(session, devices);
   }
   if (counts.offline > 0) {
     console.line("offline, will get it when back: " + names_in_state(devices, "offline", counts.offline));

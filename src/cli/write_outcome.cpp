@@ -20,9 +20,10 @@ void note_missing_assets(Session& session, const JsonObject& answer) {
 }
 
 void print_written(Session& session, const JsonObject& answer, std::string_view what) {
-  const Json* revision = find(answer, {"revision"});
-  if (revision == nullptr) {
-    session.console.line("nothing to change: it is that way already");
+  if (find(answer, {"revision"}) == nullptr) {
+    const std::int64_t since = number_at(answer, {"unchanged_since"});
+    session.console.line("nothing to change: it is that way already" +
+                         (since == 0 ? std::string() : fmt::format(", since revision {}", since)));
   } else {
     const std::string devices =
         find(answer, {"targeted"}) == nullptr
@@ -67,7 +68,9 @@ void note_if_nobody(Session& session, const JsonObject& answer) {
 
 Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_view what,
                               const WaitOptions& wait, const Meanwhile& meanwhile) {
-  const bool waits = wait.wanted() && find(answer, {"revision"}) != nullptr;
+  // What was written before may still be on its way to the devices.
+  const std::int64_t revision =
+      number_at(answer, {find(answer, {"revision"}) != nullptr ? "revision" : "unchanged_since"});
   if (!session.json()) print_written(session, answer, what);
   ExitCode code = ExitCode::done;
   if (meanwhile) {
@@ -75,8 +78,8 @@ Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_v
     if (!done) return done;
     code = *done;
   }
-  if (waits) {
-    auto progress = wait_for_change(session, number_at(answer, {"revision"}), wait.timeout());
+  if (wait.wanted() && revision > 0) {
+    auto progress = wait_for_change(session, revision, wait.timeout());
     if (!progress) return fail(progress);
     code = worse(code, outcome_of(counts_of(*progress)));
     if (!session.json()) print_progress(session, *progress);

@@ -116,6 +116,53 @@ TEST_F(FleetModules, ADisableIsDoneOnceNothingOfItLives) {
   EXPECT_THAT(starling({"module", "show", "slow", "--device", "bear"}), HasSubstr("disabled"));
 }
 
+TEST_F(FleetModules, WhatIsSaidLaterCountsThoughTheHubHasNothingToChange) {
+  SupervisedDevice& device = add("bear", "nursery");
+  starling({"module", "start", "recorder", "--device", "bear", "--wait"});
+  EXPECT_EQ(device.state_of("recorder"), "idle");
+  starling({"module", "disable", "recorder", "--wait"});
+  EXPECT_EQ(device.state_of("recorder"), "disabled");
+  starling({"module", "start", "recorder", "--device", "bear", "--wait"});
+  EXPECT_THAT(
+      starling({"module", "disable", "recorder", "--wait"}),
+      AllOf(HasSubstr("nothing to change"), HasSubstr("stopping it where it had been started: bear")));
+  EXPECT_EQ(device.state_of("recorder"), "disabled");
+  starling({"module", "enable", "recorder", "--wait"});
+  starling({"module", "stop", "recorder", "--device", "bear", "--wait"});
+  EXPECT_EQ(device.state_of("recorder"), "disabled");
+  EXPECT_THAT(
+      starling({"module", "enable", "recorder", "--wait"}),
+      AllOf(HasSubstr("nothing to change"), HasSubstr("starting it where it had been stopped: bear")));
+  EXPECT_EQ(device.state_of("recorder"), "idle");
+}
+
+TEST_F(FleetModules, AnEnableOnTheDeviceThatIsHeldUpIsOlderThanWhatTheHubSaysNext) {
+  SupervisedDevice& device = add("bear", "nursery");
+  device.write_module("top",
+                      "exec = \"/bin/sleep\"\nargs = [\"600\"]\nready_after = \"50ms\"\n"
+                      "requires = [\"recorder\"]\n");
+  eventually("the hub to know it", [&] {
+    return hub.command({"module", "show", "top", "--device", "bear"}).status == 0;
+  });
+  Process enable({.program = "starling-agent",
+                  .arguments = {"ctl", "--state", device.state().string(), "module", "enable", "top"},
+                  .environment = {},
+                  .output = folder / "enable.log"});
+  eventually("the hub to have taken the edit", [&] {
+    return hub.command({"settings", "explain", "bear", "modules.top.enabled"}).output.find("true") !=
+           std::string::npos;
+  });
+  const Finished waited =
+      hub.command({"module", "enable", "top", "--device", "bear", "--wait", "--wait-timeout", "3"});
+  EXPECT_EQ(waited.status, 4) << waited.output;
+  EXPECT_THAT(waited.output, HasSubstr("top waits for 'recorder', which is not to run"));
+  starling({"module", "disable", "top", "--device", "bear", "--wait"});
+  EXPECT_NE(enable.wait(), 0) << "it was overtaken";
+  starling({"module", "enable", "recorder", "--wait"});
+  EXPECT_EQ(device.state_of("recorder"), "idle");
+  EXPECT_EQ(device.state_of("top"), "disabled") << "what was said last stands";
+}
+
 TEST_F(FleetModules, OneThatCannotStartIsQuarantinedAndHoldsUpNoSettings) {
   SupervisedDevice& device = add("bear", "nursery");
   const Finished refused = hub.command({"module", "enable", "broken", "--wait"});

@@ -18,6 +18,7 @@ using Standing = DeviceDescription::Standing;
 
 constexpr std::size_t max_pages = 50;  // read for one answer
 constexpr std::size_t judged_in_a_turn = 32;
+constexpr std::size_t max_waits_told = 100;
 
 Result<std::int64_t> revision_in_path(const Call& call) {
   const std::string& text = call.value("revision");
@@ -56,6 +57,26 @@ Result<ChangeQuery> query_of(const Call& call) {
   return query;
 }
 
+DeviceFacts facts_of(const DeviceRecord* record) {
+  return DeviceFacts::parse(record == nullptr ? std::string_view() : record->facts).value_or(DeviceFacts{});
+}
+
+// What keeps the modules that are written, as the device has told; empty: nothing that it knows of.
+std::string waits_of(const WrittenNames& written, const DeviceRecord* record) {
+  const DeviceFacts facts = facts_of(record);
+  const Json* modules = facts.reported.if_contains("modules");
+  std::string waits;
+  if (modules == nullptr || !modules->is_object()) return waits;
+  for (const std::string& module : written.modules()) {
+    const Json* told = modules->get_object().if_contains(module);
+    const Json* why =
+        told != nullptr && told->is_object() ? told->get_object().if_contains("waits_for") : nullptr;
+    if (why == nullptr || !why->is_string()) continue;
+    waits += fmt::format("{}{} {}", waits.empty() ? "" : "; ", module, std::string_view(why->get_string()));
+  }
+  return waits;
+}
+
 struct Judgement {
   Standing standing = Standing::applied;
   std::vector<protocol::KeyError> errors = {};  // why it is refused
@@ -68,8 +89,7 @@ Judgement judge_refusal(FleetStandings& standings, Place place, Sections section
   const auto standing = [&](Sections of) {
     return standings.standing(place, of).value_or(Standing::applied);
   };
-  const DeviceFacts facts =
-      DeviceFacts::parse(record == nullptr ? std::string_view() : record->facts).value_or(DeviceFacts{});
+  const DeviceFacts facts = facts_of(record);
   Judgement judged;
   if (sections.settings) judged.standing = standing({.settings = true});
   if (judged.standing == Standing::refused) judged.errors = facts.errors;
@@ -166,12 +186,13 @@ asio::awaitable<Reply> Changes::get(Call& call) {
 }
 
 void Changes::list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state,
-                             const std::vector<protocol::KeyError>& errors) {
+                             const std::vector<protocol::KeyError>& errors, std::string waits_for) {
   if (tally.devices.size() == max_listed) return;
   // Another device may have taken the place while others had their turn.
   if (!call.reach.covers(device)) return;
   JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", state}};
   if (state == to_string(Standing::refused)) entry["errors"] = shown_errors(errors);
+  if (!waits_for.empty()) entry["waits_for"] = std::move(waits_for);
   tally.devices.push_back(std::move(entry));
 }
 
@@ -190,7 +211,7 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
   const WrittenNames written(**change);
   const Sections sections = sections_of(**change, state);
   Tally tally;
-  std::size_t judged_refusals = 0;
+  std::size_t facts_read = 0;
   for (const Place place : targeted) {
     const auto standing = standings.standing(place, sections);
     if (standing) {
@@ -206,9 +227,13 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
       } else {
         tally.count(judged.standing);
       }
-      if (lacks || !applied)
-        list_unapplied(tally, call, device, lacks.value_or(to_string(judged.standing)), judged.errors);
-      if (refuses && ++judged_refusals % judged_in_a_turn == 0) co_await services_.log.yield();
+      const bool waits = judged.standing == Standing::pending && !written.modules().empty() &&
+                         tally.devices.size() < max_waits_told;
+      if (lacks || !applied) {
+        list_unapplied(tally, call, device, lacks.value_or(to_string(judged.standing)), judged.errors,
+                       waits ? waits_of(written, record) : std::string());
+      }
+      if ((refuses || waits) && ++facts_read % judged_in_a_turn == 0) co_await services_.log.yield();
     }
     if (standings.turn_is_over()) co_await services_.log.yield();
   }

@@ -2,6 +2,10 @@
 // Owner: Api. Thread: the hub's. Lifetime: as long as the router's.
 #pragma once
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "hub/api/services.hpp"
 
 namespace starling::hub {
@@ -17,7 +21,7 @@ class Changes {
   asio::awaitable<Reply> progress(Call& call);
   struct Tally;
   void list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state,
-                      const std::vector<protocol::KeyError>& errors);
+                      const std::vector<protocol::KeyError>& errors, std::string waits_for);
 
   Services& services_;
 };

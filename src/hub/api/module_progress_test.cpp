@@ -37,6 +37,32 @@ TEST_F(ModuleProgress, AModuleIsWaitedForUntilItHasBeenReady) {
   EXPECT_EQ(progress(revision).at("/applied"), Json(1)) << "it has taken it along";
 }
 
+TEST_F(ModuleProgress, WhatAModuleWaitsForIsTold) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"camera", "recorder"});
+  const auto revision = write(R"({"values":{"modules.recorder.enabled":true}})");
+  bear.answer(bear.updates(Section::modules).at(0), Phase::provisional);
+  bear.report(
+      R"({"modules":{"recorder":{"state":"disabled","waits_for":"waits for 'bus', which is not to run"},
+      "camera":{"state":"disabled","waits_for":"waits for the keeper"}}})");
+  EXPECT_EQ(progress(revision).text("/devices/0/waits_for"), "recorder waits for 'bus', which is not to run");
+  bear.report(R"({"modules":{"recorder":{"state":"starting","waits_for":null}}})");
+  EXPECT_FALSE(progress(revision).at("/devices/0").as_object().contains("waits_for"));
+}
+
+TEST_F(ModuleProgress, AWriteThatChangesNothingSaysWhichChangeToAskAbout) {
+  const std::string off = R"({"values":{"modules.recorder.enabled":false}})";
+  const auto revision = write(off);
+  write(R"({"values":{"hotword.threshold":0.7}})");
+  const auto again = put("/api/v1/settings", off);
+  EXPECT_TRUE(again.at("/revision").is_null()) << again.response.body;
+  EXPECT_EQ(again.at("/unchanged_since"), Json(revision));
+  const auto nothing = put("/api/v1/settings", R"({"values":{"modules.player.enabled":null}})");
+  EXPECT_FALSE(nothing.body.as_object().contains("unchanged_since")) << nothing.response.body;
+  const auto changed = put("/api/v1/settings", R"({"values":{"modules.recorder.enabled":true}})");
+  EXPECT_FALSE(changed.body.as_object().contains("unchanged_since")) << changed.response.body;
+}
+
 TEST_F(ModuleProgress, ARefusedModuleSaysWhyAndHoldsUpNoSettings) {
   enrol(1, "bear");
   LinkedDevice bear(*this, uuid(1), {"recorder"});

@@ -38,6 +38,8 @@ Result<PlannedWrite> plan(const FleetState& head, const SettingsWrite& write, co
   result.answer = write_answer(planned->edits, find_masked(head, planned->scope, planned->keys, max_masked),
                                planned->scope.count(head));
   add_missing_assets(head, planned->edits, result.answer);
+  const bool unchanged = planned->edits.empty() && planned->unchanged_since > 0;
+  if (unchanged) result.answer["unchanged_since"] = planned->unchanged_since;
   result.edits = std::move(planned->edits);
   return result;
 }

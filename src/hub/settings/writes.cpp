@@ -77,10 +77,16 @@ Error at_key(Error error, const std::string& key) {
   return error;
 }
 
-const Json* find_value(const FleetState& state, const LayerId& layer, const std::string& key) {
+const protocol::LayerEntry* find_entry(const FleetState& state, const LayerId& layer,
+                                       const std::string& key) {
   const auto& values = state.layer(layer);
   const auto found = values.find(key);
-  return found == values.end() ? nullptr : &found->second.value;
+  return found == values.end() ? nullptr : &found->second;
+}
+
+const Json* find_value(const FleetState& state, const LayerId& layer, const std::string& key) {
+  const auto* entry = find_entry(state, layer, key);
+  return entry == nullptr ? nullptr : &entry->value;
 }
 
 Result<std::vector<WriteConflict>> find_conflicts(const FleetState& head, const LayerId& layer,
@@ -249,7 +255,7 @@ Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& 
   }
   auto target = resolve_target(head, write.target);
   if (!target) return fail(target);
-  SettingsPlan plan{target->scope, {}, {}, {}};
+  SettingsPlan plan{target->scope, {}, {}, 0, {}};
   const LayerId& layer = plan.scope.layer;
 
   std::map<std::string, Json> values;
@@ -273,8 +279,9 @@ Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& 
 
   for (auto& [key, value] : values) {
     if (!value.is_null()) plan.keys.push_back(key);
-    const Json* current = find_value(head, layer, key);
-    if (!plan.conflicts.empty() || (current == nullptr ? value.is_null() : *current == value)) continue;
+    const auto* current = find_entry(head, layer, key);
+    if (current != nullptr) plan.unchanged_since = std::max(plan.unchanged_since, current->revision);
+    if (!plan.conflicts.empty() || (current == nullptr ? value.is_null() : current->value == value)) continue;
     if (auto free = check_not_rolled_out(head, {layer, key}); !free) {
       return fail(free.error().code, free.error().message, value_pointer(key));
     }

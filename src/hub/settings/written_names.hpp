@@ -30,9 +30,10 @@ class WrittenNames {
   // Whether what a device says of one module, or of its whole section, is an answer to this.
   bool concerned_by(const protocol::KeyError& error) const;
 
- private:
   using Names = std::set<std::string, std::less<>>;
+  const Names& modules() const { return modules_; }
 
+ private:
   void add(std::string_view key);
   static bool declares(const Names& names, std::string_view declared);
 
