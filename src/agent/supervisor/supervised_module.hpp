@@ -153,6 +153,8 @@ class SupervisedModule {
   void begin_stop(Cause cause);
   void became_ready(Cause cause);
   void failed(ModuleEvent event, Cause cause, std::string detail, FailureKind kind);
+  bool has_finished(const ChildExit& exit) const;
+  void finish();
   void exited_unasked(const ChildExit& exit, const DeathReport& report);
   std::string failure_text(std::string_view why) const;
   void revert(std::string why);
