@@ -506,7 +506,12 @@ void SupervisedModule::tick() {
 void SupervisedModule::look_whether_unkillable() {
   const auto since = process_.unkillable_at();
   const bool before = std::exchange(unkillable_, since && now() >= *since);
-  if (unkillable_ && !before) host_.unkillable(name_, unkillable_text);
+  if (unkillable_ == before) return;
+  if (unkillable_) {
+    host_.unkillable(name_, unkillable_text);
+  } else {
+    host_.ended_after_all(name_);
+  }
 }
 
 std::optional<SteadyTime> SupervisedModule::next_deadline() const {

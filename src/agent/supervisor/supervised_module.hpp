@@ -50,6 +50,7 @@ class ModuleHost {
   virtual void slower(std::string_view module, RetryPace pace, std::string_view why) = 0;
   virtual void reverted(std::string_view module, std::string_view why) = 0;
   virtual void unkillable(std::string_view module, std::string_view why) = 0;
+  virtual void ended_after_all(std::string_view module) = 0;                      // one that was
   virtual void misunderstood(std::string_view module, std::string_view why) = 0;  // what it says
   virtual void answer(Answered answered, Result<ModuleState> result) = 0;  // later, not from within the call
 };
