@@ -268,6 +268,22 @@ TEST_F(ModuleCommands, ASlipIsNoticedBeforeAnythingIsWritten) {
   EXPECT_THAT(ran.err, HasSubstr("no device has reported a module 'to-come' so far"));
 }
 
+TEST_F(ModuleCommands, WhatCannotBeAModulesNameIsTold) {
+  constexpr auto rule = "which has a-z, 0-9, _ and -, at most 64 of them, a letter or digit first";
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"module", "enable", "Recorder"}, {"module", "restart", "Recorder", "--device", "bear-1"}}) {
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_THAT(ran.err, HasSubstr("'Recorder' is not the name of a module, " + std::string(rule) +
+                                   "; did you mean 'recorder'?"));
+  }
+  EXPECT_THAT(run({"module", "disable", "a/b"}).err, HasSubstr(std::string(rule) + "\n"));
+  hub().on("GET /api/v1/components", R"({"items":[]})");
+  EXPECT_THAT(run({"settings", "set", "modules.Recorder.enabled=true"}).err,
+              HasSubstr("modules.NAME.enabled; NAME has a-z"));
+  expect_nothing_written();
+}
+
 TEST_F(ModuleCommands, CommandsAndActionsGoToDevices) {
   hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":1})");
   hub().on("GET /api/v1/actions/a1",

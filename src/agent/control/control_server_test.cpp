@@ -108,6 +108,8 @@ TEST_F(ControlServerTest, RefusesWhatItCannotCarryOut) {
       {R"({"request":"show"})", "invalid_argument", "module"},
       {R"({"request":"show","module":"none"})", "not_found", "no module is called 'none'"},
       {R"({"request":"show","module":"../../x"})", "not_found", "no module"},
+      {R"({"request":"command","module":"Good","command":"enable"})", "not_found",
+       "no module is called 'Good'; did you mean good?\n  The name of a module has a-z, 0-9, _ and -,"},
       {R"({"request":"command","module":"good","command":"dance"})", "invalid_argument", "is no command"},
       {R"({"request":"command","module":"good"})", "invalid_argument", "command"},
       {R"({"request":"command","module":"broken","command":"start"})", "failed_precondition", "exec"},
