@@ -343,6 +343,7 @@ int run_ctl(int argc, char** argv, Milliseconds patience) {
   const Wishes& wishes = line.wishes;
   if (line.doctor->parsed()) {
     line.patient.state = wishes.state;
+    if (std::filesystem::exists("/run/systemd/system")) line.patient.unit_state = "/var/lib/starling-agent";
     return print_findings(examine(line.patient), wishes.json());
   }
   JsonObject request = std::move(line.request);
