@@ -120,6 +120,10 @@ void DeviceCore::module_refused(std::string_view name, std::int32_t pid, std::st
   if (supervision_ != nullptr) supervision_->said_wrongly(name, pid, why);
 }
 
+std::string DeviceCore::why_not_connected(std::string_view name) const {
+  return supervision_ != nullptr ? supervision_->why_not_connected(name) : std::string();
+}
+
 Result<std::string> DeviceCore::setting_named(std::string_view name) const {
   const auto schema = settings_.catalog().require(name);
   if (!schema) return fail(schema);

@@ -43,6 +43,8 @@ class ModuleSupervision {
   // What its modules say on their socket. Errors: permission_denied (another process claims the name).
   virtual Result<void> check_peer(std::string_view module, std::int32_t pid) const = 0;
   virtual void said_hello(std::string_view module) = 0;
+  // For people, after its name; empty: there is no such module.
+  virtual std::string why_not_connected(std::string_view module) const = 0;
   virtual void said_state(std::string_view module, std::string_view state, std::string_view status) = 0;
   // `module` is empty before its hello.
   virtual void said_wrongly(std::string_view module, std::int32_t pid, std::string_view why) = 0;
@@ -102,6 +104,7 @@ class DeviceCore final : private SettingsListener,
   void module_said_state(std::string_view name, std::string_view state, std::string_view status) override;
   Result<void> check_peer(std::string_view name, std::int32_t pid) const override;
   void module_refused(std::string_view name, std::int32_t pid, std::string_view why) override;
+  std::string why_not_connected(std::string_view name) const override;
   void module_failing(std::string_view name) override;
   // LinkCore::Reporter
   JsonObject report() const override;

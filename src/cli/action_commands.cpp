@@ -8,6 +8,7 @@
 #include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
 #include "cli/local_time.hpp"
+#include "cli/selector_check.hpp"
 #include "cli/table.hpp"
 #include "cli/target.hpp"
 
@@ -17,7 +18,8 @@ namespace {
 // An action without parameters, of one device or of some.
 class DeviceAction : public Command {
  public:
-  DeviceAction(CLI::App& app, std::string action) : action_(std::move(action)) {
+  DeviceAction(CLI::App& app, std::string action)
+      : action_(std::move(action)), of_device_("starling device " + app.get_name() + " ") {
     auto* device = app.add_option("DEVICE", device_, "UUID, unique prefix of it, or name")->type_name(" ");
     app.add_option("--on", selector_, "All devices whose labels match")
         ->type_name("SELECTOR")
@@ -37,13 +39,15 @@ class DeviceAction : public Command {
       if (!id) return fail(id);
       target["device"] = *id;
     } else {
+      const auto some = check_some_match(session.api, selector_, of_device_);
+      if (!some) return fail(some);
       target["selector"] = selector_;
     }
     return sender_.send(session, action_, Json(nullptr), std::move(target));
   }
 
  private:
-  std::string action_, device_, selector_;
+  std::string action_, of_device_, device_, selector_;
   ActionSender sender_;
 };
 

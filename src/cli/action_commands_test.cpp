@@ -67,6 +67,21 @@ TEST_F(ApplicationTest, CheckUpdatesIsAnsweredInWords) {
   EXPECT_EQ(boost::json::parse(run(json).out).at("devices").at(0).at("result").at("step"), Json("none"));
 }
 
+TEST_F(ApplicationTest, AnActionIsForSomebody) {
+  hub().on("GET /api/v1/devices", R"({"items":[],"next":null})");
+  const Ran nobody = run({"device", "identify", "--on", "room=lab"});
+  EXPECT_EQ(nobody.code, 1);
+  EXPECT_THAT(nobody.err, HasSubstr("no device matches 'room=lab' now"));
+  EXPECT_EQ(run({"action", "start", "echo", "--on", "room=lab"}).code, 1);
+}
+
+TEST_F(ApplicationTest, AnActionOfADeviceNeedsNoSelector) {
+  hub().on("GET /api/v1/devices", R"({"items":[],"next":null})");
+  hub().on("GET /api/v1/devices", R"({"items":[{"device_name":"lab"}],"next":null})");
+  EXPECT_THAT(run({"device", "check-updates", "--on", "lab"}).err,
+              HasSubstr("--on takes labels: write starling device check-updates lab\n"));
+}
+
 TEST_F(DeviceReset, IsForWhoMeansIt) {
   layer_has("");
   const Ran ran = run({"device", "reset", "bear-1", "--yes"});

@@ -145,21 +145,21 @@ std::pair<const CLI::App*, std::string> deepest(const CLI::App& root) {
   return {app, words};
 }
 
-// A word that is none of the commands below `app`, with what was probably meant. Empty: there is none.
-std::string wrong_command(const CLI::App& app, const std::vector<std::string>& arguments) {
+// What stands where a command below `app` has to, with what was probably meant. Empty: nothing does.
+std::string wrong_command(const CLI::App& app, const std::vector<std::string>& unexpected) {
   std::vector<std::string> names;
   for (const CLI::App* child : app.get_subcommands([](const CLI::App*) { return true; })) {
     names.push_back(child->get_name());
   }
-  for (const std::string& argument : arguments) {
-    const std::string meant = argument.starts_with('-') ? std::string() : nearest(argument, names);
-    if (!meant.empty()) return fmt::format("there is no command '{}'; did you mean '{}'?", argument, meant);
+  for (const std::string& word : unexpected) {
+    const std::string meant = word.starts_with('-') ? std::string() : nearest(word, names);
+    if (!meant.empty()) return fmt::format("there is no command '{}'; did you mean '{}'?", word, meant);
   }
-  return {};
+  const bool is_command = !unexpected.empty() && !unexpected.front().starts_with('-');
+  return is_command ? fmt::format("there is no command '{}'", unexpected.front()) : std::string();
 }
 
-int explain_usage(const CLI::ParseError& error, const CLI::App& root,
-                  const std::vector<std::string>& arguments, Console& console) {
+int explain_usage(const CLI::ParseError& error, const CLI::App& root, Console& console) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {  // --help, --version
     std::ostringstream out;
     std::ostringstream err;
@@ -169,7 +169,7 @@ int explain_usage(const CLI::ParseError& error, const CLI::App& root,
   }
   const auto [app, words] = deepest(root);
   const std::string wrong =
-      app->get_require_subcommand_min() > 0 ? wrong_command(*app, arguments) : std::string();
+      app->get_require_subcommand_min() > 0 ? wrong_command(*app, root.remaining()) : std::string();
   console.error(fmt::format("{}\n  See: {} --help", wrong.empty() ? error.what() : wrong, words));
   return static_cast<int>(ExitCode::usage);
 }
@@ -202,7 +202,7 @@ int run_application(const std::vector<std::string>& arguments, const Environment
   try {
     tree.root().parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
-    return explain_usage(error, tree.root(), arguments, console);
+    return explain_usage(error, tree.root(), console);
   }
   const auto code = run_command(tree, environment, console, clock);
   if (code) return static_cast<int>(*code);

@@ -9,6 +9,7 @@
 #include "cli/device_view.hpp"
 #include "cli/device_watch.hpp"
 #include "cli/printable.hpp"
+#include "cli/selector_check.hpp"
 #include "cli/write_outcome.hpp"
 
 namespace starling::cli {
@@ -37,18 +38,23 @@ class ListDevices final : public Command {
     if (!release_.empty()) query.emplace_back("release", release_);
     if (problems_) query.emplace_back("problems", "true");
     const auto list = session.api.list("/api/v1/devices", query);
-    if (!list) return fail(list);
+    if (!list) return query_failed(session.api, list, selector_, of_device);
     const bool told_by_the_stream = watch_ && session.json();
     if (!told_by_the_stream) show(session, *list);
     return watch_ ? watch(session, query) : Result<ExitCode>(ExitCode::done);
   }
 
  private:
-  static void show(Session& session, const JsonObject& list) {
+  static constexpr std::string_view of_device = "starling device show ";
+
+  void show(Session& session, const JsonObject& list) const {
     if (print_json(session, list)) return;
     const JsonArray& devices = array_at(list, {"items"});
     session.console.raw(device_table(devices, session.clock.wall(), session.console.out_terminal()));
-    if (devices.empty()) session.console.note("no devices");
+    if (devices.empty()) {
+      const std::string meant = device_meant(session.api, selector_, of_device);
+      session.console.note(meant.empty() ? "no devices" : meant);
+    }
     for (const Json& device : devices) {
       if (problem_count(as_object(device)) == 0) continue;
       session.console.note("which problems: starling device show " +

@@ -49,6 +49,16 @@ class ModuleCommands : public ApplicationTest {
     ADD_FAILURE() << line << " was not asked";
     return {};
   }
+  // The next question for devices that match; the fleet has that one.
+  void nobody_matches_then(const std::string& device) {
+    hub().on("GET /api/v1/devices", R"({"items":[],"next":null})");
+    hub().on("GET /api/v1/devices", R"({"items":[)" + device + R"(],"next":null})");
+    run({"module", "show", "player", "--device", "bear-1"});  // takes the answer that all get
+  }
+  void expect_nothing_written() {
+    for (const auto& asked : hub().asked())
+      EXPECT_TRUE(asked.line.starts_with("GET")) << asked.line;
+  }
   Json body_of(const std::string& line) { return boost::json::parse(asked(line).body); }
 };
 
@@ -184,30 +194,37 @@ TEST_F(ModuleCommands, WhatNobodyHasTakenYetIsQueued) {
 }
 
 TEST_F(ModuleCommands, ADevicesNameIsNoSelector) {
-  hub().on("GET /api/v1/devices", R"({"items":[],"next":null})");
-  hub().on("GET /api/v1/devices",
-           R"({"items":[{"device_uuid":")" BEAR R"(","device_name":"bear-1"}],"next":null})");
-  run({"module", "show", "player", "--device", "bear-1"});  // takes the answer that all get
-  const Ran ran = run({"module", "enable", "recorder", "--on", "bear-1"});
-  EXPECT_NE(ran.code, 0);
-  EXPECT_THAT(ran.err, HasSubstr("'bear-1' is a device, and --on takes labels: write --device bear-1"));
-  for (const auto& asked : hub().asked())
-    EXPECT_TRUE(asked.line.starts_with("GET")) << asked.line;
+  for (const auto& arguments :
+       std::vector<std::vector<std::string>>{{"module", "enable", "recorder", "--on", "bear-1"},
+                                             {"module", "restart", "recorder", "--on", "bear-1"},
+                                             {"module", "act", "recorder", "start", "--on", "bear-1"}}) {
+    nobody_matches_then(R"({"device_uuid":")" BEAR R"(","device_name":"bear-1"})");
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_THAT(ran.err, HasSubstr("'bear-1' is a device, and --on takes labels: write --device bear-1"));
+  }
+  expect_nothing_written();
+}
+
+TEST_F(ModuleCommands, WhatIsDoneOnceIsDoneForSomebody) {
+  nobody_matches_then(R"({"device_name":"bear-1","labels":{"room":"lab"}})");
+  const Ran ran = run({"module", "restart", "recorder", "--on", "room=labb"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_EQ(ran.err,
+            "starling: no device matches 'room=labb' now; did you mean 'room=lab'?\n"
+            "  'starling device list' shows the labels.\n");
+  expect_nothing_written();
 }
 
 TEST_F(ModuleCommands, ASelectorThatNobodyMatchesIsASlipUnlessItIsForTheFuture) {
-  hub().on("GET /api/v1/devices", R"({"items":[],"next":null})");
-  hub().on("GET /api/v1/devices",
-           R"({"items":[{"device_name":"bear-1","labels":{"room":"lab"}}],"next":null})");
+  nobody_matches_then(R"({"device_name":"bear-1","labels":{"room":"lab"}})");
   hub().on("PUT /api/v1/settings", R"({"revision":412,"targeted":0})");
-  run({"module", "show", "player", "--device", "bear-1"});  // takes the answer that all get
   std::vector<std::string> arguments{"module", "enable", "recorder", "--on", "room=labb"};
   const Ran slip = run(arguments);
   EXPECT_EQ(slip.code, 1);
   EXPECT_THAT(slip.err, HasSubstr("no device matches 'room=labb' now; did you mean 'room=lab'?"));
   EXPECT_THAT(slip.err, HasSubstr("--future"));
-  for (const auto& asked : hub().asked())
-    EXPECT_TRUE(asked.line.starts_with("GET")) << asked.line;
+  expect_nothing_written();
   arguments.emplace_back("--future");
   const Ran written = run(arguments);
   EXPECT_EQ(written.code, 0) << written.err;
@@ -299,6 +316,22 @@ TEST_F(ModuleCommands, ASlipIsNoticedBeforeAnythingIsWritten) {
   const Ran ran = run({"module", "enable", "to-come"});
   EXPECT_EQ(ran.code, 0);
   EXPECT_THAT(ran.err, HasSubstr("no device has reported a module 'to-come' so far"));
+}
+
+TEST_F(ModuleCommands, WhatCannotBeAModulesNameIsTold) {
+  constexpr auto rule = "which has a-z, 0-9, _ and -, at most 64 of them, a letter or digit first";
+  for (const auto& arguments : std::vector<std::vector<std::string>>{
+           {"module", "enable", "Recorder"}, {"module", "restart", "Recorder", "--device", "bear-1"}}) {
+    const Ran ran = run(arguments);
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_THAT(ran.err, HasSubstr("'Recorder' is not the name of a module, " + std::string(rule) +
+                                   "; did you mean 'recorder'?"));
+  }
+  EXPECT_THAT(run({"module", "disable", "a/b"}).err, HasSubstr(std::string(rule) + "\n"));
+  hub().on("GET /api/v1/components", R"({"items":[]})");
+  EXPECT_THAT(run({"settings", "set", "modules.Recorder.enabled=true"}).err,
+              HasSubstr("modules.NAME.enabled; NAME has a-z"));
+  expect_nothing_written();
 }
 
 TEST_F(ModuleCommands, CommandsAndActionsGoToDevices) {

@@ -6,6 +6,7 @@
 #include "cli/printable.hpp"
 #include "cli/setting_value.hpp"
 #include "cli/table.hpp"
+#include "protocol/modules_document.hpp"
 
 namespace starling::cli {
 namespace {
@@ -13,11 +14,30 @@ namespace {
 constexpr auto where_to_look =
     "\n  'starling module list' shows those of the fleet, with --device those of a device.";
 
-std::string meant_by(const JsonObject& modules, std::string_view name) {
+std::vector<std::string> names_in(const JsonObject& modules) {
   std::vector<std::string> names;
   for (const Json& item : array_at(modules, {"items"}))
     names.push_back(text_at(as_object(item), {"module"}));
-  return nearest(name, names);
+  return names;
+}
+
+std::string meant_by(const JsonObject& modules, std::string_view name) {
+  return nearest(name, names_in(modules));
+}
+
+std::string did_you_mean(const std::string& meant) {
+  return meant.empty() ? meant : fmt::format("; did you mean '{}'?", printable(meant));
+}
+
+// Of one that can be enabled and asked.
+Result<void> check_name(ApiClient& api, std::string_view name) {
+  const auto named = protocol::check_module_name(name);
+  if (named) return {};
+  std::vector<std::string> names;
+  if (const auto fleet = api.list("/api/v1/modules")) names = names_in(*fleet);
+  std::erase_if(names, [](const std::string& one) { return !protocol::valid_module_name(one); });
+  return fail(ErrorCode::invalid_argument,
+              printable(named.error().message) + did_you_mean(nearest(name, names)) + where_to_look);
 }
 
 Result<JsonObject> whereabouts(ApiClient& api, const JsonObject& target, std::string_view name) {
@@ -65,12 +85,8 @@ Result<JsonObject> pick_module(const JsonObject& modules, std::string_view name,
   for (const Json& item : array_at(modules, {"items"})) {
     if (text_at(as_object(item), {"module"}) == name) return as_object(item);
   }
-  const std::string meant = meant_by(modules, name);
-  return fail(
-      ErrorCode::not_found,
-      fmt::format("{} no module '{}'{}{}", printable(whose), printable(name),
-                  meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", printable(meant)),
-                  where_to_look));
+  return fail(ErrorCode::not_found, fmt::format("{} no module '{}'{}{}", printable(whose), printable(name),
+                                                did_you_mean(meant_by(modules, name)), where_to_look));
 }
 
 Result<void> check_known(Session& session, std::string_view name) {
@@ -81,6 +97,7 @@ Result<void> check_known(Session& session, std::string_view name) {
 }
 
 Result<JsonObject> find_to_set(Session& session, const Json& target, std::string_view name) {
+  if (const auto named = check_name(session.api, name); !named) return fail(named);
   auto where = whereabouts(session.api, as_object(target), name);
   if (!where) return where;
   const bool written = !array_at(*where, {"layers"}).empty();
@@ -99,6 +116,7 @@ Result<JsonObject> find_to_set(Session& session, const Json& target, std::string
 }
 
 Result<JsonObject> find_to_ask(Session& session, const Json& target, std::string_view name) {
+  if (const auto named = check_name(session.api, name); !named) return fail(named);
   auto where = whereabouts(session.api, as_object(target), name);
   if (!where) return where;
   if (!some_have_it(*where)) {

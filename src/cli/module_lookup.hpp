@@ -23,8 +23,9 @@ Result<JsonObject> pick_module(const JsonObject& modules, std::string_view name,
 Result<void> check_known(Session& session, std::string_view name);
 
 // Where a module lies among the devices of a target, as the API tells it: before something is done there.
-// What a target lacks is noted. Errors: not_found, with what was probably meant, of a module that nobody has;
-// but its setting may be written before the module comes, and after it has gone.
+// What a target lacks is noted. Errors: invalid_argument (no module can be called so), not_found, with what
+// was probably meant, of a module that nobody has; but its setting may be written before the module comes,
+// and after it has gone.
 Result<JsonObject> find_to_set(Session& session, const Json& target, std::string_view name);
 Result<JsonObject> find_to_ask(Session& session, const Json& target, std::string_view name);
 

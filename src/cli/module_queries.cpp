@@ -9,6 +9,7 @@
 #include "cli/device_lookup.hpp"
 #include "cli/module_lookup.hpp"
 #include "cli/module_view.hpp"
+#include "cli/selector_check.hpp"
 
 namespace starling::cli {
 namespace {
@@ -20,17 +21,19 @@ void note_if_offline(Session& session, const JsonObject& modules) {
 }
 
 // Where nothing can be listed because nobody is there; empty if somebody is. Only a hint.
-std::string nobody_there(Session& session, const std::string& selector) {
+std::string nobody_there(Session& session, const std::string& selector, std::string_view instead) {
   Parameters query{{"limit", "1"}};
   if (!selector.empty()) query.emplace_back("selector", selector);
   const auto devices = session.api.get("/api/v1/devices", query);
   if (!devices || !array_at(*devices, {"items"}).empty()) return {};
+  if (std::string device = device_meant(session.api, selector, instead); !device.empty()) return device;
   return selector.empty() ? "the fleet has no devices yet (an agent registers itself when it starts)"
                           : fmt::format("no device matches '{}' (see: starling device list)", selector);
 }
 
-void note_none(Session& session, const std::string& selector, std::string_view otherwise) {
-  const std::string nobody = nobody_there(session, selector);
+void note_none(Session& session, const std::string& selector, std::string_view instead,
+               std::string_view otherwise) {
+  const std::string nobody = nobody_there(session, selector, instead);
   session.console.note(nobody.empty() ? otherwise : nobody);
 }
 
@@ -52,12 +55,12 @@ class ListModules final : public Command {
     Parameters query;
     if (!selector_.empty()) query.emplace_back("selector", selector_);
     const auto list = session.api.list("/api/v1/modules", query);
-    if (!list) return fail(list);
+    if (!list) return query_failed(session.api, list, selector_);
     if (print_json(session, *list)) return ExitCode::done;
     const JsonArray& modules = array_at(*list, {"items"});
     session.console.raw(module_overview(modules, session.clock.wall(), session.console.out_terminal()));
     if (modules.empty()) {
-      note_none(session, selector_,
+      note_none(session, selector_, device_option,
                 "no device has reported a module so far: they are folders below an agent's --modules");
     }
     return ExitCode::done;
@@ -118,7 +121,7 @@ class ListCrashes final : public Command {
     if (!module_.empty()) query.emplace_back("module", module_);
     if (!selector_.empty()) query.emplace_back("selector", selector_);
     const auto list = session.api.get("/api/v1/crashes", query);
-    if (!list) return fail(list);
+    if (!list) return query_failed(session.api, list, selector_, of_device);
     const JsonArray& crashes = array_at(*list, {"items"});
     if (crashes.empty() && !module_.empty()) {
       if (auto known = check_known(session, module_); !known) return fail(known);
@@ -127,11 +130,12 @@ class ListCrashes final : public Command {
     session.console.raw(crash_table(crashes, session.clock.wall(), session.console.out_terminal()));
     const std::int64_t more = number_at(*list, {"count"}) - static_cast<std::int64_t>(crashes.size());
     if (more > 0) session.console.line(fmt::format("... and {} more", more));
-    if (crashes.empty()) note_none(session, selector_, "no death of a module is known");
+    if (crashes.empty()) note_none(session, selector_, of_device, "no death of a module is known");
     return ExitCode::done;
   }
 
  private:
+  static constexpr std::string_view of_device = "starling module show NAME --device ";
   std::string module_, selector_;
 };
 

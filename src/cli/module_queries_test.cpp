@@ -30,6 +30,34 @@ TEST_F(EmptyModuleQueries, SayThatThereIsNoDevice) {
   }
 }
 
+TEST_F(EmptyModuleQueries, SayThatADeviceIsNoSelector) {
+  for (const auto& [arguments, instead] : std::vector<std::pair<std::vector<std::string>, std::string>>{
+           {{"module", "list"}, "--device lab"},
+           {{"module", "crashes"}, "starling module show NAME --device lab"},
+           {{"device", "list"}, "starling device show lab"}}) {
+    FakeHub none;
+    environment_["STARLING_HUB"] = none.address();
+    none.on("GET /api/v1/modules", R"({"items":[],"next":null})");
+    none.on("GET /api/v1/crashes", R"({"items":[],"count":0})");
+    none.on("GET /api/v1/devices", R"({"items":[],"next":null})");
+    none.on("GET /api/v1/devices", R"({"items":[{"device_name":"lab"}],"next":null})");
+    std::vector<std::string> all = arguments;
+    all.insert(all.end(), {"--on", "lab"});
+    EXPECT_EQ(run(all).err, "note: 'lab' is a device, and --on takes labels: write " + instead + "\n");
+  }
+}
+
+TEST_F(EmptyModuleQueries, SayThatADeviceIsNotEvenASelector) {
+  constexpr auto unreadable = R"({"status":422,"code":"invalid_argument","detail":"the selector is wrong"})";
+  FakeHub refusing;
+  environment_["STARLING_HUB"] = refusing.address();
+  refusing.on("GET /api/v1/modules", unreadable, 422);
+  refusing.on("GET /api/v1/devices", R"({"items":[{"device_name":"my toy"}],"next":null})");
+  EXPECT_EQ(run({"module", "list", "--on", "my toy"}).err,
+            "starling: 'my toy' is a device, and --on takes labels: write --device 'my toy'\n");
+  EXPECT_EQ(run({"module", "list", "--on", "your toy"}).err, "starling: the selector is wrong\n");
+}
+
 TEST_F(EmptyModuleQueries, SayThatThereIsNothingToTell) {
   hub().on("GET /api/v1/devices", R"({"items":[{"device_name":"bear-1"}],"next":null})");
   EXPECT_THAT(said({"module", "list"}), HasSubstr("no device has reported a module so far"));

@@ -80,6 +80,11 @@ Result<std::string> SettingCatalog::full_key(std::string_view key_or_alias) cons
   const bool known = schemas_.contains(key_or_alias) || protocol::module_of(key_or_alias);
   if (known) return std::string(key_or_alias);
   if (const auto alias = aliases_.find(key_or_alias); alias != aliases_.end()) return alias->second;
+  if (protocol::is_module_key(key_or_alias)) {
+    return fail(ErrorCode::not_found,
+                fmt::format("the setting of a module is modules.NAME.enabled; NAME has {}",
+                            protocol::module_name_rule));
+  }
   std::vector<std::string> candidates;
   for (const auto& entry : schemas_)
     candidates.push_back(entry.first);

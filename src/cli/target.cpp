@@ -3,30 +3,12 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <set>
 #include <vector>
 
-#include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
-#include "cli/printable.hpp"
-#include "cli/setting_value.hpp"
+#include "cli/selector_check.hpp"
 
 namespace starling::cli {
-namespace {
-
-// The label that was probably meant, of those that devices have. Only a hint.
-std::string meant_label(ApiClient& api, std::string_view selector) {
-  const auto devices = api.list("/api/v1/devices");
-  if (!devices) return {};
-  std::set<std::string> labels;
-  for (const Json& device : array_at(*devices, {"items"})) {
-    for (const auto& [key, value] : object_at(as_object(device), {"labels"}))
-      labels.insert(fmt::format("{}={}", std::string_view(key), show_value(value)));
-  }
-  return nearest(selector, {labels.begin(), labels.end()});
-}
-
-}  // namespace
 
 void TargetOptions::add_to(CLI::App& app, With with) {
   const bool one_needed = with == With::one_needed;
@@ -50,6 +32,7 @@ void TargetOptions::add_to(CLI::App& app, With with) {
     });
   }
   lasts_ = with == With::persona || with == With::settings;
+  once_ = one_needed || with == With::device_and_selector;
   if (lasts_ || with == With::group_too) add("--group", group_, "NAME", "The devices of a group");
   if (lasts_) {
     app.add_flag("--future", future_, "Also if no device matches yet: it holds for those that will")
@@ -69,25 +52,16 @@ bool TargetOptions::empty() const {
 }
 
 // A name alone selects the devices that have a label of that name. Where there are none, it may be a
-// device's. And what lasts would wait for ever for those that a slip of the pen describes.
+// device's. What lasts would wait for ever for those that a slip of the pen describes, and what is done once
+// would be done nowhere.
 Result<void> TargetOptions::check_selector(ApiClient& api, For what) const {
-  const bool is_name = selector_.find_first_of("=!,") == std::string::npos;
-  const bool must_match = lasts_ && !future_ && what != For::taking_away;
-  if (!is_name && !must_match) return {};
-  const auto matching = api.get("/api/v1/devices", {{"limit", "1"}, {"selector", selector_}});
-  if (!matching || !array_at(*matching, {"items"}).empty()) return {};
-  if (is_name && find_device(api, selector_)) {
-    return fail(
-        ErrorCode::invalid_argument,
-        fmt::format("'{0}' is a device, and --on takes labels: write --device {0}", printable(selector_)));
-  }
-  if (!must_match) return {};
-  const std::string meant = meant_label(api, selector_);
-  return fail(ErrorCode::not_found,
-              fmt::format("no device matches '{}' now{}\n  With --future it is written for those that will; "
-                          "'starling device list' shows the labels.",
-                          printable(selector_),
-                          meant.empty() ? "" : fmt::format("; did you mean '{}'?", printable(meant))));
+  const bool must_match = once_ || (lasts_ && !future_ && what != For::taking_away);
+  const bool may_be_name = selector_.find_first_of("=!,") == std::string::npos;
+  if (!may_be_name && !must_match) return {};
+  const auto checked = check_some_match(api, selector_, device_option,
+                                        once_ ? "" : "With --future it is written for those that will; ");
+  const bool is_device = !checked && checked.error().code == ErrorCode::invalid_argument;
+  return must_match || is_device ? checked : Result<void>();
 }
 
 Result<Json> TargetOptions::target(ApiClient& api, For what) const {

@@ -13,9 +13,10 @@ namespace starling::cli {
 
 class TargetOptions {
  public:
-  // one_needed: a device or a selector must be given; nobody_too: without, it is for nobody; persona: what is
-  // written lasts, for whoever will match, and so nobody matching now is an error without --future; settings:
-  // the same, and also --persona and --policy.
+  // one_needed: a device or a selector must be given; device_and_selector: without, it is for the whole
+  // fleet; both are for actions, which are for those that match now: that there is none is an error;
+  // nobody_too: without, it is for nobody; persona: what is written lasts, for whoever will match, and so
+  // nobody matching now is an error without --future; settings: the same, and also --persona and --policy.
   enum class With { one_needed, nobody_too, device_and_selector, group_too, persona, settings };
   enum class For { something, taking_away };  // what is taken away waits for nobody
 
@@ -34,6 +35,7 @@ class TargetOptions {
   std::string selector_, device_, persona_, group_;
   bool policy_ = false;
   bool lasts_ = false;
+  bool once_ = false;  // and not for those that come later
   bool future_ = false;
 };
 

@@ -1,5 +1,6 @@
 #include "protocol/modules_document.hpp"
 
+#include "protocol/excerpt.hpp"
 #include "protocol/field_reader.hpp"
 #include "protocol/message_parts.hpp"
 
@@ -18,6 +19,12 @@ bool valid_module_name(std::string_view name) {
     if (!alphanumeric(c) && c != '_' && c != '-') return false;
   }
   return true;
+}
+
+Result<void> check_module_name(std::string_view name) {
+  if (valid_module_name(name)) return {};
+  return fail(ErrorCode::invalid_argument, "'" + excerpt(name) + "' is not the name of a module, which has " +
+                                               std::string(module_name_rule));
 }
 
 bool is_module_key(std::string_view key) {

@@ -21,6 +21,11 @@ inline constexpr std::size_t max_modules = 256;  // on a device
 
 // [a-z0-9][a-z0-9_-]{0,63}
 bool valid_module_name(std::string_view name);
+// The same, for people, after "it has".
+inline constexpr std::string_view module_name_rule =
+    "a-z, 0-9, _ and -, at most 64 of them, a letter or digit first";
+// Errors: invalid_argument.
+Result<void> check_module_name(std::string_view name);
 
 // The name in "modules.recorder.enabled", which belongs to no component file; nullopt: it is another key.
 std::optional<std::string_view> module_of(std::string_view key);

@@ -26,6 +26,11 @@ TEST(ModuleNames, AreThoseOfTheirFolders) {
                                   std::string(".."), std::string("Recorder")}) {
     EXPECT_FALSE(valid_module_name(name)) << name;
   }
+  EXPECT_TRUE(check_module_name("recorder"));
+  EXPECT_EQ(
+      check_module_name("Recorder").error().message,
+      "'Recorder' is not the name of a module, which has a-z, 0-9, _ and -, at most 64 of them, a letter or "
+      "digit first");
 }
 
 TEST(ModulesSection, ReadsBack) {

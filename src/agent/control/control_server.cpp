@@ -231,7 +231,10 @@ Result<std::string> ControlServer::connected_module_of(const JsonObject& request
   NearestName nearest(*module);
   for (const auto& known : all)
     nearest.consider(known.key());
-  return fail(ErrorCode::not_found, "no module is called '" + *module + "'" + nearest.hint());
+  std::string why = "no module is called '" + *module + "'" + nearest.hint();
+  if (!valid_module_name(*module))
+    why += "\n  The name of a module has " + std::string(protocol::module_name_rule);
+  return fail(ErrorCode::not_found, std::move(why));
 }
 
 Result<void> ControlServer::list(const Shared& connection) {

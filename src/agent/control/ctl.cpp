@@ -205,6 +205,11 @@ int ask(const Wishes& wishes, const JsonObject& request, Milliseconds patience) 
     print_line(**line, wishes, printed);
     std::fflush(stdout);
   }
+  if (wishes.follow) {
+    const bool log = !wishes.module.empty();
+    return failed("the agent ended, and tells nothing more. When it runs again, this goes on:\n  " +
+                  ctl_command(wishes.state, log ? "module logs " + wishes.module + " -f" : "journal -f"));
+  }
   const bool may_be_empty = request.at("request") == "logs" || request.at("request") == "journal";
   return any || may_be_empty ? 0 : failed("the agent ended before it answered");
 }
@@ -338,6 +343,7 @@ int run_ctl(int argc, char** argv, Milliseconds patience) {
   const Wishes& wishes = line.wishes;
   if (line.doctor->parsed()) {
     line.patient.state = wishes.state;
+    if (std::filesystem::exists("/run/systemd/system")) line.patient.unit_state = "/var/lib/starling-agent";
     return print_findings(examine(line.patient), wishes.json());
   }
   JsonObject request = std::move(line.request);

@@ -9,8 +9,8 @@
 
 namespace starling::agent {
 
-// argv[0] is "ctl". Gives the exit status: 0, 1 (the agent said no, or is not there, or says nothing for so
-// long), 2 (wrong command line).
+// argv[0] is "ctl". Gives the exit status: 0, 1 (the agent said no, or is not there, says nothing for so
+// long, or ended while it was followed), 2 (wrong command line).
 int run_ctl(int argc, char** argv, Milliseconds patience = ControlClient::usual_patience);
 
 // Whether that is a command line, of words after "ctl"; nothing is asked. Errors: invalid_argument.

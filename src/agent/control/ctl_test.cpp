@@ -5,6 +5,7 @@
 #include <sys/un.h>
 
 #include <cstring>
+#include <future>
 #include <utility>
 
 #include "agent/control/control_server.hpp"
@@ -35,12 +36,13 @@ class HungAgent : public testing::Test {
     for (std::string& word : words)
       argv.push_back(word.data());
     testing::internal::CaptureStderr();
-    const int status = run_ctl(static_cast<int>(argv.size()), argv.data(), Milliseconds(20));
+    const int status = run_ctl(static_cast<int>(argv.size()), argv.data(), patience_);
     return {status, testing::internal::GetCapturedStderr()};
   }
 
   TemporaryFolder folder_;
   FileDescriptor socket_;
+  Milliseconds patience_{20};
 };
 
 TEST_F(HungAgent, NoCommandWaitsForIt) {
@@ -72,6 +74,50 @@ TEST_F(HungAgent, NorToGetThrough) {
   listen(0);
   for (int i = 0; i < 3; ++i)  // the first ones fill the room that there is
     EXPECT_THAT(ctl({"module", "list"}).second, HasSubstr("does not answer"));
+}
+
+// One that answers each request with these lines and then closes, and ends when it has none left.
+class EndingAgent : public HungAgent {
+ protected:
+  EndingAgent() { patience_ = Seconds(60); }
+  ~EndingAgent() override { ::shutdown(socket_.number(), SHUT_RDWR); }  // it waits no longer, if it does
+  void answer(std::vector<std::string> answers) {
+    listen(64);
+    agent_ = std::async(std::launch::async, [this, answers = std::move(answers)] {
+      for (const std::string& lines : answers) {
+        const FileDescriptor asked(::accept4(socket_.number(), nullptr, nullptr, SOCK_CLOEXEC));
+        char request[4096];
+        EXPECT_GT(::recv(asked.number(), request, sizeof(request), 0), 0);
+        EXPECT_EQ(::send(asked.number(), lines.data(), lines.size(), MSG_NOSIGNAL),
+                  static_cast<ssize_t>(lines.size()));
+      }
+    });
+  }
+
+  static constexpr auto pong = "{\"ok\":true}\n";
+  static constexpr auto line = "{\"line\":\"TIME out hello\"}\n";
+
+ private:
+  std::future<void> agent_;
+};
+
+TEST_F(EndingAgent, IsToldToWhoFollows) {
+  answer({pong, line, pong, ""});
+  for (const auto& words :
+       std::vector<std::vector<std::string>>{{"module", "logs", "ear", "-f"}, {"journal", "-f"}}) {
+    const auto [status, error] = ctl(words);
+    EXPECT_EQ(status, 1);
+    EXPECT_THAT(error, HasSubstr("the agent ended"));
+    EXPECT_THAT(error,
+                HasSubstr(ctl_command(folder_.path(),
+                                      words.front() == "journal" ? "journal -f" : "module logs ear -f")));
+  }
+}
+
+TEST_F(EndingAgent, WhoDoesNotFollowHasAllThereIs) {
+  answer({line, ""});
+  EXPECT_EQ(ctl({"module", "logs", "ear"}).first, 0);
+  EXPECT_EQ(ctl({"journal"}).first, 0);
 }
 
 TEST(Ctl, ACommandCanBePastedWhateverTheFolderIsCalled) {

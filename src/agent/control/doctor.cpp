@@ -33,6 +33,20 @@ namespace asio = boost::asio;
 constexpr std::uint64_t mebibyte = 1u << 20;
 constexpr std::uint64_t little_space = 200 * mebibyte, no_space = 20 * mebibyte;
 
+constexpr std::string_view unit_status = "systemctl status starling-agent";
+constexpr std::string_view unit_log = "journalctl -u starling-agent -n 50";
+
+// With where the agent says more: in the journal, where its unit starts it, or else wherever somebody did.
+Finding told_more(const Patient& patient, Finding finding, std::string_view command) {
+  std::error_code ignored;
+  if (!patient.unit_state.empty() && fs::equivalent(patient.state, patient.unit_state, ignored)) {
+    finding.commands.emplace_back(command);
+  } else {
+    finding.advice += "; what starling-keeper writes, where it was started, says more";
+  }
+  return finding;
+}
+
 Finding state_folder(const fs::path& state) {
   if (::access(state.c_str(), R_OK | W_OK | X_OK) == 0)
     return {Kind::good, "the state folder is readable", {}};
@@ -54,12 +68,15 @@ Finding disk_space(const fs::path& state) {
   return {Kind::good, std::move(what), {}};
 }
 
-Finding identity(const fs::path& state) {
+Finding identity(const Patient& patient) {
   constexpr std::size_t max_bytes = 64 * 1024;
-  const auto text = read_file(state / Identity::path, max_bytes);
+  const auto text = read_file(patient.state / Identity::path, max_bytes);
   if (!text && text.error().code == ErrorCode::not_found) {
-    return {Kind::problem, "this device has no identity yet: the agent has never run on this folder",
-            "start the agent; systemctl status starling-agent says why it does not start"};
+    return told_more(
+        patient,
+        {Kind::problem, "this device has no identity yet: the agent has never run on this folder",
+         "start the agent"},
+        unit_status);
   }
   const auto parsed = text ? parse_json(*text) : Result<Json>(std::unexpected(text.error()));
   if (!parsed || !parsed->is_object()) {
@@ -190,26 +207,33 @@ struct AgentFindings {
   std::optional<LeftOut> left_out;  // of its component files; nullopt: no agent answers
 };
 
-AgentFindings agent_and_modules(const fs::path& state) {
+AgentFindings agent_and_modules(const Patient& patient) {
+  const fs::path& state = patient.state;
   using Answer = Result<std::optional<JsonObject>>;
   auto client = ControlClient::ask(state, JsonObject{{"request", "list"}}, ControlClient::usual_patience);
   const bool hangs = !client && client.error().code == ErrorCode::timed_out;
   if (!client && !hangs && is_locked(state / "agent.lock")) {
-    return {{{Kind::warning, "an agent runs, and its modules cannot be asked for",
-              "without --modules that is as it should be; journalctl -u starling-agent says what it does"}},
+    return {{told_more(patient,
+                       {Kind::warning, "an agent runs, and its modules cannot be asked for",
+                        "without --modules that is as it should be"},
+                       unit_log)},
             {}};
   }
   if (!client && !hangs) {
-    return {{{Kind::problem, "no agent runs on " + state.string(),
-              "systemctl status starling-agent says why; or another --state is its folder"}},
+    return {{told_more(patient,
+                       {Kind::problem, "no agent runs on " + state.string(),
+                        "start it, if no other --state is its folder"},
+                       unit_status)},
             {}};
   }
   const Answer answer = client ? client->next() : Answer(fail(client));
   const Json* modules = answer && *answer ? (**answer).if_contains("modules") : nullptr;
   if (modules == nullptr || !modules->is_array()) {
     const std::string why = answer ? "it ended" : answer.error().message;
-    return {{{Kind::problem, "the agent does not say how its modules are: " + why,
-              "journalctl -u starling-agent says what it does"}},
+    return {{told_more(patient,
+                       {Kind::problem, "the agent does not say how its modules are: " + why,
+                        "it may be busy: try again"},
+                       unit_log)},
             {}};
   }
   std::vector<Finding> findings = judgements_of(state, modules->get_array());
@@ -258,11 +282,11 @@ Finding hub(const Patient& patient) {
 
 std::vector<Finding> examine(const Patient& patient) {
   const Finding folder = state_folder(patient.state);
-  auto [findings, left_out] = folder.kind == Kind::good ? agent_and_modules(patient.state) : AgentFindings();
+  auto [findings, left_out] = folder.kind == Kind::good ? agent_and_modules(patient) : AgentFindings();
   findings.push_back(folder);
   if (folder.kind == Kind::good) {
     findings.push_back(disk_space(patient.state));
-    findings.push_back(identity(patient.state));
+    findings.push_back(identity(patient));
     std::ranges::move(component_files(patient.state, std::move(left_out)), std::back_inserter(findings));
     findings.push_back(enrolment(patient.state));
   }

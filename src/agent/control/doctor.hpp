@@ -21,6 +21,8 @@ struct Patient {
   std::filesystem::path state;
   std::string hub;  // empty: not known, and not tried
   std::vector<std::string> pins;
+  std::filesystem::path
+      unit_state{};  // of the agent that the packaged unit starts; empty: there is no systemd
 };
 
 std::vector<Finding> examine(const Patient& patient);

@@ -48,6 +48,26 @@ TEST_F(DoctorTest, NewFolderHasNoIdentityAndNoAgent) {
   EXPECT_THAT(findings, Contains(Finds(Finding::Kind::warning, "was not tried")));
 }
 
+TEST_F(DoctorTest, TheUnitIsAdvisedWhereItStartsTheAgent) {
+  const auto advice = [this](const std::filesystem::path& unit_state) {
+    std::string all;
+    for (const Finding& one : examine({folder_.path(), {}, {}, unit_state})) {
+      all += one.advice + "\n";
+      for (const std::string& command : one.commands)
+        all += command + "\n";
+    }
+    return all;
+  };
+  EXPECT_THAT(advice(folder_.path()), HasSubstr("\nsystemctl status starling-agent\n"));
+  for (const std::filesystem::path& unit_state : {folder_ / "other", std::filesystem::path()}) {
+    EXPECT_THAT(advice(unit_state), Not(HasSubstr("systemctl")));
+    EXPECT_THAT(advice(unit_state), HasSubstr("what starling-keeper writes"));
+  }
+  const auto lock = FileLock::acquire(folder_ / "agent.lock");
+  ASSERT_TRUE(lock);
+  EXPECT_THAT(advice(folder_.path()), HasSubstr("\njournalctl -u starling-agent -n 50\n"));
+}
+
 TEST_F(DoctorTest, AgentWithoutModulesRuns) {
   const auto lock = FileLock::acquire(folder_ / "agent.lock");
   ASSERT_TRUE(lock);

@@ -178,8 +178,10 @@ void ModuleCore::act(std::string_view module, std::string action, JsonObject par
     return entry.second.phase != Phase::greeting && entry.second.name == module;
   });
   if (found == modules_.end()) {
-    return done(fail(ErrorCode::not_found, "module '" + std::string(module) +
-                                               "' is not connected to the agent: it takes no actions"));
+    const std::string why = listener_.why_not_connected(module);
+    return done(fail(why.empty() ? ErrorCode::not_found : ErrorCode::failed_precondition,
+                     "module '" + std::string(module) + "' " +
+                         (why.empty() ? "is not connected to the agent: it takes no actions" : why)));
   }
   if (asked_.size() >= max_actions) {
     return done(fail(ErrorCode::rate_limited, "too many actions wait for their answers"));

@@ -48,6 +48,8 @@ class ModuleListener {
   virtual Result<void> check_peer(std::string_view name, std::int32_t pid) const = 0;
   // Its connection or a line of it was refused. One that has not said hello has no name.
   virtual void module_refused(std::string_view name, std::int32_t pid, std::string_view why) = 0;
+  // For people, after the module's name; empty: there is none of that name.
+  virtual std::string why_not_connected(std::string_view name) const = 0;
   virtual void module_failing(std::string_view name) = 0;  // comes and goes: does not live with its settings
 };
 
@@ -81,8 +83,9 @@ class ModuleCore final : public ModulePort {
   Answer commit(const Values& next, std::span<const std::string> changed, Committed done) override;
   void rollback() override;
 
-  // Asks a connected module to do something once. Errors: not_found (none of that name is connected),
-  // rate_limited, unavailable (it went away, or did not answer in time), failed_precondition (what it says).
+  // Asks a connected module to do something once. Errors: not_found (there is none of that name),
+  // rate_limited, unavailable (it went away, or did not answer in time), failed_precondition (it is not
+  // connected, or what it says).
   using Acted = std::function<void(Result<JsonObject>)>;
   void act(std::string_view module, std::string action, JsonObject parameters, Acted done);
 

@@ -49,6 +49,9 @@ struct ModuleTest : testing::Test, ModuleOutput, ModuleListener {
   void module_refused(std::string_view name, std::int32_t pid, std::string_view why) override {
     refused.push_back(std::string(name) + " " + std::to_string(pid) + " " + std::string(why));
   }
+  std::string why_not_connected(std::string_view name) const override {
+    return name == "stopped" ? "is not running" : "";
+  }
   void module_failing(std::string_view name) override { failing.emplace_back(name); }
 
   ModuleId hello(const std::string& name, std::vector<std::string> components,
@@ -405,6 +408,17 @@ TEST_F(ModuleTest, ActsOnceAndAnswers) {
   core.line(id, wire::encode(answer));
   core.line(id, wire::encode(answer));
   EXPECT_THAT(answers, ElementsAre(R"({"file":"a.wav"})"));
+}
+
+TEST_F(ModuleTest, AnActionOfOneThatDoesNotRunSaysSo) {
+  std::vector<Error> errors;
+  const auto collect = [&](const Result<JsonObject>& result) { errors.push_back(result.error()); };
+  core.act("stopped", "start", {}, collect);
+  core.act("nobody", "start", {}, collect);
+  ASSERT_EQ(errors.size(), 2u);
+  EXPECT_EQ(errors[0].code, ErrorCode::failed_precondition);
+  EXPECT_EQ(errors[0].message, "module 'stopped' is not running");
+  EXPECT_EQ(errors[1].code, ErrorCode::not_found);
 }
 
 TEST_F(ModuleTest, AnActionAlwaysEnds) {

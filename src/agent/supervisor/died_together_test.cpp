@@ -34,6 +34,18 @@ struct DiedTogether : SupervisorBenchTest {
   const std::vector<std::string> names{"a", "b", "c", "d"};
 };
 
+TEST_F(DiedTogether, WhoseWorkIsDoneHasNotDied) {
+  for (const std::string& name : names)
+    module(name, true).retry = Retry::on_failure;
+  start_agent();
+  for (const std::string& name : names) {
+    up(name);
+    exit(name, 0);
+  }
+  EXPECT_THAT(alerts, IsEmpty());
+  EXPECT_THAT(deaths, IsEmpty());
+}
+
 TEST_F(DiedTogether, IsOneEvent) {
   start();
   for (int round = 0; round < 8; ++round) {

@@ -133,7 +133,7 @@ Result<void> write_enabled(const fs::path& module_folder, bool enabled) {
 FoundModule find_module(const fs::path& folder, std::string_view name, const AccountLookup& accounts) {
   if (!valid_module_name(name)) {
     return broken(folder, name,
-                  "a module's folder is named with a-z, 0-9, _ and -, at most 64 of them; rename it");
+                  fmt::format("a module's folder is named with {}; rename it", protocol::module_name_rule));
   }
   std::error_code error;
   fs::path absolute = fs::absolute(folder, error);

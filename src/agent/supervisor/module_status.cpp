@@ -3,6 +3,27 @@
 #include "agent/supervisor/supervised_module.hpp"
 
 namespace starling::agent {
+namespace {
+
+std::string why_not_running(const ModuleStatus& module) {
+  if (is_failed(module.state)) return std::string(to_string(module.state)) + ": " + module.detail;
+  if (module.state == ModuleState::stopping) return "stopping";
+  if (!module.quarantine.empty()) return "it could not be enabled: " + module.quarantine;
+  if (module.finished) return "its work is done";
+  return module.enabled ? "stopped" : "disabled";
+}
+
+}  // namespace
+
+std::string why_not_connected(const ModuleStatus& module) {
+  if (module.state == ModuleState::starting) return "is starting: ask it when it is ready";
+  if (is_ready(module.state)) return "runs, but has not said hello on the module socket: it takes no actions";
+  const std::string not_running = "is not running ";
+  if (!module.waits_for.empty()) return not_running + "(it " + module.waits_for + ")";
+  const std::string why = not_running + "(" + why_not_running(module) + ")";
+  if (module.next_retry) return why + ", and is tried again by itself";
+  return why + ": 'module start " + module.name + "' starts it";
+}
 
 ModuleStatus SupervisedModule::status() const {
   ModuleStatus status;

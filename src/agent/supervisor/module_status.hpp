@@ -66,4 +66,7 @@ struct ModuleStatus {
   std::optional<DeathReport> last_death;  // the last that nobody asked for
 };
 
+// Why nothing can be asked of it over its socket, and what to do; after its name, for people.
+std::string why_not_connected(const ModuleStatus& module);
+
 }  // namespace starling::agent

@@ -392,9 +392,12 @@ void SupervisedModule::exited(std::uint64_t run, const ChildExit& exit) {
   death.said_status = said_.exit_status;
   death.said_text = said_.status;
   const DeathReport report = host_.examiner().examine(death);
-  if (death.ended_for != EndedFor::stop) last_death_ = report;  // what somebody asked for hides no crash
-  if (death.ended_for == EndedFor::none) exited_unasked(exit, report);
-  host_.died(name_, report, death.ended_for);
+  const bool done = death.ended_for == EndedFor::none && has_finished(exit);
+  const EndedFor why = done ? EndedFor::stop : death.ended_for;  // it was started to end so
+  if (why != EndedFor::stop) last_death_ = report;               // what somebody asked for hides no crash
+  if (done) finish();
+  if (why == EndedFor::none) exited_unasked(exit, report);
+  host_.died(name_, report, why);
   process_.look_at_tree();
 }
 
@@ -420,18 +423,23 @@ void SupervisedModule::main_refused(std::uint64_t run, std::int32_t pid, int err
   if (const auto held = process_.main_refused(pid)) exited(run, *held);
 }
 
-void SupervisedModule::exited_unasked(const ChildExit& exit, const DeathReport& report) {
-  const bool is_exit = exit.kind == ChildExit::Kind::exited;
+// Its work is done, as its manifest has it.
+bool SupervisedModule::has_finished(const ChildExit& exit) const {
   const bool may_finish = manifest_ && manifest_->retry != Retry::always &&
                           (was_ready_ || manifest_->readiness == Readiness::exec);
-  if (is_exit && exit.status == 0 && may_finish) {
-    finished_ = true;
-    wanted_ = false;
-    trial_.reset();
-    stop_cause_ = Cause::finished;
-    return begin_stop(Cause::finished);
-  }
-  const bool hopeless = is_exit && exit.status == exit_not_configured;
+  return may_finish && exit.kind == ChildExit::Kind::exited && exit.status == 0;
+}
+
+void SupervisedModule::finish() {
+  finished_ = true;
+  wanted_ = false;
+  trial_.reset();
+  stop_cause_ = Cause::finished;
+  begin_stop(Cause::finished);
+}
+
+void SupervisedModule::exited_unasked(const ChildExit& exit, const DeathReport& report) {
+  const bool hopeless = exit.kind == ChildExit::Kind::exited && exit.status == exit_not_configured;
   const bool memory = report.death_class == DeathClass::out_of_memory;
   failed(ModuleEvent::died, Cause::exited, report.text,
          hopeless ? FailureKind::hopeless
@@ -508,7 +516,12 @@ void SupervisedModule::tick() {
 void SupervisedModule::look_whether_unkillable() {
   const auto since = process_.unkillable_at();
   const bool before = std::exchange(unkillable_, since && now() >= *since);
-  if (unkillable_ && !before) host_.unkillable(name_, unkillable_text);
+  if (unkillable_ == before) return;
+  if (unkillable_) {
+    host_.unkillable(name_, unkillable_text);
+  } else {
+    host_.ended_after_all(name_);
+  }
 }
 
 std::optional<SteadyTime> SupervisedModule::next_deadline() const {

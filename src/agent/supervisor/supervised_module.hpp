@@ -50,6 +50,7 @@ class ModuleHost {
   virtual void slower(std::string_view module, RetryPace pace, std::string_view why) = 0;
   virtual void reverted(std::string_view module, std::string_view why) = 0;
   virtual void unkillable(std::string_view module, std::string_view why) = 0;
+  virtual void ended_after_all(std::string_view module) = 0;                      // one that was
   virtual void misunderstood(std::string_view module, std::string_view why) = 0;  // what it says
   virtual void answer(Answered answered, Result<ModuleState> result) = 0;  // later, not from within the call
 };
@@ -157,6 +158,8 @@ class SupervisedModule {
   void begin_stop(Cause cause);
   void became_ready(Cause cause);
   void failed(ModuleEvent event, Cause cause, std::string detail, FailureKind kind);
+  bool has_finished(const ChildExit& exit) const;
+  void finish();
   void exited_unasked(const ChildExit& exit, const DeathReport& report);
   std::string failure_text(std::string_view why) const;
   std::string with_last_line(std::string why) const;

@@ -447,6 +447,9 @@ TEST_P(RetryField, SaysWhatFollowsAnExit) {
   pass(Seconds(1));
   EXPECT_EQ(state("job"), GetParam().after);
   EXPECT_TRUE(status("job").enabled);
+  const bool good = GetParam().after == disabled;
+  EXPECT_EQ(deaths.empty(), good) << "a good end is no death";
+  EXPECT_EQ(!status("job").last_death, good);
 }
 INSTANTIATE_TEST_SUITE_P(All, RetryField,
                          testing::Values(EndedWell{"always_well", Retry::always, 0, starting},

@@ -230,6 +230,11 @@ void Supervisor::said_hello(std::string_view module) {
   core_->said_hello(module);
 }
 
+std::string Supervisor::why_not_connected(std::string_view module) const {
+  const auto status = core_->status(module);
+  return status ? agent::why_not_connected(*status) : std::string();
+}
+
 void Supervisor::said_state(std::string_view module, std::string_view state, std::string_view status) {
   core_->said_recording(module, state == to_string(ModuleState::recording), status);
 }

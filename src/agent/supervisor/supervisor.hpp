@@ -98,6 +98,7 @@ class Supervisor final : public ModuleSupervision,
   void stop_logs() override { readers_.stop_all(); }
   Result<void> check_peer(std::string_view module, std::int32_t pid) const override;
   void said_hello(std::string_view module) override;
+  std::string why_not_connected(std::string_view module) const override;
   void said_state(std::string_view module, std::string_view state, std::string_view status) override;
   void said_wrongly(std::string_view module, std::int32_t pid, std::string_view why) override;
 

@@ -413,6 +413,12 @@ void SupervisorCore::unkillable(std::string_view module, std::string_view why) {
   changed_ = true;
 }
 
+// A transition may not follow: what an earlier agent left may be of a module that is disabled.
+void SupervisorCore::ended_after_all(std::string_view module) {
+  log_.info("what could not be ended of a module has ended", {{"module", module}});
+  changed_ = true;
+}
+
 void SupervisorCore::misunderstood(std::string_view module, std::string_view why) {
   log_.warning("a module is misunderstood", {{"module", module}, {"problem", why}});
   changed_ = true;

@@ -136,6 +136,7 @@ class SupervisorCore final : private ModuleHost {
   void slower(std::string_view module, RetryPace pace, std::string_view why) override;
   void reverted(std::string_view module, std::string_view why) override;
   void unkillable(std::string_view module, std::string_view why) override;
+  void ended_after_all(std::string_view module) override;
   void misunderstood(std::string_view module, std::string_view why) override;
   void answer(Answered answered, Result<ModuleState> result) override;
 

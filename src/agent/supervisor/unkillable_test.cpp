@@ -68,6 +68,17 @@ TEST_F(Unkillable, ThenNobodyWaitsForItForEverEither) {
   EXPECT_GT(changes, before) << "told";
 }
 
+TEST_F(Unkillable, ThatItHasEndedAfterAllIsTold) {
+  leave_child_of_disabled();
+  pass(ModuleProcess::long_killed);
+  ASSERT_EQ(status("recorder").problem, SupervisedModule::unkillable_text);
+  const int before = changes;
+  board.unkillable.clear();
+  pass(2 * ModuleProcess::longest_sweep);
+  EXPECT_EQ(status("recorder").problem, "");
+  EXPECT_GT(changes, before);
+}
+
 TEST_F(Unkillable, IsKilledOnAndOnAndToldOnce) {
   start_ready();
   command("recorder", disable);

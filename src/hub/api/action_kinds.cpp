@@ -23,9 +23,9 @@ Result<void> check_nothing(const JsonObject& parameters) {
 }
 
 Result<void> check_module_name(const std::string& name, std::string_view field) {
-  if (protocol::valid_module_name(name)) return {};
-  return fail(ErrorCode::invalid_argument, fmt::format("'{}' is not the name of a module", name),
-              fmt::format("{}/{}", path, field));
+  auto named = protocol::check_module_name(name);
+  if (!named) named.error().field = fmt::format("{}/{}", path, field);
+  return named;
 }
 
 Result<void> check_module(const JsonObject& parameters) {

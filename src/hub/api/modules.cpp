@@ -1,7 +1,5 @@
 #include "hub/api/modules.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <set>
 
@@ -263,9 +261,7 @@ asio::awaitable<Reply> Modules::overview(Call& call) {
 
 asio::awaitable<Reply> Modules::whereabouts(Call& call) {
   const std::string& module = call.value("module");
-  if (!protocol::valid_module_name(module)) {
-    co_return fail(ErrorCode::invalid_argument, fmt::format("'{}' is not the name of a module", module));
-  }
+  if (auto named = protocol::check_module_name(module); !named) co_return fail(named);
   const auto scope = queried_scope(call);
   if (!scope) co_return fail(scope);
   const FleetState& state = *call.fleet;

@@ -156,6 +156,7 @@ TEST_F(ModulesApi, WhereAModuleLiesAndWhereItCouldNotBeEnabledIsTold) {
     EXPECT_EQ(told.at("/quarantined_count"), Json(each.quarantined)) << each.query;
   }
   EXPECT_EQ(get("/api/v1/modules/Recorder").status, 422);
+  EXPECT_NE(get("/api/v1/modules/Recorder").text("/detail").find("a-z, 0-9, _ and -"), std::string::npos);
   EXPECT_EQ(get("/api/v1/modules/recorder?device=bear&group=x").status, 422);
   EXPECT_EQ(get("/api/v1/modules/recorder?device=nobody").status, 404);
   const std::string lab = make_key_of(R"({"name":"l","role":"viewer","selector":"room=lab"})");

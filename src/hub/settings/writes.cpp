@@ -154,8 +154,8 @@ Result<std::string> full_key(const FleetState& head, const std::string& key_or_a
   if (key_or_alias == persona_active_key || protocol::module_of(key_or_alias)) return key_or_alias;
   if (key_or_alias == protocol::software_release_key) return key_or_alias;
   if (protocol::is_module_key(key_or_alias)) {
-    return fail(ErrorCode::invalid_argument,
-                "the setting of a module is modules.NAME.enabled; NAME has a-z, 0-9, _ and -, at most 64");
+    return fail(ErrorCode::invalid_argument, "the setting of a module is modules.NAME.enabled; NAME has " +
+                                                 std::string(protocol::module_name_rule));
   }
   auto schema = head.catalog().require(key_or_alias);
   if (!schema) return fail(schema);
