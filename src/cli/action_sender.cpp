@@ -22,6 +22,14 @@ bool any_in(const JsonObject& action, std::string_view state) {
                      [state](const Json& device) { return text_at(as_object(device), {"state"}) == state; });
 }
 
+bool is_waited_for(const JsonObject& action, Absent absent) {
+  const JsonArray& devices = array_at(action, {"devices"});
+  return std::any_of(devices.begin(), devices.end(), [absent](const Json& device) {
+    const bool is_here = text_at(as_object(device), {"status"}) != "offline";
+    return text_at(as_object(device), {"state"}) == "waiting" && (is_here || absent == Absent::waited_for);
+  });
+}
+
 // Only a hint: that it cannot be had is no reason to fail.
 void note_offline(Session& session, const std::string& id, std::int64_t expires_seconds) {
   const auto action = session.api.get(path_of({"actions", id}));
@@ -58,12 +66,12 @@ Result<JsonObject> start_action(Session& session, const WantedAction& wanted) {
 }
 
 Result<JsonObject> wait_for_action(Session& session, const std::string& id, Seconds timeout,
-                                   const Parameters& query) {
+                                   const Parameters& query, Absent absent) {
   const SteadyTime start = session.clock.steady();
   while (true) {
     auto action = session.api.get(path_of({"actions", id}), query);
     if (!action) return action;
-    if (!any_in(*action, "waiting") || session.clock.steady() - start >= timeout) return action;
+    if (!is_waited_for(*action, absent) || session.clock.steady() - start >= timeout) return action;
     session.api.pause(poll_delay);
   }
 }

@@ -23,10 +23,11 @@ struct WantedAction {
 
 // The hub's answer: {"id", "targeted"}. A note names the devices that are offline.
 Result<JsonObject> start_action(Session& session, const WantedAction& wanted);
+enum class Absent { waited_for, passed_by };
 // Polls until every device has answered, the action has expired or the time is over: the last answer.
 // With a device in `query` that one alone, however much it answers.
 Result<JsonObject> wait_for_action(Session& session, const std::string& id, Seconds timeout,
-                                   const Parameters& query = {});
+                                   const Parameters& query = {}, Absent absent = Absent::waited_for);
 // refused: some device failed; unfinished: some have not answered.
 ExitCode outcome_of_action(const JsonObject& action);
 // How it went on each device.

@@ -36,11 +36,11 @@ class ToggleModule : public Command {
     const auto where = find_to_set(session, *target, name_);
     if (!where) return fail(where);
     const std::string key = protocol::enabled_key(name_);
-    const Meanwhile commands = [&](JsonObject& answer) {
-      return follow_up(session, name_, enabled_, *where, write_.wait(), answer);
+    const Meanwhile reconcile = [&](JsonObject& answer) {
+      return follow_up(session, name_, *target, *where, write_.wait(), answer);
     };
-    return write_.send(session, std::move(*target), JsonObject{{key, enabled_}}, {},
-                       (enabled_ ? "enabled " : "disabled ") + name_, commands);
+    return write_.send(session, *target, JsonObject{{key, enabled_}}, {},
+                       (enabled_ ? "enabled " : "disabled ") + name_, reconcile);
   }
 
  private:
@@ -131,12 +131,12 @@ void add_module_commands(CommandTree& tree) {
           "It is provisional on each device until the module has been ready; where it cannot be enabled it "
           "is\n"
           "disabled again there, and --wait says why. Enabling it once more tries again on those devices,\n"
-          "and starts it where it was stopped by a command.\n"
+          "and starts it where a command has stopped it.\n"
           "\n"
           "Example:\n"
           "  starling module enable recorder --on room=lab --reason 'week 31' --wait");
   add_command<DisableModule>(tree, noun, "disable",
-                             "Stop a module, also where it was started by a command, and keep it stopped");
+                             "Stop a module, also where a command has started it, and keep it stopped");
   add_command<CommandModule>(tree, noun, "start",
                              "Start a module now, be it enabled or not; a new attempt if it waits for one");
   add_command<CommandModule>(tree, noun, "stop",

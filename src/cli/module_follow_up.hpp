@@ -1,5 +1,5 @@
-// Purpose: whether a module is enabled is written; where it runs, or not, by a command that came before, the
-// write alone changes nothing. There it is commanded too.
+// Purpose: whether a module is enabled is written; where it runs, or not, by what came before (a command, an
+// enable that failed) the write alone may change nothing. Devices are asked to make it so.
 // Owner: the command. Thread: one. Lifetime: none.
 #pragma once
 
@@ -12,10 +12,10 @@
 
 namespace starling::cli {
 
-// On the devices that find_to_set() has found: `module` is started where it is in quarantine or was stopped,
-// or, where it is to be disabled, stopped where it was started. Waits for what becomes of it if that is
-// wanted. They are in `answer` then, as `commanded`.
-Result<ExitCode> follow_up(Session& session, std::string_view module, bool enabled, const JsonObject& where,
-                           const WaitOptions& wait, JsonObject& answer);
+// After the write that `answer` is of, and of what find_to_set() has told before it (`where`): devices that
+// are here make the module as it is enabled or not there, if the write has changed nothing or has to be tried
+// again. Waits for what becomes of it if that is wanted. How it went is in `answer` then, as `reconciled`.
+Result<ExitCode> follow_up(Session& session, std::string_view module, const Json& target,
+                           const JsonObject& where, const WaitOptions& wait, JsonObject& answer);
 
 }  // namespace starling::cli

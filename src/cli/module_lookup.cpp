@@ -6,6 +6,7 @@
 #include "cli/printable.hpp"
 #include "cli/setting_value.hpp"
 #include "cli/table.hpp"
+#include "cli/target.hpp"
 #include "protocol/modules_document.hpp"
 
 namespace starling::cli {
@@ -38,14 +39,6 @@ Result<void> check_name(ApiClient& api, std::string_view name) {
   std::erase_if(names, [](const std::string& one) { return !protocol::valid_module_name(one); });
   return fail(ErrorCode::invalid_argument,
               printable(named.error().message) + did_you_mean(nearest(name, names)) + where_to_look);
-}
-
-Result<JsonObject> whereabouts(ApiClient& api, const JsonObject& target, std::string_view name) {
-  Parameters query;
-  for (const char* kind : {"device", "selector", "group", "persona"}) {
-    if (const std::string named = text_at(target, {kind}); !named.empty()) query.emplace_back(kind, named);
-  }
-  return api.get(path_of({"modules", name}), query);
 }
 
 // "2 of 5 devices have no module 'recorder'"; empty if all have it.
@@ -98,7 +91,7 @@ Result<void> check_known(Session& session, std::string_view name) {
 
 Result<JsonObject> find_to_set(Session& session, const Json& target, std::string_view name) {
   if (const auto named = check_name(session.api, name); !named) return fail(named);
-  auto where = whereabouts(session.api, as_object(target), name);
+  auto where = session.api.get(path_of({"modules", name}), query_of_target(target));
   if (!where) return where;
   const bool written = !array_at(*where, {"layers"}).empty();
   if (!written && !some_have_it(*where)) {
@@ -117,7 +110,7 @@ Result<JsonObject> find_to_set(Session& session, const Json& target, std::string
 
 Result<JsonObject> find_to_ask(Session& session, const Json& target, std::string_view name) {
   if (const auto named = check_name(session.api, name); !named) return fail(named);
-  auto where = whereabouts(session.api, as_object(target), name);
+  auto where = session.api.get(path_of({"modules", name}), query_of_target(target));
   if (!where) return where;
   if (!some_have_it(*where)) {
     if (auto known = check_known(session, name); !known) return fail(known);

@@ -161,14 +161,14 @@ class SwitchPersona final : public Command {
     auto target = target_.target(session.api, name_ == "none" ? For::taking_away : For::something);
     if (!target) return fail(target);
     JsonObject body;
-    if (!target->is_null()) body["target"] = std::move(*target);
+    if (!target->is_null()) body["target"] = *target;
     if (!reason_.empty()) body["reason"] = reason_;
     auto answer = session.api.write(http::Method::post, path_of({"personas", name_, "switch"}), body);
     if (!answer) return std::unexpected(with_suggestion(session, answer.error()));
     const std::string what = name_ == "none" ? fmt::format("cleared the persona of {}", target_.text())
                                              : fmt::format("switched {} to {}", target_.text(), name_);
     note_if_nobody(session, *answer);
-    return finish_write(session, std::move(*answer), what, wait_);
+    return finish_write(session, std::move(*answer), what, wait_, *target);
   }
 
  private:

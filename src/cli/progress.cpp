@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/shell_word.hpp"
 #include "cli/answer.hpp"
 #include "cli/printable.hpp"
 #include "cli/table.hpp"
@@ -33,10 +34,11 @@ void note_what_to_do(Session& session, const JsonArray& devices) {
       const std::string key = text_at(as_object(error), {"key"});
       const auto module = protocol::module_of(key);
       if (!module) continue;
-      const std::string where = fmt::format("{} --device {}", *module, printable(text_at(device, {"name"})));
+      const std::string where =
+          fmt::format("{} --device {}", *module, shell_word(printable(text_at(device, {"name"}))));
       return session.console.note(
           fmt::format("'starling module logs {0}' shows what it wrote; once that is mended, "
-                      "'starling module enable {0} --wait' tries again",
+                      "'starling module start {0} --wait' tries again",
                       where));
     }
   }
@@ -88,9 +90,11 @@ class Waits {
     for (const Json& item : array_at(progress, {"devices"})) {
       const JsonObject& device = as_object(item);
       const std::string why = text_at(device, {"waits_for"});
-      if (why.empty() || !told_.insert(why).second || told_.size() > most_told) continue;
+      if (why.empty() || told_.size() == most_told) continue;
+      const std::string told = fmt::format("on {} {}", printable(text_at(device, {"name"})), printable(why));
+      if (!told_.insert(told).second) continue;
       bar_.clear();
-      session_.console.note(fmt::format("on {} {}", text_at(device, {"name"}), printable(why)));
+      session_.console.note(told);
     }
   }
 
@@ -136,14 +140,15 @@ ExitCode outcome_of(const ProgressCounts& counts) {
   return counts.pending > 0 || counts.offline > 0 ? ExitCode::unfinished : ExitCode::done;
 }
 
-Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seconds timeout) {
+Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seconds timeout,
+                                   const Parameters& of) {
   const std::string path = path_of({"changes", std::to_string(revision), "progress"});
   const SteadyTime start = session.clock.steady();
   Milliseconds delay = first_look_wait;
   Bar bar(session.console);
   Waits waits(session, bar);
   while (true) {
-    auto progress = session.api.get(path);
+    auto progress = session.api.get(path, of);
     const bool away = !progress && (progress.error().code == ErrorCode::unavailable ||
                                     progress.error().code == ErrorCode::timed_out);
     if (!progress && !away) return progress;

@@ -36,8 +36,9 @@ std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::siz
 ExitCode outcome_of(const ProgressCounts& counts);
 
 // Polls the change's progress until nothing is pending or the time is over. Returns the last answer.
-// A hub that is away for a moment is waited for as well.
-Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seconds timeout);
+// A hub that is away for a moment is waited for as well. `of`: the devices that are asked about, if not all.
+Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seconds timeout,
+                                   const Parameters& of = {});
 
 // Who applied it, who refused and why, who is offline, who cannot say.
 void print_progress(Session& session, const JsonObject& progress);

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "base/shell_word.hpp"
 #include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
 #include "cli/printable.hpp"
@@ -30,9 +31,7 @@ std::string device_meant(ApiClient& api, std::string_view selector, std::string_
   const bool is_name = !selector.empty() && selector.find_first_of("=!,") == std::string_view::npos;
   if (!is_name || !find_device(api, selector)) return {};
   const std::string name = printable(selector);
-  const bool one_word = name.find(' ') == std::string::npos;
-  return fmt::format("'{}' is a device, and --on takes labels: write {}{}", name, instead,
-                     one_word ? name : "'" + name + "'");
+  return fmt::format("'{}' is a device, and --on takes labels: write {}{}", name, instead, shell_word(name));
 }
 
 std::unexpected<Error> query_failed(ApiClient& api, const Result<JsonObject>& answer,

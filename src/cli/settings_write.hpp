@@ -24,7 +24,7 @@ class SettingsWrite {
   }
 
   // `what` is done there, for people: "set audio.volume = 20". Members of `expected` must still be in force.
-  Result<ExitCode> send(Session& session, Json target, JsonObject values, JsonObject expected,
+  Result<ExitCode> send(Session& session, const Json& target, JsonObject values, JsonObject expected,
                         std::string_view what, const Meanwhile& meanwhile = {}) const;
   const WaitOptions& wait() const { return wait_; }
 

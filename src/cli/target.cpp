@@ -5,10 +5,20 @@
 #include <CLI/CLI.hpp>
 #include <vector>
 
+#include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
 #include "cli/selector_check.hpp"
 
 namespace starling::cli {
+
+Parameters query_of_target(const Json& target) {
+  Parameters query;
+  for (const char* kind : {"device", "selector", "group", "persona"}) {
+    if (const std::string named = text_at(as_object(target), {kind}); !named.empty())
+      query.emplace_back(kind, named);
+  }
+  return query;
+}
 
 void TargetOptions::add_to(CLI::App& app, With with) {
   const bool one_needed = with == With::one_needed;

@@ -11,6 +11,9 @@
 
 namespace starling::cli {
 
+// The devices of a target object, as parameters of a read.
+Parameters query_of_target(const Json& target);
+
 class TargetOptions {
  public:
   // one_needed: a device or a selector must be given; device_and_selector: without, it is for the whole

@@ -7,6 +7,7 @@
 #include "cli/answer.hpp"
 #include "cli/printable.hpp"
 #include "cli/table.hpp"
+#include "cli/target.hpp"
 
 namespace starling::cli {
 namespace {
@@ -67,10 +68,11 @@ void note_if_nobody(Session& session, const JsonObject& answer) {
 }
 
 Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_view what,
-                              const WaitOptions& wait, const Meanwhile& meanwhile) {
+                              const WaitOptions& wait, const Json& target, const Meanwhile& meanwhile) {
   // What was written before may still be on its way to the devices.
-  const std::int64_t revision =
-      number_at(answer, {find(answer, {"revision"}) != nullptr ? "revision" : "unchanged_since"});
+  const bool changed = find(answer, {"revision"}) != nullptr;
+  const std::int64_t revision = number_at(answer, {changed ? "revision" : "unchanged_since"});
+  const Parameters of = changed ? Parameters() : query_of_target(target);
   if (!session.json()) print_written(session, answer, what);
   ExitCode code = ExitCode::done;
   if (meanwhile) {
@@ -79,7 +81,7 @@ Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_v
     code = *done;
   }
   if (wait.wanted() && revision > 0) {
-    auto progress = wait_for_change(session, revision, wait.timeout());
+    auto progress = wait_for_change(session, revision, wait.timeout(), of);
     if (!progress) return fail(progress);
     code = worse(code, outcome_of(counts_of(*progress)));
     if (!session.json()) print_progress(session, *progress);

@@ -20,9 +20,11 @@ void note_if_nobody(Session& session, const JsonObject& answer);
 // Done once it is said what was written, and before it is waited for; may add to the answer.
 using Meanwhile = std::function<Result<ExitCode>(JsonObject& answer)>;
 
-// `what` was done, for people: "switched room=nursery to TARS".
+// `what` was done, for people: "switched room=nursery to TARS". `target`: as the write named it, so that one
+// which changed nothing waits for those devices alone.
 Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_view what,
-                              const WaitOptions& wait, const Meanwhile& meanwhile = {});
+                              const WaitOptions& wait, const Json& target = {},
+                              const Meanwhile& meanwhile = {});
 Result<ExitCode> finish_write(Session& session, JsonObject answer, std::string_view what);
 
 }  // namespace starling::cli

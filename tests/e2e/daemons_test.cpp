@@ -90,8 +90,12 @@ TEST_P(RealDaemon, IsAModule) {
   EXPECT_TRUE(serves());
   EXPECT_EQ(device.show(name).at("last_death").at("class"), Json("signal")) << device.log();
 
+  device.command("restart", name);
+  const pid_t third = device.await_ready(name, second);
+  EXPECT_TRUE(serves());
+
   const std::vector<pid_t> family = device.module_processes();
-  EXPECT_THAT(family, testing::Contains(second));
+  EXPECT_THAT(family, testing::Contains(third));
   device.command("stop", name);
   EXPECT_EQ(device.state_of(name), "disabled");
   EXPECT_THAT(device.module_processes(), IsEmpty());

@@ -307,6 +307,11 @@ TEST_F(Supervision, AFloodOfOneModuleHarmsNoOther) {
     return device.ctl({"module", "logs", "writes"}).output.find("the line is over") != std::string::npos;
   });
   EXPECT_THAT(device.ctl({"module", "logs", "writes"}).output, HasSubstr("note"));
+  eventually("the flood to be a problem of who floods", [&] {
+    const JsonObject shown = device.show("notifies");
+    const Json* problem = shown.if_contains("problem");
+    return problem != nullptr && problem->as_string().find("messages a second") != JsonString::npos;
+  });
   EXPECT_EQ(device.await_ready("good"), good);
   std::uintmax_t written = 0;
   for (const auto& entry : fs::directory_iterator(device.state() / "logs"))

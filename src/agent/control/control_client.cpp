@@ -10,21 +10,11 @@
 
 #include "agent/control/control_server.hpp"
 #include "base/json_text.hpp"
+#include "base/shell_word.hpp"
 
 namespace starling::agent {
 
 namespace {
-
-// One word of a shell.
-std::string shell_word(std::string_view text) {
-  constexpr std::string_view plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:,@%=";
-  if (!text.empty() && text.find_first_not_of(plain) == std::string_view::npos) return std::string(text);
-  std::string word = "'";
-  for (const char c : text)
-    word += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return word + "'";
-}
 
 timeval to_timeval(Milliseconds time) {
   const auto seconds = std::chrono::floor<Seconds>(time);

@@ -207,7 +207,7 @@ int ask(const Wishes& wishes, const JsonObject& request, Milliseconds patience) 
   }
   if (wishes.follow) {
     const bool log = !wishes.module.empty();
-    return failed("the agent ended, and tells nothing more. When it runs again, this goes on:\n  " +
+    return failed("the agent ended, or tells nothing more. Once it runs, this follows it anew:\n  " +
                   ctl_command(wishes.state, log ? "module logs " + wishes.module + " -f" : "journal -f"));
   }
   const bool may_be_empty = request.at("request") == "logs" || request.at("request") == "journal";

@@ -240,6 +240,11 @@ std::optional<std::uint64_t> MachineExaminer::read_vm_kills() const {
   return vmstat ? oom_kills_in(*vmstat) : std::nullopt;
 }
 
+std::string MachineExaminer::last_line(std::string_view module) const {
+  const auto lines = last_lines_ ? last_lines_(module) : std::vector<std::string>();
+  return lines.empty() ? std::string() : lines.back();
+}
+
 DeathReport MachineExaminer::examine(const Death& death) {
   DeathEvidence evidence;
   if (cgroups_ != nullptr) evidence.memory = cgroups_->memory_events(death.module);

@@ -45,6 +45,7 @@ class MachineExaminer final : public DeathExaminer {
                   const std::filesystem::path& root = "/");
   DeathReport examine(const Death& death) override;
   std::string explain(const SpawnFailure& failure, const ModuleManifest& manifest) override;
+  std::string last_line(std::string_view module) const override;
   // Whom the kernel ended before the last but one call has nothing to do with a death now: call it each half
   // minute.
   void look();

@@ -69,6 +69,7 @@ class DeathExaminer {
   virtual ~DeathExaminer() = default;
   virtual DeathReport examine(const Death& death) = 0;
   virtual std::string explain(const SpawnFailure& failure, const ModuleManifest& manifest) = 0;
+  virtual std::string last_line(std::string_view module) const = 0;  // of its log; empty: there is none
 };
 
 }  // namespace starling::agent

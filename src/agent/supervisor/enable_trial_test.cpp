@@ -162,6 +162,21 @@ TEST_F(EnableTrial, WithoutAModuleThatIsNotToRunWaitsForSomebodyToStartIt) {
   EXPECT_EQ(state("camera"), idle);
 }
 
+TEST_F(EnableTrial, ThatFailsSaysWhatTheModuleWroteLast) {
+  module("recorder").start_timeout = Seconds(2);
+  start_agent();
+  board.last_lines["recorder"] = "no sound card\x1b[31m";
+  command("recorder", enable);
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    make("recorder");
+    die("recorder");
+    pass(Seconds(2));
+  }
+  EXPECT_THAT(reverts, ElementsAre(HasSubstr("; its last line: 'no sound card")));
+  EXPECT_THAT(reverts[0], testing::Not(HasSubstr("\x1b")));
+  EXPECT_THAT(status("recorder").quarantine, HasSubstr("no sound card"));
+}
+
 TEST_F(EnableTrial, OnceMoreWhileItWaitsIsANewOne) {
   module("recorder");
   start_agent();

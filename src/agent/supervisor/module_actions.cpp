@@ -10,17 +10,18 @@ void ModuleCommandRunner::run(const protocol::Action& action, Done done) {
   if (!module) return done(fail(module));
   const auto word = reader.string("command", 64);
   if (!word) return done(fail(word));
-  for (const ModuleCommand command : {ModuleCommand::start, ModuleCommand::stop, ModuleCommand::restart}) {
-    if (*word != to_string(command)) continue;
-    return supervisor_.command(*module, command,
-                               [done = std::move(done)](const Result<ModuleState>& settled) {
-                                 if (!settled) return done(fail(settled));
-                                 JsonObject result;
-                                 result["state"] = to_string(*settled);
-                                 done(std::move(result));
-                               });
+  Answered answered = [done](const Result<ModuleState>& settled) {
+    if (!settled) return done(fail(settled));
+    done(JsonObject{{"state", to_string(*settled)}});
+  };
+  if (*word == "reconcile") {
+    if (!supervisor_.has(*module)) return done(JsonObject{{"state", nullptr}});
+    return supervisor_.reconcile(*module, std::move(answered));
   }
-  done(fail(ErrorCode::invalid_argument, "'" + *word + "' is no command; there are start, stop and restart"));
+  for (const ModuleCommand command : {ModuleCommand::start, ModuleCommand::stop, ModuleCommand::restart})
+    if (*word == to_string(command)) return supervisor_.command(*module, command, std::move(answered));
+  done(fail(ErrorCode::invalid_argument,
+            "'" + *word + "' is no command; there are start, stop, restart and reconcile"));
 }
 
 Result<std::vector<std::string>> CollectLogsRunner::wanted(const protocol::Action& action) const {

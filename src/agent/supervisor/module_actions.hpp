@@ -7,7 +7,8 @@
 
 namespace starling::agent {
 
-// {"module": NAME, "command": "start" | "stop" | "restart"} → {"state": ...}, once it has settled.
+// {"module": NAME, "command": "start" | "stop" | "restart" | "reconcile"} → {"state": ...}, once it has
+// settled. To reconcile goes to many devices: who has no such module is as it should be ({"state": null}).
 class ModuleCommandRunner final : public ActionRunner {
  public:
   explicit ModuleCommandRunner(Supervisor& supervisor) : supervisor_(supervisor) {}

@@ -6,6 +6,7 @@ namespace starling::agent {
 namespace {
 
 std::string why_not_running(const ModuleStatus& module) {
+  if (!module.manifest_problem.empty()) return module.manifest_problem;
   if (is_failed(module.state)) return std::string(to_string(module.state)) + ": " + module.detail;
   if (module.state == ModuleState::stopping) return "stopping";
   if (!module.quarantine.empty()) return "it could not be enabled: " + module.quarantine;
@@ -22,7 +23,9 @@ std::string why_not_connected(const ModuleStatus& module) {
   if (!module.waits_for.empty()) return not_running + "(it " + module.waits_for + ")";
   const std::string why = not_running + "(" + why_not_running(module) + ")";
   if (module.next_retry) return why + ", and is tried again by itself";
-  return why + ": 'module start " + module.name + "' starts it";
+  const bool broken =
+      !module.manifest_problem.empty() || !module.quarantine.empty() || is_failed(module.state);
+  return why + (broken ? ": once that is mended" : ":") + " 'module start " + module.name + "' starts it";
 }
 
 ModuleStatus SupervisedModule::status() const {

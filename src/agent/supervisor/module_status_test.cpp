@@ -9,6 +9,7 @@ using enum ModuleState;
 
 TEST(ModuleStatusText, SaysWhyAModuleCannotBeAsked) {
   constexpr const char* starts_it = ": 'module start recorder' starts it";
+  constexpr const char* mended = ": once that is mended 'module start recorder' starts it";
   const auto said = [](ModuleState state, const auto& change) {
     ModuleStatus status;
     status.name = "recorder";
@@ -23,12 +24,14 @@ TEST(ModuleStatusText, SaysWhyAModuleCannotBeAsked) {
   EXPECT_EQ(said(disabled, [](ModuleStatus& status) { status.enabled = status.finished = true; }),
             std::string("is not running (its work is done)") + starts_it);
   EXPECT_EQ(said(disabled, [](ModuleStatus& status) { status.quarantine = "exit status 1"; }),
-            std::string("is not running (it could not be enabled: exit status 1)") + starts_it);
+            std::string("is not running (it could not be enabled: exit status 1)") + mended);
+  EXPECT_EQ(said(disabled, [](ModuleStatus& status) { status.manifest_problem = "exec is missing"; }),
+            std::string("is not running (exec is missing)") + mended);
   EXPECT_EQ(said(disabled, [](ModuleStatus& status) { status.waits_for = "waits for 'bus'"; }),
             "is not running (it waits for 'bus')");
   EXPECT_EQ(said(stopping, as_it_is), std::string("is not running (stopping)") + starts_it);
   EXPECT_EQ(said(error, [](ModuleStatus& status) { status.detail = "no such file"; }),
-            std::string("is not running (error: no such file)") + starts_it);
+            std::string("is not running (error: no such file)") + mended);
   const auto retried = [](ModuleStatus& status) {
     status.detail = "exit status 1";
     status.next_retry = SteadyTime{};

@@ -61,7 +61,7 @@ void ModulesSection::offer(const protocol::ConfigUpdate& update) {
   if (!content) return refuse(update, content.error().message);
   if (!*content) return listener_.section_needed(Section::modules);
   JsonObject document = std::move(**content);
-  const JsonObject former_quarantine = settings_.module_quarantine();
+  const Former former{settings_.modules(), settings_.module_quarantine()};
   // What could not be enabled stays so until something else is said of it.
   JsonObject quarantine;
   for (const auto& member : settings_.module_quarantine()) {
@@ -79,7 +79,7 @@ void ModulesSection::offer(const protocol::ConfigUpdate& update) {
   refused_ = settings_.module_quarantine().empty() ? Digest() : update.hash;
   settle_again();  // what the hub said before this must not override it
   log_.info("modules section applied", {{"revision", revision_}, {"hash", running().hex().substr(0, 12)}});
-  carry_out(former_quarantine);
+  carry_out(former);
   tell();
 }
 
@@ -290,8 +290,9 @@ std::optional<bool> ModulesSection::wanted(std::string_view module) const {
   return !by_somebody && quarantined ? std::optional(false) : by_somebody;
 }
 
-// What is not wanted any more is out of its quarantine by being disabled.
-void ModulesSection::carry_out(const JsonObject& former_quarantine) {
+// What is not wanted any more is out of its quarantine by being disabled. What the hub says anew counts also
+// where a command has made something else of it since.
+void ModulesSection::carry_out(const std::optional<Former>& former) {
   std::vector<Commanded> commands;
   for (const std::string& module : names()) {
     if (runner_->is_missing(module)) {
@@ -299,10 +300,13 @@ void ModulesSection::carry_out(const JsonObject& former_quarantine) {
       continue;
     }
     const bool enabled = wanted(module).value_or(runner_->is_shipped_enabled(module));
-    const bool given_up = is_turned_off(module) || (former_quarantine.contains(module) &&
-                                                    !settings_.module_quarantine().contains(module));
-    const bool moot = runner_->is_quarantined(module) && given_up;
-    if (enabled != runner_->is_enabled(module) || moot) commands.push_back(toggle_of(module, enabled));
+    const bool released =
+        former && former->quarantine.contains(module) && !settings_.module_quarantine().contains(module);
+    const bool moot = runner_->is_quarantined(module) && (is_turned_off(module) || released);
+    const auto said_by_hub = enabled_in(settings_.modules(), module);
+    const bool anew = former && said_by_hub == enabled && enabled_in(former->document, module) != said_by_hub;
+    if (enabled != runner_->is_enabled(module) || moot || anew)
+      commands.push_back(toggle_of(module, enabled));
   }
   if (!commands.empty()) runner_->command(std::move(commands));
 }

@@ -102,7 +102,10 @@ class ModulesSection {
   Result<void> note(std::string_view module, bool enabled);
   Result<void> put_in_journal(std::string_view module, bool enabled);
   Result<void> release(std::string_view module);
-  void carry_out(const JsonObject& former_quarantine = {});
+  struct Former {  // what was in force before the hub said something
+    JsonObject document, quarantine;
+  };
+  void carry_out(const std::optional<Former>& former = std::nullopt);
   void tell();
 
   const Clock& clock_;

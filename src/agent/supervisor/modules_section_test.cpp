@@ -351,6 +351,23 @@ TEST_F(ModulesSectionTest, AToggleThatFailsIsNotProposed) {
   EXPECT_FALSE(section->wanted("recorder"));
 }
 
+TEST_F(ModulesSectionTest, WhatTheHubSaysAnewIsCarriedOutWhateverACommandHasMadeOfIt) {
+  section->offer(update(4, R"({"clock":{"enabled":false}})"));
+  EXPECT_TRUE(runner.waiting.contains("clock")) << "it may have been started by a command";
+  runner.waiting.clear();
+  section->offer(update(5, R"({"clock":{"enabled":false},"recorder":{"enabled":true}})"));
+  EXPECT_FALSE(runner.waiting.contains("clock")) << "of it nothing new was said";
+  settle("recorder");
+  runner.waiting.clear();
+  section->offer(update(6, R"({"clock":{"enabled":false}})"));
+  EXPECT_TRUE(runner.waiting.contains("recorder")) << "it is as it shipped";
+  toggle("recorder", true);
+  settle("recorder");
+  runner.waiting.clear();
+  section->offer(update(7, R"({"clock":{"enabled":false},"recorder":{"enabled":false}})"));
+  EXPECT_FALSE(runner.waiting.contains("recorder")) << "an edit made here stands, until the hub settles it";
+}
+
 TEST_F(ModulesSectionTest, AnEnableThatIsHeldUpIsProposedAtOnce) {
   runner.held_up.insert("recorder");
   toggle("recorder", true);

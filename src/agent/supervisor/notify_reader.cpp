@@ -42,12 +42,7 @@ struct NotifyReader::Source {
 
 NotifyReader::NotifyReader(asio::any_io_executor executor, const Clock& clock, const ProcessTrees& trees,
                            NotifyListener& listener, Logger log)
-    : executor_(executor),
-      clock_(clock),
-      trees_(trees),
-      listener_(listener),
-      log_(log),
-      tasks_(executor, log) {}
+    : executor_(executor), clock_(clock), trees_(trees), listener_(listener), tasks_(executor, log) {}
 
 NotifyReader::~NotifyReader() = default;
 
@@ -154,9 +149,9 @@ void NotifyReader::take(Source& source, const NotifyDatagram& datagram, const He
   heard(*message);
 }
 
-void NotifyReader::tell(Source& source, std::string_view problem) {
+void NotifyReader::tell(Source& source, std::string_view why) {
   if (source.problems.take_all(problem_rate, clock_.steady(), 1))
-    log_.warning("a module is misunderstood", {{"module", source.module}, {"problem", problem}});
+    listener_.notified_wrongly(source.child_id, why);
 }
 
 }  // namespace starling::agent

@@ -27,6 +27,8 @@ class NotifyListener {
  public:
   virtual ~NotifyListener() = default;
   virtual void notified(std::string_view child_id, const NotifyMessage& message) = 0;
+  virtual void notified_wrongly(std::string_view child_id,
+                                std::string_view why) = 0;  // a few times a second at most
 };
 
 class NotifyReader {
@@ -54,13 +56,12 @@ class NotifyReader {
   using Heard = std::function<void(const NotifyMessage&)>;
   int read_some(Source& source, int most, const Heard& heard);
   void take(Source& source, const struct NotifyDatagram& datagram, const Heard& heard);
-  void tell(Source& source, std::string_view problem);
+  void tell(Source& source, std::string_view why);
 
   asio::any_io_executor executor_;
   const Clock& clock_;
   const ProcessTrees& trees_;
   NotifyListener& listener_;
-  Logger log_;
   TaskGroup tasks_;
   std::map<std::string, std::shared_ptr<Source>, std::less<>> sources_;
 };

@@ -110,7 +110,10 @@ struct Heard : NotifyListener {
     heard.push_back(std::string(child_id) + " " + message.status.value_or(message.ready ? "ready" : "-"));
     last = message;
   }
-  std::vector<std::string> heard;
+  void notified_wrongly(std::string_view child_id, std::string_view why) override {
+    wrong.push_back(std::string(child_id) + " " + std::string(why));
+  }
+  std::vector<std::string> heard, wrong;
   NotifyMessage last;
 };
 
@@ -201,6 +204,7 @@ TEST_F(Reader, NonsenseIsLeftOut) {
   ASSERT_TRUE(socket.send("READY=2"));
   context.poll();
   EXPECT_THAT(heard.heard, ElementsAre("m:1 -"));
+  EXPECT_THAT(heard.wrong, testing::SizeIs(3));
   reader.detach("m:1");
   context.run();
 }
@@ -218,6 +222,7 @@ TEST_F(Reader, AFloodIsHeardAsFarAsTheLimitAndOthersAsEver) {
   EXPECT_EQ(heard.heard.size(), NotifyReader::burst);
   EXPECT_GE(sent, NotifyReader::burst);
   EXPECT_LT(sent, 10'000u);  // its own calls are held up
+  EXPECT_THAT(heard.wrong, ElementsAre("m:1 sd_notify: more than 100 messages a second"));
   heard.heard.clear();
   ASSERT_TRUE(calm.send("READY=1"));
   context.poll();

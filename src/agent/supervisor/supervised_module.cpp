@@ -364,11 +364,12 @@ std::string SupervisedModule::failure_text(std::string_view why) const {
   return "module '" + name_ + "' " + std::string(what) + ": " + std::string(why);
 }
 
-// What somebody reads first who asks why it ended so.
+// What somebody reads first who asks why it ended so, or did not get ready.
 std::string SupervisedModule::with_last_line(std::string why) const {
-  const bool said = last_death_ && last_death_->text == why && !last_death_->last_lines.empty();
-  if (!said) return why;
-  return why + "; its last line: '" + printable_text(last_death_->last_lines.back(), shown_line) + "'";
+  const bool ran = cause_ == Cause::exited || cause_ == Cause::start_timeout || cause_ == Cause::watchdog;
+  const std::string line = ran && !waits_since_ ? host_.examiner().last_line(name_) : std::string();
+  if (line.empty()) return why;
+  return why + "; its last line: '" + printable_text(line, shown_line) + "'";
 }
 
 void SupervisedModule::revert(std::string why) {

@@ -122,9 +122,7 @@ class SupervisedModule {
   std::int32_t pid() const { return process_.pid(); }
   StartGate::Wait wait() const { return wait_; }
   const std::string& waits_for() const { return waits_for_; }
-  bool is_held_up() const {
-    return wait_ == StartGate::Wait::requirement || wait_ == StartGate::Wait::device;
-  }
+  bool is_held_up() const { return wait_ == StartGate::Wait::requirement; }  // until somebody does something
   // The newest, which may not be the one that the process was started with.
   const Result<ModuleManifest>& manifest() const { return next_manifest_ ? *next_manifest_ : manifest_; }
   bool has_given_up() const { return is_failed(state_) && !retry_at_; }  // until somebody does something

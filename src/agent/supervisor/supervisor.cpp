@@ -226,6 +226,10 @@ void Supervisor::notified(std::string_view child_id, const NotifyMessage& messag
   wakeup_.deadlines_changed();
 }
 
+void Supervisor::notified_wrongly(std::string_view child_id, std::string_view why) {
+  core_->notified_wrongly(child_id, why);
+}
+
 void Supervisor::said_hello(std::string_view module) {
   core_->said_hello(module);
 }
@@ -323,6 +327,13 @@ void Supervisor::command(std::string_view module, ModuleCommand command, Answere
     core_->command(module, command, std::move(answered));
   }
   wakeup_.deadlines_changed();
+}
+
+void Supervisor::reconcile(std::string_view module, Answered answered) {
+  const auto status = core_->status(module);
+  if (status && status->finished) return answered(status->state);
+  const bool up = device_->settings().module_quarantine().contains(module) || core_->is_enabled(module);
+  command(module, up ? ModuleCommand::start : ModuleCommand::stop, std::move(answered));
 }
 
 void Supervisor::act(std::string_view module, std::string action, JsonObject parameters,

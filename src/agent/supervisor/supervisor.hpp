@@ -75,6 +75,9 @@ class Supervisor final : public ModuleSupervision,
   // ---- for whoever asks on the device
   // Errors in the answer: as ModulesSection::toggle and SupervisorCore::command.
   void command(std::string_view module, ModuleCommand command, Answered answered);
+  // As it is enabled or not, whatever a command or a failed enable has made of it since. A module that has
+  // done its work is left alone.
+  void reconcile(std::string_view module, Answered answered);
   void act(std::string_view module, std::string action, JsonObject parameters, ModuleCore::Acted done);
   std::vector<ModuleStatus> statuses() const { return core_->statuses(); }
   const TransitionJournal& journal() const { return core_->journal(); }
@@ -126,6 +129,7 @@ class Supervisor final : public ModuleSupervision,
   void stop_asked() override;
   // NotifyListener
   void notified(std::string_view child_id, const NotifyMessage& message) override;
+  void notified_wrongly(std::string_view child_id, std::string_view why) override;
   // SupervisorListener
   void modules_changed() override;
   void module_removed(std::string_view module) override;

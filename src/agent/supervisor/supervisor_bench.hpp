@@ -128,6 +128,12 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
     return describe(failure, manifest);
   }
 
+  std::string last_line(std::string_view module) const override {
+    const auto line = last_lines.find(module);
+    return line == last_lines.end() ? std::string() : line->second;
+  }
+  std::map<std::string, std::string, std::less<>> last_lines;
+
   // ConfigFiles
   bool holds_module(std::string_view module) const override { return !without_manifest.contains(module); }
   Result<void> write_enabled(std::string_view module, bool enabled) override {

@@ -158,6 +158,13 @@ void SupervisorCore::said_recording(std::string_view name, bool recording, std::
   if (SupervisedModule* module = find(name)) module->said_recording(recording, status);
 }
 
+void SupervisorCore::notified_wrongly(std::string_view id, std::string_view why) {
+  const Turn turn(*this);
+  std::uint64_t run = 0;
+  SupervisedModule* module = find_run(id, run);
+  if (module != nullptr && module->is_present(run)) module->misunderstood(why);
+}
+
 void SupervisorCore::said_wrongly(std::string_view name, std::string_view why) {
   const Turn turn(*this);
   if (SupervisedModule* module = find(name)) module->misunderstood(why);

@@ -96,6 +96,7 @@ class SupervisorCore final : private ModuleHost {
 
   // ---- the modules' words
   void notified(std::string_view id, const NotifyMessage& message);
+  void notified_wrongly(std::string_view id, std::string_view why);
   void said_hello(std::string_view name);
   void said_recording(std::string_view name, bool recording, std::string_view status);
   void said_wrongly(std::string_view name, std::string_view why);

@@ -29,7 +29,7 @@ Result<void> check_module_name(const std::string& name, std::string_view field) 
 }
 
 Result<void> check_module(const JsonObject& parameters) {
-  constexpr std::array<std::string_view, 3> commands{"start", "stop", "restart"};
+  constexpr std::array<std::string_view, 4> commands{"start", "stop", "restart", "reconcile"};
   const JsonReader reader(parameters, std::string(path));
   if (auto known = reader.only({"module", "command"}); !known) return known;
   const auto module = reader.string("module", 64);
@@ -38,7 +38,7 @@ Result<void> check_module(const JsonObject& parameters) {
   const auto command = reader.string("command", 64);
   if (!command) return fail(command);
   if (std::ranges::find(commands, *command) != commands.end()) return {};
-  return fail(ErrorCode::invalid_argument, "the command is start, stop or restart",
+  return fail(ErrorCode::invalid_argument, "the command is start, stop, restart or reconcile",
               fmt::format("{}/command", path));
 }
 

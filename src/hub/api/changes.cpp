@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "hub/api/listing.hpp"
+#include "hub/api/queried_scope.hpp"
 #include "hub/api/visibility.hpp"
 #include "hub/settings/concerned.hpp"
 #include "hub/settings/written_names.hpp"
@@ -146,7 +147,7 @@ void Changes::add_to(Router& router) {
   };
   read("/api/v1/changes", {"since", "until", "limit", "newest_first", "kind", "id"}, &Changes::list);
   read("/api/v1/changes/{revision}", {}, &Changes::get);
-  read("/api/v1/changes/{revision}/progress", {}, &Changes::progress);
+  read("/api/v1/changes/{revision}/progress", scope_queries(), &Changes::progress);
 }
 
 asio::awaitable<Reply> Changes::list(Call& call) {
@@ -205,7 +206,10 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
   const auto change = co_await services_.log.change(call.fleet_name, *revision);
   if (!change) co_return fail(change);
   const FleetState& state = *call.fleet;
+  const auto scope = queried_scope(call);
+  if (!scope) co_return fail(scope);
   Places targeted = Concerned(state, (**change).edits).places(state);
+  if (*scope) targeted = common(std::move(targeted), (*scope)->places(state));
   if (!call.reach.unrestricted()) targeted = common(std::move(targeted), call.reach.covered(state));
   FleetStandings& standings = services_.standings.of(state);
   const WrittenNames written(**change);
@@ -228,7 +232,7 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
         tally.count(judged.standing);
       }
       const bool waits = judged.standing == Standing::pending && !written.modules().empty() &&
-                         tally.devices.size() < max_waits_told;
+                         tally.pending <= max_waits_told;
       if (lacks || !applied) {
         list_unapplied(tally, call, device, lacks.value_or(to_string(judged.standing)), judged.errors,
                        waits ? waits_of(written, record) : std::string());

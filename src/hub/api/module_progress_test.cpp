@@ -57,6 +57,12 @@ TEST_F(ModuleProgress, AWriteThatChangesNothingSaysWhichChangeToAskAbout) {
   const auto again = put("/api/v1/settings", off);
   EXPECT_TRUE(again.at("/revision").is_null()) << again.response.body;
   EXPECT_EQ(again.at("/unchanged_since"), Json(revision));
+  enrol(1, "bear");
+  enrol(2, "duck");
+  const std::string path = "/api/v1/changes/" + std::to_string(revision) + "/progress";
+  EXPECT_EQ(get(path).at("/targeted"), Json(2));
+  EXPECT_EQ(get(path + "?device=duck").at("/targeted"), Json(1)) << "of those who are asked about";
+  EXPECT_EQ(get(path + "?device=nobody").status, 404);
   const auto nothing = put("/api/v1/settings", R"({"values":{"modules.player.enabled":null}})");
   EXPECT_FALSE(nothing.body.as_object().contains("unchanged_since")) << nothing.response.body;
   const auto changed = put("/api/v1/settings", R"({"values":{"modules.recorder.enabled":true}})");

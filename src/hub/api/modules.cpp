@@ -4,6 +4,7 @@
 #include <set>
 
 #include "hub/api/listing.hpp"
+#include "hub/api/queried_scope.hpp"
 #include "hub/api/visibility.hpp"
 #include "hub/settings/wanted_modules.hpp"
 
@@ -87,44 +88,12 @@ JsonObject shown(std::string_view name, const WantedModule* wanted, const Json* 
   return module;
 }
 
-// Whom a write that names the same would concern.
-Result<Scope> queried_scope(const Call& call) {
-  JsonObject named;
-  for (const std::string_view kind : {"device", "selector", "group", "persona"}) {
-    if (const auto name = call.query(kind)) named[kind] = *name;
-  }
-  if (named.empty()) named["fleet"] = true;
-  const auto target = Target::from_json(named, "");
-  if (!target) return fail(target);
-  auto resolved = resolve_target(*call.fleet, *target);
-  if (!resolved) return fail(resolved);
-  return std::move(resolved->scope);
-}
-
 // Why a device has the module in quarantine.
-std::optional<std::string> quarantine_of(const DeviceRecord& record, const DeviceFacts& facts,
-                                         std::string_view key) {
+std::optional<std::string> quarantine_of(const DeviceRecord& record, std::string_view key) {
   if (!record.modules.refused) return std::nullopt;
+  const DeviceFacts facts = DeviceFacts::parse(record.facts).value_or(DeviceFacts{});
   const auto error = std::ranges::find(facts.module_errors, key, &protocol::KeyError::key);
   return error == facts.module_errors.end() ? std::nullopt : std::optional(error->message);
-}
-
-// That somebody's command, as the device reports it, overrides for now whether it is enabled.
-enum class Commanded { nothing, start, stop };
-
-Commanded commanded(const DeviceFacts& facts, std::string_view module) {
-  const Json* modules = facts.reported.if_contains("modules");
-  const Json* told =
-      modules != nullptr && modules->is_object() ? modules->get_object().if_contains(module) : nullptr;
-  if (told == nullptr || !told->is_object()) return Commanded::nothing;
-  const JsonReader reader(told->get_object());
-  const auto enabled = reader.boolean("enabled");
-  const auto state = reader.string("state", 32);
-  if (!enabled || !state) return Commanded::nothing;
-  const bool down = *state == "disabled";
-  if (*enabled)
-    return down && !told->get_object().contains("waits_for") ? Commanded::stop : Commanded::nothing;
-  return down || *state == "stopping" ? Commanded::nothing : Commanded::start;
 }
 
 JsonArray layers_with(const FleetState& state, const Reach& reach, const std::string& key) {
@@ -168,7 +137,7 @@ void Modules::add_to(Router& router) {
   router.add({http::Method::get,
               "/api/v1/modules/{module}",
               {Role::viewer},
-              {"device", "selector", "group", "persona"},
+              scope_queries(),
               [this](Call& call) { return whereabouts(call); },
               true,
               true});
@@ -266,9 +235,9 @@ asio::awaitable<Reply> Modules::whereabouts(Call& call) {
   if (!scope) co_return fail(scope);
   const FleetState& state = *call.fleet;
   const std::string key = protocol::enabled_key(module);
-  Places places = scope->places(state);
+  Places places = scope->value_or(fleet_scope()).places(state);
   if (!call.reach.unrestricted()) places = common(std::move(places), call.reach.covered(state));
-  Listed without, quarantined, started, stopped;
+  Listed without, quarantined;
   std::size_t targeted = 0;
   for (const Place place : places) {
     // Another device may have taken the place while others had their turn.
@@ -278,14 +247,8 @@ asio::awaitable<Reply> Modules::whereabouts(Call& call) {
     const auto names = split_names(record == nullptr ? std::string_view() : record->module_names);
     if (std::ranges::find(names, module) == names.end()) {
       without.add(*device, JsonObject());
-    } else {
-      const DeviceFacts facts = DeviceFacts::parse(record->facts).value_or(DeviceFacts{});
-      const Commanded by_command = commanded(facts, module);
-      if (auto why = quarantine_of(*record, facts, key)) {
-        quarantined.add(*device, JsonObject{{"message", std::move(*why)}});
-      }
-      if (by_command == Commanded::start) started.add(*device, JsonObject());
-      if (by_command == Commanded::stop) stopped.add(*device, JsonObject());
+    } else if (auto why = quarantine_of(*record, key)) {
+      quarantined.add(*device, JsonObject{{"message", std::move(*why)}});
     }
     if (++targeted % read_in_a_turn == 0) co_await services_.log.yield();
   }
@@ -295,10 +258,6 @@ asio::awaitable<Reply> Modules::whereabouts(Call& call) {
                                            {"without_count", without.count},
                                            {"quarantined", std::move(quarantined.first)},
                                            {"quarantined_count", quarantined.count},
-                                           {"started", std::move(started.first)},
-                                           {"started_count", started.count},
-                                           {"stopped", std::move(stopped.first)},
-                                           {"stopped_count", stopped.count},
                                            {"layers", layers_with(state, call.reach, key)}});
 }
 

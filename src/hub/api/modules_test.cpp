@@ -136,7 +136,6 @@ TEST_F(ModulesApi, WhereAModuleLiesAndWhereItCouldNotBeEnabledIsTold) {
                                   R"(","name":"duck"}],"without_count":1,
       "quarantined":[{"message":"exit status 1","device":")" +
                                   uuid(1) + R"(","name":"bear"}],"quarantined_count":1,
-      "started":[],"started_count":0,"stopped":[],"stopped_count":0,
       "layers":["group:room=nursery"]})"))
       << all.response.body;
   struct Case {
@@ -164,31 +163,6 @@ TEST_F(ModulesApi, WhereAModuleLiesAndWhereItCouldNotBeEnabledIsTold) {
   bear.report(R"({"modules":{"player":{"state":"idle"},"recorder":{"state":"disabled"}}})");
   EXPECT_EQ(get("/api/v1/modules").at("/items/0/failing"), Json(0));
   EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(1)) << "whatever its state is";
-}
-
-TEST_F(ModulesApi, WhereACommandOverridesWhetherAModuleIsEnabledIsTold) {
-  LinkedDevice bear(*this, uuid(1), {"recorder"});
-  struct Case {
-    const char* report;
-    int started, stopped;
-  };
-  constexpr Case cases[] = {
-      {R"({"enabled":true,"state":"idle"})", 0, 0},
-      {R"({"enabled":false,"state":"disabled"})", 0, 0},
-      {R"({"enabled":false,"state":"idle"})", 1, 0},
-      {R"({"enabled":false,"state":"crashed"})", 1, 0},
-      {R"({"enabled":false,"state":"stopping"})", 0, 0},
-      {R"({"enabled":true,"state":"disabled"})", 0, 1},
-      {R"({"enabled":true,"state":"disabled","waits_for":"waits for 'bus', which is not to run"})", 0, 0},
-      {R"({"enabled":"yes","state":7})", 0, 0},
-      {R"(7)", 0, 0},
-  };
-  for (const Case& each : cases) {
-    bear.report(std::string(R"({"modules":{"recorder":)") + each.report + "}}");
-    const auto told = get("/api/v1/modules/recorder?device=bear");
-    EXPECT_EQ(told.at("/started_count"), Json(each.started)) << each.report << told.response.body;
-    EXPECT_EQ(told.at("/stopped_count"), Json(each.stopped)) << each.report << told.response.body;
-  }
 }
 
 TEST_F(ModulesApi, WhenAModuleCameIntoItsStateIsATime) {
