@@ -156,6 +156,7 @@ class Supervisor final : public ModuleSupervision,
   void wake_quarantined(std::string_view came);
   bool of_release(std::string_view module) const;
   Result<std::vector<FoundModule>> find_all() const;
+  void open_way(const FoundModule& found) const;
   FoundModule look_at(std::string_view module) const;
   void folder_changed(std::string_view module);
   void folder_gone(const std::string& module);

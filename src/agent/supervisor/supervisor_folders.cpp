@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "agent/assets/asset_path.hpp"
 #include "agent/supervisor/unknown_use.hpp"
 #include "base/files.hpp"
 
@@ -12,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Whoever knows where `folder` is gets there through `state`, which is closed otherwise, and through those
-// between. Errors: io.
+// between; what is not there yet will be made so. Errors: io.
 Result<void> let_pass(const fs::path& state, const fs::path& folder) {
   const fs::path way = folder.lexically_relative(state.lexically_normal());
   if (way.empty() || *way.begin() == "..") return {};
@@ -21,7 +22,8 @@ Result<void> let_pass(const fs::path& state, const fs::path& folder) {
     constexpr fs::perms all_may_pass = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
     std::error_code error;
     fs::permissions(part, all_may_pass, fs::perm_options::add, error);
-    return error ? fail(ErrorCode::io, part.string() + ": " + error.message()) : Result<void>();
+    const bool absent = error == std::errc::no_such_file_or_directory;
+    return error && !absent ? fail(ErrorCode::io, part.string() + ": " + error.message()) : Result<void>();
   };
   Result<void> opened = open();
   for (auto name = way.begin(); opened && name != way.end(); ++name) {
@@ -130,14 +132,22 @@ void Supervisor::take_manifest(const FoundModule& found) {
                       {{"module", found.name}, {"why", found.manifest.error().message}});
   }
   folder.manifest = *found.manifest;
-  const bool is_closed_to_it = folder.of_release && uid_of(found.name) != ::geteuid();
-  if (is_closed_to_it) {
-    if (auto passes = let_pass(options_.state, found.folder); !passes)
-      log_.warning("a module of the release does not get to its folder",
-                   {{"module", found.name}, {"why", passes.error().message}});
-  }
+  if (uid_of(found.name) != ::geteuid()) open_way(found);
   folder.note = unknown_use(*found.manifest, device_->settings().catalog());
   if (!folder.note.empty()) log_.warning(folder.note, {{"module", found.name}});
+}
+
+// To its folder, and to the files that its settings name.
+void Supervisor::open_way(const FoundModule& found) const {
+  std::vector<fs::path> ways;
+  if (folders_.find(found.name)->second.of_release) ways.emplace_back(found.folder);
+  const bool hears_of_them = !found.manifest->uses.empty() || !found.manifest->render.empty();
+  if (hears_of_them) ways.push_back(options_.state / assets_folder);
+  for (const fs::path& way : ways) {
+    if (auto passes = let_pass(options_.state, way); !passes)
+      log_.warning("a module does not get to its files",
+                   {{"module", found.name}, {"why", passes.error().message}});
+  }
 }
 
 // What could not be enabled because it requires this one, perhaps by way of others, is tried again: the
