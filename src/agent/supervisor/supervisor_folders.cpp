@@ -78,6 +78,17 @@ bool Supervisor::of_release(std::string_view module) const {
          std::filesystem::is_directory(options_.release_modules / module, unreadable);
 }
 
+// As its bin/activate would: `#!/usr/bin/env python3` is the release's own then, and programs of its packages
+// are found.
+void Supervisor::give_python(ModuleManifest& manifest) const {
+  const std::filesystem::path& python = options_.release_python;
+  if (python.empty()) return;
+  const std::string path = (python / "bin").string() + ":" + environment_.at("PATH");
+  // Before its own, which go before these.
+  manifest.environment.insert(manifest.environment.begin(),
+                              {{"PATH", path}, {"VIRTUAL_ENV", python.string()}});
+}
+
 // Those of the release come first: they are what was tried together.
 Result<std::vector<FoundModule>> Supervisor::find_all() const {
   Result<std::vector<FoundModule>> all;
@@ -86,6 +97,8 @@ Result<std::vector<FoundModule>> Supervisor::find_all() const {
     log_.error("the modules of the release are left out", {{"why", all.error().message}});
     all = std::vector<FoundModule>();
   }
+  for (FoundModule& module : *all)
+    if (module.manifest) give_python(*module.manifest);
   auto found = find_modules(options_.modules, system_account);
   if (!found) return found.error().code == ErrorCode::not_found && !all->empty() ? all : found;
   for (FoundModule& module : *found) {
