@@ -226,6 +226,14 @@ class InstalledReleases : public Releases {
       throw std::runtime_error(error.what() + (", it reports " + last + "\n") + device_->log());
     }
   }
+  // However long pip takes, which has a low priority, and much to do.
+  void await_installed(const std::string& what) const {
+    eventually("the device to install",
+               [&] { return reported().ends_with(" installing") || reported() == what; });
+    while (reported().ends_with(" installing"))
+      ::poll(nullptr, 0, 50);
+    await(what);
+  }
   std::string record() const { return read_text(device_->state() / "update.json"); }
   // Bytes of releases that the hub has answered with.
   std::uint64_t sent(const std::string& encoding) const {
@@ -358,14 +366,14 @@ with zipfile.ZipFile(sys.argv[1] + '/hears-1.0-py3-none-any.whl', 'w') as wheel:
                    .output = folder_ / "wheel.log"}));
   publish("v1.0.0", folder);
   want("v1.0.0");
-  await("v1.0.0 confirmed");
+  await_installed("v1.0.0 confirmed");
   device_->await_ready("ear");
   EXPECT_THAT(device_->ctl({"module", "logs", "ear"}).output, HasSubstr("hears an owl"));
 
   write_text(folder / "requirements.txt", "sees==1.0\n");
   publish("v1.1.0", folder);
   want("v1.1.0");
-  await("v1.0.0 refused");
+  await_installed("v1.0.0 refused");
   EXPECT_THAT(command({"device", "show", "toy"}).output,
               HasSubstr("No matching distribution found for sees==1.0"));
 }
