@@ -9,7 +9,7 @@ declare -A packages=(
   [build]="g++ cmake ninja-build ccache libboost1.81-dev libboost-json1.81-dev libssl-dev libsqlite3-dev
            libfmt-dev libcctz-dev tzdata zlib1g-dev liblzma-dev libdivsufsort-dev prometheus-cpp-dev
            libvalijson-dev libcli11-dev libtomlplusplus-dev libgtest-dev libgmock-dev libbenchmark-dev"
-  [test]="git clang-format-14 clang-tidy-19 shellcheck python3 strace mosquitto redis-server postgresql-15 nginx-light mpd"
+  [test]="git clang-format-14 clang-tidy-19 shellcheck python3 python3-venv strace mosquitto redis-server postgresql-15 nginx-light mpd"
   [fuzz]="clang-19 libclang-rt-19-dev"
   [machine]="qemu-system-x86 busybox-static attr cpio mmdebstrap e2fsprogs"
   [packages]="dpkg-dev lintian"

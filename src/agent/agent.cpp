@@ -51,6 +51,7 @@ Result<void> finish_reset(const AgentOptions& options, const Clock& clock, Log& 
 struct ReleaseModules {
   fs::path folder;  // empty: the release that the generation names brings none, or there is none
   std::string version;
+  fs::path python;  // its Python environment; empty: it has none
 };
 
 ReleaseModules modules_of_release(const fs::path& state, Disk& disk, const Clock& clock, Logger log) {
@@ -60,10 +61,12 @@ ReleaseModules modules_of_release(const fs::path& state, Disk& disk, const Clock
     if (!generation || !*generation) continue;
     const auto& release = (*generation)->release;
     if (!release) return {};
-    const fs::path modules = state / release_path(release->hash) / "payload/modules";
+    const fs::path folder = state / release_path(release->hash);
+    const fs::path modules = folder / "payload/modules";
+    const fs::path python = folder / environment_name;
     std::error_code unreadable;
     if (!fs::is_directory(modules, unreadable)) return {};
-    return {modules, release->version};
+    return {modules, release->version, fs::is_directory(python, unreadable) ? python : fs::path()};
   }
   return {};
 }
@@ -148,6 +151,7 @@ void Agent::make_supervisor(const asio::any_io_executor& executor, const Board& 
   ReleaseModules brought = modules_of_release(options_.state, disk_, clock_, Logger(log_, "agent"));
   options.release_modules = std::move(brought.folder);
   options.release = std::move(brought.version);
+  options.release_python = std::move(brought.python);
   options.state = options_.state;
   options.keeper_socket = options_.keeper_socket;
   options.module_socket = options_.state / "agent.sock";
@@ -176,6 +180,7 @@ UpdaterOptions Agent::updater_options() {
   options.root = options_.release_root;
   options.architecture = machine_architecture();
   options.timezone = options_.timezone;
+  options.state = options_.state;
   options.restart = [this] { begin_anew(); };
   options.modules = [this] { return supervisor_ ? supervisor_->statuses() : std::vector<ModuleStatus>(); };
   return options;

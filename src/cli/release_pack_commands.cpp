@@ -124,6 +124,19 @@ std::string byte_size(std::uint64_t bytes) {
   return fmt::format("{:.1f} {}", size, units[unit]);
 }
 
+namespace {
+
+std::string python_packages(const release::Summary& summary) {
+  if (!summary.has_requirements) return "";
+  if (summary.wheels > 0) {
+    return fmt::format("requirements.txt, from {} in wheels/",
+                       counted(static_cast<std::int64_t>(summary.wheels), "wheel"));
+  }
+  return "requirements.txt is NOT installed, for want of wheels: pip download -d wheels -r requirements.txt";
+}
+
+}  // namespace
+
 std::string release_text(const release::Summary& summary, const std::vector<std::string>& left_out,
                          const Terminal& terminal) {
   const auto& metadata = summary.metadata;
@@ -133,7 +146,7 @@ std::string release_text(const release::Summary& summary, const std::vector<std:
                     {"type", Cell(to_string(metadata.type))},
                     {"description", Cell(metadata.description)},
                     {"packages", Cell(fmt::format("{}", fmt::join(metadata.packages, ", ")))},
-                    {"wheels for", summary.has_requirements ? "requirements.txt" : ""},
+                    {"python", Cell(python_packages(summary))},
                     {"left out", Cell(fmt::format("{}", fmt::join(left_out, ", ")))},
                     {"size", Cell(fmt::format("{}, {}", byte_size(summary.bytes),
                                               counted(static_cast<std::int64_t>(summary.files), "file")))},
@@ -151,6 +164,8 @@ JsonObject release_json(const release::Summary& summary) {
   out["bytes"] = summary.bytes;
   out["sha256"] = summary.sha256.hex();
   out["files"] = summary.files;
+  out["has_requirements"] = summary.has_requirements;
+  out["wheels"] = summary.wheels;
   JsonArray contents;
   for (const auto& place : summary.places)
     contents.push_back(JsonObject{{"path", place.path}, {"files", place.files}, {"bytes", place.bytes}});

@@ -65,6 +65,25 @@ TEST_F(ReleasePackTest, ShowsWhatIsInItAndNeedsNoHub) {
   EXPECT_EQ(version_in_folder(), "none");
 }
 
+TEST_F(ReleasePackTest, SaysWhetherPythonPackagesAreInstalled) {
+  write("requirements.txt", "opuslib==3.0.1\n");
+  const auto packed = [this] {
+    return run({"release", "pack", "v1.2.3", "Bug fixes", payload_, "-o", tar_});
+  };
+  EXPECT_THAT(packed().out,
+              HasSubstr("python       requirements.txt is NOT installed, for want of wheels: pip "
+                        "download -d wheels -r requirements.txt\n"));
+  write("wheels/opuslib-3.0.1-py3-none-any.whl", "PK");
+  const Ran ran = packed();
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("python       requirements.txt, from 1 wheel in wheels/\n"));
+  EXPECT_THAT(ran.out, HasSubstr("\nwheels/ "));
+  write("requirements.txt", "opuslib @ https://example.org/opuslib.whl\n");
+  const Ran refused = packed();
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("requirements.txt:1: "));
+}
+
 TEST_F(ReleasePackTest, SaysItInJson) {
   const Ran ran = run({"--output", "json", "release", "pack", "v1.2.3", "Bug fixes", payload_, "-o", tar_});
   ASSERT_EQ(ran.code, 0) << ran.err;

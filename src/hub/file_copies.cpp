@@ -55,6 +55,16 @@ Result<void> rename_durably(const fs::path& from, const fs::path& to) {
   return fsync_folder(fs::absolute(to).parent_path());
 }
 
+Result<fs::path> keep_aside(const fs::path& path) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return fs::path();
+  fs::path kept;
+  for (int n = 1; kept.empty() || fs::exists(kept, ignored); ++n)
+    kept = fmt::format("{}{}{}", path.string(), replaced_mark, n);
+  if (auto moved = rename_durably(path, kept); !moved) return fail(moved);
+  return kept;
+}
+
 Result<void> copy_checked(const fs::path& from, const fs::path& to, std::string_view sha256) {
   if (check_content(to, sha256)) return {};
   fs::path partial = to;

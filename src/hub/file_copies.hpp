@@ -17,6 +17,11 @@ Result<std::vector<std::filesystem::path>> entries_of(const std::filesystem::pat
 Result<void> copy_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 Result<void> rename_durably(const std::filesystem::path& from, const std::filesystem::path& to);
 
+// Gives a file or folder the name of what a restore has replaced, PATH.replaced-N, so that nothing is lost;
+// gives that name, none if there is no such file. Errors: io.
+inline constexpr std::string_view replaced_mark = ".replaced-";
+Result<std::filesystem::path> keep_aside(const std::filesystem::path& path);
+
 // A file that has this SHA-256, unless it is there and whole: under another name until it is. Errors:
 // not_found, corrupted (it has another one), io.
 Result<void> copy_checked(const std::filesystem::path& from, const std::filesystem::path& to,

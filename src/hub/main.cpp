@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "hub/assets/saved_assets.hpp"
 #include "hub/releases/saved_releases.hpp"
+#include "hub/saved_secrets.hpp"
 #include "hub/server.hpp"
 #include "hub/store/sqlite/backup.hpp"
 #include "hub/tls_policy.hpp"
@@ -102,12 +103,14 @@ void add_options(CLI::App& app, Arguments& arguments) {
       ->check(CLI::IsMember({"auto", "text", "json"}))
       ->capture_default_str();
   auto* backup = app.add_subcommand("backup",
-                                    "Copy the database to FILE, releases to FILE.releases and assets to "
-                                    "FILE.assets, also while a hub runs");
+                                    "Copy the database to FILE, releases to FILE.releases, assets to "
+                                    "FILE.assets, and the hub's own keys to FILE.secrets, also while a hub "
+                                    "runs; whoever has them can be this hub");
   backup->add_option("FILE", arguments.backup_file)->required();
   auto* restore = app.add_subcommand("restore",
-                                     "Put a backup in the place of the database, as a new generation; "
-                                     "releases and assets that are lost come back from it too");
+                                     "Put a backup in the place of the database, as a new generation, and "
+                                     "its keys in the place of the hub's own; releases and assets that are "
+                                     "lost come back from it too");
   restore->add_option("FILE", arguments.restore_file)->required();
   app.add_subcommand("use-backup-key",
                      "Serve TLS with the backup key from the next start on; devices know its pin already")
@@ -119,8 +122,9 @@ int back_up(const Arguments& arguments) {
   const auto& data = arguments.settings.data;
   const std::filesystem::path releases = starling::hub::saved_releases_of(arguments.backup_file);
   const std::filesystem::path assets = starling::hub::saved_assets_of(arguments.backup_file);
+  const std::filesystem::path secrets = starling::hub::saved_secrets_of(arguments.backup_file);
   std::error_code ignored;
-  for (const auto& saved : {releases, assets}) {
+  for (const auto& saved : {releases, assets, secrets}) {
     if (!std::filesystem::exists(saved, ignored)) continue;
     return complain(
         {starling::ErrorCode::already_exists, saved.string() + " exists: choose another name", {}});
@@ -129,39 +133,67 @@ int back_up(const Arguments& arguments) {
   if (!done) return complain(done.error());
   done = starling::hub::back_up_releases(data, releases);
   if (done) done = starling::hub::back_up_assets(data, assets);
+  if (done) done = starling::hub::back_up_secrets(data, secrets);
   if (!done) {
     std::filesystem::remove(arguments.backup_file, ignored);
-    std::filesystem::remove_all(releases, ignored);
+    for (const auto& saved : {releases, assets, secrets})
+      std::filesystem::remove_all(saved, ignored);
     return complain(done.error());
   }
   std::cout << "saved to " << arguments.backup_file << '\n';
-  if (std::filesystem::exists(releases, ignored)) {
-    std::cout << "releases and their keys are in " << releases.string() << ": keep both together\n";
-  }
+  if (std::filesystem::exists(releases, ignored))
+    std::cout << "releases and their keys are in " << releases.string() << '\n';
   if (std::filesystem::exists(assets, ignored))
     std::cout << "files of assets are in " << assets.string() << '\n';
+  std::cout << "the hub's own keys are in " << secrets.string()
+            << ": keep all of it together, and secret: whoever has it can be this hub\n";
   return 0;
+}
+
+// Nothing of DATA has changed before the backup has turned out to be good.
+starling::Result<starling::hub::sqlite::Restored> put_database(const std::filesystem::path& file,
+                                                               const std::filesystem::path& data) {
+  auto ready = starling::hub::stage_releases(starling::hub::saved_releases_of(file), data);
+  if (ready) ready = starling::hub::stage_secrets(starling::hub::saved_secrets_of(file), data);
+  if (ready) ready = starling::hub::restore_assets(starling::hub::saved_assets_of(file), data);
+  if (!ready) return starling::fail(ready);
+  return starling::hub::sqlite::restore(file, {data, {}});
+}
+
+void tell_of_missing_secrets(const std::filesystem::path& saved, const std::filesystem::path& data) {
+  std::error_code ignored;
+  if (std::filesystem::exists(saved, ignored)) return;
+  std::cout << "the hub's own keys are not in this backup: there is no " << saved.string() << '\n';
+  for (const std::string& name : starling::hub::missing_secrets(data)) {
+    std::cout << "  " << (data / name).string() << " is missing"
+              << (name == "tls"
+                      ? ": a hub that serves TLS makes a new one, which its devices do not believe\n"
+                      : "\n");
+  }
 }
 
 int restore(const Arguments& arguments) {
   const auto& data = arguments.settings.data;
-  const std::filesystem::path saved = starling::hub::saved_releases_of(arguments.restore_file);
-  if (auto staged = starling::hub::stage_releases(saved, data); !staged) return complain(staged.error());
-  using Restored = starling::Result<starling::hub::sqlite::Restored>;
-  const auto assets =
-      starling::hub::restore_assets(starling::hub::saved_assets_of(arguments.restore_file), data);
-  const Restored done = assets ? starling::hub::sqlite::restore(arguments.restore_file, {data, {}})
-                               : Restored(starling::fail(assets));
+  const auto done = put_database(arguments.restore_file, data);
   if (!done) {
     starling::hub::drop_staged_releases(data);
+    starling::hub::drop_staged_secrets(data);
     return complain(done.error());
   }
   const auto taken = starling::hub::put_staged_releases(data, starling::SystemClock().wall());
   if (!taken) return complain(taken.error());
+  const auto secrets = starling::hub::put_staged_secrets(data);
+  if (!secrets) return complain(secrets.error());
   std::cout << "restored " << arguments.restore_file << " as a new generation\n";
   if (!done->former.empty()) std::cout << "the database before is kept as " << done->former.string() << '\n';
   for (const std::string& fleet : *taken)
     std::cout << "the releases of fleet " << fleet << " are those of the backup\n";
+  for (const auto& [name, former] : *secrets) {
+    std::cout << name << " is that of the backup";
+    if (!former.empty()) std::cout << "; the one before is kept as " << former.string();
+    std::cout << '\n';
+  }
+  tell_of_missing_secrets(starling::hub::saved_secrets_of(arguments.restore_file), data);
   return 0;
 }
 

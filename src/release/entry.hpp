@@ -25,7 +25,6 @@ struct Entry {
 constexpr std::string_view metadata_path = "update_metadata.json";
 constexpr std::string_view payload_path = "payload";
 constexpr std::string_view version_path = "payload/VERSION";
-constexpr std::string_view requirements_path = "payload/requirements.txt";
 
 constexpr std::size_t max_path_bytes =
     254;  // and the last 99 must have a "/" before them: as a tar has room for

@@ -13,6 +13,7 @@
 #include "base/files.hpp"
 #include "base/write_all.hpp"
 #include "release/folder_walk.hpp"
+#include "release/requirements.hpp"
 #include "release/tar.hpp"
 
 namespace starling::release {
@@ -29,11 +30,14 @@ std::unexpected<Error> failed(std::string_view doing, const fs::path& path) {
   return fail(code, fmt::format("{} {}: {}", doing, path.string(), std::generic_category().message(error)));
 }
 
-// Counts what passes, and keeps the two files that say which release it is.
+// Counts what passes, and keeps the two files that say which release it is, and what it needs of Python.
 class Inspection final : public TarSink {
  public:
   Result<void> begin(const Entry& entry) override {
-    keep_ = entry.path == metadata_path ? &metadata_ : entry.path == version_path ? &version_ : nullptr;
+    keep_ = entry.path == metadata_path       ? &metadata_
+            : entry.path == version_path      ? &version_
+            : entry.path == requirements_path ? &requirements_
+                                              : nullptr;
     count(entry);
     return {};
   }
@@ -54,6 +58,9 @@ class Inspection final : public TarSink {
       return fail(ErrorCode::invalid_argument, fmt::format("{} does not say {}, as {} does", version_path,
                                                            to_string(metadata->version), metadata_path));
     }
+    if (summary_.wheels > 0) {
+      if (auto good = check_requirements(requirements_); !good) return fail(good);
+    }
     summary_.metadata = std::move(*metadata);
     for (auto& [path, place] : places_)
       summary_.places.push_back(std::move(place));
@@ -66,6 +73,7 @@ class Inspection final : public TarSink {
     if (entry.kind == Entry::Kind::folder) ++summary_.folders;
     if (entry.kind == Entry::Kind::link) ++summary_.links;
     if (entry.path == requirements_path && entry.kind == Entry::Kind::file) summary_.has_requirements = true;
+    if (is_wheel(entry.path)) ++summary_.wheels;
     if (entry.path.size() <= payload_path.size() || !entry.path.starts_with(payload_path)) return;
     const std::string in_payload = entry.path.substr(payload_path.size() + 1);
     const std::size_t slash = in_payload.find('/');
@@ -78,7 +86,7 @@ class Inspection final : public TarSink {
 
   Summary summary_;
   std::map<std::string, Summary::Place> places_;
-  std::string metadata_, version_;
+  std::string metadata_, version_, requirements_;
   std::string* keep_ = nullptr;
 };
 

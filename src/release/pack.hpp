@@ -28,13 +28,15 @@ struct Summary {
   };
   std::vector<Place> places;  // what lies directly in payload/, by name
   bool has_requirements = false;
+  std::uint64_t wheels = 0;  // from which those are installed
 };
 
-// Writes the tar beside `to` and renames it: same image, same bytes. Errors: those of ReleaseImage, io.
+// Writes the tar beside `to` and renames it: same image, same bytes. Errors: those of ReleaseImage and of
+// inspect_tar(), io.
 Result<Summary> write_tar(ReleaseImage& image, const std::filesystem::path& to);
 
 // Reads a tar from anywhere: its form, its metadata, and that VERSION says the same.
-// Errors: those of TarReader, invalid_argument (metadata), those of reading.
+// Errors: those of TarReader, invalid_argument (metadata, requirements), those of reading.
 Result<Summary> inspect_tar(Bytes& tar);
 
 // What the programs in a folder run on; all if there are none. `wanted` must not be another one.

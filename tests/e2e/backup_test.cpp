@@ -108,7 +108,7 @@ TEST_F(Backup, TakenUnderLoadIsWholeAndGoesIntoAFolderOfItsOwn) {
   std::filesystem::create_directories(other.data());
   const Finished restored = hub_command(other.data(), {"restore", saved});
   ASSERT_EQ(restored.status, 0) << restored.output;
-  std::filesystem::copy_file(hub.data() / "admin.key", other.data() / "admin.key");
+  EXPECT_EQ(other.admin_key(), hub.admin_key());
   other.start();
   EXPECT_LE(other.head(), hub.head());
   const Json newest =
@@ -117,6 +117,27 @@ TEST_F(Backup, TakenUnderLoadIsWholeAndGoesIntoAFolderOfItsOwn) {
   const Json edit = newest.at("items").at(0).at("edits").at(0);
   EXPECT_EQ(edit.at("id"), Json("fleet audio.volume"));
   EXPECT_EQ(edit.at("after"), Json(volume_of(other))) << "the state is that of the log's end";
+}
+
+TEST_F(Backup, OfAnEarlierHubSaysThatItsKeysAreMissing) {
+  HubProcess hub(folder.path());
+  hub.start();
+  set_volume(hub, 11);
+  const std::string saved = (folder / "hub.backup").string();
+  const Finished backed_up = hub_command(hub.data(), {"backup", saved});
+  ASSERT_EQ(backed_up.status, 0) << backed_up.output;
+  EXPECT_THAT(backed_up.output, HasSubstr(saved + ".secrets: keep all of it together, and secret"));
+  std::filesystem::remove_all(saved + ".secrets");
+
+  HubProcess other(folder / "other");
+  std::filesystem::create_directories(other.data());
+  const Finished restored = hub_command(other.data(), {"restore", saved});
+  ASSERT_EQ(restored.status, 0) << restored.output;
+  EXPECT_THAT(restored.output, HasSubstr("there is no " + saved + ".secrets\n"));
+  EXPECT_THAT(restored.output, HasSubstr((other.data() / "admin.key").string() + " is missing\n"));
+  std::filesystem::copy_file(hub.data() / "admin.key", other.data() / "admin.key");
+  other.start();
+  EXPECT_EQ(volume_of(other), 11);
 }
 
 TEST_F(Backup, ThatIsDamagedOrMissingChangesNothing) {

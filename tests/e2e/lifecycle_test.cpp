@@ -119,6 +119,40 @@ TEST_F(TlsHub, KeepsItsIdentityAndItsSecrets) {
   EXPECT_THAT(command({"changes", "-n", "100", "-o", "json"}, pin).output, Not(HasSubstr(admin_key)));
 }
 
+TEST_F(TlsHub, RestoredElsewhereItIsTheSameToItsDevices) {
+  AgentProcess device = agent("bear", pin);
+  device.start();
+  const auto online = [&] {
+    return command({"device", "list", "-o", "json"}, pin).output.find("\"online\"") != std::string::npos;
+  };
+  eventually("the device to connect", online);
+  const auto hub = [&](const char* data, const std::vector<std::string>& command) {
+    std::vector<std::string> arguments{"--data", (folder / data).string()};
+    arguments.insert(arguments.end(), command.begin(), command.end());
+    const Finished done = run({.program = "starling-hub",
+                               .arguments = arguments,
+                               .environment = {},
+                               .output = folder / (command.front() + ".log")});
+    EXPECT_EQ(done.status, 0) << done.output;
+    return done.output;
+  };
+  const std::string saved = (folder / "hub.backup").string();
+  hub("data", {"backup", saved});
+  process.signal(SIGTERM);
+  ASSERT_EQ(process.wait(), 0);
+  std::filesystem::create_directories(folder / "other");
+  EXPECT_THAT(hub("other", {"restore", saved}), HasSubstr("tls is that of the backup\n"));
+  Process other({.program = "starling-hub",
+                 .arguments = {"--data", (folder / "other").string(), "--listen",
+                               "0.0.0.0:" + std::to_string(port), "--log-format", "json"},
+                 .environment = {},
+                 .output = folder / "other.log"});
+  eventually("the hub to be ready", [&] { return other.output().find("\"READY\"") != std::string::npos; });
+  EXPECT_EQ(quoted_after(other.output(), "\"pin\":\""), pin);
+  eventually("the device to come back", online);
+  EXPECT_EQ(device.stop(), 0);
+}
+
 TEST(Lifecycle, TheFirstStartWritesAKeyThatOnlyItsOwnerCanRead) {
   TemporaryFolder folder;
   HubProcess hub(folder.path());

@@ -226,6 +226,14 @@ class InstalledReleases : public Releases {
       throw std::runtime_error(error.what() + (", it reports " + last + "\n") + device_->log());
     }
   }
+  // However long pip takes, which has a low priority, and much to do.
+  void await_installed(const std::string& what) const {
+    eventually("the device to install",
+               [&] { return reported().ends_with(" installing") || reported() == what; });
+    while (reported().ends_with(" installing"))
+      ::poll(nullptr, 0, 50);
+    await(what);
+  }
   std::string record() const { return read_text(device_->state() / "update.json"); }
   // Bytes of releases that the hub has answered with.
   std::uint64_t sent(const std::string& encoding) const {
@@ -332,6 +340,42 @@ TEST_F(InstalledReleases, AModuleWithAUserOfItsOwnRunsAndGetsToNothingElse) {
   EXPECT_THAT(said, HasSubstr(root ? "says nobody" : "says "));
   EXPECT_EQ(said.find("out sees") == std::string::npos, root) << said;
   EXPECT_EQ(said.find("out releases") == std::string::npos, root) << said;
+}
+
+TEST_F(InstalledReleases, ItsModulesRunWithThePythonPackagesThatItBrings) {
+  start_trusting_device();
+  const fs::path folder = payload("v1.0.0", "");
+  write_text(folder / "modules/ear/run",
+             "#!/usr/bin/env python3\nimport hears, time\nprint('hears', hears.what, flush=True)\n"
+             "time.sleep(1000)\n",
+             0755);
+  write_text(folder / "requirements.txt", "hears==1.0\n");
+  fs::create_directories(folder / "wheels");
+  constexpr const char* make_wheel = R"(
+import sys, zipfile
+info = 'hears-1.0.dist-info/'
+with zipfile.ZipFile(sys.argv[1] + '/hears-1.0-py3-none-any.whl', 'w') as wheel:
+    wheel.writestr('hears.py', 'what = "an owl"\n')
+    wheel.writestr(info + 'METADATA', 'Metadata-Version: 2.1\nName: hears\nVersion: 1.0\n')
+    wheel.writestr(info + 'WHEEL', 'Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n')
+    wheel.writestr(info + 'RECORD', '')
+)";
+  expect_done(run({.program = "/usr/bin/python3",
+                   .arguments = {"-c", make_wheel, (folder / "wheels").string()},
+                   .environment = {},
+                   .output = folder_ / "wheel.log"}));
+  publish("v1.0.0", folder);
+  want("v1.0.0");
+  await_installed("v1.0.0 confirmed");
+  device_->await_ready("ear");
+  EXPECT_THAT(device_->ctl({"module", "logs", "ear"}).output, HasSubstr("hears an owl"));
+
+  write_text(folder / "requirements.txt", "sees==1.0\n");
+  publish("v1.1.0", folder);
+  want("v1.1.0");
+  await_installed("v1.0.0 refused");
+  EXPECT_THAT(command({"device", "show", "toy"}).output,
+              HasSubstr("No matching distribution found for sees==1.0"));
 }
 
 // Neither has it spoken to the keeper, nor will it.

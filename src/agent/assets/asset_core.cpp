@@ -61,7 +61,7 @@ void AssetCore::tick() {
   if (!is_damage(progress.error()) && progress.error().code != ErrorCode::not_found) {
     return failed(path, progress.error());
   }
-  if (progress.error().code == ErrorCode::corrupted) missed(found->second, "is damaged");
+  if (progress.error().code == ErrorCode::corrupted) missed(found->second);
   fetch(path, found->second);
 }
 
@@ -102,8 +102,10 @@ Result<Progress> AssetCore::check_some() {
   return fail(ErrorCode::corrupted, check_->path + " does not have its hash");
 }
 
-void AssetCore::missed(const Wanted& wanted, std::string_view how) {
-  std::string message = fmt::format("the asset '{}' {}: it is fetched again", wanted.name, how);
+void AssetCore::missed(const Wanted& wanted) {
+  const auto comes = check_link(wanted);
+  std::string message = fmt::format("the asset '{}' is damaged: {}", wanted.name,
+                                    comes ? "it is fetched again" : comes.error().message);
   log_.warning(message);
   listener_.asset_damaged(std::move(message));
 }

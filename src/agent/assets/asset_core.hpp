@@ -79,7 +79,7 @@ class AssetCore final : public AssetPort {
   Result<void> make_ready(const std::string& path, const Wanted& wanted);
   void is_whole(const std::string& path);
   void failed(const std::string& path, const Error& error);
-  void missed(const Wanted& wanted, std::string_view how);
+  void missed(const Wanted& wanted);
   void collect();
 
   Disk& disk_;

@@ -174,6 +174,20 @@ TEST_F(Assets, OverAMeteredLinkNothingComesUntilItMay) {
   expect_whole();
 }
 
+TEST_F(Assets, ADamagedOneSaysThatTheLinkKeepsItAway) {
+  offer(document(1, {{"moo.wav", moo}}, 5, {{"updates.metered", true}, {"updates.whole_on_metered", true}}));
+  confirm();
+  settings->set("updates.whole_on_metered", false, [](const Result<void>& set) { EXPECT_TRUE(set); });
+  disk.put(path("moo.wav", moo), "mooooooXooooooo");
+  ASSERT_TRUE(restart());
+  ASSERT_FALSE(damaged.empty());
+  EXPECT_THAT(damaged.back(), HasSubstr("'moo.wav' is damaged: the link is metered"));
+  EXPECT_NE(content_of(path("moo.wav", moo)), moo);
+  settings->set("updates.whole_on_metered", true, [](const Result<void>& set) { EXPECT_TRUE(set); });
+  run();
+  expect_whole();
+}
+
 TEST_F(Assets, ATransferFollowsWhatTheLinkMayBeUsedFor) {
   hold_downloads = true;
   offer(document(1, {{"moo.wav", moo}}, 5, {{"updates.bytes_per_second", 1'000}}));

@@ -38,6 +38,7 @@ struct SupervisorOptions {
   std::filesystem::path modules;          // absolute
   std::filesystem::path release_modules;  // likewise: those go before others of their names; empty: none
   std::string release;                    // its version
+  std::filesystem::path release_python;   // its Python environment, absolute; empty: none
   std::filesystem::path state;            // absolute
   std::filesystem::path keeper_socket;    // value of STARLING_KEEPER
   std::filesystem::path module_socket;
@@ -162,6 +163,8 @@ class Supervisor final : public ModuleSupervision,
   void wake_quarantined(std::string_view came);
   bool of_release(std::string_view module) const;
   Result<std::vector<FoundModule>> find_all() const;
+  void open_way(const FoundModule& found) const;
+  void give_python(ModuleManifest& manifest) const;
   FoundModule look_at(std::string_view module) const;
   void folder_changed(std::string_view module);
   void folder_gone(const std::string& module);

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "agent/assets/asset_path.hpp"
 #include "agent/supervisor/unknown_use.hpp"
 #include "base/files.hpp"
 
@@ -12,7 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Whoever knows where `folder` is gets there through `state`, which is closed otherwise, and through those
-// between. Errors: io.
+// between; what is not there yet will be made so. Errors: io.
 Result<void> let_pass(const fs::path& state, const fs::path& folder) {
   const fs::path way = folder.lexically_relative(state.lexically_normal());
   if (way.empty() || *way.begin() == "..") return {};
@@ -21,7 +22,8 @@ Result<void> let_pass(const fs::path& state, const fs::path& folder) {
     constexpr fs::perms all_may_pass = fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec;
     std::error_code error;
     fs::permissions(part, all_may_pass, fs::perm_options::add, error);
-    return error ? fail(ErrorCode::io, part.string() + ": " + error.message()) : Result<void>();
+    const bool absent = error == std::errc::no_such_file_or_directory;
+    return error && !absent ? fail(ErrorCode::io, part.string() + ": " + error.message()) : Result<void>();
   };
   Result<void> opened = open();
   for (auto name = way.begin(); opened && name != way.end(); ++name) {
@@ -76,6 +78,17 @@ bool Supervisor::of_release(std::string_view module) const {
          std::filesystem::is_directory(options_.release_modules / module, unreadable);
 }
 
+// As its bin/activate would: `#!/usr/bin/env python3` is the release's own then, and programs of its packages
+// are found.
+void Supervisor::give_python(ModuleManifest& manifest) const {
+  const std::filesystem::path& python = options_.release_python;
+  if (python.empty()) return;
+  const std::string path = (python / "bin").string() + ":" + environment_.at("PATH");
+  // Before its own, which go before these.
+  manifest.environment.insert(manifest.environment.begin(),
+                              {{"PATH", path}, {"VIRTUAL_ENV", python.string()}});
+}
+
 // Those of the release come first: they are what was tried together.
 Result<std::vector<FoundModule>> Supervisor::find_all() const {
   Result<std::vector<FoundModule>> all;
@@ -84,6 +97,8 @@ Result<std::vector<FoundModule>> Supervisor::find_all() const {
     log_.error("the modules of the release are left out", {{"why", all.error().message}});
     all = std::vector<FoundModule>();
   }
+  for (FoundModule& module : *all)
+    if (module.manifest) give_python(*module.manifest);
   auto found = find_modules(options_.modules, system_account);
   if (!found) return found.error().code == ErrorCode::not_found && !all->empty() ? all : found;
   for (FoundModule& module : *found) {
@@ -130,14 +145,22 @@ void Supervisor::take_manifest(const FoundModule& found) {
                       {{"module", found.name}, {"why", found.manifest.error().message}});
   }
   folder.manifest = *found.manifest;
-  const bool is_closed_to_it = folder.of_release && uid_of(found.name) != ::geteuid();
-  if (is_closed_to_it) {
-    if (auto passes = let_pass(options_.state, found.folder); !passes)
-      log_.warning("a module of the release does not get to its folder",
-                   {{"module", found.name}, {"why", passes.error().message}});
-  }
+  if (uid_of(found.name) != ::geteuid()) open_way(found);
   folder.note = unknown_use(*found.manifest, device_->settings().catalog());
   if (!folder.note.empty()) log_.warning(folder.note, {{"module", found.name}});
+}
+
+// To its folder, and to the files that its settings name.
+void Supervisor::open_way(const FoundModule& found) const {
+  std::vector<fs::path> ways;
+  if (folders_.find(found.name)->second.of_release) ways.emplace_back(found.folder);
+  const bool hears_of_them = !found.manifest->uses.empty() || !found.manifest->render.empty();
+  if (hears_of_them) ways.push_back(options_.state / assets_folder);
+  for (const fs::path& way : ways) {
+    if (auto passes = let_pass(options_.state, way); !passes)
+      log_.warning("a module does not get to its files",
+                   {{"module", found.name}, {"why", passes.error().message}});
+  }
 }
 
 // What could not be enabled because it requires this one, perhaps by way of others, is tried again: the

@@ -288,6 +288,27 @@ TEST_F(SupervisorFolders, AModuleOfAReleaseWithAUserOfItsOwnGetsToItsFolder) {
   EXPECT_EQ(mode(folder / "logs"), 0700u);
 }
 
+TEST_F(SupervisorFolders, AModuleWithAUserOfItsOwnGetsToTheFilesThatItsSettingsName) {
+  namespace fs = std::filesystem;
+  write_module("ear", "exec = 'run'\nuses = ['hotword']\n");
+  fs::permissions(folder.path(), fs::perms(0700));
+  start();
+  const auto mode = [](const fs::path& path) {
+    return static_cast<unsigned>(fs::status(path).permissions());
+  };
+  EXPECT_EQ(mode(folder.path()), 0700u) << "nobody has to";
+  for (const bool there : {false, true}) {
+    end_agent();
+    write_module("ear", "exec = 'run'\nuses = ['hotword']\nlimits.user = 'nobody'\n");
+    if (there) fs::create_directory(folder / "assets");
+    fs::permissions(folder.path(), fs::perms(0700));
+    start();
+    EXPECT_EQ(mode(folder.path()), 0711u);
+  }
+  EXPECT_EQ(mode(folder / "assets") & 0111u, 0111u);
+  EXPECT_EQ(mode(folder / "logs"), 0700u);
+}
+
 TEST_F(SupervisorFolders, ADeathIsOfTheReleaseThatBroughtTheModule) {
   release_modules = folder / "release/modules";
   release = "v1.0.0";

@@ -7,7 +7,7 @@
 //   releases/*.part               likewise, being downloaded
 //   releases/SHA256.new/          being unpacked
 //   releases/SHA256/              unpacked, fsynced, with a list of its files (ReleaseList); never changed
-//   then
+//                                 then; venv in it is its Python environment, if it needs one
 //
 // Owner: values. Thread: any. Lifetime: none.
 #pragma once

@@ -8,7 +8,7 @@ Result<Progress> ReleaseInstall::step() {
   auto progress = take_step();
   if (progress) return progress;
   const bool damage = progress.error().code == ErrorCode::corrupted;
-  if (stage_ == Stage::unpack || stage_ == Stage::sync || stage_ == Stage::name) (void)drop(fresh());
+  if (stage_ != Stage::look && stage_ != Stage::check) give_up();
   if (stage_ == Stage::unpack && damage) {
     damaged_ = download_.encoding;
     (void)drop(download_.path);
@@ -38,9 +38,14 @@ Result<Progress> ReleaseInstall::take_step() {
     case Stage::sync: {
       const auto synced = unpacker_->sync();
       if (!synced) return fail(synced);
-      if (*synced == Progress::done) stage_ = Stage::name;
+      if (*synced == Progress::done) done = equip();
       break;
     }
+    case Stage::equip: break;
+    case Stage::settle_in:
+      done = move_environment(disk_, fresh(), folder());
+      stage_ = Stage::name;
+      break;
     case Stage::name:
       done = name();
       if (done) begin_check();
@@ -88,6 +93,14 @@ Result<void> ReleaseInstall::unpack() {
   source_.reset();
   if (auto finished = unpacker_->finish(); !finished) return finished;
   stage_ = Stage::sync;
+  return {};
+}
+
+Result<void> ReleaseInstall::equip() {
+  auto wanted = environment_wanted(disk_, fresh());
+  if (!wanted) return fail(wanted);
+  environment_ = std::move(*wanted);
+  stage_ = environment_ ? Stage::equip : Stage::name;
   return {};
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "agent/disk.hpp"
+#include "agent/update/python_environment.hpp"
 #include "agent/update/release.hpp"
 #include "agent/update/release_check.hpp"
 #include "agent/update/release_unpacker.hpp"
@@ -23,15 +24,23 @@ class ReleaseInstall {
   // invalid_argument and too_large (the signed tar is no release for this device), those of Disk. Where it
   // fails, what it has written is removed; a damaged folder stays until another can take its place.
   Result<Progress> step();
+  // What it waits for: whoever makes it says so then, or gives up. Until then a step does nothing.
+  std::optional<EnvironmentWish> environment_to_make() const {
+    return stage_ == Stage::equip ? environment_ : std::nullopt;
+  }
+  void environment_made() { stage_ = Stage::settle_in; }
+  void give_up() { (void)drop(fresh()); }
+
   // How what was there and damaged had been encoded, once step() has failed with not_found.
   std::optional<protocol::Encoding> damaged() const { return damaged_; }
 
  private:
-  enum class Stage { look, unpack, sync, name, check };
+  enum class Stage { look, unpack, sync, equip, settle_in, name, check };
 
   Result<Progress> take_step();
   Result<void> look();
   Result<void> unpack();
+  Result<void> equip();
   Result<void> begin_unpacking();
   Result<void> name();
   void begin_check();
@@ -49,6 +58,7 @@ class ReleaseInstall {
   std::unique_ptr<TarSource> source_;
   std::optional<protocol::Encoding> damaged_;
   std::optional<ReleaseUnpacker> unpacker_;
+  std::optional<EnvironmentWish> environment_;
   bool found_ = false;  // it was unpacked before
   std::optional<ReleaseCheck> check_;
 };

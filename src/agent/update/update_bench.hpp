@@ -45,6 +45,19 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
     tars[targets[version].release.hash] = std::move(tar);
   }
 
+  // With Python packages.
+  void publish_with_wheels(const std::string& version) {
+    publish_tar(version, tar_of(release_parts(
+                             version, {{"payload/modules/ear/run", std::string(3000, 'p'), '0', "", 0755},
+                                       {"payload/modules/mouth", "", '2', "ear", 0777},
+                                       {"payload/requirements.txt", "hears==1\n"},
+                                       {"payload/wheels/hears.whl", "PK"}})));
+  }
+  // What its Python program says of itself; none: there is none.
+  std::optional<std::string> python_program(const Release& release) const {
+    return device.disk.content(release_path(release.hash) + "/venv/bin/hear");
+  }
+
   // It runs v1.0.0, confirmed; v1.1.0 and v1.2.0 can be had. `values`: settings that it gets before.
   void settle(std::map<std::string, Json> values = {}) {
     for (const std::string version : {"v1.0.0", "v1.1.0", "v1.2.0"})
@@ -150,6 +163,9 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
     const std::string at = release_path(release.hash) + "/payload/";
     const std::string& tar = tars.at(release.hash);
     const auto program = device.disk.content(at + "modules/ear/run");
+    if (tar.find("payload/wheels/") != std::string::npos &&
+        python_program(release) != "#!/state/" + release_path(release.hash) + "/venv/bin/python\n")
+      return false;
     return device.disk.content(at + "VERSION") == release.version + "\n" && program &&
            program->size() == 3000 && tar.find(*program) != std::string::npos;
   }
@@ -168,8 +184,9 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   std::map<protocol::Encoding, std::uint64_t> came;  // bytes
   StartCounts counts;
   std::uint64_t starts = 0;
-  int lookups = 0, downloads = 0;
-  std::optional<SteadyTime> hour;  // before which nothing is switched
+  int lookups = 0, downloads = 0, environments = 0;
+  std::optional<Error> no_environment;  // why none can be made
+  std::optional<SteadyTime> hour;       // before which nothing is switched
 
  private:
   struct Find {
@@ -179,7 +196,11 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
     ReleaseTarget target;
     DownloadWish how;
   };
-  using Asked = std::variant<Find, Fetch>;
+  struct Equip {
+    Digest release;
+    EnvironmentWish wish;
+  };
+  using Asked = std::variant<Find, Fetch, Equip>;
 
   static std::string version_of(const std::optional<Release>& release) {
     return release ? release->version : "none";
@@ -197,6 +218,9 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   void find(const std::string& version) override { asked_.emplace_back(Find{version}); }
   void download(const ReleaseTarget& target, const DownloadWish& how) override {
     asked_.emplace_back(Fetch{target, how});
+  }
+  void make_environment(const Digest& release, const EnvironmentWish& wish) override {
+    asked_.emplace_back(Equip{release, wish});
   }
   void stop() override { asked_.clear(); }
   void restart() override { restart_wanted_ = true; }
@@ -231,6 +255,10 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
       if (const Find* find = std::get_if<Find>(&asked)) {
         ++lookups;
         core->found(find->version, looked_up(find->version));
+      } else if (const Equip* equip = std::get_if<Equip>(&asked)) {
+        ++environments;
+        const Result<void> made = equipped(equip->wish);
+        if (alive()) core->environment_made(equip->release, made);
       } else {
         const auto& [target, how] = std::get<Fetch>(asked);
         const DownloadChoice choice = choose(target, how);
@@ -248,6 +276,22 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
         if (alive()) core->downloaded(target.release.hash, done);
       }
     }
+  }
+  // As the maker leaves it: a program that names its interpreter.
+  Result<void> equipped(const EnvironmentWish& wish) {
+    Disk& disk = device.disk;
+    if (auto wheel = disk.read_file(wish.wheels + "/hears.whl", 100); !wheel) return fail(wheel);
+    if (no_environment) return std::unexpected(*no_environment);
+    for (const std::string& folder : {wish.folder, wish.folder + "/bin"}) {
+      if (auto made = disk.make_folder(folder); !made) return made;
+    }
+    const std::string program = "#!/state/" + wish.folder + "/bin/python\n";
+    if (auto put = disk.write_file(wish.folder + "/bin/hear", program, 0755); !put) return put;
+    for (const std::string& folder :
+         {wish.folder + "/bin", wish.folder, std::string(folder_of(wish.folder))}) {
+      if (auto synced = disk.sync_folder(folder); !synced) return synced;
+    }
+    return {};
   }
   Result<ReleaseTarget> looked_up(const std::string& version) const {
     if (!network) return fail(ErrorCode::unavailable, "no network");

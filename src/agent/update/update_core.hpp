@@ -68,6 +68,7 @@ class UpdateCore {
   void found(std::string_view version, Result<ReleaseTarget> target);
   void downloaded(const Digest& release, const Result<void>& result);
   void download_waits(const Digest& release, std::string fingerprint, std::string why);
+  void environment_made(const Digest& release, const Result<void>& result);
   void link_changed();  // what it may be used for
   void hub_said(std::string_view fleet, WallTime time) { port_.hub_said(fleet, time); }
   void hub_session();                             // one has begun

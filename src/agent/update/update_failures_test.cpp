@@ -7,7 +7,9 @@ namespace starling::agent {
 namespace {
 
 using protocol::Phase;
+using testing::Contains;
 using testing::HasSubstr;
+using testing::Not;
 
 // Runs v1.0.0, confirmed; v1.1.0 can be had.
 struct UpdateFailuresTest : testing::Test {
@@ -42,6 +44,44 @@ TEST_F(UpdateFailuresTest, OneThatDoesNotWorkIsTakenBackAndNotTriedAgain) {
     device.pass(day);
   }
   EXPECT_EQ(device.downloads, downloads);
+}
+
+TEST_F(UpdateFailuresTest, OneWhosePythonPackagesCannotBeInstalledIsRefused) {
+  device.publish_with_wheels("v1.1.0");
+  device.no_environment = {ErrorCode::invalid_argument, "python ended with 1: No matching distribution", ""};
+  device.want("v1.1.0");
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.runs() + " " + device.state() + " " + device.fingerprint(), "v1.0.0 refused requirements");
+  EXPECT_THAT(device.device.recorder.last_status.errors[0].message, HasSubstr("No matching distribution"));
+  EXPECT_EQ(device.environments, 1);
+  device.pass(day);
+  EXPECT_EQ(device.environments, 1) << "not again by itself";
+  device.no_environment.reset();
+  device.core->check_now();
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 confirmed");
+}
+
+TEST_F(UpdateFailuresTest, WhereItsPythonPackagesMayBeInstalledLaterItIsTriedAgain) {
+  device.publish_with_wheels("v1.1.0");
+  device.no_environment = {ErrorCode::unavailable, "python was killed", ""};
+  device.want("v1.1.0");
+  device.pass(Seconds(10));
+  EXPECT_EQ(device.state() + " " + device.fingerprint(), "pending requirements");
+  EXPECT_THAT(*device.device.disk.list("releases"), Not(Contains(HasSubstr(".new"))));
+  device.no_environment.reset();
+  device.pass(Seconds(300));
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 confirmed");
+  EXPECT_EQ(device.downloads, 2) << "v1.0.0's, too: none again";
+}
+
+TEST_F(UpdateFailuresTest, PythonPackagesFromElsewhereAreNone) {
+  device.publish_tar("v1.1.0", tar_of(release_parts("v1.1.0", {{"payload/requirements.txt", "-i https://x\n"},
+                                                               {"payload/wheels/hears.whl", "PK"}})));
+  device.want("v1.1.0");
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.state() + " " + device.fingerprint(), "refused bad-release");
+  EXPECT_EQ(device.environments, 0);
 }
 
 // Its rollout was taken back, and somebody begins another.

@@ -9,6 +9,7 @@
 
 #include "agent/settings/settings_core.hpp"
 #include "agent/update/download_choice.hpp"
+#include "agent/update/python_environment.hpp"
 #include "agent/update/release.hpp"
 #include "base/clock.hpp"
 
@@ -33,6 +34,9 @@ class UpdatePort {
   virtual void find(const std::string& version) = 0;  // then found()
   // To where find_download() finds it; then downloaded() or download_waits().
   virtual void download(const ReleaseTarget& target, const DownloadWish& how) = 0;
+  // With what it needs, from nothing but that, and durable; then environment_made(). Errors in that:
+  // invalid_argument (it cannot be made of that), unavailable and others (it may be later).
+  virtual void make_environment(const Digest& release, const EnvironmentWish& wish) = 0;
   virtual void stop() = 0;  // what was asked for is not wanted any more
 
   // The agent begins anew, with what the generation names; soon, and not from within the call.

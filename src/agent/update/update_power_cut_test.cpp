@@ -43,6 +43,14 @@ const std::vector<Story> stories{
     {"one that is no release",
      [](UpdateBench& device) { device.publish_tar("v1.1.0", tar_of(release_parts("v9.9.9"))); },
      [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.0.0", "refused"},
+    {"one with Python packages", [](UpdateBench& device) { device.publish_with_wheels("v1.1.0"); },
+     [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.1.0", "confirmed"},
+    {"one whose Python packages cannot be installed",
+     [](UpdateBench& device) {
+       device.publish_with_wheels("v1.1.0");
+       device.no_environment = {ErrorCode::invalid_argument, "no matching distribution", ""};
+     },
+     [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.0.0", "refused"},
     {"settings come while it is on trial", nothing,
      [](UpdateBench& device) {
        device.want("v1.1.0");

@@ -95,7 +95,12 @@ std::optional<UpdateCore::Event> UpdateCore::install() {
 
 void UpdateCore::install_some() {
   const auto progress = install_->step();
-  if (progress && *progress == Progress::more) return;
+  if (progress && *progress == Progress::more) {
+    const auto wish = install_->environment_to_make();
+    if (!wish) return;
+    deadline_.reset();
+    return port_.make_environment(record_.target->release.hash, *wish);
+  }
   const auto damaged = install_->damaged();
   install_.reset();
   if (progress) {
@@ -116,6 +121,23 @@ void UpdateCore::install_some() {
               : error.code == ErrorCode::unavailable ? std::string(disk_full)
                                                      : "disk",
               error.message, bad ? Event::refused : Event::hindered));
+}
+
+void UpdateCore::environment_made(const Digest& release, const Result<void>& result) {
+  const bool waits = state_ == State::installing && install_ && install_->environment_to_make();
+  if (!waits || record_.target->release.hash != release) return;
+  if (result) {
+    install_->environment_made();
+    deadline_ = clock_.steady();
+    return;
+  }
+  const auto free = disk_.free_bytes();  // now: it is removed
+  install_->give_up();
+  install_.reset();
+  const bool full = free && *free < options_.reserve_bytes;
+  const bool bad = result.error().code == ErrorCode::invalid_argument && !full;
+  step(*fails(full ? std::string(disk_full) : "requirements", result.error().message,
+              bad ? Event::refused : Event::hindered));
 }
 
 }  // namespace starling::agent

@@ -92,6 +92,7 @@ Updater::Updater(const asio::any_io_executor& executor, Disk& disk, const Clock&
       metadata_(executor, below(options_.hub, "/tuf/metadata/"), options_.trust),
       targets_(executor, below(options_.hub, "/tuf/targets/"), options_.trust),
       encodings_(executor, below(options_.hub, "/tuf/encodings/"), options_.trust),
+      environments_(executor, options_.state),
       client_(disk, std::string(metadata_folder), metadata_),
       hour_(disk, clock, options_.timezone, options_.built, log),
       timers_(std::make_unique<Timers>(executor)) {}
@@ -111,6 +112,7 @@ asio::awaitable<void> Updater::stop_all() {
 void Updater::stop() {
   ++wish_;
   timers_->alarm.cancel();
+  environments_.stop();
 }
 
 void Updater::hub_said(std::string_view fleet, WallTime time) {
@@ -138,6 +140,11 @@ void Updater::find(const std::string& version) {
 void Updater::download(const ReleaseTarget& target, const DownloadWish& how) {
   stop();
   tasks_.start("download", run_download(target, how, wish_));
+}
+
+void Updater::make_environment(const Digest& release, const EnvironmentWish& wish) {
+  stop();
+  tasks_.start("environment", run_make_environment(release, wish, wish_));
 }
 
 InstallTiming::Answer Updater::ready_to_install(const ReleaseTarget& target, SteadyTime now) {
@@ -212,6 +219,17 @@ asio::awaitable<void> Updater::run_download(ReleaseTarget target, DownloadWish h
   } else {
     core_->download_waits(hash, std::string(fetched.hindered_by), fetched.done.error().message);
   }
+  wakeup_.deadlines_changed();
+}
+
+asio::awaitable<void> Updater::run_make_environment(Digest release, EnvironmentWish made_of,
+                                                    std::uint64_t wish) {
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  if (wish != wish_) co_return;
+  log_.info("making the Python environment of a release", {{"folder", made_of.folder}});
+  const Result<void> made = co_await environments_.make(std::move(made_of));
+  if (wish != wish_) co_return;
+  core_->environment_made(release, made);
   wakeup_.deadlines_changed();
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "agent/supervisor/module_status.hpp"
+#include "agent/update/environment_maker.hpp"
 #include "agent/update/http_fetcher.hpp"
 #include "agent/update/release_hour.hpp"
 #include "agent/update/tuf_client.hpp"
@@ -26,6 +27,7 @@ struct UpdaterOptions {
   std::filesystem::path root;  // the first root that is trusted; empty: there is one, or none yet
   std::string architecture;    // "arm64"
   std::string timezone;        // of the device
+  std::filesystem::path state;
   WallTime built = build_day();
   std::function<void()> restart;  // of the agent, soon
   std::function<std::vector<ModuleStatus>()> modules;
@@ -52,6 +54,7 @@ class Updater final : public UpdatePort, public InstallTiming {
   Result<void> can_trust() const override;
   void find(const std::string& version) override;
   void download(const ReleaseTarget& target, const DownloadWish& how) override;
+  void make_environment(const Digest& release, const EnvironmentWish& wish) override;
   void stop() override;
   void hub_said(std::string_view fleet, WallTime time) override;
   void restart() override { options_.restart(); }
@@ -66,6 +69,7 @@ class Updater final : public UpdatePort, public InstallTiming {
 
   asio::awaitable<void> run_find(std::string version, std::uint64_t wish);
   asio::awaitable<void> run_download(ReleaseTarget target, DownloadWish how, std::uint64_t wish);
+  asio::awaitable<void> run_make_environment(Digest release, EnvironmentWish made_of, std::uint64_t wish);
   asio::awaitable<void> run_look_at_schedule(ReleaseTarget target, std::uint64_t wish);
   asio::awaitable<void> take_turn();
   asio::awaitable<bool> wait_for_hub(std::uint64_t wish);  // false: it is not wanted any more
@@ -87,6 +91,7 @@ class Updater final : public UpdatePort, public InstallTiming {
   Logger log_;
   TaskGroup tasks_;
   HttpFetcher metadata_, targets_, encodings_;
+  EnvironmentMaker environments_;
   TufClient client_;
   ReleaseHour hour_;
   std::unique_ptr<Timers> timers_;

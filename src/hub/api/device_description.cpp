@@ -68,7 +68,8 @@ JsonArray shown_errors(const std::vector<protocol::KeyError>& errors) {
 std::string_view DeviceDescription::status(const Device& device) const {
   if (!hub_.sessions().present(device)) return "offline";
   const DeviceRecord* record = hub_.records().find(device.id);
-  return record != nullptr && record->rest_status == "updating" ? "updating" : "online";
+  if (record == nullptr) return "online";
+  return record->rest_status == "updating" || is_updating(*record) ? "updating" : "online";
 }
 
 Declared DeviceDescription::declared(const FleetState& state, const Device& device) const {

@@ -13,9 +13,9 @@ namespace starling::hub {
 
 class LinkedDevice {
  public:
-  // Its components are those of `hotword`; it applies its settings at once.
+  // Its components are those of `hotword`; it applies its settings at once. `takes_releases`: and runs none.
   LinkedDevice(ApiFixture& api, std::string id, std::vector<std::string> modules,
-               protocol::SessionEpoch epoch = {1, 1})
+               protocol::SessionEpoch epoch = {1, 1}, bool takes_releases = false)
       : api_(api), id_(std::move(id)) {
     session_ = api_.hub->sessions().accept({"default", id_, true, protocol::protocol_version});
     session_->on_open(peer);
@@ -27,6 +27,9 @@ class LinkedDevice {
     handshake.agent_version = "1.2.0";
     handshake.components = {{"hotword", {}}};
     handshake.modules = std::move(modules);
+    if (takes_releases) {
+      handshake.sections.push_back({protocol::Section::software, protocol::empty_section_hash(), {}});
+    }
     say(handshake);
     apply_settings();
   }

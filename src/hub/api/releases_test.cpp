@@ -273,6 +273,78 @@ TEST_F(UpdatesOfReleases, TellHowFarEachDeviceIs) {
   EXPECT_EQ(get("/api/v1/updates/v9.0.0/devices").status, 404);
 }
 
+TEST_F(UpdatesOfReleases, TellWhenADeviceBeganAndEnded) {
+  post("/api/v1/updates/create", R"({"version":"v1.0.0"})");
+  const auto times = [&](int device) {
+    const JsonObject shown = row(get("/api/v1/updates/v1.0.0/devices"), static_cast<std::size_t>(device - 1));
+    return boost::json::serialize(JsonArray{shown.at("started_at"), shown.at("completed_at")});
+  };
+  const auto now = [&] { return boost::json::serialize(Json(to_rfc3339(clock.wall()))); };
+  const auto say = [&](const char* status) {
+    clock.advance(Seconds(60));
+    const std::string body = std::string(R"({"status":")") + status + "\"}";
+    EXPECT_EQ(ask(Method::post, "/api/v1/updates/v1.0.0/status", body, {token_of(uuid(2))}).status, 200);
+    return now();
+  };
+  EXPECT_EQ(times(2), "[null,null]");
+  const std::string began = say("downloading");
+  EXPECT_EQ(get("/api/v1/devices/" + uuid(2)).text("/status"), "updating");
+  say("installing");
+  EXPECT_EQ(times(2), "[" + began + ",null]");
+  const std::string failed = say("failed");
+  EXPECT_EQ(get("/api/v1/devices/" + uuid(2)).text("/status"), "online");
+  EXPECT_EQ(times(2), "[" + began + "," + failed + "]");
+  const std::string again = say("downloading");
+  EXPECT_EQ(times(2), "[" + again + ",null]");
+  const std::string ended = say("completed");
+  EXPECT_EQ(times(2), "[" + again + "," + ended + "]");
+  hub->records().flush();
+  settle();
+  restart();
+  keep_releases();
+  EXPECT_EQ(times(2), "[" + again + "," + ended + "]");
+  EXPECT_EQ(times(1), "[null,null]");
+}
+
+TEST_F(UpdatesOfReleases, AnAgentIsUpdatingWhileItFetchesInstallsAndTries) {
+  LinkedDevice agent(*this, uuid(1), {}, {1, 1}, true);
+  post("/api/v1/updates/create", R"({"version":"v1.0.0"})");
+  settle();
+  const auto told = agent.updates(protocol::Section::software);
+  ASSERT_EQ(told.size(), 1u);
+  const auto status = [&] { return get("/api/v1/devices/" + uuid(1)).text("/status"); };
+  const auto shown = [&](const char* field) { return row(get("/api/v1/updates/v1.0.0/devices")).at(field); };
+  const auto report = [&](const std::string& state) {
+    clock.advance(Seconds(60));
+    agent.report(R"({"software":{"release":null,"state":")" + state + R"("}})");
+  };
+  EXPECT_EQ(status(), "online");
+  agent.say(protocol::ConfigStatus{protocol::Section::software,
+                                   told[0].hash,
+                                   told[0].revision,
+                                   protocol::empty_section_hash(),
+                                   protocol::Phase::staging,
+                                   {}});
+  report("pending");
+  EXPECT_EQ(status(), "online");
+  EXPECT_EQ(shown("started_at"), Json());
+  report("downloading");
+  const Json began = Json(to_rfc3339(clock.wall()));
+  EXPECT_EQ(status(), "updating");
+  report("waiting");
+  EXPECT_EQ(status(), "online") << "until its hour";
+  EXPECT_EQ(shown("started_at"), began);
+  clock.advance(Seconds(60));
+  agent.answer(told[0], protocol::Phase::provisional);
+  EXPECT_EQ(status(), "updating");
+  EXPECT_EQ(shown("completed_at"), Json());
+  clock.advance(Seconds(60));
+  agent.answer(told[0], protocol::Phase::applied);
+  EXPECT_EQ(status(), "online");
+  EXPECT_EQ(shown("started_at"), began);
+  EXPECT_EQ(shown("completed_at"), Json(to_rfc3339(clock.wall())));
+}
+
 TEST_F(UpdatesOfReleases, AnAgentThatWaitsForItsHourIsPending) {
   post("/api/v1/updates/create", R"({"version":"v1.0.0"})");
   const Digest wanted = protocol::hash_of(protocol::SoftwareDocument{std::string("v1.0.0")}.to_json());

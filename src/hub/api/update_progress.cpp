@@ -1,24 +1,16 @@
 #include "hub/api/update_progress.hpp"
 
+#include "hub/api/device_description.hpp"
 #include "hub/device_link/running_release.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
-using protocol::Phase;
-
 namespace {
 
 Digest section_hash_of(std::string_view version) {
   return protocol::hash_of(protocol::SoftwareDocument{std::string(version)}.to_json());
-}
-
-// The section is staging from the first byte until the release is tried; the agent says more.
-std::string_view staging_status(const DeviceRecord& record) {
-  const std::string state = release_state(record);
-  if (state.empty() || state == "downloading") return "downloading";
-  return state == "installing" ? "installing" : "pending";
 }
 
 // "not_before" of a schedule is the only part that is a moment: all else is the device's local time.
@@ -28,18 +20,21 @@ Json scheduled_for(const RepositoryView& view, const std::string& version) {
   return time == nullptr ? Json() : *time;
 }
 
+// What ended is of a former time, unless it is as it ended.
+UpdateTimes shown_times(const std::vector<UpdateTimes>& all, std::string_view version,
+                        std::string_view status) {
+  const UpdateTimes* times = times_of(all, section_hash_of(version));
+  const bool ended = status == "completed" || status == "failed";
+  return times != nullptr && (times->ended_ms == 0 || ended) ? *times : UpdateTimes();
+}
+
 }  // namespace
 
 std::string_view update_status(const DeviceRecord* record, std::string_view version) {
   if (record == nullptr) return "pending";
   const SectionRecord& told = record->software;
-  const Digest wanted = section_hash_of(version);
-  if (told.phase == Phase::provisional && told.running == wanted) return "installing";
-  if (told.running == wanted || running_release(record) == version) return "completed";
-  if (told.refused == wanted) return "failed";
-  if (told.target != wanted) return "pending";
-  if (told.phase == Phase::provisional) return "installing";
-  return told.phase == Phase::staging ? staging_status(*record) : "pending";
+  if (told.phase != protocol::Phase::provisional && running_release(record) == version) return "completed";
+  return update_status(told, release_state(*record), section_hash_of(version));
 }
 
 JsonObject update_progress(const std::string& device_id, const DeviceRecord* record,
@@ -48,10 +43,13 @@ JsonObject update_progress(const std::string& device_id, const DeviceRecord* rec
   DeviceFacts facts;
   if (record != nullptr) facts = DeviceFacts::parse(record->facts).value_or(DeviceFacts{});
   const bool failed = status == "failed" && !facts.software_errors.empty();
+  const UpdateTimes times = shown_times(facts.updates, version, status);
   return JsonObject{{"device_id", device_id},
                     {"update_id", version},
                     {"status", status},
                     {"scheduled_for", scheduled_for(view, version)},
+                    {"started_at", shown_time(times.started_ms)},
+                    {"completed_at", shown_time(times.ended_ms)},
                     {"error_message", failed ? Json(facts.software_errors.front().message) : Json()}};
 }
 

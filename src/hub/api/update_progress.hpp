@@ -11,11 +11,10 @@
 
 namespace starling::hub {
 
-// pending, downloading, installing, completed or failed. A release that waits for its hour is pending, also
-// when it has been fetched. `record`: nullptr if nothing is known of the device.
+// Of a device; `record`: nullptr if nothing is known of it.
 std::string_view update_status(const DeviceRecord* record, std::string_view version);
 
-// {device_id, update_id, status, scheduled_for, error_message}.
+// {device_id, update_id, status, scheduled_for, started_at, completed_at, error_message}.
 JsonObject update_progress(const std::string& device_id, const DeviceRecord* record,
                            const std::string& version, const RepositoryView& view);
 

@@ -376,8 +376,10 @@ Reply Updates::report(const Call& call) {
   }
   std::vector<protocol::KeyError> errors;
   if (failed) errors.push_back({std::string(software_release_key), message->value_or("no reason was given")});
-  const auto kept = records.change_facts(
-      record, [&](DeviceFacts& facts) { facts.set_errors(protocol::Section::software, std::move(errors)); });
+  const auto kept = records.change_facts(record, [&](DeviceFacts& facts) {
+    facts.set_errors(protocol::Section::software, std::move(errors));
+    note_update(facts.updates, wanted, *status, services_.now_ms());
+  });
   if (!kept) return fail(kept);
   record.last_seen_ms = services_.now_ms();
   services_.hub.sessions().heard_by_rest(record);

@@ -99,6 +99,7 @@ Result<DeviceFacts> DeviceFacts::parse(std::string_view text) {
   facts.software_errors = errors_in(object, "software_errors");
   facts.crashes = crashes_from_json(object.if_contains("crashes"));
   facts.counted_deaths = stored_object(object, "counted_deaths");
+  facts.updates = update_times_from_json(object.if_contains("updates"));
   facts.pending_edits = JsonReader(object).optional_integer("pending").value_or(std::nullopt).value_or(0);
   return facts;
 }
@@ -130,6 +131,7 @@ Result<std::string> DeviceFacts::text() const {
   if (pending_edits != 0) object["pending"] = pending_edits;
   if (!crashes.empty()) object["crashes"] = to_json(crashes);
   if (!counted_deaths.empty()) object["counted_deaths"] = counted_deaths;
+  if (!updates.empty()) object["updates"] = to_json(updates);
   if (object.empty()) return std::string{};
   std::string text = boost::json::serialize(object);
   // The reasons of a refusal and what modules died of always have room: they are bounded by themselves,

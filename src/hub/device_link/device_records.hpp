@@ -16,6 +16,7 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "hub/device_link/module_tally.hpp"
+#include "hub/device_link/update_times.hpp"
 #include "hub/store/store.hpp"
 
 namespace starling::hub {
@@ -31,6 +32,7 @@ struct DeviceFacts {
   std::int64_t pending_edits = 0;
   std::vector<Crash> crashes;  // of its modules
   JsonObject counted_deaths;   // see count_deaths()
+  std::vector<UpdateTimes> updates;
 
   // Nothing longer is ever stored. A message may have twice as much; what agents say of 200 modules fits.
   static constexpr std::size_t max_bytes = 128 * 1024;

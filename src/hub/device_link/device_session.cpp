@@ -334,9 +334,13 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
       final && (!whole || message.phase == Phase::refused || message.phase == Phase::reverted);
   if (final) offered.refused_hash = section.refused = refused ? message.target : Digest{};
   say_outcome(message);
-  if (refused || had_errors || !message.errors.empty()) {  // what is staged may wait for an asset, and say so
-    (void)sessions_.records_.change_facts(
-        record, [&](DeviceFacts& facts) { facts.set_errors(message.section, message.errors); });
+  const bool of_software = message.section == Section::software;
+  // What is staged may wait for an asset, and say so.
+  if (of_software || refused || had_errors || !message.errors.empty()) {
+    (void)sessions_.records_.change_facts(record, [&](DeviceFacts& facts) {
+      facts.set_errors(message.section, message.errors);
+      if (of_software) note_update(facts.updates, section, facts.reported, sessions_.now_ms());
+    });
   }
   sessions_.reported(request_.fleet, request_.device_id);
   refresh();
@@ -388,6 +392,7 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
       protocol::apply_merge_patch(reported, message.reported);
       facts.reported = std::move(reported.as_object());
       facts.reported.erase(not_kept);
+      note_update(facts.updates, record.software, facts.reported, sessions_.now_ms());
       facts.pending_edits = message.pending;
       const Json* modules = facts.reported.if_contains("modules");
       if (modules != nullptr && modules->is_object()) {

@@ -30,4 +30,10 @@ std::string release_state(const DeviceRecord& record) {
   return said_of_software(record, "state");
 }
 
+bool is_updating(const DeviceRecord& record) {
+  const SectionRecord& told = record.software;
+  if (told.phase != protocol::Phase::staging && told.phase != protocol::Phase::provisional) return false;
+  return is_work(update_status(told, release_state(record), told.target));
+}
+
 }  // namespace starling::hub

@@ -1,4 +1,4 @@
-// Purpose: which release a device says that it runs.
+// Purpose: which release a device says that it runs, and what it says of its work on another.
 // Owner: none. Thread: the hub's. Lifetime: none.
 #pragma once
 
@@ -14,5 +14,8 @@ std::string running_release(const DeviceRecord* record);
 
 // What its agent said of its work on a release last: "downloading", "waiting", ...; "" if nothing.
 std::string release_state(const DeviceRecord& record);
+
+// It fetches or installs one, or has it on trial.
+bool is_updating(const DeviceRecord& record);
 
 }  // namespace starling::hub

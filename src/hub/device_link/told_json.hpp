@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -18,6 +19,11 @@ inline const JsonObject* object_in(const JsonObject& object, std::string_view na
 inline std::string_view text_in(const JsonObject& object, std::string_view name) {
   const Json* value = object.if_contains(name);
   return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
+}
+
+inline std::int64_t integer_in(const JsonObject& object, std::string_view name) {
+  const Json* value = object.if_contains(name);
+  return value != nullptr && value->is_int64() ? value->get_int64() : 0;
 }
 
 // The first ones, where there are more than any device has.

@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::string_view staged_name = "releases.restoring";
 constexpr std::string_view current_name = "current.json";
-constexpr std::string_view replaced_mark = ".replaced-";
 constexpr std::size_t max_small_file = 256u << 10;
 constexpr int attempts = 5;
 
@@ -118,15 +117,6 @@ bool is_whole(const fs::path& repository) {
   return chain && chain->root_version > 0 && read_chain(std::move(*chain));
 }
 
-Result<void> move_aside(const fs::path& repository) {
-  std::error_code ignored;
-  if (!fs::exists(repository, ignored)) return {};
-  fs::path kept;
-  for (int n = 1; kept.empty() || fs::exists(kept, ignored); ++n)
-    kept = fmt::format("{}{}{}", repository.string(), replaced_mark, n);
-  return rename_durably(repository, kept);
-}
-
 }  // namespace
 
 fs::path saved_releases_of(const fs::path& backup) {
@@ -161,7 +151,7 @@ Result<std::vector<std::string>> put_staged_releases(const fs::path& data, WallT
     const fs::path place = releases / fleet.filename();
     if (is_whole(place)) continue;
     if (auto marked = write_file_durably(fleet / least_version_file, least); !marked) return fail(marked);
-    if (auto moved = move_aside(place); !moved) return fail(moved);
+    if (auto kept = keep_aside(place); !kept) return fail(kept);
     if (auto moved = rename_durably(fleet, place); !moved) return fail(moved);
     taken.push_back(fleet.filename().string());
   }
