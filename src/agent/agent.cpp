@@ -174,6 +174,7 @@ UpdaterOptions Agent::updater_options() {
   options.hub = options_.hub;
   options.trust.pins = options_.pins;
   options.root = options_.release_root;
+  options.packages = options_.packages;
   options.architecture = machine_architecture();
   options.timezone = options_.timezone;
   options.restart = [this] { begin_anew(); };

@@ -20,14 +20,11 @@ constexpr std::array package_outcomes{std::string_view("fetched"),  std::string_
 constexpr std::size_t max_package_message_bytes = 4096;
 
 template <typename Enum, std::size_t size>
-Result<Enum> word_in(const JsonReader& reader, std::string_view key,
-                     const std::array<std::string_view, size>& words) {
-  const auto text = reader.string(key);
-  if (!text) return fail(text);
-  const auto* const found = std::ranges::find(words, *text);
+Result<Enum> word_of(const std::array<std::string_view, size>& words, std::string_view text) {
+  const auto* const found = std::ranges::find(words, text);
   if (found != words.end()) return static_cast<Enum>(found - words.begin());
-  return fail(ErrorCode::invalid_argument, fmt::format("is none of {}", fmt::join(words, ", ")),
-              reader.pointer(key));
+  return fail(ErrorCode::invalid_argument,
+              fmt::format("'{}' is none of {}", excerpt(text), fmt::join(words, ", ")));
 }
 
 Result<Digest> hash_in(const JsonReader& reader, std::string_view key) {
@@ -70,6 +67,10 @@ std::string_view to_string(PackageOutcome outcome) {
   return package_outcomes[static_cast<std::size_t>(outcome)];
 }
 
+Result<PackageOutcome> parse_package_outcome(std::string_view text) {
+  return word_of<PackageOutcome>(package_outcomes, text);
+}
+
 std::string text_of(const PackageRequest& request) {
   JsonObject object{{"action", to_string(request.action)},
                     {"release", request.release.hex()},
@@ -92,7 +93,9 @@ Result<PackageRequest> parse_package_request(std::string_view text) {
   if (!object) return fail(object);
   const JsonReader reader(*object);
   if (auto known = reader.only({"action", "release", "packages", "attempt"}); !known) return fail(known);
-  const auto action = word_in<PackageAction>(reader, "action", package_actions);
+  const auto word = reader.string("action");
+  if (!word) return fail(word);
+  const auto action = word_of<PackageAction>(package_actions, *word);
   if (!action) return fail(action);
   const auto release = hash_in(reader, "release");
   if (!release) return fail(release);
@@ -109,7 +112,9 @@ Result<PackageAnswer> parse_package_answer(std::string_view text) {
   const JsonReader reader(*object);
   const auto request = hash_in(reader, "request");
   if (!request) return fail(request);
-  const auto outcome = word_in<PackageOutcome>(reader, "outcome", package_outcomes);
+  const auto word = reader.string("outcome");
+  if (!word) return fail(word);
+  const auto outcome = parse_package_outcome(*word);
   if (!outcome) return fail(outcome);
   auto message = reader.string("message", max_package_message_bytes);
   if (!message) return fail(message);

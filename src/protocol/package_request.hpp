@@ -50,6 +50,7 @@ constexpr std::size_t max_package_answer_bytes = 128u << 10;
 
 std::string_view to_string(PackageAction action);
 std::string_view to_string(PackageOutcome outcome);
+Result<PackageOutcome> parse_package_outcome(std::string_view text);  // invalid_argument
 
 std::string text_of(const PackageRequest& request);
 std::string text_of(const PackageAnswer& answer);
