@@ -50,6 +50,19 @@ Result<std::vector<std::string>> packages_in(const JsonReader& reader, std::stri
   return packages;
 }
 
+// As dpkg says them.
+Result<std::vector<std::string>> told_packages_in(const JsonReader& reader, std::string_view key) {
+  const auto array = reader.array(key);
+  if (!array) return fail(array);
+  std::vector<std::string> packages;
+  for (const Json& one : **array) {
+    if (!one.is_string() || packages.size() == max_packages)
+      return fail(ErrorCode::invalid_argument, "must be names of packages", reader.pointer(key));
+    packages.emplace_back(one.get_string());
+  }
+  return packages;
+}
+
 Result<JsonObject> object_of(std::string_view text, std::size_t max_bytes) {
   auto json = parse_json(text, {.max_bytes = max_bytes, .max_depth = 4});
   if (!json) return fail(json);
@@ -80,11 +93,12 @@ std::string text_of(const PackageRequest& request) {
 }
 
 std::string text_of(const PackageAnswer& answer) {
-  JsonObject object{
-      {"request", answer.request.hex()},
-      {"outcome", to_string(answer.outcome)},
-      {"message", excerpt(answer.message, max_package_message_bytes - 3)},
-      {"without_way_back", JsonArray(answer.without_way_back.begin(), answer.without_way_back.end())}};
+  const auto end = answer.without_way_back.begin() +
+                   static_cast<std::ptrdiff_t>(std::min(answer.without_way_back.size(), max_packages));
+  JsonObject object{{"request", answer.request.hex()},
+                    {"outcome", to_string(answer.outcome)},
+                    {"message", excerpt(answer.message, max_package_message_bytes - 3)},
+                    {"without_way_back", JsonArray(answer.without_way_back.begin(), end)}};
   return boost::json::serialize(object) + "\n";
 }
 
@@ -118,7 +132,7 @@ Result<PackageAnswer> parse_package_answer(std::string_view text) {
   if (!outcome) return fail(outcome);
   auto message = reader.string("message", max_package_message_bytes);
   if (!message) return fail(message);
-  auto without = packages_in(reader, "without_way_back");
+  auto without = told_packages_in(reader, "without_way_back");
   if (!without) return fail(without);
   return PackageAnswer{*request, *outcome, std::move(*message), std::move(*without)};
 }

@@ -40,6 +40,7 @@ TEST(PackageAnswer, IsReadAsItWasWritten) {
     EXPECT_EQ(parse_package_answer(text_of(answer)).value(), answer);
   }
   PackageAnswer long_winded{sha256("a request"), PackageOutcome::hindered, std::string(10'000, 'x'), {}};
+  long_winded.without_way_back.assign(1000, "ear=v1_odd");
   EXPECT_TRUE(parse_package_answer(text_of(long_winded)));
 }
 

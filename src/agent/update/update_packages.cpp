@@ -76,9 +76,11 @@ void UpdateCore::hear_packages() {
 }
 
 UpdateCore::Event UpdateCore::packages_fetched(const PackageAnswer& answer) {
+  const Digest& release = record_.target->release.hash;
   if (answer.outcome == PackageOutcome::fetched) {
-    record_.packages =
-        RecordedPackages{record_.target->release.hash, false, answer.outcome, {}, answer.without_way_back};
+    const bool changed =
+        record_.packages && record_.packages->release == release && record_.packages->changed;
+    record_.packages = RecordedPackages{release, changed, answer.outcome, {}, answer.without_way_back};
     return Event::staged;
   }
   const bool refused = answer.outcome == PackageOutcome::refused;

@@ -161,5 +161,23 @@ TEST_F(UpdatePackagesTest, TheyGoBackWhenTheirReleaseIsNotWantedAnyMoreMeanwhile
   EXPECT_EQ(device.packages_of, hash("v1.2.0"));
 }
 
+TEST_F(UpdatePackagesTest, TheyGoBackAlsoWhereTheyWereFetchedAgainAfterTheyWereInstalled) {
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want("v1.1.0");
+  device.pass(Seconds(599));
+  device.installer_works = false;
+  device.pass(Seconds(10));
+  device.end();  // in the middle
+  device.hour = device.device.clock.steady() + Seconds(6000);
+  device.installer_works = true;
+  device.start();
+  device.pass(Seconds(100));
+  EXPECT_EQ(now(), "v1.0.0 waiting");
+  device.want("v1.0.0");
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.packages_asked.back(), "go_back");
+  EXPECT_EQ(device.packages_of, Digest());
+}
+
 }  // namespace
 }  // namespace starling::agent
