@@ -178,6 +178,7 @@ UpdaterOptions Agent::updater_options() {
   options.hub = options_.hub;
   options.trust.pins = options_.pins;
   options.root = options_.release_root;
+  options.packages = options_.packages;
   options.architecture = machine_architecture();
   options.timezone = options_.timezone;
   options.state = options_.state;

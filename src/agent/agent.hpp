@@ -38,6 +38,7 @@ struct AgentOptions {
   std::filesystem::path modules;        // folder of modules; empty: none are run
   std::filesystem::path keeper_socket;  // with `modules`
   std::filesystem::path release_root;   // the first root.json by which releases are trusted; empty: none
+  std::filesystem::path packages;       // where starling-install answers; empty: there is none
   SettingsOptions settings;
   Milliseconds release_trial{60'000};
   Milliseconds first_backoff{1'000};

@@ -25,7 +25,7 @@ namespace {
 using namespace starling;
 
 struct CommandLine {
-  std::string state, hub, key, key_file, name, timezone, modules, components, release_root,
+  std::string state, hub, key, key_file, name, timezone, modules, components, release_root, packages,
       log_format = "auto";
   std::vector<std::string> pins, labels;
   std::int64_t release_trial_seconds = 60;
@@ -130,6 +130,7 @@ Result<agent::AgentOptions> options_of(const CommandLine& line, const Logger& lo
   if (!line.modules.empty()) options.modules = std::filesystem::absolute(line.modules);
   options.keeper_socket = keeper_socket();
   options.release_root = line.release_root;
+  options.packages = line.packages;
   options.release_trial = Seconds(line.release_trial_seconds);
   options.watchdog = Seconds(line.watchdog_seconds);
   return options;
@@ -210,6 +211,10 @@ int main(int argc, char** argv) {
   app.add_option("--release-root", line.release_root,
                  "The fleet's root.json (starling keys init), by which releases are trusted; needed once")
       ->envname("STARLING_RELEASE_ROOT");
+  app.add_option(
+      "--packages", line.packages,
+      "Folder in which starling-install answers, which installs Debian packages for releases; without it, "
+      "a release that needs some is refused");
   app.add_option("--release-trial", line.release_trial_seconds,
                  "For how many seconds a new release has to work until it stays; default: 60")
       ->check(CLI::Range(1, 86'400));

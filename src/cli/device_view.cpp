@@ -117,6 +117,7 @@ void add_software(Facts& facts, const JsonObject& software, WallTime now) {
   const Colour colour = find(software, {"failure"}) == nullptr ? Colour::plain : Colour::red;
   facts.emplace_back("software", Cell(software_text(software), colour));
   facts.emplace_back("last failed", Cell(last_failed_text(software, now), Colour::yellow));
+  facts.emplace_back("packages", Cell(packages_text(software), Colour::yellow));
   facts.emplace_back("damage", Cell(text_at(software, {"damage"}), Colour::red));
 }
 

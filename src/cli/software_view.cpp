@@ -28,4 +28,12 @@ std::string last_failed_text(const JsonObject& software, WallTime now) {
                      age(WallTime(Milliseconds(number_at(failed, {"at_ms"}))), now));
 }
 
+std::string packages_text(const JsonObject& software) {
+  std::string out = text_at(software, {"packages", "state"});
+  if (const std::string why = text_at(software, {"packages", "message"}); !why.empty()) out += ": " + why;
+  if (const std::string lost = joined(array_at(software, {"packages", "without_way_back"})); !lost.empty())
+    out += "; there is no way back to " + lost;
+  return out;
+}
+
 }  // namespace starling::cli

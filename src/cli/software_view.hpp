@@ -13,5 +13,7 @@ namespace starling::cli {
 std::string software_text(const JsonObject& software);
 // "v1.1.0 was reverted: 3 crashes (2 h ago)"; empty if none has failed since the last that stayed.
 std::string last_failed_text(const JsonObject& software, WallTime now);
+// Of the Debian packages of the release that is in work or was last: "packages-mixed: dpkg: error ...".
+std::string packages_text(const JsonObject& software);
 
 }  // namespace starling::cli

@@ -10,6 +10,7 @@
 #include "base/crypto.hpp"
 #include "e2e/fleet.hpp"
 #include "e2e/supervised_device.hpp"
+#include "install/debian_root.hpp"
 
 namespace starling::e2e {
 namespace {
@@ -184,8 +185,8 @@ class InstalledReleases : public Releases {
     return folder;
   }
   // Published, and to be taken at once.
-  void publish(const std::string& version, const fs::path& folder) const {
-    expect_done(create(version, folder));
+  void publish(const std::string& version, const fs::path& folder, std::vector<std::string> more = {}) const {
+    expect_done(create(version, folder, std::move(more)));
     hub_->call("PUT", "/api/v1/releases/" + version + "/schedule",
                JsonObject{{"type", "scheduled"}, {"now", true}});
   }
@@ -464,6 +465,50 @@ TEST_F(InstalledReleases, WithoutARootTheDeviceSaysThatItCannot) {
   await("none refused");
   EXPECT_EQ(hub_->sync_status("toy"), "refused");
   EXPECT_THAT(command({"device", "show", "toy"}).output, HasSubstr("--release-root"));
+}
+
+// Of a Debian of their own, with starling-install run as systemd runs it: where there is a request.
+class ReleasesWithPackages : public InstalledReleases {
+ protected:
+  ReleasesWithPackages() {
+    for (const std::string name : {"drum", "horn"})
+      debian_.publish({name, "1.0", ""});
+  }
+  void await_with_packages(const std::string& what) const {
+    const fs::path request = device_->state() / "install/request.json";
+    eventually("the device to report " + what, [&] {
+      if (fs::exists(request)) {
+        expect_done(run({.program = "starling-install",
+                         .arguments = {"--state", device_->state().string(), "--folder", debian_.at("kept")},
+                         .environment = {},
+                         .output = folder_ / "install.log"}));
+      }
+      return reported() == what && !fs::exists(request);
+    });
+  }
+
+  install::DebianRoot debian_;
+};
+
+TEST_F(ReleasesWithPackages, ComeWithThemAndGoWithThem) {
+  start_device({"--release-root", keys() + "/root.json", "--packages", debian_.at("kept")});
+  publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"), {"--packages", "drum"});
+  want("v1.0.0");
+  await_with_packages("v1.0.0 confirmed");
+  EXPECT_EQ(debian_.installed(), std::set<std::string>{"drum=1.0"});
+  publish("v1.1.0", payload("v1.1.0", "exit 1"), {"--packages", "drum,horn"});
+  want("v1.1.0");
+  await_with_packages("v1.0.0 reverted");
+  EXPECT_EQ(debian_.installed(), std::set<std::string>{"drum=1.0"});
+  EXPECT_THAT(read_text(folder_ / "install.log"), HasSubstr("--remove -- horn")) << "it was there";
+}
+
+TEST_F(ReleasesWithPackages, AreRefusedWhereNobodyInstallsThem) {
+  start_trusting_device();
+  publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"), {"--packages", "drum"});
+  want("v1.0.0");
+  await("none refused");
+  EXPECT_THAT(command({"device", "show", "toy"}).output, HasSubstr("needs Debian packages"));
 }
 
 }  // namespace

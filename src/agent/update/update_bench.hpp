@@ -57,6 +57,9 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   std::optional<std::string> python_program(const Release& release) const {
     return device.disk.content(release_path(release.hash) + "/venv/bin/hear");
   }
+  void needs(const std::string& version, const std::string& package) {
+    targets[version].custom["packages"] = JsonArray{JsonString(package)};
+  }
 
   // It runs v1.0.0, confirmed; v1.1.0 and v1.2.0 can be had. `values`: settings that it gets before.
   void settle(std::map<std::string, Json> values = {}) {
@@ -186,7 +189,13 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   std::uint64_t starts = 0;
   int lookups = 0, downloads = 0, environments = 0;
   std::optional<Error> no_environment;  // why none can be made
-  std::optional<SteadyTime> hour;       // before which nothing is switched
+  // ---- Debian packages
+  bool installer = true, installer_works = true;  // the device has one, and it answers
+  // What it answers; `fetched`: it does what it is asked.
+  protocol::PackageOutcome package_outcome = protocol::PackageOutcome::fetched;
+  std::vector<std::string> packages_asked;
+  Digest packages_fetched, packages_of;  // of which release they are there
+  std::optional<SteadyTime> hour;        // before which nothing is switched
 
  private:
   struct Find {
@@ -224,6 +233,35 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   }
   void stop() override { asked_.clear(); }
   void restart() override { restart_wanted_ = true; }
+  Result<void> can_install_packages() const override {
+    if (installer) return {};
+    return fail(ErrorCode::failed_precondition, "nobody installs packages here");
+  }
+  std::string package_answer() const override { return package_answer_; }
+  // As starling-install does; what it keeps is not on this disk.
+  void install_packages() {
+    const auto text = device.disk.content(std::string(PackageDesk::path));
+    if (!text || !installer_works || *text == answered_) return;
+    const auto request = protocol::parse_package_request(*text);
+    if (!request) return;  // it is being written
+    answered_ = *text;
+    packages_asked.push_back(std::string(to_string(request->action)));
+    protocol::PackageAnswer answer{sha256(*text), package_outcome, "as the test wants it", {}};
+    if (package_outcome == protocol::PackageOutcome::fetched) {
+      answer.message.clear();
+      if (request->action == protocol::PackageAction::fetch) packages_fetched = request->release;
+      if (request->action == protocol::PackageAction::install) {
+        EXPECT_EQ(packages_fetched, request->release);
+        answer.outcome = protocol::PackageOutcome::wanted;
+        packages_of = request->release;
+      }
+      if (request->action == protocol::PackageAction::go_back) {
+        answer.outcome = protocol::PackageOutcome::former;
+        packages_of = Digest();
+      }
+    }
+    package_answer_ = text_of(answer);
+  }
   bool runs_modules() const override { return modules_get_up; }
   std::vector<std::string> ready_modules() const override { return {"ear"}; }
   ReleaseVerdict trial(const std::vector<std::string>& were_ready) const override {
@@ -238,6 +276,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   }
 
   void deliver() {
+    install_packages();
     while (alive()) {
       if (restart_wanted_) {
         end();
@@ -353,6 +392,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   std::optional<protocol::ConfigUpdate> settings_, software_;  // as the hub has said them last
   std::deque<Asked> asked_;
   std::map<Digest, std::string> encoded_;
+  std::string package_answer_, answered_;
   bool restart_wanted_ = false;
   std::int64_t revision_ = 1;
 };

@@ -15,7 +15,7 @@ constexpr std::string_view not_wanted = "not-wanted";  // any more
 constexpr std::string_view no_trust = "no-trust";
 constexpr std::string_view unfit = "not-for-this-device";  // as it is now
 constexpr std::uint64_t max_release_bytes = std::uint64_t{2} << 30;
-constexpr std::size_t max_custom_bytes = 16u << 10;
+constexpr std::size_t max_custom_bytes = 128u << 10;  // all packages that a release may name
 
 }  // namespace
 
@@ -25,14 +25,18 @@ const UpdateCore::Transition UpdateCore::transitions[] = {
     {State::seeking, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::downloading, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::installing, Event::wanted, State::seeking, &UpdateCore::seek},
+    {State::staging_packages, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::waiting, Event::wanted, State::seeking, &UpdateCore::seek},
+    {State::installing_packages, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::paused, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::refused, Event::wanted, State::seeking, &UpdateCore::seek},
 
     {State::seeking, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::downloading, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::installing, Event::unwanted, State::idle, &UpdateCore::drop},
+    {State::staging_packages, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::waiting, Event::unwanted, State::idle, &UpdateCore::drop},
+    {State::installing_packages, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::paused, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::refused, Event::unwanted, State::idle, &UpdateCore::drop},
 
@@ -44,13 +48,19 @@ const UpdateCore::Transition UpdateCore::transitions[] = {
     {State::seeking, Event::hindered, State::paused, &UpdateCore::pause},
     {State::downloading, Event::downloaded, State::installing, &UpdateCore::install},
     {State::downloading, Event::hindered, State::paused, &UpdateCore::pause},
-    {State::installing, Event::unpacked, State::waiting, &UpdateCore::wait},
+    {State::installing, Event::unpacked, State::staging_packages, &UpdateCore::stage_packages},
     {State::installing, Event::missing, State::downloading, &UpdateCore::download},
     {State::installing, Event::refused, State::refused, &UpdateCore::refuse},
     {State::installing, Event::hindered, State::paused, &UpdateCore::pause},
+    {State::staging_packages, Event::staged, State::waiting, &UpdateCore::wait},
+    {State::staging_packages, Event::refused, State::refused, &UpdateCore::refuse},
+    {State::staging_packages, Event::hindered, State::paused, &UpdateCore::pause},
     {State::waiting, Event::mended, State::idle, &UpdateCore::settle_mended},
-    {State::waiting, Event::due, State::switching, &UpdateCore::switch_over},
+    {State::waiting, Event::due, State::installing_packages, &UpdateCore::install_packages},
     {State::waiting, Event::hindered, State::paused, &UpdateCore::pause},
+    {State::installing_packages, Event::installed, State::switching, &UpdateCore::switch_over},
+    {State::installing_packages, Event::refused, State::refused, &UpdateCore::refuse},
+    {State::installing_packages, Event::hindered, State::paused, &UpdateCore::pause},
     {State::switching, Event::switched, State::provisional, &UpdateCore::begin_trial},
     {State::switching, Event::hindered, State::paused, &UpdateCore::pause},
 
@@ -71,7 +81,8 @@ UpdateCore::UpdateCore(Disk& disk, const Clock& clock, SettingsCore& settings, S
       timing_(timing),
       random_(random),
       options_(options),
-      log_(log) {}
+      log_(log),
+      desk_(disk, clock, port) {}
 
 void UpdateCore::step(Event event) {
   std::optional<Event> next = event;
@@ -83,6 +94,7 @@ void UpdateCore::step(Event event) {
     deadline_.reset();
     next = (this->*found->act)();
   }
+  take_packages_back();
   tell();
 }
 
@@ -292,6 +304,7 @@ void UpdateCore::judge_starts() {
 std::optional<UpdateCore::Event> UpdateCore::settle() {
   record_.failure.reset();
   record_.last_failed.reset();
+  record_.packages.reset();
   record_.hubless_trials = 0;
   note(RecordedStep::confirmed);
   log_.info("release confirmed", {{"version", settings_.release() ? settings_.release()->version : ""}});
@@ -361,7 +374,9 @@ std::optional<UpdateCore::Event> UpdateCore::pause() {
 
 std::optional<UpdateCore::Event> UpdateCore::refuse() {
   record_.failure = trouble_;
-  if (trouble_->fingerprint != unfit && trouble_->fingerprint != no_trust) mark_bad(RecordedStep::refused);
+  if (trouble_->fingerprint != unfit && trouble_->fingerprint != no_trust &&
+      trouble_->fingerprint != no_installer)
+    mark_bad(RecordedStep::refused);
   keep_failure(RecordedStep::refused);
   note(RecordedStep::refused);
   log_.warning("release refused",
@@ -488,6 +503,7 @@ void UpdateCore::check_some() {
 
 void UpdateCore::tick() {
   retry_disk();
+  hear_packages();
   if (!deadline_ || clock_.steady() < *deadline_) return;
   switch (state_) {
     case State::idle: return check_some();
@@ -512,8 +528,10 @@ void UpdateCore::look_at_refused() {
 }
 
 std::optional<SteadyTime> UpdateCore::next_deadline() const {
-  if (!deadline_ || !disk_retry_at_) return deadline_ ? deadline_ : disk_retry_at_;
-  return std::min(*deadline_, *disk_retry_at_);
+  std::optional<SteadyTime> next;
+  for (const auto& one : {deadline_, disk_retry_at_, desk_.look_again()})
+    if (one && (!next || *one < *next)) next = one;
+  return next;
 }
 
 }  // namespace starling::agent

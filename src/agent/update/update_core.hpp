@@ -16,6 +16,7 @@
 #include "agent/disk.hpp"
 #include "agent/seeded_random.hpp"
 #include "agent/settings/settings_core.hpp"
+#include "agent/update/package_desk.hpp"
 #include "agent/update/release_check.hpp"
 #include "agent/update/release_install.hpp"
 #include "agent/update/update_port.hpp"
@@ -43,13 +44,16 @@ class UpdateCore {
  public:
   static constexpr std::string_view no_hub =
       "no-hub";  // the fingerprint of a trial that ended for want of it
+  static constexpr std::string_view no_installer = "no-package-installer";
 
   enum class State {
     idle,     // what runs is what is wanted
     seeking,  // what the release is
     downloading,
-    installing,  // unpacking, and reading back
-    waiting,     // for its hour
+    installing,        // unpacking, and reading back
+    staging_packages,  // Debian's that it needs are fetched
+    waiting,           // for its hour
+    installing_packages,
     switching,
     provisional,
     going_back,
@@ -106,8 +110,10 @@ class UpdateCore {
     downloaded,
     missing,
     unpacked,
+    staged,
     mended,
     due,
+    installed,
     switched,
     healthy,
     unhealthy,
@@ -127,7 +133,9 @@ class UpdateCore {
   std::optional<Event> seek();
   std::optional<Event> download();
   std::optional<Event> install();
+  std::optional<Event> stage_packages();
   std::optional<Event> wait();
+  std::optional<Event> install_packages();
   std::optional<Event> switch_over();
   std::optional<Event> begin_trial();
   std::optional<Event> settle();
@@ -155,6 +163,16 @@ class UpdateCore {
   void keep_failure(RecordedStep became);
   DownloadWish download_wish() const;
   Result<void> check_target() const;
+  bool needs_packages() const;
+  bool lacks_installer() const { return record_.failure && record_.failure->fingerprint == no_installer; }
+  bool packages_have_to_go() const;
+  std::optional<Event> ask(protocol::PackageAction action);
+  void hear_packages();
+  Event packages_fetched(const protocol::PackageAnswer& answer);
+  void packages_installed(const protocol::PackageAnswer& answer);
+  void packages_went_back(const protocol::PackageAnswer& answer);
+  void take_packages_back();
+  Json packages_report() const;
   void collect();
   Result<std::optional<JsonObject>> content_of(const protocol::ConfigUpdate& update) const;
   void refuse_offer(const protocol::ConfigUpdate& update, std::string why);
@@ -167,6 +185,8 @@ class UpdateCore {
   bool runs_what_is_wanted() const;
   bool is_downloaded() const;
   bool is_settled() const { return state_ == State::refused; }
+  // Neither is left in the middle.
+  bool changes_packages() const { return desk_.asked() && state_ == State::installing_packages; }
   bool on_trial() const { return state_ == State::provisional || state_ == State::going_back; }
   std::optional<Event> fails(std::string fingerprint, std::string message, Event event);
   Result<void> record(RecordedStep step);
@@ -185,6 +205,7 @@ class UpdateCore {
   UpdateOptions options_;
   Logger log_;
 
+  PackageDesk desk_;
   State state_ = State::idle;
   UpdateRecord record_;
   std::optional<UpdateFailure> trouble_;  // of this attempt, until it is recorded
@@ -193,6 +214,7 @@ class UpdateCore {
   std::optional<ReleaseCheck> check_;  // of what runs
   std::string damage_;                 // of what runs, that is to be mended
   std::string lasting_damage_;         // that is only told
+  bool packages_stay_ = false;         // in this start: they did not go back
   int downloads_ = 0;                  // in this attempt
   int pauses_ = 0;                     // since something went well
   StartCounts counts_;

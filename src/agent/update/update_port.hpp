@@ -45,6 +45,10 @@ class UpdatePort {
   // In its welcome.
   virtual void hub_said(std::string_view fleet, WallTime time) = 0;
 
+  // Whether somebody here may install Debian packages. Errors: failed_precondition, with what is missing.
+  virtual Result<void> can_install_packages() const = 0;
+  virtual std::string package_answer() const = 0;  // the last that was given, as it is; empty: none
+
   virtual bool runs_modules() const = 0;  // or shall
   virtual std::vector<std::string> ready_modules() const = 0;
   virtual ReleaseVerdict trial(const std::vector<std::string>& were_ready) const = 0;

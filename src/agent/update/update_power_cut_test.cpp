@@ -51,6 +51,14 @@ const std::vector<Story> stories{
        device.no_environment = {ErrorCode::invalid_argument, "no matching distribution", ""};
      },
      [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.0.0", "refused"},
+    {"one that needs packages", [](UpdateBench& device) { device.needs("v1.1.0", "libopus0"); },
+     [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.1.0", "confirmed"},
+    {"one that needs packages and does not work",
+     [](UpdateBench& device) {
+       device.needs("v1.1.0", "libopus0");
+       device.broken.insert("v1.1.0");
+     },
+     [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.0.0", "reverted"},
     {"settings come while it is on trial", nothing,
      [](UpdateBench& device) {
        device.want("v1.1.0");
@@ -144,6 +152,8 @@ class UpdateEnd : public testing::TestWithParam<std::tuple<Way, std::size_t>> {
     EXPECT_EQ(device->confirmed(), story().becomes);
     EXPECT_EQ(device->state(), story().state);
     EXPECT_FALSE(device->device.core->release_on_trial());
+    const ReleaseTarget& runs = device->targets.at(device->runs());
+    EXPECT_EQ(device->packages_of, runs.custom.contains("packages") ? runs.release.hash : Digest());
     expect_whole(*device, old);
     EXPECT_LE(device->device.disk.list("releases")->size(), 3u);
     EXPECT_EQ(device->device.file("config_override.json"),

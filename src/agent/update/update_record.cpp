@@ -151,6 +151,43 @@ Result<void> read_failures(const JsonReader& reader, UpdateRecord& record) {
   return {};
 }
 
+JsonObject to_json(const RecordedPackages& packages) {
+  return {
+      {"release", packages.release.hex()},
+      {"changed", packages.changed},
+      {"outcome", to_string(packages.outcome)},
+      {"message", packages.message},
+      {"without_way_back", JsonArray(packages.without_way_back.begin(), packages.without_way_back.end())}};
+}
+
+Result<RecordedPackages> packages_from(const JsonObject& object) {
+  const JsonReader reader(object);
+  RecordedPackages packages;
+  const auto hex = reader.string("release");
+  if (!hex) return fail(hex);
+  const auto hash = digest_in(*hex);
+  if (!hash) return fail(hash);
+  const auto changed = reader.boolean("changed");
+  if (!changed) return fail(changed);
+  const auto word = reader.string("outcome");
+  if (!word) return fail(word);
+  const auto outcome = protocol::parse_package_outcome(*word);
+  if (!outcome) return fail(outcome);
+  auto message = reader.string("message", max_record_bytes);
+  if (!message) return fail(message);
+  const auto without = reader.array("without_way_back");
+  if (!without) return fail(without);
+  for (const Json& one : **without) {
+    if (!one.is_string()) return damaged_record("a package is no string");
+    packages.without_way_back.emplace_back(one.get_string());
+  }
+  packages.release = *hash;
+  packages.changed = *changed;
+  packages.outcome = *outcome;
+  packages.message = std::move(*message);
+  return packages;
+}
+
 Result<StartCounts> counts_in(const JsonReader& reader) {
   const auto crashes = reader.integer("crashes_before");
   if (!crashes) return fail(crashes);
@@ -237,6 +274,13 @@ Result<UpdateRecord> record_from(const JsonObject& object) {
     if (!read) return fail(read);
     record.failure = std::move(*read);
   }
+  const auto packages = reader.optional_object("packages");
+  if (!packages) return fail(packages);
+  if (*packages != nullptr) {
+    auto read = packages_from(**packages);
+    if (!read) return fail(read);
+    record.packages = std::move(*read);
+  }
   const auto encoding = reader.optional_string("encoding");
   if (!encoding) return fail(encoding);
   if (*encoding) record.encoding = protocol::parse_encoding(**encoding).value_or(protocol::Encoding::plain);
@@ -266,6 +310,7 @@ std::string update_record_text(const UpdateRecord& record) {
   if (record.target) object["target"] = to_json(*record.target);
   if (record.encoding != protocol::Encoding::delta) object["encoding"] = to_string(record.encoding);
   if (record.failure) object["failure"] = to_json(*record.failure);
+  if (record.packages) object["packages"] = to_json(*record.packages);
   if (record.last_failed) object["last_failed"] = to_json(*record.last_failed);
   if (record.hubless_trials > 0) object["hubless_trials"] = record.hubless_trials;
   if (record.hubless_until_ms > 0) object["hubless_until_ms"] = record.hubless_until_ms;

@@ -12,6 +12,7 @@
 #include "agent/disk.hpp"
 #include "agent/update/release.hpp"
 #include "base/json.hpp"
+#include "protocol/package_request.hpp"
 #include "protocol/release_encodings.hpp"
 
 namespace starling::agent {
@@ -62,6 +63,16 @@ struct StartCounts {
   bool operator==(const StartCounts&) const = default;
 };
 
+// Debian's, of the release that is in work or was last.
+struct RecordedPackages {
+  Digest release;
+  bool changed = false;  // they are not, or not certainly, as they were before
+  protocol::PackageOutcome outcome = protocol::PackageOutcome::fetched;  // as it was told last
+  std::string message;
+  std::vector<std::string> without_way_back;
+  bool operator==(const RecordedPackages&) const = default;
+};
+
 struct UpdateRecord {
   static constexpr std::string_view path = "update.json";
   static constexpr std::size_t kept_bad = 8;
@@ -83,7 +94,8 @@ struct UpdateRecord {
   std::vector<std::string> ready_before;  // modules
   std::vector<BadRelease> bad;            // newest first
   std::vector<Digest> unpacked;           // newest first
-  std::vector<Digest> proven;             // newest first: confirmed before, so that it may go back to them
+  std::optional<RecordedPackages> packages;
+  std::vector<Digest> proven;  // newest first: confirmed before, so that it may go back to them
   bool operator==(const UpdateRecord&) const = default;
 };
 

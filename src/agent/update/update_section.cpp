@@ -62,6 +62,7 @@ Result<void> UpdateCore::start() {
   }
   if (state_ == State::idle) deadline_ = started_at_ + options_.provisional;  // then what runs is looked at
   collect();
+  take_packages_back();
   return {};
 }
 
@@ -110,7 +111,7 @@ void UpdateCore::resume_work() {
     case RecordedStep::reverted:
       state_ = State::refused;
       deadline_ = started_at_ + options_.look_again;
-      if (record_.target && is_wanted(record_.target->release)) return;
+      if (record_.target && is_wanted(record_.target->release) && !lacks_installer()) return;
       break;
     case RecordedStep::downloading:
     case RecordedStep::installing:
@@ -129,7 +130,7 @@ void UpdateCore::resume_work() {
 
 // Where nothing is in work that has to end first: towards what the section says.
 void UpdateCore::follow_section() {
-  if (on_trial()) return;
+  if (on_trial() || changes_packages()) return;
   if (!runs_what_is_wanted()) return step(Event::wanted);
   if (auto put = put_section(); !put) disk_refused("the software section is not kept", put.error());
   step(Event::unwanted);
@@ -205,6 +206,7 @@ void UpdateCore::retry_disk() {
 
 void UpdateCore::check_now() {
   record_.bad.clear();
+  packages_stay_ = false;
   record_.hubless_trials = record_.hubless_until_ms = 0;
   pauses_ = 0;
   note(record_.step);
@@ -226,6 +228,8 @@ std::string_view UpdateCore::state_word() const {
     case State::seeking: return "pending";
     case State::downloading: return "downloading";
     case State::installing:
+    case State::staging_packages:
+    case State::installing_packages:
     case State::switching: return "installing";
     case State::waiting: return "waiting";
     case State::paused: return "pending";
@@ -270,6 +274,7 @@ JsonObject UpdateCore::report() const {
   if (const std::string& damage = damage_.empty() ? lasting_damage_ : damage_; !damage.empty()) {
     software["damage"] = damage;
   }
+  if (record_.packages) software["packages"] = packages_report();
   if (state_ == State::waiting) {
     if (!hour_.waits_for.empty()) software["waits_for"] = hour_.waits_for;
     if (hour_.switches_at) software["switches_at_ms"] = hour_.switches_at->time_since_epoch().count();

@@ -156,6 +156,18 @@ InstallTiming::Answer Updater::ready_to_install(const ReleaseTarget& target, Ste
   return answer;
 }
 
+Result<void> Updater::can_install_packages() const {
+  if (!options_.packages.empty()) return {};
+  return fail(
+      ErrorCode::failed_precondition,
+      "the release needs Debian packages, which nobody installs here: take the Debian package "
+      "starling-agent, whose unit has starling-install and --packages, or a release without packages");
+}
+
+std::string Updater::package_answer() const {
+  return read_file(options_.packages / "answer.json", protocol::max_package_answer_bytes).value_or("");
+}
+
 bool Updater::runs_modules() const {
   return std::ranges::any_of(options_.modules(), &ModuleStatus::wanted);
 }

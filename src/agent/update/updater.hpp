@@ -24,9 +24,10 @@ namespace starling::agent {
 struct UpdaterOptions {
   http::Url hub;
   http::TlsTrust trust;
-  std::filesystem::path root;  // the first root that is trusted; empty: there is one, or none yet
-  std::string architecture;    // "arm64"
-  std::string timezone;        // of the device
+  std::filesystem::path root;      // the first root that is trusted; empty: there is one, or none yet
+  std::filesystem::path packages;  // where starling-install answers; empty: there is none here
+  std::string architecture;        // "arm64"
+  std::string timezone;            // of the device
   std::filesystem::path state;
   WallTime built = build_day();
   std::function<void()> restart;  // of the agent, soon
@@ -58,6 +59,8 @@ class Updater final : public UpdatePort, public InstallTiming {
   void stop() override;
   void hub_said(std::string_view fleet, WallTime time) override;
   void restart() override { options_.restart(); }
+  Result<void> can_install_packages() const override;
+  std::string package_answer() const override;
   bool runs_modules() const override;
   std::vector<std::string> ready_modules() const override;
   ReleaseVerdict trial(const std::vector<std::string>& were_ready) const override;

@@ -1,0 +1,147 @@
+// The Debian packages of a release: there before it is switched to, and taken back with it.
+#include <fmt/format.h>
+
+#include "agent/update/update_core.hpp"
+
+namespace starling::agent {
+
+using protocol::PackageAction;
+using protocol::PackageAnswer;
+using protocol::PackageOutcome;
+
+namespace {
+
+std::vector<std::string> packages_of(const ReleaseTarget& target) {
+  std::vector<std::string> packages;
+  const auto named = JsonReader(target.custom).optional_array("packages");
+  if (!named || *named == nullptr) return packages;
+  for (const Json& one : **named)
+    packages.emplace_back(one.is_string() ? std::string_view(one.get_string()) : std::string_view());
+  return packages;
+}
+
+}  // namespace
+
+// What runs has them.
+bool UpdateCore::needs_packages() const {
+  return settings_.release() != record_.target->release && !packages_of(*record_.target).empty();
+}
+
+std::optional<UpdateCore::Event> UpdateCore::ask(PackageAction action) {
+  const bool back = action == PackageAction::go_back;
+  auto packages = action == PackageAction::fetch ? packages_of(*record_.target) : std::vector<std::string>();
+  const Digest release = back ? record_.packages->release : record_.target->release.hash;
+  if (auto asked = desk_.ask(action, release, std::move(packages)); !asked)
+    return fails("disk", asked.error().message, Event::hindered);
+  return std::nullopt;
+}
+
+std::optional<UpdateCore::Event> UpdateCore::stage_packages() {
+  if (!needs_packages()) return Event::staged;
+  if (auto able = port_.can_install_packages(); !able)
+    return fails(std::string(no_installer), able.error().message, Event::refused);
+  if (packages_have_to_go()) return ask(PackageAction::go_back);
+  if (!download_policy(settings_.values()).allows_whole()) {
+    return fails(std::string(metered), "its Debian packages wait for a link that is not metered",
+                 Event::hindered);
+  }
+  return ask(PackageAction::fetch);
+}
+
+// From here on they may be changed.
+std::optional<UpdateCore::Event> UpdateCore::install_packages() {
+  if (!needs_packages()) return Event::installed;
+  record_.packages->changed = true;
+  if (auto recorded = record(RecordedStep::waiting); !recorded)
+    return fails("disk", recorded.error().message, Event::hindered);
+  return ask(PackageAction::install);
+}
+
+void UpdateCore::hear_packages() {
+  const auto asked = desk_.asked();
+  const auto answer = desk_.answer();
+  if (!answer) return;
+  log_.info("starling-install has answered", {{"action", to_string(asked->action)},
+                                              {"outcome", to_string(answer->outcome)},
+                                              {"message", answer->message}});
+  switch (asked->action) {
+    case PackageAction::fetch:
+      if (state_ == State::staging_packages) step(packages_fetched(*answer));
+      return;
+    case PackageAction::install:
+      if (state_ == State::installing_packages) packages_installed(*answer);
+      return;
+    case PackageAction::go_back: return packages_went_back(*answer);
+  }
+}
+
+UpdateCore::Event UpdateCore::packages_fetched(const PackageAnswer& answer) {
+  const Digest& release = record_.target->release.hash;
+  if (answer.outcome == PackageOutcome::fetched) {
+    const bool changed =
+        record_.packages && record_.packages->release == release && record_.packages->changed;
+    record_.packages = RecordedPackages{release, changed, answer.outcome, {}, answer.without_way_back};
+    return Event::staged;
+  }
+  const bool refused = answer.outcome == PackageOutcome::refused;
+  return *fails("packages-not-fetched", answer.message, refused ? Event::refused : Event::hindered);
+}
+
+void UpdateCore::packages_installed(const PackageAnswer& answer) {
+  const PackageOutcome outcome = answer.outcome;
+  if (outcome != PackageOutcome::hindered) {
+    record_.packages->outcome = outcome;
+    record_.packages->message = answer.message;
+    record_.packages->changed = outcome == PackageOutcome::wanted || outcome == PackageOutcome::mixed;
+    note(record_.step);
+  }
+  if (!is_wanted(record_.target->release)) return follow_section();
+  if (outcome == PackageOutcome::wanted) return step(Event::installed);
+  const bool mixed = outcome == PackageOutcome::mixed;
+  step(*fails(mixed ? "packages-mixed" : "packages-not-installed", answer.message,
+              outcome == PackageOutcome::hindered ? Event::hindered : Event::refused));
+}
+
+// Those of a release that neither runs nor is about to, or that got stuck on the way.
+bool UpdateCore::packages_have_to_go() const {
+  const auto& packages = record_.packages;
+  if (!packages || !packages->changed || packages_stay_) return false;
+  if (settings_.release() && settings_.release()->hash == packages->release) return false;
+  const bool in_work =
+      state_ != State::refused && record_.target && record_.target->release.hash == packages->release;
+  return !in_work || packages->outcome == PackageOutcome::mixed;
+}
+
+// Where nothing else is in work.
+void UpdateCore::take_packages_back() {
+  if ((state_ != State::idle && state_ != State::refused) || desk_.asked()) return;
+  if (packages_have_to_go() && ask(PackageAction::go_back))
+    log_.warning("the packages of a release are not taken back", {{"why", trouble_->message}});
+}
+
+// What does not go back is told, and tried again at the next start, or when somebody says so.
+void UpdateCore::packages_went_back(const PackageAnswer& answer) {
+  if (answer.outcome == PackageOutcome::former) {
+    record_.packages.reset();
+  } else if (record_.packages) {
+    packages_stay_ = true;
+    if (answer.outcome != PackageOutcome::hindered) record_.packages->outcome = answer.outcome;
+    record_.packages->message = answer.message;
+  }
+  note(record_.step);
+  if (state_ != State::staging_packages) return tell();
+  if (const auto next = stage_packages()) step(*next);
+}
+
+Json UpdateCore::packages_report() const {
+  const RecordedPackages& packages = *record_.packages;
+  JsonObject report{{"state", to_string(packages.outcome)}};
+  if (!packages.message.empty()) report["message"] = packages.message;
+  if (!packages.without_way_back.empty()) {
+    report["without_way_back"] =
+        JsonArray(packages.without_way_back.begin(), packages.without_way_back.end());
+  }
+  return report;
+}
+
+}  // namespace starling::agent

@@ -1,0 +1,215 @@
+#include "install/debian.hpp"
+
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <system_error>
+
+#include "base/files.hpp"
+#include "install/child.hpp"
+
+namespace starling::install {
+namespace {
+
+constexpr std::size_t max_told_bytes = 1000;
+
+// What comes first among the lines that say what is wrong, in plain ASCII.
+std::string trouble_in(std::string_view text) {
+  std::string told;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line = text.substr(at, end - at);
+    at = end + 1;
+    if (!line.starts_with("E: ") && !line.starts_with("dpkg: error")) continue;
+    if (!told.empty()) told += "; ";
+    told += line;
+  }
+  if (told.empty()) told = text.substr(text.size() - std::min(text.size(), max_told_bytes));
+  std::ranges::replace_if(
+      told, [](unsigned char c) { return c < ' ' || c > '~'; }, ' ');
+  told.resize(std::min(told.size(), max_told_bytes));
+  return told;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const std::size_t at = text.find(separator);
+    parts.push_back(text.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    text.remove_prefix(at + 1);
+  }
+}
+
+std::unexpected<Error> strange(std::string_view line) {
+  return fail(ErrorCode::malformed, fmt::format("'{}' was not expected", trouble_in(line)));
+}
+
+Result<Pin> pin_of(std::string_view line) {
+  constexpr std::string_view ending = ".deb", algorithm = "SHA256:";
+  const auto words = split(line.substr(std::min(line.find("' "), line.size() - 2) + 2), ' ');
+  if (words.size() != 3 || !words[0].ends_with(ending) || !words[2].starts_with(algorithm))
+    return strange(line);
+  const auto names = split(words[0].substr(0, words[0].size() - ending.size()), '_');
+  if (names.size() != 3) return strange(line);
+  Pin pin{std::string(names[0]), std::string(names[1]), std::string(names[2]), {}, 0};
+  if (const std::size_t epoch = pin.version.find("%3a"); epoch != std::string::npos)
+    pin.version.replace(epoch, 3, ":");
+  const auto hash = Digest::from_hex(words[2].substr(algorithm.size()));
+  const auto [end, error] = std::from_chars(words[1].data(), words[1].data() + words[1].size(), pin.bytes);
+  if (!hash || !*hash || error != std::errc() || end != words[1].data() + words[1].size())
+    return strange(line);
+  pin.hash = *hash;
+  return pin;
+}
+
+// A file that was changed on the device stays.
+std::vector<std::string> dpkg(std::initializer_list<std::string> arguments) {
+  std::vector<std::string> command{"dpkg", "--force-confdef", "--force-confold"};
+  command.insert(command.end(), arguments);
+  return command;
+}
+
+}  // namespace
+
+Result<std::vector<Pin>> parse_uris(std::string_view text) {
+  std::vector<Pin> pins;
+  for (const std::string_view line : split(text, '\n')) {
+    if (!line.starts_with('\'')) continue;
+    auto pin = pin_of(line);
+    if (!pin) return fail(pin);
+    pins.push_back(std::move(*pin));
+  }
+  return pins;
+}
+
+Result<std::vector<InstalledPackage>> parse_installed(std::string_view text) {
+  std::vector<InstalledPackage> packages;
+  for (const std::string_view line : split(text, '\n')) {
+    if (line.empty()) continue;
+    const auto fields = split(line, '\t');
+    if (fields.size() != 4) return strange(line);
+    if (fields[3] == "not-installed" || fields[3] == "config-files") continue;
+    packages.push_back(
+        {std::string(fields[0]), std::string(fields[1]), std::string(fields[2]), fields[3] == "installed"});
+  }
+  return packages;
+}
+
+Result<std::string> Debian::run(const std::vector<std::string>& command,
+                                const std::filesystem::path& folder) {
+  log_.info("runs", {{"command", fmt::format("{}", fmt::join(command, " "))}});
+  auto ended = run_child(command, folder);
+  if (!ended) return fail(ended);
+  if (ended->well) return std::move(ended->output);
+  const std::string told = trouble_in(ended->errors);
+  log_.warning("did not end well", {{"command", command.front()}, {"errors", ended->errors}});
+  return fail(ErrorCode::failed_precondition, fmt::format("{}: {}", command.front(), told));
+}
+
+// What is cached elsewhere does not count. A name is a name and no pattern, and brings nothing that is only
+// recommended.
+std::vector<std::string> Debian::apt_get(std::vector<std::string> arguments) const {
+  std::vector<std::string> command{"apt-get", "-qq", "--yes", "--no-remove", "--no-install-recommends"};
+  for (std::string option :
+       {"Dir::Cache::archives=" + scratch_.string(), std::string("APT::Cmd::Pattern-Only=true"),
+        std::string("Acquire::ForceHash=sha256"), std::string("DPkg::Lock::Timeout=600"),
+        std::string("DPkg::Use-Pty=false"), std::string("DPkg::Options::=--force-confdef"),
+        std::string("DPkg::Options::=--force-confold")}) {
+    command.insert(command.end(), {"-o", std::move(option)});
+  }
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  return command;
+}
+
+Result<void> Debian::clear_scratch() {
+  std::error_code error;
+  std::filesystem::remove_all(scratch_, error);
+  if (error) return fail(ErrorCode::io, fmt::format("{}: {}", scratch_.string(), error.message()));
+  if (auto made = make_folders(scratch_ / "partial"); !made) return made;
+  // Where apt gives up its rights to download, it can write there. The owner may still change what is there
+  // then.
+  if (const passwd* apt = ::getpwnam("_apt"); apt != nullptr) {
+    for (const auto& folder : {scratch_, scratch_ / "partial"})
+      (void)!::chown(folder.c_str(), apt->pw_uid, static_cast<gid_t>(-1));
+  }
+  return {};
+}
+
+Result<std::vector<Pin>> Debian::plan(const std::vector<std::string>& packages) {
+  if (auto cleared = clear_scratch(); !cleared) return fail(cleared);
+  auto command = apt_get({"--print-uris", "install", "--"});
+  command.insert(command.end(), packages.begin(), packages.end());
+  const auto output = run(std::move(command));
+  return output ? parse_uris(*output) : Result<std::vector<Pin>>(fail(output));
+}
+
+Result<Pin> Debian::find(const InstalledPackage& package) {
+  if (auto cleared = clear_scratch(); !cleared) return fail(cleared);
+  const auto output =
+      run(apt_get({"--print-uris", "download", "--", fmt::format("{}={}", package.name, package.version)}));
+  if (!output) return fail(output);
+  auto pins = parse_uris(*output);
+  if (!pins) return fail(pins);
+  if (pins->size() == 1 && pins->front().name == package.name && pins->front().version == package.version)
+    return std::move(pins->front());
+  return fail(ErrorCode::failed_precondition, "no archive has it");
+}
+
+Result<void> Debian::renew_lists() {
+  const auto output = run(apt_get({"update"}));
+  return output ? Result<void>() : fail(output);
+}
+
+Result<std::filesystem::path> Debian::download(const Pin& pin) {
+  if (auto cleared = clear_scratch(); !cleared) return fail(cleared);
+  const auto output =
+      run(apt_get({"download", "--", fmt::format("{}:{}={}", pin.name, pin.architecture, pin.version)}),
+          scratch_);
+  if (!output) return fail(output);
+  const auto there = list_folder(scratch_);
+  if (!there) return fail(there);
+  const auto file = std::ranges::find(*there, ".deb", [](const auto& path) { return path.extension(); });
+  if (file != there->end()) return *file;
+  return fail(ErrorCode::failed_precondition, fmt::format("apt-get has not fetched {}", pin.name));
+}
+
+Result<std::vector<InstalledPackage>> Debian::installed() {
+  const auto output = run({"dpkg-query", "--show",
+                           "--showformat=${Package}\t${Version}\t${Architecture}\t${db:Status-Status}\n"});
+  return output ? parse_installed(*output) : Result<std::vector<InstalledPackage>>(fail(output));
+}
+
+Result<void> Debian::install(const std::vector<std::filesystem::path>& files) {
+  // Without archives, so that nothing else can come.
+  auto command = apt_get({"-o", "Dir::Etc::SourceList=/dev/null", "-o", "Dir::Etc::SourceParts=/dev/null",
+                          "-o", "Dir::Cache::pkgcache=", "-o",
+                          "Dir::Cache::srcpkgcache=", "--allow-downgrades", "install", "--"});
+  command.insert(command.end(), files.begin(), files.end());
+  const auto output = run(std::move(command));
+  return output ? Result<void>() : fail(output);
+}
+
+Result<void> Debian::install_over(const std::vector<std::filesystem::path>& files) {
+  auto command = dpkg({"--install", "--"});
+  command.insert(command.end(), files.begin(), files.end());
+  const auto output = run(command);
+  return output ? Result<void>() : fail(output);
+}
+
+Result<void> Debian::remove(const std::vector<std::string>& names) {
+  auto command = dpkg({"--force-remove-reinstreq", "--remove", "--"});
+  command.insert(command.end(), names.begin(), names.end());
+  const auto output = run(command);
+  return output ? Result<void>() : fail(output);
+}
+
+Result<void> Debian::repair() {
+  const auto output = run(dpkg({"--configure", "-a"}));
+  return output ? Result<void>() : fail(output);
+}
+
+}  // namespace starling::install

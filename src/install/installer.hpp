@@ -1,0 +1,60 @@
+// Purpose: carries out what is asked of it with the device's Debian packages, from wherever a former attempt
+// was ended: what is there is asked of dpkg, never remembered. Owner: main() or a test. Thread: one; blocks
+// for as long as apt and dpkg take. Lifetime: `debian` outlives it.
+//
+// Its folder, which only root writes:
+//
+//   plan.json          what the release changes, pinned (Plan)
+//   files/SHA256.deb   all that the plan names
+//   begun.json         how often the request has been begun: what ends it each time is not tried for ever
+//   answer.json        the last answer, for the agent
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/log.hpp"
+#include "install/debian.hpp"
+#include "install/package_files.hpp"
+#include "install/plan.hpp"
+#include "protocol/package_request.hpp"
+
+namespace starling::install {
+
+class Installer {
+ public:
+  static constexpr int tries = 3;  // of what was asked; then as many of the way back; then it stays as it is
+
+  Installer(std::filesystem::path folder, Debian& debian, Logger log);
+
+  // Answered in answer.json when this returns. Errors: those of files, without an answer.
+  Result<void> carry_out(std::string_view request_text);
+
+ private:
+  using Answer = protocol::PackageAnswer;
+
+  Result<Answer> answer_to(const protocol::PackageRequest& request, const Digest& id);
+  Result<Answer> fetch(const protocol::PackageRequest& request);
+  Result<Answer> change(const protocol::PackageRequest& request, const Digest& id);
+
+  Result<Plan> make_plan(const Digest& release, const std::vector<std::string>& lacking,
+                         const std::vector<InstalledPackage>& installed);
+  Result<void> keep(const Pin& pin);
+  Result<Digest> keep_way_back(const InstalledPackage& package);
+  Result<void> check_room(const std::vector<Pin>& pins) const;
+  Result<Plan> read_plan() const;
+  Result<void> write_plan(const Plan& plan) const;
+  Result<int> count_start(const Digest& id) const;
+  Result<Standing> look(const Plan& plan);
+  Result<bool> all_whole(const Plan& plan);
+  Result<void> check_files(const Plan& plan) const;
+  Result<void> bring(const Plan& plan, Standing towards);
+
+  std::filesystem::path folder_;
+  Debian& debian_;
+  PackageFiles files_;
+  Logger log_;
+};
+
+}  // namespace starling::install

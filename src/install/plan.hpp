@@ -1,0 +1,46 @@
+// Purpose: what a release changes of the device's packages, and the way back: pinned when they were fetched,
+// and the only thing that is ever installed. Owner: Installer. Thread: one. Lifetime: values; the file is
+// written by root for root.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/crypto.hpp"
+#include "base/result.hpp"
+#include "install/debian.hpp"
+
+namespace starling::install {
+
+struct PlannedChange {
+  std::string name, architecture;
+  std::string from;  // a version; empty: it was not there
+  std::string to;
+  Digest file;
+  Digest way_back;  // none: that version cannot be had, or there was none
+  bool operator==(const PlannedChange&) const = default;
+};
+
+struct Plan {
+  Digest release;
+  std::vector<PlannedChange> changes;
+  bool operator==(const Plan&) const = default;
+};
+
+std::string text_of(const Plan& plan);
+Result<Plan> parse_plan(std::string_view text);  // corrupted
+
+// The one of that name; architecture-independent packages are there for each.
+const InstalledPackage* find_package(const std::vector<InstalledPackage>& installed, std::string_view name,
+                                     std::string_view architecture);
+
+enum class Standing {
+  former,
+  wanted,
+  mixed,
+  elsewhere
+};  // elsewhere: at a version that the plan does not know
+Standing standing_of(const Plan& plan, const std::vector<InstalledPackage>& installed);
+
+}  // namespace starling::install
