@@ -89,6 +89,9 @@ TEST(DeviceView, ReleasesAreToldInWords) {
       {"fingerprint":"disk-full","message":"8 MiB are missing","at_ms":1795843200000}}})"),
               ContainsRegex("\nsoftware +runs no release; v2.0.0 is refused: 8 MiB are missing\n"));
   EXPECT_THAT(shown(R"({"software":{"state":"confirmed","release":"v1.0.0"}})"), HasSubstr("runs v1.0.0"));
+  EXPECT_THAT(shown(R"({"software":{"state":"reverted","packages":{"state":"packages-mixed",
+      "message":"dpkg: error","without_way_back":["ear=1.0"]}}})"),
+              ContainsRegex("\npackages +packages-mixed: dpkg: error; there is no way back to ear=1.0\n"));
   EXPECT_THAT(shown(R"({"software":"another form"})"), ContainsRegex("\nreported software +another form\n"));
 }
 
