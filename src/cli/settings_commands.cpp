@@ -43,7 +43,7 @@ class WriteSettings : public Command {
                                 takes_away ? TargetOptions::For::taking_away : TargetOptions::For::something);
     if (!target) return fail(target);
     const std::string done = what(*values);
-    return write_.send(session, std::move(*target), std::move(*values), std::move(*expected), done);
+    return write_.send(session, *target, std::move(*values), std::move(*expected), done);
   }
 
  protected:

@@ -143,7 +143,7 @@ Result<std::vector<Pin>> Debian::plan(const std::vector<std::string>& packages) 
   if (auto cleared = clear_scratch(); !cleared) return fail(cleared);
   auto command = apt_get({"--print-uris", "install", "--"});
   command.insert(command.end(), packages.begin(), packages.end());
-  const auto output = run(std::move(command));
+  const auto output = run(command);
   return output ? parse_uris(*output) : Result<std::vector<Pin>>(fail(output));
 }
 
@@ -189,7 +189,7 @@ Result<void> Debian::install(const std::vector<std::filesystem::path>& files) {
                           "-o", "Dir::Cache::pkgcache=", "-o",
                           "Dir::Cache::srcpkgcache=", "--allow-downgrades", "install", "--"});
   command.insert(command.end(), files.begin(), files.end());
-  const auto output = run(std::move(command));
+  const auto output = run(command);
   return output ? Result<void>() : fail(output);
 }
 

@@ -43,7 +43,7 @@ PackageOutcome outcome_of(Standing standing) {
   switch (standing) {
     case Standing::former: return PackageOutcome::former;
     case Standing::wanted: return PackageOutcome::wanted;
-    case Standing::mixed: break;
+    case Standing::mixed:
     case Standing::elsewhere: break;
   }
   return PackageOutcome::mixed;

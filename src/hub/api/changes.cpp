@@ -187,13 +187,13 @@ asio::awaitable<Reply> Changes::get(Call& call) {
 }
 
 void Changes::list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state,
-                             const std::vector<protocol::KeyError>& errors, std::string waits_for) {
+                             const std::vector<protocol::KeyError>& errors, std::string_view waits_for) {
   if (tally.devices.size() == max_listed) return;
   // Another device may have taken the place while others had their turn.
   if (!call.reach.covers(device)) return;
   JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", state}};
   if (state == to_string(Standing::refused)) entry["errors"] = shown_errors(errors);
-  if (!waits_for.empty()) entry["waits_for"] = std::move(waits_for);
+  if (!waits_for.empty()) entry["waits_for"] = waits_for;
   tally.devices.push_back(std::move(entry));
 }
 

@@ -2,7 +2,6 @@
 // Owner: Api. Thread: the hub's. Lifetime: as long as the router's.
 #pragma once
 
-#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,7 +20,7 @@ class Changes {
   asio::awaitable<Reply> progress(Call& call);
   struct Tally;
   void list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state,
-                      const std::vector<protocol::KeyError>& errors, std::string waits_for);
+                      const std::vector<protocol::KeyError>& errors, std::string_view waits_for);
 
   Services& services_;
 };
