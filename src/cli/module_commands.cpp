@@ -37,7 +37,7 @@ class ToggleModule : public Command {
     if (!where) return fail(where);
     const std::string key = protocol::enabled_key(name_);
     const Meanwhile reconcile = [&](JsonObject& answer) {
-      return follow_up(session, name_, *target, *where, write_.wait(), answer);
+      return follow_up(session, name_, enabled_, *target, *where, write_.wait(), answer);
     };
     return write_.send(session, *target, JsonObject{{key, enabled_}}, {},
                        (enabled_ ? "enabled " : "disabled ") + name_, reconcile);

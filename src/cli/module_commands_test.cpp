@@ -170,8 +170,9 @@ TEST_F(ModuleCommands, WhatChangesNothingIsReconciledWithWhatCommandsHaveDone) {
       {"name":"bear-1","state":"done","status":"online","result":{"state":"disabled"}},
       {"name":"owl","state":"waiting","status":"offline"}]})");
   const Ran ran = run({"module", "disable", "recorder", "--on", "room=lab", "--policy", "--wait"});
-  EXPECT_EQ(ran.code, 0) << ran.err << "who is away is not waited for";
+  EXPECT_EQ(ran.code, 4) << ran.err << "who is away is not waited for";
   EXPECT_EQ(ran.out, "nothing to change: it is that way already\n");
+  EXPECT_THAT(ran.err, HasSubstr("no answer from owl: what was started or stopped there"));
   EXPECT_EQ(body_of("POST"), boost::json::parse(R"({"action":"module","expires_in_seconds":60,
       "parameters":{"module":"recorder","command":"reconcile"},"target":{"selector":"room=lab"}})"));
 }
@@ -254,6 +255,7 @@ TEST_F(ModuleCommands, EnablingOnceMoreTriesAgainWhereItCouldNotBe) {
             "owl     failed  no such file\n");
   EXPECT_THAT(asked("GET /api/v1/modules/player").line, HasSubstr("selector=room%3Dlab"));
   EXPECT_THAT(run({"module", "enable", "player", "--wait", "-o", "json"}).out, HasSubstr(R"("reconciled")"));
+  EXPECT_THAT(run({"module", "disable", "player"}).out, testing::Not(HasSubstr("trying again")));
 }
 
 TEST_F(ModuleCommands, WhatIsChangedIsCarriedOutByItself) {

@@ -12,10 +12,11 @@
 
 namespace starling::cli {
 
-// After the write that `answer` is of, and of what find_to_set() has told before it (`where`): devices that
-// are here make the module as it is enabled or not there, if the write has changed nothing or has to be tried
-// again. Waits for what becomes of it if that is wanted. How it went is in `answer` then, as `reconciled`.
-Result<ExitCode> follow_up(Session& session, std::string_view module, const Json& target,
+// After the write that `answer` is of: devices that are here make the module as it is enabled or not there,
+// if the write has changed nothing, or shall enable what could not be (`where`: what find_to_set() told
+// before it). Waits for what becomes of it if that is wanted; who is away is told. How it went is in `answer`
+// then, as `reconciled`.
+Result<ExitCode> follow_up(Session& session, std::string_view module, bool enabled, const Json& target,
                            const JsonObject& where, const WaitOptions& wait, JsonObject& answer);
 
 }  // namespace starling::cli

@@ -88,7 +88,7 @@ class CreateRelease final : public Command {
   }
 
   Result<ExitCode> run(Session& session) override {
-    if (auto checked = takers_.check(); !checked) return fail(checked);
+    if (auto checked = takers_.check(session); !checked) return fail(checked);
     const auto metadata = source_.metadata();
     if (!metadata) return fail(metadata);
     auto image = release::ReleaseImage::of_payload(source_.folder(), *metadata);

@@ -21,9 +21,12 @@ void ReleaseTakers::add_to(CLI::App& app) {
       ->excludes("--now");
 }
 
-Result<void> ReleaseTakers::check() const {
-  if (any() || (!now_ && not_before_.empty())) return {};
-  return fail(ErrorCode::invalid_argument, "say who takes it then: --all, --on or --device");
+Result<void> ReleaseTakers::check(Session& session) const {
+  const bool said_when = now_ || !not_before_.empty();
+  if (said_when && !any())
+    return fail(ErrorCode::invalid_argument, "say who takes it then: --all, --on or --device");
+  const auto target = target_.target(session.api);
+  return target ? Result<void>() : fail(target);
 }
 
 Result<void> ReleaseTakers::take(Session& session, const std::string& version) const {

@@ -15,8 +15,9 @@ class ReleaseTakers {
   void add_to(CLI::App& app);
 
   bool any() const { return all_ || !target_.empty(); }
-  // Errors: invalid_argument (when, but not who).
-  Result<void> check() const;
+  // Before anything is published. Errors: invalid_argument (when, but not who), those of
+  // TargetOptions::target.
+  Result<void> check(Session& session) const;
   // Of a release that is published.
   Result<void> take(Session& session, const std::string& version) const;
 

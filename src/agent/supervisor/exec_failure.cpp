@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "agent/supervisor/notify.hpp"
+#include "base/trimmed.hpp"
 
 namespace starling::agent {
 namespace {
@@ -65,6 +66,17 @@ std::string_view as_written(const ModuleManifest& manifest) {
   return exec.starts_with(folder) ? exec.substr(folder.size()) : exec;
 }
 
+// "-c run.sh" → "\"-c\", \"run.sh\"".
+std::string quoted_words(std::string_view text) {
+  std::string words;
+  while (!(text = trimmed(text)).empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    words += fmt::format("{}\"{}\"", words.empty() ? "" : ", ", word);
+    text.remove_prefix(word.size());
+  }
+  return words;
+}
+
 std::string explain_missing(const ModuleManifest& manifest) {
   std::error_code error;
   if (fs::is_symlink(manifest.exec, error)) {
@@ -79,8 +91,8 @@ std::string explain_missing(const ModuleManifest& manifest) {
   const std::string meant = there || found.empty() ? std::string(program) : found;
   if (program.size() < written.size() && (there || !found.empty())) {
     return fmt::format(
-        "exec is one program, and what follows it belongs into args: exec = \"{}\", args = [\"{}\"]",
-        shown(meant), shown(written.substr(program.size() + 1)));
+        "exec is one program, and what follows it belongs into args: exec = \"{}\", args = [{}]",
+        shown(meant), quoted_words(shown(written.substr(program.size() + 1))));
   }
   if (!found.empty()) {
     return fmt::format("it does not exist: PATH is not searched; write exec = \"{}\"", shown(found));

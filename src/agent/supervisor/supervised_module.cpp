@@ -83,7 +83,9 @@ void SupervisedModule::command(ModuleCommand command, Answered answered) {
   const bool was_enabled = enabled_;
   wanted_ = up;
   finished_ = false;
-  (up ? start_cause_ : stop_cause_) = cause_of(command);
+  const bool starts = command == ModuleCommand::restart || !is_ready(state_);  // because of it, that is
+  if (!up) stop_cause_ = cause_of(command);
+  if (up && starts) start_cause_ = cause_of(command);
   switch (command) {
     case ModuleCommand::enable:
       enabled_ = true;

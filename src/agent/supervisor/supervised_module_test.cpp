@@ -429,6 +429,18 @@ TEST_F(SupervisedModuleTest, AManifestChangedWhileRunningIsForTheNextStart) {
   EXPECT_THAT(status("recorder").detail, HasSubstr("not TOML"));
 }
 
+TEST_F(SupervisedModuleTest, WhatIsEnabledWhileItRunsIsStartedAgainForItsDeathAndForNothingElse) {
+  module("recorder");
+  start_agent();
+  command("recorder", ModuleCommand::start);
+  up("recorder");
+  command("recorder", enable);
+  die("recorder");
+  pass_until("recorder", starting);
+  EXPECT_EQ(status("recorder").cause, Cause::retry);
+  EXPECT_EQ(status("recorder").restarts, 1);
+}
+
 struct EndedWell {
   const char* title;
   Retry retry;

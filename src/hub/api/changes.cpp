@@ -62,13 +62,13 @@ DeviceFacts facts_of(const DeviceRecord* record) {
   return DeviceFacts::parse(record == nullptr ? std::string_view() : record->facts).value_or(DeviceFacts{});
 }
 
-// What keeps the modules that are written, as the device has told; empty: nothing that it knows of.
+// What keeps the modules that are to be enabled, as the device has told; empty: nothing that it knows of.
 std::string waits_of(const WrittenNames& written, const DeviceRecord* record) {
   const DeviceFacts facts = facts_of(record);
   const Json* modules = facts.reported.if_contains("modules");
   std::string waits;
   if (modules == nullptr || !modules->is_object()) return waits;
-  for (const std::string& module : written.modules()) {
+  for (const std::string& module : written.enabled_modules()) {
     const Json* told = modules->get_object().if_contains(module);
     const Json* why =
         told != nullptr && told->is_object() ? told->get_object().if_contains("waits_for") : nullptr;
@@ -231,7 +231,7 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
       } else {
         tally.count(judged.standing);
       }
-      const bool waits = judged.standing == Standing::pending && !written.modules().empty() &&
+      const bool waits = judged.standing == Standing::pending && !written.enabled_modules().empty() &&
                          tally.pending <= max_waits_told;
       if (lacks || !applied) {
         list_unapplied(tally, call, device, lacks.value_or(to_string(judged.standing)), judged.errors,

@@ -48,6 +48,9 @@ TEST_F(ModuleProgress, WhatAModuleWaitsForIsTold) {
   EXPECT_EQ(progress(revision).text("/devices/0/waits_for"), "recorder waits for 'bus', which is not to run");
   bear.report(R"({"modules":{"recorder":{"state":"starting","waits_for":null}}})");
   EXPECT_FALSE(progress(revision).at("/devices/0").as_object().contains("waits_for"));
+  bear.report(R"({"modules":{"recorder":{"waits_for":"waits for 'bus', which is not to run"}}})");
+  const auto off = write(R"({"values":{"modules.recorder.enabled":false}})");
+  EXPECT_FALSE(progress(off).at("/devices/0").as_object().contains("waits_for")) << "it waits no more";
 }
 
 TEST_F(ModuleProgress, AWriteThatChangesNothingSaysWhichChangeToAskAbout) {

@@ -177,6 +177,24 @@ TEST_F(SettingsApi, RollbackNamesWhomItConcernsAndLeavesGroupsThatHaveComeSince)
   EXPECT_TRUE(nothing.at("/revision").is_null());
 }
 
+TEST_F(SettingsApi, WhatIsSaidLastOfTwoGroupsCountsAlsoIfItWasSaidBefore) {
+  enrol(1, "bear", R"({"room":"lab"})");
+  const auto say = [&](const char* selector, const char* value) {
+    return put("/api/v1/settings", std::string(R"({"values":{"hotword.phrase":")") + value +
+                                       R"("},"target":{"selector":")" + selector + R"("}})");
+  };
+  const auto effective = [&] {
+    return get("/api/v1/devices/" + uuid(1) + "/settings").text("/settings/hotword.phrase/value");
+  };
+  say("room=lab", "hi");
+  EXPECT_TRUE(say("room=lab", "hi").at("/revision").is_null());
+  say("room=nursery|lab", "ho");
+  EXPECT_EQ(effective(), "ho");
+  EXPECT_FALSE(say("room=lab", "hi").at("/revision").is_null()) << "it did not count any more";
+  EXPECT_EQ(effective(), "hi");
+  EXPECT_TRUE(say("room=lab", "hi").at("/revision").is_null());
+}
+
 TEST_F(SettingsApi, ReadsWaitForTheRevisionThatTheyAskFor) {
   const auto now = get("/api/v1/fleet").at("/revision").as_int64();
   EXPECT_EQ(get("/api/v1/settings?min_revision=" + std::to_string(now)).status, 200);

@@ -89,6 +89,24 @@ const Json* find_value(const FleetState& state, const LayerId& layer, const std:
   return entry == nullptr ? nullptr : &entry->value;
 }
 
+// Among groups of one priority the newest write wins: what an older one says must be said anew to count.
+bool is_outdone(const FleetState& head, const LayerId& layer, const std::string& key,
+                const protocol::LayerEntry& entry) {
+  const auto priority = [&head](const LayerId& group) {
+    const auto found = head.groups().find(group.scope);
+    return found == head.groups().end() ? 0 : found->second->priority;
+  };
+  if (layer.kind != LayerKind::group && layer.kind != LayerKind::policy_group) return false;
+  for (auto at = head.layers().lower_bound({layer.kind, ""}); at != head.layers().end(); ++at) {
+    const auto& [id, other] = *at;
+    if (id.kind != layer.kind) break;
+    const auto value = other.values.find(key);
+    const bool later = value != other.values.end() && value->second.revision > entry.revision;
+    if (later && value->second.value != entry.value && priority(id) == priority(layer)) return true;
+  }
+  return false;
+}
+
 Result<std::vector<WriteConflict>> find_conflicts(const FleetState& head, const LayerId& layer,
                                                   const std::map<std::string, Json>& expected) {
   std::vector<WriteConflict> conflicts;
@@ -281,7 +299,9 @@ Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& 
     if (!value.is_null()) plan.keys.push_back(key);
     const auto* current = find_entry(head, layer, key);
     if (current != nullptr) plan.unchanged_since = std::max(plan.unchanged_since, current->revision);
-    if (!plan.conflicts.empty() || (current == nullptr ? value.is_null() : current->value == value)) continue;
+    const bool same = current == nullptr ? value.is_null()
+                                         : current->value == value && !is_outdone(head, layer, key, *current);
+    if (!plan.conflicts.empty() || same) continue;
     if (auto free = check_not_rolled_out(head, {layer, key}); !free) {
       return fail(free.error().code, free.error().message, value_pointer(key));
     }

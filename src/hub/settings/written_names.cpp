@@ -13,24 +13,25 @@ WrittenNames::WrittenNames(const Change& change) {
     if (edit.kind == EntityKind::group) continue;
     const auto id =
         edit.kind == EntityKind::setting ? SettingId::parse(edit.id) : fail(ErrorCode::not_found, "");
-    if (id) add(id->key);
+    if (id) add(id->key, edit.after);
     others_ = others_ || !id;
   }
 }
 
 WrittenNames::WrittenNames(const RolloutPlan& rollout) {
   for (const RolloutValue& each : rollout.values)
-    add(each.setting.key);
+    add(each.setting.key, each.value);
 }
 
 // A persona brings whatever it likes.
-void WrittenNames::add(std::string_view key) {
+void WrittenNames::add(std::string_view key, const Json& value) {
   if (key == protocol::software_release_key) {
     software_ = true;
   } else if (key == protocol::persona_active_key) {
     others_ = true;
   } else if (const auto module = protocol::module_of(key)) {
     modules_.emplace(*module);
+    if (value == Json(true)) enabled_.emplace(*module);
   } else {
     components_.emplace(protocol::component_of(key));
   }

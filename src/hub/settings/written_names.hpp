@@ -31,14 +31,14 @@ class WrittenNames {
   bool concerned_by(const protocol::KeyError& error) const;
 
   using Names = std::set<std::string, std::less<>>;
-  const Names& modules() const { return modules_; }
+  const Names& enabled_modules() const { return enabled_; }  // those that it enables
 
  private:
-  void add(std::string_view key);
+  void add(std::string_view key, const Json& value);
   static bool declares(const Names& names, std::string_view declared);
 
   Names components_;
-  Names modules_;
+  Names modules_, enabled_;
   bool software_ = false;  // which every device has
   bool others_ = false;    // and what cannot be told by its name
 };
