@@ -116,7 +116,10 @@ class SupervisedModule {
   bool is_down() const { return state_ == ModuleState::disabled && !has_tree(); }
   SteadyTime down_by() const;  // at the latest, if it is stopped now or is being stopped
   // For good, unless somebody enables it; what does not end is not waited for.
-  bool is_ending() const { return !enabled_ && !wanted_ && !is_down() && !unkillable_; }
+  bool is_ending() const {
+    const bool for_good = !enabled_ || stop_cause_ == Cause::removed;
+    return for_good && !wanted_ && !is_down() && !unkillable_;
+  }
   bool is_reloading() const { return said_.reloading_until.has_value(); }
   bool is_present(std::uint64_t run) const { return process_.is_present(run); }
   std::int32_t pid() const { return process_.pid(); }

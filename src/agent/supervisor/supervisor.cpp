@@ -278,6 +278,7 @@ void Supervisor::tell_observers() {
 void Supervisor::module_removed(std::string_view module) {
   device_->link().report_changed();
   if (folders_.contains(module)) return;
+  device_->link().modules_came_or_went();
   tell_observers();
   outputs_.forget(module);
 }
@@ -346,10 +347,17 @@ std::vector<std::string> Supervisor::names() const {
   std::vector<std::string> names;
   for (const auto& [name, folder] : folders_)
     if (valid_module_name(name) && !folder.too_many) names.push_back(name);
-  for (const std::string& name : missing_)
-    if (names.size() < max_modules) names.push_back(name);  // the hub takes no more
+  std::set<std::string_view> without_folder(missing_.begin(), missing_.end());
+  for (const std::string& name : core_->leaving())
+    if (!has(name)) without_folder.insert(name);
+  for (const std::string_view name : without_folder)
+    if (names.size() < max_modules) names.emplace_back(name);  // the hub takes no more
   std::ranges::sort(names);
   return names;
+}
+
+bool Supervisor::is_missing(std::string_view module) const {
+  return missing_.contains(module) || (!has(module) && core_->leaving().contains(module));
 }
 
 void Supervisor::forget_missing(const std::string& module) {

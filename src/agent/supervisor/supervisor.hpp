@@ -144,7 +144,7 @@ class Supervisor final : public ModuleSupervision,
   bool is_held_up(std::string_view module) const override { return core_->is_held_up(module); }
   bool is_ending(std::string_view module) const override { return core_->is_ending(module); }
   bool is_shipped_enabled(std::string_view module) const override;
-  bool is_missing(std::string_view module) const override { return missing_.contains(module); }
+  bool is_missing(std::string_view module) const override;
   void forget_missing(const std::string& module) override;
   bool is_quarantined(std::string_view module) const override { return core_->is_quarantined(module); }
   void command(std::vector<Commanded> commands) override;

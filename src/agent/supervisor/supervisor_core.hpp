@@ -112,6 +112,8 @@ class SupervisorCore final : private ModuleHost {
   bool is_provisional(std::string_view name) const;  // the same
   bool is_held_up(std::string_view name) const;      // the same
   bool is_ending(std::string_view name) const;       // the same
+  // Removed ones of which something lives still.
+  const std::set<std::string, std::less<>>& leaving() const { return leaving_; }
   bool is_quarantined(std::string_view name) const;  // the same
   const TransitionJournal& journal() const { return journal_; }
 

@@ -158,6 +158,26 @@ TEST_F(SupervisorFolders, OrUntilNobodyWantsIt) {
   expect_news("it is no problem any more");
 }
 
+TEST_F(SupervisorFolders, ItIsNotDisabledBeforeWhatLivesOfItHasEnded) {
+  write_module("recorder", "exec = 'run'\n", "enabled = true\n");
+  const keeper::HeldChild alive{.id = "recorder:1", .pid = 0x7000'0000, .start = 1};  // of no process
+  start({alive});
+  establish();
+  fs::remove_all(modules() / "recorder");
+  eventually([this] { return !supervisor->statuses().front().wanted; });
+  want("recorder", false);
+  EXPECT_EQ(device->section().names(), std::vector<std::string>{"recorder"});
+  EXPECT_EQ(device->section().status().phase, protocol::Phase::provisional);
+  std::string answer;
+  device->section().toggle("recorder", true, [&](const Result<ModuleState>& settled) {
+    answer = settled ? "" : settled.error().message;
+  });
+  EXPECT_THAT(answer, HasSubstr("it needs a folder"));
+  say(keeper::Exited{alive.id, alive.pid, {.kind = keeper::ExitKind::killed, .status = SIGTERM}});
+  eventually([this] { return device->section().names().empty(); });
+  EXPECT_EQ(device->section().status().phase, protocol::Phase::applied);
+}
+
 TEST_F(SupervisorFolders, WhatCouldNotBeEnabledIsTriedAgainWhenItsRequirementComes) {
   write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
   start();
