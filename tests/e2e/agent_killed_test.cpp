@@ -11,7 +11,8 @@ namespace {
 
 using testing::HasSubstr;
 
-// Every durable file of the agent's comes by a rename; running_modules.json goes by being removed.
+// Every durable file of the agent's is synced and comes by a rename; running_modules.json goes by being
+// removed.
 struct Kind {
   const char* title;
   const char* calls;
@@ -90,6 +91,7 @@ TEST_P(AgentKilled, AtEveryPersistenceStep) {
 
 INSTANTIATE_TEST_SUITE_P(Real, AgentKilled,
                          testing::Values(Kind{"Rename", "?rename,renameat,?renameat2", 10},
+                                         Kind{"Sync", "fsync,fdatasync", 10},
                                          Kind{"Remove", "?unlink,unlinkat", 1}),
                          [](const auto& one) { return one.param.title; });
 
