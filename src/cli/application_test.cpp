@@ -147,6 +147,7 @@ TEST_F(ApplicationTest, WritesCarryTargetReasonAndIdempotencyKey) {
   EXPECT_EQ(ran.out, "revision 412: set hotword.threshold = 0.6, hotword.phrase = 12 on bear-1 (1 device)\n");
   EXPECT_THAT(ran.err, HasSubstr("1 written value not in force"));
   EXPECT_THAT(ran.err, HasSubstr("bear-1  hotword.threshold  policy"));
+  EXPECT_THAT(ran.err, HasSubstr("'starling settings unset hotword.threshold --policy' takes the first"));
   const auto put = hub().asked().back();
   EXPECT_EQ(boost::json::parse(put.body), boost::json::parse(R"({
       "values":{"hotword.threshold":0.6,"hotword.phrase":"12"},

@@ -111,12 +111,15 @@ ProgressCounts counts_of(const JsonObject& progress) {
   return {number_at(progress, {"targeted"}),        number_at(progress, {"applied"}),
           number_at(progress, {"pending"}),         number_at(progress, {"refused"}),
           number_at(progress, {"offline"}),         number_at(progress, {"cannot_answer"}),
-          number_at(progress, {"lacks_component"}), number_at(progress, {"lacks_module"})};
+          number_at(progress, {"lacks_component"}), number_at(progress, {"lacks_module"}),
+          number_at(progress, {"masked"}),          number_at(progress, {"overtaken"})};
 }
 
 std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::size_t width) {
   std::string words = fmt::format(" {}/{} applied", counts.applied, counts.targeted);
   if (counts.refused > 0) words += fmt::format(", {} refused", counts.refused);
+  if (counts.overtaken > 0) words += fmt::format(", {} overtaken", counts.overtaken);
+  if (counts.masked > 0) words += fmt::format(", {} masked", counts.masked);
   if (counts.offline > 0) words += fmt::format(", {} offline", counts.offline);
   if (counts.cannot_answer > 0) words += fmt::format(", {} cannot answer", counts.cannot_answer);
   if (counts.pending > 0) words += fmt::format(", {} pending", counts.pending);
@@ -130,13 +133,13 @@ std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::siz
                                static_cast<std::size_t>(counts.targeted));
   };
   const std::size_t applied = part(counts.applied);
-  const std::size_t answered = std::max(applied, part(counts.applied + counts.refused));
+  const std::size_t answered = std::max(applied, part(counts.applied + counts.refused + counts.overtaken));
   return "[" + std::string(applied, '#') + std::string(answered - applied, 'x') +
          std::string(cells - answered, '.') + "]" + words;
 }
 
 ExitCode outcome_of(const ProgressCounts& counts) {
-  if (counts.refused > 0) return ExitCode::refused;
+  if (counts.refused + counts.overtaken > 0) return ExitCode::refused;
   return counts.pending > 0 || counts.offline > 0 ? ExitCode::unfinished : ExitCode::done;
 }
 
@@ -183,6 +186,14 @@ void print_progress(Session& session, const JsonObject& progress) {
         fmt::format("refused by {}; the old values stay in force there:", counted(counts.refused, "device")));
     console.raw(refusals(devices).render(console.out_terminal()));
     note_what_to_do(session, devices);
+  }
+  if (counts.overtaken > 0) {
+    console.line("overtaken, a newer change says otherwise for: " +
+                 names_in_state(devices, "overtaken", counts.overtaken));
+  }
+  if (counts.masked > 0) {
+    console.line("masked, a layer above says otherwise for: " +
+                 names_in_state(devices, "masked", counts.masked));
   }
   if (counts.offline > 0) {
     console.line("offline, will get it when back: " + names_in_state(devices, "offline", counts.offline));

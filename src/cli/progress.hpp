@@ -24,6 +24,8 @@ struct ProgressCounts {
   std::int64_t cannot_answer = 0;    // clients of a kind that never says what it made of a change
   std::int64_t lacks_component = 0;  // devices that do not have what it sets
   std::int64_t lacks_module = 0;     // nor a module that it enables or disables
+  std::int64_t masked = 0;           // a layer above has another value
+  std::int64_t overtaken = 0;        // a newer change of the layer has
 };
 
 ProgressCounts counts_of(const JsonObject& progress);
@@ -31,8 +33,8 @@ ProgressCounts counts_of(const JsonObject& progress);
 // "[##########......] 5/8 applied, 1 refused, 2 pending" in at most `width` columns.
 std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::size_t width);
 
-// done: applied by all that can say so; refused: some refused; unfinished: some are offline or have not
-// answered.
+// done: applied by all that can say so and have no other value from a layer above; refused: some refused, or
+// a newer change has overtaken it; unfinished: some are offline or have not answered.
 ExitCode outcome_of(const ProgressCounts& counts);
 
 // Polls the change's progress until nothing is pending or the time is over. Returns the last answer.

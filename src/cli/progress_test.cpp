@@ -27,6 +27,8 @@ TEST(Progress, TheBarFitsTheTerminal) {
             "[####################xxxxxxxxxx..........] 2/4 applied, 1 refused, 1 offline  0 s");
   EXPECT_EQ(progress_bar({4, 2, 0, 0, 0, 2}, Seconds(0), 0),
             "[####################....................] 2/4 applied, 2 cannot answer  0 s");
+  EXPECT_EQ(progress_bar({.targeted = 4, .applied = 2, .masked = 1, .overtaken = 1}, Seconds(0), 0),
+            "[####################xxxxxxxxxx..........] 2/4 applied, 1 overtaken, 1 masked  0 s");
 }
 
 TEST(Progress, OutcomesAreToldApart) {
@@ -34,10 +36,16 @@ TEST(Progress, OutcomesAreToldApart) {
     ProgressCounts counts;
     ExitCode code;
   } cases[] = {
-      {{3, 3, 0, 0, 0}, ExitCode::done},       {{0, 0, 0, 0, 0}, ExitCode::done},
-      {{3, 2, 0, 1, 0}, ExitCode::refused},    {{3, 1, 0, 1, 1}, ExitCode::refused},
-      {{3, 2, 0, 0, 1}, ExitCode::unfinished}, {{3, 2, 1, 0, 0}, ExitCode::unfinished},
-      {{3, 2, 0, 0, 0, 1}, ExitCode::done},    {{3, 1, 0, 0, 1, 1}, ExitCode::unfinished},
+      {{3, 3, 0, 0, 0}, ExitCode::done},
+      {{0, 0, 0, 0, 0}, ExitCode::done},
+      {{3, 2, 0, 1, 0}, ExitCode::refused},
+      {{3, 1, 0, 1, 1}, ExitCode::refused},
+      {{3, 2, 0, 0, 1}, ExitCode::unfinished},
+      {{3, 2, 1, 0, 0}, ExitCode::unfinished},
+      {{3, 2, 0, 0, 0, 1}, ExitCode::done},
+      {{3, 1, 0, 0, 1, 1}, ExitCode::unfinished},
+      {{.targeted = 3, .applied = 2, .masked = 1}, ExitCode::done},
+      {{.targeted = 3, .applied = 2, .overtaken = 1}, ExitCode::refused},
   };
   for (const auto& c : cases)
     EXPECT_EQ(outcome_of(c.counts), c.code);

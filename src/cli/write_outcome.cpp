@@ -3,11 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
+#include <string>
 
+#include "base/shell_word.hpp"
 #include "cli/answer.hpp"
 #include "cli/printable.hpp"
 #include "cli/table.hpp"
 #include "cli/target.hpp"
+#include "protocol/layer.hpp"
 
 namespace starling::cli {
 namespace {
@@ -36,6 +40,34 @@ void print_written(Session& session, const JsonObject& answer, std::string_view 
   note_missing_assets(session, answer);
 }
 
+// The options by which a write reaches that layer; nothing: none does. `device_name`: of the one on which
+// the layer is in force.
+std::optional<std::string> options_for(const protocol::LayerId& layer, std::string_view device_name) {
+  using enum protocol::LayerKind;
+  const bool of_device = layer.kind == device || layer.kind == policy_device;
+  const std::string scope = shell_word(printable(of_device ? device_name : layer.scope));
+  switch (layer.kind) {
+    case fleet: return "";
+    case persona: return " --persona " + scope;
+    case group: return " --group " + scope;
+    case device: return " --device " + scope;
+    case policy_fleet: return " --policy";
+    case policy_group: return " --group " + scope + " --policy";
+    case policy_device: return " --device " + scope + " --policy";
+    case defaults: break;
+  }
+  return std::nullopt;
+}
+
+// How the first of them is taken away, as a command.
+void note_way_out(Session& session, const JsonObject& first) {
+  const auto layer = protocol::LayerId::parse(text_at(first, {"layer"}));
+  const auto options = layer ? options_for(*layer, text_at(first, {"device_name"})) : std::nullopt;
+  if (!options) return;
+  session.console.note(fmt::format("'starling settings unset {}{}' takes the first of these values away",
+                                   shell_word(printable(text_at(first, {"key"}))), *options));
+}
+
 ExitCode worse(ExitCode one, ExitCode other) {
   if (one == ExitCode::refused || other == ExitCode::refused) return ExitCode::refused;
   return std::max(one, other);
@@ -60,6 +92,7 @@ void note_masked(Session& session, const JsonObject& answer) {
   }
   session.console.progress(table.render(session.console.err_terminal()));
   if (count > listed) session.console.progress(fmt::format("... and {} more\n", count - listed));
+  if (listed > 0) note_way_out(session, as_object(masked.front()));
 }
 
 void note_if_nobody(Session& session, const JsonObject& answer) {

@@ -70,7 +70,8 @@ std::optional<StartGate> SupervisorCore::held_back_by(std::string_view required)
     const std::string absent = absent_requirement(*module);
     gate.in_vain = !module->quarantine().empty() || !absent.empty();
     gate.missing = quoted + ", which is not to run";
-    if (!absent.empty()) gate.missing += " and requires '" + absent + "', which does not exist";
+    gate.missing += absent.empty() ? ": 'module enable " + std::string(required) + "' starts it"
+                                   : " and requires '" + absent + "', which does not exist";
     if (!module->quarantine().empty()) {
       gate.missing =
           quoted + ", which could not be enabled: " + printable_text(module->quarantine(), shown_reason);

@@ -4,11 +4,15 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
+#include <string_view>
+#include <vector>
 
 #include "hub/api/listing.hpp"
 #include "hub/api/queried_scope.hpp"
 #include "hub/api/visibility.hpp"
 #include "hub/settings/concerned.hpp"
+#include "hub/settings/masking.hpp"
 #include "hub/settings/written_names.hpp"
 
 namespace starling::hub {
@@ -114,24 +118,20 @@ Judgement judge_refusal(FleetStandings& standings, Place place, Sections section
 }  // namespace
 
 struct Changes::Tally {
-  std::size_t targeted = 0, applied = 0, pending = 0, refused = 0, offline = 0, cannot_answer = 0,
-              without_component = 0, without_module = 0;
-  JsonArray devices;
+  std::size_t targeted = 0;
+  std::map<std::string_view, std::size_t> in_state = {};
+  JsonArray devices = {};
 
-  void count_lacking(std::string_view what) {
+  void count(std::string_view state) {
     ++targeted;
-    ++(what == lacks_module ? without_module : without_component);
+    ++in_state[state];
   }
-  void count(Standing standing) {
-    ++targeted;
-    switch (standing) {
-      case Standing::applied: ++applied; break;
-      case Standing::pending: ++pending; break;
-      case Standing::refused: ++refused; break;
-      case Standing::offline: ++offline; break;
-      case Standing::cannot_answer: ++cannot_answer; break;
-    }
-  }
+};
+
+// What a device made of the change, as the API says it.
+struct Changes::Answer {
+  std::string_view state;
+  JsonObject more = {};  // why
 };
 
 void Changes::add_to(Router& router) {
@@ -186,14 +186,13 @@ asio::awaitable<Reply> Changes::get(Call& call) {
   co_return fail(ErrorCode::not_found, fmt::format("there is no change {}", *revision));
 }
 
-void Changes::list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state,
-                             const std::vector<protocol::KeyError>& errors, std::string_view waits_for) {
+void Changes::list_unapplied(Tally& tally, const Call& call, const Device& device, Answer answer) {
   if (tally.devices.size() == max_listed) return;
   // Another device may have taken the place while others had their turn.
   if (!call.reach.covers(device)) return;
-  JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", state}};
-  if (state == to_string(Standing::refused)) entry["errors"] = shown_errors(errors);
-  if (!waits_for.empty()) entry["waits_for"] = waits_for;
+  JsonObject entry{{"device", device.id}, {"name", device.name}, {"state", answer.state}};
+  for (auto& [name, why] : answer.more)
+    entry[name] = std::move(why);
   tally.devices.push_back(std::move(entry));
 }
 
@@ -213,6 +212,7 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
   if (!call.reach.unrestricted()) targeted = common(std::move(targeted), call.reach.covered(state));
   FleetStandings& standings = services_.standings.of(state);
   const WrittenNames written(**change);
+  const SetByChange set(state, **change);
   const Sections sections = sections_of(**change, state);
   Tally tally;
   std::size_t facts_read = 0;
@@ -221,36 +221,40 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
     if (standing) {
       const Device& device = *state.device_index().at(place);
       const DeviceRecord* record = services_.hub.records().find(device.id);
-      const bool refuses = *standing == Standing::refused;
+      const auto overruled = set.overruled_on(state, device);
+      const bool moot = overruled && overruled->wholly;  // whatever the device says is of something else
+      const bool refuses = !moot && *standing == Standing::refused;
       const Judgement judged =
           refuses ? judge_refusal(standings, place, sections, written, record) : Judgement{*standing};
-      const bool applied = judged.standing == Standing::applied;
-      const auto lacks = applied ? written.lacked_by(record) : std::nullopt;
-      if (lacks) {
-        tally.count_lacking(*lacks);
-      } else {
-        tally.count(judged.standing);
+      const bool settled = moot || judged.standing == Standing::applied;
+      const auto lacks = settled ? written.lacked_by(record) : std::nullopt;
+      Answer answer{lacks.value_or(to_string(judged.standing))};
+      if (settled && !lacks && overruled) {
+        answer = {overruled->how, JsonObject{{"key", overruled->key}, {"layer", overruled->layer.text()}}};
       }
-      const bool waits = judged.standing == Standing::pending && !written.enabled_modules().empty() &&
-                         tally.pending <= max_waits_told;
-      if (lacks || !applied) {
-        list_unapplied(tally, call, device, lacks.value_or(to_string(judged.standing)), judged.errors,
-                       waits ? waits_of(written, record) : std::string());
+      const bool waits = answer.state == to_string(Standing::pending) && !written.enabled_modules().empty() &&
+                         tally.in_state[answer.state] <= max_waits_told;
+      if (answer.state == to_string(Standing::refused)) answer.more["errors"] = shown_errors(judged.errors);
+      if (waits) {
+        if (std::string waits_for = waits_of(written, record); !waits_for.empty())
+          answer.more["waits_for"] = std::move(waits_for);
       }
+      tally.count(answer.state);
+      if (answer.state != to_string(Standing::applied))
+        list_unapplied(tally, call, device, std::move(answer));
       if ((refuses || waits) && ++facts_read % judged_in_a_turn == 0) co_await services_.log.yield();
     }
     if (standings.turn_is_over()) co_await services_.log.yield();
   }
-  co_return http::json_response(JsonObject{{"revision", *revision},
-                                           {"targeted", tally.targeted},
-                                           {"applied", tally.applied},
-                                           {"pending", tally.pending},
-                                           {"refused", tally.refused},
-                                           {"offline", tally.offline},
-                                           {"cannot_answer", tally.cannot_answer},
-                                           {lacks_component, tally.without_component},
-                                           {lacks_module, tally.without_module},
-                                           {"devices", std::move(tally.devices)}});
+  JsonObject told{{"revision", *revision}, {"targeted", tally.targeted}};
+  for (const std::string_view in_state :
+       {to_string(Standing::applied), to_string(Standing::pending), to_string(Standing::refused),
+        to_string(Standing::offline), to_string(Standing::cannot_answer), lacks_component, lacks_module,
+        Overruled::masked, Overruled::overtaken}) {
+    told[in_state] = tally.in_state[in_state];
+  }
+  told["devices"] = std::move(tally.devices);
+  co_return http::json_response(told);
 }
 
 }  // namespace starling::hub

@@ -2,9 +2,6 @@
 // Owner: Api. Thread: the hub's. Lifetime: as long as the router's.
 #pragma once
 
-#include <string_view>
-#include <vector>
-
 #include "hub/api/services.hpp"
 
 namespace starling::hub {
@@ -19,8 +16,8 @@ class Changes {
   asio::awaitable<Reply> get(Call& call);
   asio::awaitable<Reply> progress(Call& call);
   struct Tally;
-  void list_unapplied(Tally& tally, const Call& call, const Device& device, std::string_view state,
-                      const std::vector<protocol::KeyError>& errors, std::string_view waits_for);
+  struct Answer;
+  void list_unapplied(Tally& tally, const Call& call, const Device& device, Answer answer);
 
   Services& services_;
 };

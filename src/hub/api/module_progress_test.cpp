@@ -17,6 +17,10 @@ class ModuleProgress : public ApiTest {
   Answered progress(std::int64_t revision) {
     return get("/api/v1/changes/" + std::to_string(revision) + "/progress");
   }
+  static void apply_all(LinkedDevice& device) {
+    for (const auto& update : device.peer.take_all<protocol::ConfigUpdate>())
+      device.answer(update, Phase::applied);
+  }
 };
 
 TEST_F(ModuleProgress, AModuleIsWaitedForUntilItHasBeenReady) {
@@ -35,6 +39,49 @@ TEST_F(ModuleProgress, AModuleIsWaitedForUntilItHasBeenReady) {
   EXPECT_EQ(progress(revision).at("/applied"), Json(1));
   bear.leave();
   EXPECT_EQ(progress(revision).at("/applied"), Json(1)) << "it has taken it along";
+}
+
+TEST_F(ModuleProgress, AWriteThatIsOvertakenSaysSo) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  const auto on = write(R"({"values":{"modules.recorder.enabled":true}})");
+  bear.answer(bear.updates(Section::modules).at(0), Phase::provisional);
+  EXPECT_EQ(progress(on).at("/pending"), Json(1));
+  const auto off = write(R"({"values":{"modules.recorder.enabled":false}})");
+  const auto overtaken = progress(on);
+  EXPECT_EQ(overtaken.at("/overtaken"), Json(1)) << "before the device has answered";
+  EXPECT_EQ(overtaken.at("/pending"), Json(0));
+  EXPECT_EQ(overtaken.text("/devices/0/state"), "overtaken");
+  EXPECT_EQ(overtaken.text("/devices/0/key"), "modules.recorder.enabled");
+  EXPECT_EQ(overtaken.text("/devices/0/layer"), "fleet");
+  apply_all(bear);
+  EXPECT_EQ(progress(on).at("/applied"), Json(0));
+  EXPECT_EQ(progress(off).at("/applied"), Json(1));
+  EXPECT_EQ(progress(write(R"({"values":{"modules.recorder.enabled":null}})")).at("/overtaken"), Json(0));
+  EXPECT_EQ(progress(off).at("/overtaken"), Json(1)) << "it is taken away";
+}
+
+TEST_F(ModuleProgress, AMaskedWriteIsNotApplied) {
+  enrol(1, "bear");
+  enrol(2, "duck");
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  LinkedDevice duck(*this, uuid(2), {"recorder"});
+  const auto own = write(R"({"values":{"modules.recorder.enabled":false},"target":{"device":"bear"}})");
+  const auto on = write(
+      R"({"values":{"modules.recorder.enabled":true,"hotword.threshold":0.7},"target":{"fleet":true}})");
+  EXPECT_EQ(progress(on).at("/pending"), Json(2)) << "of the bear the threshold is waited for";
+  apply_all(bear);
+  apply_all(duck);
+  const auto masked = progress(on);
+  EXPECT_EQ(masked.at("/applied"), Json(1));
+  EXPECT_EQ(masked.at("/masked"), Json(1));
+  EXPECT_EQ(masked.text("/devices/0/name"), "bear");
+  EXPECT_EQ(masked.text("/devices/0/layer"), "device:" + uuid(1));
+  EXPECT_EQ(progress(own).at("/applied"), Json(1));
+  write(R"({"values":{"modules.recorder.enabled":true},"target":{"device":"bear"}})");
+  apply_all(bear);
+  EXPECT_EQ(progress(on).at("/applied"), Json(2)) << "the same by another layer";
+  EXPECT_EQ(progress(own).at("/overtaken"), Json(1));
 }
 
 TEST_F(ModuleProgress, WhatAModuleWaitsForIsTold) {
@@ -128,7 +175,7 @@ TEST_F(ModuleProgress, AChangeIsJudgedByWhatItSaysAndByNothingOlder) {
   EXPECT_EQ(progress(several).at("/devices/0/errors").as_array().size(), 1u);
   bear.answer(last, Phase::refused, {{"", "the disk is full"}});
   EXPECT_EQ(progress(several).text("/devices/0/errors/0/message"), "the disk is full") << "it has none of it";
-  EXPECT_EQ(progress(broken).at("/refused"), Json(1)) << "nor of the others";
+  EXPECT_EQ(progress(broken).at("/overtaken"), Json(1)) << "it is taken away";
 }
 
 TEST_F(ModuleProgress, WhoHasGoneStandsByItsLastAnswer) {

@@ -54,6 +54,12 @@ std::vector<const LayerId*> layers_above(const FleetState& state, const LayerId&
   return layers;
 }
 
+bool stands(const FleetState& state, const SettingId& setting, const Json& value) {
+  const protocol::LayerValues& layer = state.layer(setting.layer);
+  const auto entry = layer.find(setting.key);
+  return value.is_null() ? entry == layer.end() : entry != layer.end() && entry->second.value == value;
+}
+
 }  // namespace
 
 Masking find_masked(const FleetState& state, const Scope& scope, const std::vector<std::string>& keys,
@@ -91,6 +97,52 @@ bool is_in_force(const FleetState& state, const FleetState::Stack& stack, const 
     return layer == nullptr || (*layer != setting.layer && !beats(state, *layer, setting.layer));
   }
   return winner && *winner->layer->id == setting.layer && winner->entry->rollout == rollout;
+}
+
+SetByChange::SetByChange(const FleetState& state, const Change& change) {
+  std::size_t others = 0;
+  for (const Edit& edit : change.edits) {
+    if (edit.kind == EntityKind::group) continue;
+    const auto setting =
+        edit.kind == EntityKind::setting ? SettingId::parse(edit.id) : fail(ErrorCode::not_found, "");
+    if (!setting) {
+      ++others;
+      continue;
+    }
+    const bool contested = !stands(state, *setting, edit.after) || state.rollout_of(*setting) != nullptr ||
+                           !layers_above(state, setting->layer, setting->key).empty();
+    contested_ = contested_ || contested;
+    written_.push_back({*setting, edit.after, scope_of(state, setting->layer), contested});
+  }
+  settings_only_ = others == 0;
+}
+
+std::optional<Overruled> SetByChange::overruled_on(const FleetState& state, const Device& device) const {
+  if (!contested_) return std::nullopt;
+  const FleetState::Stack stack = state.stack(device);
+  std::optional<Overruled> first;
+  bool wholly = settings_only_;
+  for (const Written& each : written_) {
+    if (!each.scope.contains(state, device)) continue;
+    const SettingId& setting = each.setting;
+    const auto winner =
+        each.contested
+            ? protocol::winner_of(setting.key, state.catalog().component(protocol::component_of(setting.key)),
+                                  stack.layers)
+            : std::nullopt;
+    const LayerId* layer = winner ? winner->layer->id : nullptr;
+    const bool above = layer != nullptr && beats(state, *layer, setting.layer);
+    const bool against = each.value.is_null() ? above || (layer != nullptr && *layer == setting.layer)
+                                              : !winner || winner->entry->value != each.value;
+    if (!each.contested || !against) {
+      wholly = false;
+    } else if (!first) {
+      first = {above ? Overruled::masked : Overruled::overtaken, setting.key,
+               layer == nullptr ? setting.layer : *layer};
+    }
+  }
+  if (first) first->wholly = wholly;
+  return first;
 }
 
 }  // namespace starling::hub

@@ -1,8 +1,9 @@
-// Purpose: tells the author of a write on which devices a higher layer hides it.
-// Owner: none; pure. Thread: the hub's. Lifetime: none.
+// Purpose: tells the author of a write on which devices a higher layer hides it, and who asks how a change
+// goes where it is not in force. Owner: none; pure. Thread: the hub's. Lifetime: none.
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,5 +35,35 @@ Masking find_masked(const FleetState& state, const Scope& scope, const std::vect
 // rollout that came after it.
 bool is_in_force(const FleetState& state, const FleetState::Stack& stack, const RolloutValue& value,
                  std::string_view rollout);
+
+// A device on which something else is in force than a change has set.
+struct Overruled {
+  // As the progress of the change names it: by a layer above, or by a newer change of the same layer.
+  static constexpr std::string_view masked = "masked";
+  static constexpr std::string_view overtaken = "overtaken";
+  std::string_view how;
+  std::string key;  // the first one
+  protocol::LayerId layer;
+  bool wholly = false;  // nothing of the change is in force there
+};
+
+// The settings that a change has set, asked about device by device.
+class SetByChange {
+ public:
+  SetByChange(const FleetState& state, const Change& change);
+  // Nothing: all of it is in force there, or the same is by another layer.
+  std::optional<Overruled> overruled_on(const FleetState& state, const Device& device) const;
+
+ private:
+  struct Written {
+    SettingId setting;
+    Json value;  // null: taken away
+    Scope scope;
+    bool contested = false;  // there is something that could stand against it
+  };
+  std::vector<Written> written_;
+  bool contested_ = false;      // one of them is
+  bool settings_only_ = false;  // nothing else is in the change
+};
 
 }  // namespace starling::hub
