@@ -297,7 +297,7 @@ TEST_F(Supervision, BrokenManifestsAreErrorsOfTheirModules) {
 TEST_F(Supervision, AFloodOfOneModuleHarmsNoOther) {
   sleeper("good");
   device.install(test_modules / "chatty", "notifies");
-  device.install(test_modules / "chatty", "writes", {{R"("notify", "10000")", R"("line", "100000000")"}});
+  device.install(test_modules / "chatty", "writes", {{R"("notify", "10000")", R"("line", "1000000000")"}});
   device.install(test_modules / "wrong_protocol", "wrong");
   device.start();
   const pid_t good = device.await_ready("good");
