@@ -49,6 +49,10 @@ PackageOutcome outcome_of(Standing standing) {
   return PackageOutcome::mixed;
 }
 
+std::string interrupted(int starts) {
+  return fmt::format("it was interrupted {} times", starts - 1);
+}
+
 PackageAnswer fetched_answer(const Plan& plan) {
   PackageAnswer answer{{}, PackageOutcome::fetched, {}, {}};
   for (const PlannedChange& change : plan.changes) {
@@ -73,27 +77,33 @@ Result<void> Installer::carry_out(std::string_view request_text) {
   }
   const auto request = protocol::parse_package_request(request_text);
   Result<Answer> answered =
-      request ? answer_to(*request, id) : answer(PackageOutcome::refused, request.error().message);
+      request ? answer_to(*request) : answer(PackageOutcome::refused, request.error().message);
   if (!answered) answered = answer(PackageOutcome::hindered, answered.error().message);
   answered->request = id;
   log_.info("answers", {{"outcome", to_string(answered->outcome)}, {"message", answered->message}});
   return write_file_durably(answer_path, text_of(*answered));
 }
 
-Result<PackageAnswer> Installer::answer_to(const PackageRequest& request, const Digest& id) {
-  return request.action == PackageAction::fetch ? fetch(request) : change(request, id);
+Result<PackageAnswer> Installer::answer_to(const PackageRequest& request) {
+  const auto starts = count_start(request);
+  if (!starts) return fail(starts);
+  const bool fetches = request.action == PackageAction::fetch;
+  Result<Answer> answered = !fetches                ? change(request, *starts)
+                            : *starts > fetch_tries ? answer(PackageOutcome::refused, interrupted(*starts))
+                                                    : fetch(request);
+  // The way back is asked for at every start of the device.
+  const bool gave_up = request.action == PackageAction::go_back && *starts > tries;
+  if (!gave_up) {
+    if (auto forgotten = forget_starts(); !forgotten) return fail(forgotten);
+  }
+  return answered;
 }
 
 // ---- fetching
 
 Result<PackageAnswer> Installer::fetch(const PackageRequest& request) {
-  auto installed = debian_.installed();
+  const auto installed = debian_.installed();
   if (!installed) return fail(installed);
-  if (!std::ranges::all_of(*installed, &InstalledPackage::whole)) {
-    if (auto repaired = debian_.repair(); !repaired) return fail(repaired);
-    installed = debian_.installed();
-    if (!installed) return fail(installed);
-  }
   const auto lacking = lacking_of(request.packages, *installed);
   if (const auto plan = read_plan(); plan && plan->release == request.release && lacking.empty() &&
                                      standing_of(*plan, *installed) == Standing::wanted) {
@@ -183,32 +193,40 @@ Result<void> Installer::write_plan(const Plan& plan) const {
   return files_.keep_only(named);
 }
 
-Result<int> Installer::count_start(const Digest& id) const {
+Result<int> Installer::count_start(const PackageRequest& request) const {
   const std::filesystem::path path = folder_ / "begun.json";
+  const std::string what = sha256(text_of(PackageRequest{request.action, request.release, {}, 0})).hex();
   std::int64_t starts = 1;
   if (const auto text = read_file(path, max_plan_bytes)) {
     const auto json = parse_json(*text);
     const JsonObject begun = json && json->is_object() ? json->get_object() : JsonObject();
     const JsonReader reader(begun);
-    if (reader.string("request") == id.hex()) starts += reader.integer("starts").value_or(0);
+    if (reader.string("what") == what) starts += reader.integer("starts").value_or(0);
   }
   starts = std::clamp<std::int64_t>(starts, 1, 1000);
-  const JsonObject begun{{"request", id.hex()}, {"starts", starts}};
+  const JsonObject begun{{"what", what}, {"starts", starts}};
   if (auto written = write_file_durably(path, boost::json::serialize(begun)); !written) return fail(written);
   return static_cast<int>(starts);
 }
 
+Result<void> Installer::forget_starts() const {
+  std::error_code error;
+  std::filesystem::remove(folder_ / "begun.json", error);
+  return error ? fail(ErrorCode::io, error.message()) : Result<void>();
+}
+
 // ---- changing
 
-Result<PackageAnswer> Installer::change(const PackageRequest& request, const Digest& id) {
+Result<PackageAnswer> Installer::change(const PackageRequest& request, int starts) {
   const auto plan = read_plan();
   if (!plan || plan->release != request.release)
     return fail(ErrorCode::failed_precondition, "nothing is fetched for this release");
   const Standing target = request.action == PackageAction::install ? Standing::wanted : Standing::former;
   if (plan->changes.empty()) return answer(outcome_of(target));
-  const auto starts = count_start(id);
-  if (!starts) return fail(starts);
-  if (*starts > 1 && *starts <= tries) (void)debian_.repair();  // which may be what ends it each time
+  if (starts <= tries) {
+    // Which may be what ends it each time.
+    if (auto repaired = repair(starts > 1); !repaired) return fail(repaired);
+  }
   auto standing = look(*plan);
   if (!standing) return fail(standing);
   if (*standing == Standing::elsewhere) {
@@ -229,14 +247,22 @@ Result<PackageAnswer> Installer::change(const PackageRequest& request, const Dig
     standing = look(*plan);
     return standing ? Result<void>() : fail(standing);
   };
-  if (*starts > tries) why = fmt::format("it was interrupted {} times", *starts - 1);
-  if (*starts <= tries) {
+  if (starts > tries) why = interrupted(starts);
+  if (starts <= tries) {
     if (auto looked = towards(target); !looked) return fail(looked);
   }
-  if (target == Standing::wanted && *standing != target && *starts <= 2 * tries) {
+  if (target == Standing::wanted && *standing != target && starts <= 2 * tries) {
     if (auto looked = towards(Standing::former); !looked) return fail(looked);
   }
   return answer(outcome_of(*standing), std::move(why));
+}
+
+// What anybody's dpkg has left in the middle. What does not get right by that may by what is installed.
+Result<void> Installer::repair(bool interrupted_here) {
+  const auto installed = debian_.installed();
+  if (!installed) return fail(installed);
+  if (interrupted_here || !std::ranges::all_of(*installed, &InstalledPackage::whole)) (void)debian_.repair();
+  return {};
 }
 
 Result<Standing> Installer::look(const Plan& plan) {

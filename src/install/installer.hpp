@@ -6,7 +6,8 @@
 //
 //   plan.json          what the release changes, pinned (Plan)
 //   files/SHA256.deb   all that the plan names
-//   begun.json         how often the request has been begun: what ends it each time is not tried for ever
+//   begun.json         how often this has been begun for that release without an answer, however often it was
+//                      asked for: what ends the device each time is not tried for ever
 //   answer.json        the last answer, for the agent
 #pragma once
 
@@ -25,6 +26,7 @@ namespace starling::install {
 class Installer {
  public:
   static constexpr int tries = 3;  // of what was asked; then as many of the way back; then it stays as it is
+  static constexpr int fetch_tries = 20;  // it runs no package's scripts: it is people who switch off
 
   Installer(std::filesystem::path folder, Debian& debian, Logger log);
 
@@ -34,9 +36,9 @@ class Installer {
  private:
   using Answer = protocol::PackageAnswer;
 
-  Result<Answer> answer_to(const protocol::PackageRequest& request, const Digest& id);
+  Result<Answer> answer_to(const protocol::PackageRequest& request);
   Result<Answer> fetch(const protocol::PackageRequest& request);
-  Result<Answer> change(const protocol::PackageRequest& request, const Digest& id);
+  Result<Answer> change(const protocol::PackageRequest& request, int starts);
 
   Result<Plan> make_plan(const Digest& release, const std::vector<std::string>& lacking,
                          const std::vector<InstalledPackage>& installed);
@@ -45,7 +47,9 @@ class Installer {
   Result<void> check_room(const std::vector<Pin>& pins) const;
   Result<Plan> read_plan() const;
   Result<void> write_plan(const Plan& plan) const;
-  Result<int> count_start(const Digest& id) const;
+  Result<int> count_start(const protocol::PackageRequest& request) const;
+  Result<void> forget_starts() const;
+  Result<void> repair(bool interrupted_here);
   Result<Standing> look(const Plan& plan);
   Result<bool> all_whole(const Plan& plan);
   Result<void> check_files(const Plan& plan) const;

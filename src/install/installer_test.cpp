@@ -231,6 +231,41 @@ TEST_F(InstallerTest, WhatEndsTheDeviceEachTimeIsNotTriedForEver) {
   EXPECT_EQ(root.installed(), old_ones);
 }
 
+TEST_F(InstallerTest, AlsoNotWhereItIsAskedForAnewEachTime) {
+  (void)fetch({"ear=1.1"});
+  root.deadly("drum-2.0.postinst");
+  int deaths = 0;
+  while (++attempt, !root.survives(request(PackageAction::install)) && deaths < 20)
+    ++deaths;
+  EXPECT_EQ(deaths, Installer::tries);
+  EXPECT_EQ(root.installed(), old_ones);
+}
+
+TEST_F(InstallerTest, AWayBackThatEndsTheDeviceIsNotTriedAtEveryStart) {
+  (void)fetch({"ear=1.1"});
+  (void)install();
+  root.deadly("drum-2.0.prerm");
+  int deaths = 0;
+  while (++attempt, !root.survives(request(PackageAction::go_back)) && deaths < 20)
+    ++deaths;
+  EXPECT_EQ(deaths, Installer::tries);
+  const auto answer = go_back();
+  EXPECT_EQ(answer.outcome, PackageOutcome::mixed);
+  EXPECT_THAT(answer.message, HasSubstr("interrupted"));
+  (void)fetch({"ear=1.1"});  // somebody wants it tried again
+  root.deadly("");
+  EXPECT_EQ(go_back().outcome, PackageOutcome::former);
+}
+
+TEST_F(InstallerTest, FetchingConfiguresNothing) {
+  root.failing("ear-1.1.postinst");
+  root.install("ear", "1.1", false);
+  root.failing("");
+  ASSERT_EQ(root.installed(), Set{"ear=1.1!"});
+  (void)fetch({"drum"});
+  EXPECT_EQ(root.installed(), Set{"ear=1.1!"}) << "it is not its hour";
+}
+
 TEST_F(InstallerTest, AnAnsweredRequestIsNotCarriedOutAgain) {
   (void)fetch({"ear=1.1"});
   (void)install();

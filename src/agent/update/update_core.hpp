@@ -165,6 +165,7 @@ class UpdateCore {
   Result<void> check_target() const;
   bool needs_packages() const;
   bool lacks_installer() const { return record_.failure && record_.failure->fingerprint == no_installer; }
+  bool installs_packages() const;
   bool packages_have_to_go() const;
   std::optional<Event> ask(protocol::PackageAction action);
   void hear_packages();
@@ -185,8 +186,10 @@ class UpdateCore {
   bool runs_what_is_wanted() const;
   bool is_downloaded() const;
   bool is_settled() const { return state_ == State::refused; }
-  // Neither is left in the middle.
-  bool changes_packages() const { return desk_.asked() && state_ == State::installing_packages; }
+  // Which are not left in the middle.
+  bool changes_packages() const {
+    return desk_.asked() && desk_.asked()->action == protocol::PackageAction::install;
+  }
   bool on_trial() const { return state_ == State::provisional || state_ == State::going_back; }
   std::optional<Event> fails(std::string fingerprint, std::string message, Event event);
   Result<void> record(RecordedStep step);

@@ -28,12 +28,23 @@ bool UpdateCore::needs_packages() const {
 }
 
 std::optional<UpdateCore::Event> UpdateCore::ask(PackageAction action) {
-  const bool back = action == PackageAction::go_back;
-  auto packages = action == PackageAction::fetch ? packages_of(*record_.target) : std::vector<std::string>();
-  const Digest release = back ? record_.packages->release : record_.target->release.hash;
-  if (auto asked = desk_.ask(action, release, std::move(packages)); !asked)
+  protocol::PackageRequest request{action, {}, {}, clock_.wall().time_since_epoch().count()};
+  if (action == PackageAction::fetch) {
+    request.release = record_.target->release.hash;
+    request.packages = packages_of(*record_.target);
+  } else {
+    request.release = record_.packages->release;
+  }
+  if (action == PackageAction::install) request.attempt = record_.packages->attempt;
+  if (auto asked = desk_.ask(std::move(request)); !asked)
     return fails("disk", asked.error().message, Event::hindered);
   return std::nullopt;
+}
+
+// It may be under way, and be what has brought the device down: it is not begun anew as another.
+bool UpdateCore::installs_packages() const {
+  const auto& packages = record_.packages;
+  return packages && packages->attempt != 0 && packages->release == record_.target->release.hash;
 }
 
 std::optional<UpdateCore::Event> UpdateCore::stage_packages() {
@@ -41,6 +52,7 @@ std::optional<UpdateCore::Event> UpdateCore::stage_packages() {
   if (auto able = port_.can_install_packages(); !able)
     return fails(std::string(no_installer), able.error().message, Event::refused);
   if (packages_have_to_go()) return ask(PackageAction::go_back);
+  if (installs_packages()) return ask(PackageAction::install);
   if (!download_policy(settings_.values()).allows_whole()) {
     return fails(std::string(metered), "its Debian packages wait for a link that is not metered",
                  Event::hindered);
@@ -52,6 +64,7 @@ std::optional<UpdateCore::Event> UpdateCore::stage_packages() {
 std::optional<UpdateCore::Event> UpdateCore::install_packages() {
   if (!needs_packages()) return Event::installed;
   record_.packages->changed = true;
+  record_.packages->attempt = clock_.wall().time_since_epoch().count();
   if (auto recorded = record(RecordedStep::waiting); !recorded)
     return fails("disk", recorded.error().message, Event::hindered);
   return ask(PackageAction::install);
@@ -68,9 +81,7 @@ void UpdateCore::hear_packages() {
     case PackageAction::fetch:
       if (state_ == State::staging_packages) step(packages_fetched(*answer));
       return;
-    case PackageAction::install:
-      if (state_ == State::installing_packages) packages_installed(*answer);
-      return;
+    case PackageAction::install: return packages_installed(*answer);
     case PackageAction::go_back: return packages_went_back(*answer);
   }
 }
@@ -80,7 +91,7 @@ UpdateCore::Event UpdateCore::packages_fetched(const PackageAnswer& answer) {
   if (answer.outcome == PackageOutcome::fetched) {
     const bool changed =
         record_.packages && record_.packages->release == release && record_.packages->changed;
-    record_.packages = RecordedPackages{release, changed, answer.outcome, {}, answer.without_way_back};
+    record_.packages = RecordedPackages{release, changed, 0, answer.outcome, {}, answer.without_way_back};
     return Event::staged;
   }
   const bool refused = answer.outcome == PackageOutcome::refused;
@@ -89,14 +100,16 @@ UpdateCore::Event UpdateCore::packages_fetched(const PackageAnswer& answer) {
 
 void UpdateCore::packages_installed(const PackageAnswer& answer) {
   const PackageOutcome outcome = answer.outcome;
+  if (answer.request) record_.packages->attempt = 0;
   if (outcome != PackageOutcome::hindered) {
     record_.packages->outcome = outcome;
     record_.packages->message = answer.message;
     record_.packages->changed = outcome == PackageOutcome::wanted || outcome == PackageOutcome::mixed;
-    note(record_.step);
   }
+  note(record_.step);
   if (!is_wanted(record_.target->release)) return follow_section();
-  if (outcome == PackageOutcome::wanted) return step(Event::installed);
+  if (outcome == PackageOutcome::wanted)
+    return step(state_ == State::staging_packages ? Event::staged : Event::installed);
   const bool mixed = outcome == PackageOutcome::mixed;
   step(*fails(mixed ? "packages-mixed" : "packages-not-installed", answer.message,
               outcome == PackageOutcome::hindered ? Event::hindered : Event::refused));

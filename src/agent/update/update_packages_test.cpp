@@ -161,7 +161,29 @@ TEST_F(UpdatePackagesTest, TheyGoBackWhenTheirReleaseIsNotWantedAnyMoreMeanwhile
   EXPECT_EQ(device.packages_of, hash("v1.2.0"));
 }
 
-TEST_F(UpdatePackagesTest, TheyGoBackAlsoWhereTheyWereFetchedAgainAfterTheyWereInstalled) {
+// It may be what brings the device down: starling-install counts how often.
+TEST_F(UpdatePackagesTest, WhatWasBeingInstalledIsAskedForOnAndNotFetchedOverIt) {
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want("v1.1.0");
+  device.pass(Seconds(599));
+  device.installer_works = false;
+  device.pass(Seconds(10));
+  const auto asked = device.device.disk.content(std::string(PackageDesk::path));
+  for (int boot = 0; boot < 3; ++boot) {
+    device.end();
+    device.start();
+    device.pass(Seconds(100));
+    EXPECT_EQ(now(), "v1.0.0 installing");
+    EXPECT_EQ(device.device.disk.content(std::string(PackageDesk::path)), asked);
+  }
+  device.package_outcome = PackageOutcome::former;
+  device.installer_works = true;
+  device.pass(Seconds(100));
+  EXPECT_EQ(now() + " " + device.fingerprint(), "v1.0.0 refused packages-not-installed");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install"));
+}
+
+TEST_F(UpdatePackagesTest, WhatWasInstalledBeforeThePowerWasCutWaitsForItsHourAndGoesBack) {
   device.hour = device.device.clock.steady() + Seconds(600);
   device.want("v1.1.0");
   device.pass(Seconds(599));
@@ -173,10 +195,24 @@ TEST_F(UpdatePackagesTest, TheyGoBackAlsoWhereTheyWereFetchedAgainAfterTheyWereI
   device.start();
   device.pass(Seconds(100));
   EXPECT_EQ(now(), "v1.0.0 waiting");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install"));
   device.want("v1.0.0");
   device.pass(Seconds(100));
   EXPECT_EQ(device.packages_asked.back(), "go_back");
   EXPECT_EQ(device.packages_of, Digest());
+}
+
+TEST_F(UpdatePackagesTest, WhatWasHinderedIsFetchedAgain) {
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want("v1.1.0");
+  device.pass(Seconds(500));
+  device.package_outcome = PackageOutcome::hindered;
+  device.pass(Seconds(110));
+  EXPECT_EQ(now() + " " + device.fingerprint(), "v1.0.0 pending packages-not-installed");
+  device.package_outcome = PackageOutcome::fetched;
+  device.pass(day);
+  EXPECT_EQ(now(), "v1.1.0 confirmed");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "fetch", "install"));
 }
 
 }  // namespace
