@@ -139,18 +139,26 @@ Result<void> Debian::clear_scratch() {
   return {};
 }
 
+Result<std::string> Debian::architecture() {
+  const auto output = run({"dpkg", "--print-architecture"});
+  return output ? output->substr(0, output->find('\n')) : Result<std::string>(fail(output));
+}
+
 Result<std::vector<Pin>> Debian::plan(const std::vector<std::string>& packages) {
   if (auto cleared = clear_scratch(); !cleared) return fail(cleared);
   auto command = apt_get({"--print-uris", "install", "--"});
   command.insert(command.end(), packages.begin(), packages.end());
   const auto output = run(std::move(command));
-  return output ? parse_uris(*output) : Result<std::vector<Pin>>(fail(output));
+  if (output) return parse_uris(*output);
+  if (output.error().code != ErrorCode::failed_precondition) return fail(output);
+  return fail(ErrorCode::invalid_argument, output.error().message);
 }
 
 Result<Pin> Debian::find(const InstalledPackage& package) {
   if (auto cleared = clear_scratch(); !cleared) return fail(cleared);
   const auto output =
-      run(apt_get({"--print-uris", "download", "--", fmt::format("{}={}", package.name, package.version)}));
+      run(apt_get({"--print-uris", "download", "--",
+                   fmt::format("{}:{}={}", package.name, package.architecture, package.version)}));
   if (!output) return fail(output);
   auto pins = parse_uris(*output);
   if (!pins) return fail(pins);
@@ -160,7 +168,7 @@ Result<Pin> Debian::find(const InstalledPackage& package) {
 }
 
 Result<void> Debian::renew_lists() {
-  const auto output = run(apt_get({"update"}));
+  const auto output = run(apt_get({"-o", "APT::Update::Error-Mode=any", "update"}));
   return output ? Result<void>() : fail(output);
 }
 

@@ -41,7 +41,10 @@ class Debian {
   // `scratch`: a folder for what comes.
   Debian(std::filesystem::path scratch, Logger log) : scratch_(std::move(scratch)), log_(log) {}
 
-  // Everything that has to be installed or changed so that these are there.
+  // The system's own.
+  Result<std::string> architecture();
+  // Everything that has to be installed or changed so that these are there. invalid_argument: by the lists
+  // that are here it cannot be.
   Result<std::vector<Pin>> plan(const std::vector<std::string>& packages);
   // One version of a package. failed_precondition: no archive has it.
   Result<Pin> find(const InstalledPackage& package);

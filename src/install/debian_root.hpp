@@ -92,6 +92,7 @@ class DebianRoot {
   void deadly(const std::string& scripts) const { write("deadly", scripts); }
 
   // ---- starling-install
+  ManualClock clock;
   protocol::PackageAnswer ask(const protocol::PackageRequest& request) {
     EXPECT_TRUE(survives(request));
     return protocol::parse_package_answer(read_file(at("kept/answer.json"), 1u << 20).value()).value();
@@ -111,7 +112,7 @@ class DebianRoot {
  private:
   Result<void> carry_out(const protocol::PackageRequest& request) {
     Debian debian(at("kept/scratch"), Logger());
-    return Installer(at("kept"), debian, Logger()).carry_out(text_of(request));
+    return Installer(at("kept"), debian, clock, Logger()).carry_out(text_of(request));
   }
   static std::string run(const std::vector<std::string>& command, bool well = true) {
     const auto ended = run_child(command);

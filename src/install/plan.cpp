@@ -1,6 +1,7 @@
 #include "install/plan.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/json.hpp"
 
@@ -41,7 +42,11 @@ Result<Plan> plan_from(std::string_view text) {
   if (!release) return fail(release);
   const auto changes = reader.array("changes");
   if (!changes) return fail(changes);
-  Plan plan{*release, {}};
+  const auto begun = reader.boolean("begun");
+  if (!begun) return fail(begun);
+  const auto kept = reader.integer("kept_ms");
+  if (!kept) return fail(kept);
+  Plan plan{*release, {}, *begun, *kept};
   for (const Json& one : **changes) {
     if (!one.is_object()) return fail(ErrorCode::corrupted, "a change is no object");
     auto change = change_from(one.get_object());
@@ -63,7 +68,11 @@ std::string text_of(const Plan& plan) {
                                  {"file", change.file.hex()},
                                  {"way_back", change.way_back.hex()}});
   }
-  return boost::json::serialize(JsonObject{{"release", plan.release.hex()}, {"changes", changes}}) + "\n";
+  return boost::json::serialize(JsonObject{{"release", plan.release.hex()},
+                                           {"changes", changes},
+                                           {"begun", plan.begun},
+                                           {"kept_ms", plan.kept_ms}}) +
+         "\n";
 }
 
 Result<Plan> parse_plan(std::string_view text) {
@@ -79,6 +88,27 @@ const InstalledPackage* find_package(const std::vector<InstalledPackage>& instal
            (one.architecture == architecture || one.architecture == "all" || architecture == "all");
   });
   return found == installed.end() ? nullptr : &*found;
+}
+
+std::vector<PlannedChange> reversed(const std::vector<PlannedChange>& changes) {
+  std::vector<PlannedChange> back;
+  for (PlannedChange change : changes) {
+    std::swap(change.from, change.to);
+    std::swap(change.file, change.way_back);
+    if (change.to.empty() || change.file) back.push_back(std::move(change));
+  }
+  return back;
+}
+
+std::vector<PlannedChange> made_of(const Plan& plan, const std::vector<InstalledPackage>& installed) {
+  std::vector<PlannedChange> made;
+  for (const PlannedChange& change : plan.changes) {
+    const InstalledPackage* const there = find_package(installed, change.name, change.architecture);
+    const std::string_view version = there == nullptr ? std::string_view() : there->version;
+    const bool whole = there == nullptr || there->whole;
+    if (!whole || (version == change.to && version != change.from)) made.push_back(change);
+  }
+  return made;
 }
 
 Standing standing_of(const Plan& plan, const std::vector<InstalledPackage>& installed) {

@@ -195,6 +195,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   protocol::PackageOutcome package_outcome = protocol::PackageOutcome::fetched;
   std::vector<std::string> packages_asked;
   Digest packages_fetched, packages_of;  // of which release they are there
+  Digest packages_kept;                  // and have stayed last
   std::optional<SteadyTime> hour;        // before which nothing is switched
 
  private:
@@ -257,7 +258,11 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
       }
       if (request->action == protocol::PackageAction::go_back) {
         answer.outcome = protocol::PackageOutcome::former;
-        packages_of = Digest();
+        packages_of = packages_kept;
+      }
+      if (request->action == protocol::PackageAction::keep) {
+        answer.outcome = protocol::PackageOutcome::wanted;
+        packages_kept = request->release;
       }
     }
     package_answer_ = text_of(answer);

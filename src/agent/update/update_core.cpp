@@ -94,7 +94,7 @@ void UpdateCore::step(Event event) {
     deadline_.reset();
     next = (this->*found->act)();
   }
-  take_packages_back();
+  see_to_packages();
   tell();
 }
 
@@ -304,7 +304,7 @@ void UpdateCore::judge_starts() {
 std::optional<UpdateCore::Event> UpdateCore::settle() {
   record_.failure.reset();
   record_.last_failed.reset();
-  record_.packages.reset();
+  if (record_.packages && !record_.packages->changed) record_.packages.reset();
   record_.hubless_trials = 0;
   note(RecordedStep::confirmed);
   log_.info("release confirmed", {{"version", settings_.release() ? settings_.release()->version : ""}});

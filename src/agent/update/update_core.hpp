@@ -166,13 +166,14 @@ class UpdateCore {
   bool needs_packages() const;
   bool lacks_installer() const { return record_.failure && record_.failure->fingerprint == no_installer; }
   bool installs_packages() const;
-  bool packages_have_to_go() const;
+  std::optional<protocol::PackageAction> packages_due() const;
   std::optional<Event> ask(protocol::PackageAction action);
   void hear_packages();
   Event packages_fetched(const protocol::PackageAnswer& answer);
   void packages_installed(const protocol::PackageAnswer& answer);
   void packages_went_back(const protocol::PackageAnswer& answer);
-  void take_packages_back();
+  void packages_stay(const protocol::PackageAnswer& answer);
+  void see_to_packages();
   Json packages_report() const;
   void collect();
   Result<std::optional<JsonObject>> content_of(const protocol::ConfigUpdate& update) const;
@@ -217,7 +218,7 @@ class UpdateCore {
   std::optional<ReleaseCheck> check_;  // of what runs
   std::string damage_;                 // of what runs, that is to be mended
   std::string lasting_damage_;         // that is only told
-  bool packages_stay_ = false;         // in this start: they did not go back
+  bool packages_stuck_ = false;        // in this start: they did not go back
   int downloads_ = 0;                  // in this attempt
   int pauses_ = 0;                     // since something went well
   StartCounts counts_;

@@ -41,7 +41,38 @@ TEST_F(UpdatePackagesTest, TheyAreFetchedWithTheReleaseAndInstalledRightBeforeTh
   device.pass(Seconds(100));
   EXPECT_EQ(now(), "v1.1.0 confirmed");
   EXPECT_EQ(device.packages_of, hash("v1.1.0"));
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "keep"));
   EXPECT_EQ(reported(), "none");
+}
+
+TEST_F(UpdatePackagesTest, ThatTheyStayIsSaidUntilItIsHeard) {
+  device.want("v1.1.0");
+  device.pass(Seconds(30));
+  EXPECT_EQ(now(), "v1.1.0 provisional");
+  device.installer_works = false;
+  device.pass(Seconds(100));
+  EXPECT_EQ(now(), "v1.1.0 confirmed");
+  device.end();
+  device.start();
+  device.needs("v1.2.0", "libasound2");
+  device.want("v1.2.0");
+  device.pass(Seconds(3700));
+  EXPECT_EQ(now() + " " + device.fingerprint(), "v1.1.0 pending packages-not-kept");
+  device.installer_works = true;
+  device.pass(day);
+  EXPECT_EQ(now(), "v1.2.0 confirmed");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "keep", "fetch", "install", "keep"));
+}
+
+TEST_F(UpdatePackagesTest, AReleaseWithoutAnyDoesNotWaitForThat) {
+  device.want("v1.1.0");
+  device.pass(Seconds(30));
+  device.installer_works = false;
+  device.pass(Seconds(100));
+  device.want("v1.2.0");
+  device.pass(Seconds(4000));
+  EXPECT_EQ(now(), "v1.2.0 confirmed");
+  EXPECT_EQ(device.packages_of, hash("v1.1.0"));
 }
 
 TEST_F(UpdatePackagesTest, WhereNobodyInstallsThemTheReleaseIsRefusedUntilSomebodyDoes) {
@@ -157,8 +188,59 @@ TEST_F(UpdatePackagesTest, TheyGoBackWhenTheirReleaseIsNotWantedAnyMoreMeanwhile
   device.needs("v1.2.0", "libasound2");
   device.pass(Seconds(200));
   EXPECT_EQ(now(), "v1.2.0 confirmed");
-  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "go_back", "fetch", "install"));
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "go_back", "fetch", "install", "keep"));
   EXPECT_EQ(device.packages_of, hash("v1.2.0"));
+}
+
+TEST_F(UpdatePackagesTest, TheyGoBackAlsoForAReleaseThatNeedsNone) {
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want("v1.1.0");
+  device.pass(Seconds(599));
+  device.installer_works = false;
+  device.pass(Seconds(10));
+  device.want("v1.2.0");
+  device.installer_works = true;
+  device.pass(Seconds(200));
+  EXPECT_EQ(now(), "v1.2.0 confirmed");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "go_back"));
+  EXPECT_EQ(device.packages_of, Digest());
+}
+
+TEST_F(UpdatePackagesTest, ThoseThatDoNotGoBackAreToldWhateverRuns) {
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want("v1.1.0");
+  device.pass(Seconds(500));
+  device.package_outcome = PackageOutcome::mixed;
+  device.pass(Seconds(200));
+  device.want("v1.2.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(now(), "v1.2.0 confirmed");
+  EXPECT_EQ(reported(), "packages-mixed");
+  device.package_outcome = PackageOutcome::fetched;
+  device.end();
+  device.start();
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.packages_asked.back(), "go_back");
+  EXPECT_EQ(reported(), "none");
+}
+
+TEST_F(UpdatePackagesTest, ThoseThatDoNotGoBackGoBackWithTheNext) {
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want("v1.1.0");
+  device.pass(Seconds(500));
+  device.package_outcome = PackageOutcome::mixed;
+  device.pass(Seconds(200));
+  device.package_outcome = PackageOutcome::fetched;
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.needs("v1.2.0", "libasound2");
+  device.want("v1.2.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(now(), "v1.0.0 waiting");
+  device.want("v1.0.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(now(), "v1.0.0 confirmed");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "go_back", "fetch", "go_back"));
+  EXPECT_EQ(reported(), "none");
 }
 
 // It may be what brings the device down: starling-install counts how often.
@@ -212,7 +294,7 @@ TEST_F(UpdatePackagesTest, WhatWasHinderedIsFetchedAgain) {
   device.package_outcome = PackageOutcome::fetched;
   device.pass(day);
   EXPECT_EQ(now(), "v1.1.0 confirmed");
-  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "fetch", "install"));
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "fetch", "install", "keep"));
 }
 
 }  // namespace

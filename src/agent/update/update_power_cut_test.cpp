@@ -153,7 +153,9 @@ class UpdateEnd : public testing::TestWithParam<std::tuple<Way, std::size_t>> {
     EXPECT_EQ(device->state(), story().state);
     EXPECT_FALSE(device->device.core->release_on_trial());
     const ReleaseTarget& runs = device->targets.at(device->runs());
-    EXPECT_EQ(device->packages_of, runs.custom.contains("packages") ? runs.release.hash : Digest());
+    const Digest packages = runs.custom.contains("packages") ? runs.release.hash : Digest();
+    EXPECT_EQ(device->packages_of, packages);
+    EXPECT_EQ(device->packages_kept, packages);
     expect_whole(*device, old);
     EXPECT_LE(device->device.disk.list("releases")->size(), 3u);
     EXPECT_EQ(device->device.file("config_override.json"),
