@@ -120,6 +120,7 @@ Result<void> Installer::carry_out(std::string_view request_text) {
       request ? answer_to(*request) : answer(PackageOutcome::refused, request.error().message);
   if (!answered) answered = answer(PackageOutcome::hindered, answered.error().message);
   answered->request = id;
+  debian_.drop_scratch();
   log_.info("answers", {{"outcome", to_string(answered->outcome)}, {"message", answered->message}});
   return write_file_durably(answer_path, text_of(*answered));
 }
@@ -362,6 +363,7 @@ Result<PackageAnswer> Installer::change(const PackageRequest& request, int start
   const auto towards = [&](Standing where) -> Result<void> {
     if (*standing == where) return {};
     const auto done = bring(*plan, where);
+    if (!done && done.error().code == ErrorCode::unavailable) return done;  // it is not the packages' fault
     if (!done) {
       if (!why.empty()) why += "; going back: ";
       why += done.error().message;
@@ -447,8 +449,8 @@ Result<void> Installer::bring(const Plan& plan, Standing towards) {
   Result<void> done;
   if (!files.empty()) done = *whole ? debian_.install(files) : debian_.install_over(files);
   if (done && !unneeded.empty()) done = debian_.remove(unneeded);
-  if (!done) (void)debian_.repair();
-  if (lost.empty()) return done;
+  if (!done && done.error().code == ErrorCode::failed_precondition) (void)debian_.repair();
+  if (lost.empty() || (!done && done.error().code == ErrorCode::unavailable)) return done;
   std::string why = fmt::format("not to be had any more: {}", fmt::join(lost, ", "));
   if (!done) why += "; " + done.error().message;
   return fail(ErrorCode::failed_precondition, std::move(why));

@@ -82,6 +82,21 @@ TEST_F(InstallerTest, WhatIsThereInAnyVersionWillDo) {
   EXPECT_EQ(go_back().outcome, PackageOutcome::former);
 }
 
+TEST_F(InstallerTest, WhatIsThereForAnotherArchitectureWillNot) {
+  const std::string native = Debian(root.at("kept/scratch"), Logger()).architecture().value();
+  const std::string other = native == "s390x" ? "amd64" : "s390x";
+  root.allow_architecture(other);
+  root.publish({"flute", "1.0", "Multi-Arch: same\n", other});
+  root.install("flute", "1.0");
+  root.publish({"flute", "1.0", "Multi-Arch: same\n", native});
+  root.renew_lists();
+  EXPECT_EQ(fetch({"flute"}).outcome, PackageOutcome::fetched);
+  EXPECT_EQ(install().outcome, PackageOutcome::wanted);
+  EXPECT_EQ(root.installed(), (Set{"ear=1.0", "flute:" + native + "=1.0", "flute:" + other + "=1.0"}));
+  EXPECT_EQ(go_back().outcome, PackageOutcome::former);
+  EXPECT_EQ(root.installed(), (Set{"ear=1.0", "flute:" + other + "=1.0"}));
+}
+
 TEST_F(InstallerTest, OldListsAreRenewed) {
   root.publish({"nose", "1.0", ""});
   EXPECT_EQ(fetch({"nose"}).outcome, PackageOutcome::fetched);
@@ -367,6 +382,25 @@ TEST_F(InstallerTest, FetchingConfiguresNothing) {
   ASSERT_EQ(root.installed(), Set{"ear=1.1!"});
   (void)fetch({"drum"});
   EXPECT_EQ(root.installed(), Set{"ear=1.1!"}) << "it is not its hour";
+}
+
+TEST_F(InstallerTest, WhileSomebodyElseIsAtWorkNothingIsGivenUp) {
+  (void)fetch({"ear=1.1"});
+  root.patience = Seconds(0);
+  auto other = root.lock();
+  EXPECT_EQ(install().outcome, PackageOutcome::hindered);
+  other.reset();
+  EXPECT_EQ(install().outcome, PackageOutcome::wanted);
+  other = root.lock();
+  EXPECT_EQ(go_back().outcome, PackageOutcome::hindered);
+  EXPECT_EQ(root.installed(), new_ones);
+  other.reset();
+  EXPECT_EQ(go_back().outcome, PackageOutcome::former);
+}
+
+TEST_F(InstallerTest, NothingIsLeftOfWhatItIsFetchedThrough) {
+  (void)fetch({"ear=1.1"});
+  EXPECT_FALSE(std::filesystem::exists(root.at("kept/scratch")));
 }
 
 TEST_F(InstallerTest, AnAnsweredRequestIsNotCarriedOutAgain) {
