@@ -6,7 +6,8 @@ namespace starling::install {
 namespace {
 
 TEST(Child, SaysHowItEndedAndWhatItSaid) {
-  const auto well = run_child({{"sh", "-c", "echo out; echo err >&2; echo $LC_ALL$MORE $PWD"}, "/usr", {"MORE=more"}});
+  const auto well =
+      run_child({{"sh", "-c", "echo out; echo err >&2; echo $LC_ALL$MORE $PWD"}, "/usr", {"MORE=more"}});
   ASSERT_TRUE(well) << well.error().message;
   EXPECT_TRUE(well->well);
   EXPECT_EQ(well->output, "out\nCmore /usr\n");

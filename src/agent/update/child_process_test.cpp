@@ -43,8 +43,8 @@ TEST(ChildProcess, WhatItHasStartedEndsWithTheAgent) {
   const pid_t agent = ::fork();
   if (agent == 0) {
     asio::io_context context;
-    const auto child = ChildProcess::start(
-        context.get_executor(), shell("exec 3>" + life + "; /bin/sleep 1000 & echo >&3; wait"));
+    const auto child = ChildProcess::start(context.get_executor(),
+                                           shell("exec 3>" + life + "; /bin/sleep 1000 & echo >&3; wait"));
     for (;;)
       ::pause();
   }
