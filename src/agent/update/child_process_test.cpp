@@ -6,9 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/use_future.hpp>
 #include <csignal>
 
 #include "base/file_descriptor.hpp"
@@ -19,20 +17,6 @@ namespace {
 
 Command shell(const std::string& script) {
   return {{"/bin/sh", "-c", script}, {}};
-}
-
-ErrorCode end_of(const std::string& script) {
-  asio::io_context context;
-  const auto child = ChildProcess::start(context.get_executor(), shell(script)).value();
-  auto ended = asio::co_spawn(context, child->end(), asio::use_future);
-  context.run();
-  return ended.get().error().code;
-}
-
-TEST(ChildProcess, HowItEndedIsTold) {
-  EXPECT_EQ(end_of("exit 3"), ErrorCode::invalid_argument);
-  EXPECT_EQ(end_of("kill -9 $$"), ErrorCode::unavailable);
-  EXPECT_EQ(end_of("kill -11 $$"), ErrorCode::unavailable);
 }
 
 // As venv starts pip: what goes on would write into the release that the next agent unpacks.

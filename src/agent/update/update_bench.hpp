@@ -189,6 +189,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   std::uint64_t starts = 0;
   int lookups = 0, downloads = 0, environments = 0;
   std::optional<Error> no_environment;  // why none can be made
+  bool venv_is_a_package = false;       // of the release
   // ---- Debian packages
   bool installer = true, installer_works = true;  // the device has one, and it answers
   // What it answers; `fetched`: it does what it is asked.
@@ -301,7 +302,9 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
         core->found(find->version, looked_up(find->version));
       } else if (const Equip* equip = std::get_if<Equip>(&asked)) {
         ++environments;
-        const Result<void> made = equipped(equip->wish);
+        const bool venv = !venv_is_a_package || packages_of == equip->release;
+        const Result<void> made =
+            venv ? equipped(equip->wish) : fail(ErrorCode::invalid_argument, "install python3-venv");
         if (alive()) core->environment_made(equip->release, made);
       } else {
         const auto& [target, how] = std::get<Fetch>(asked);

@@ -54,6 +54,7 @@ class UpdateCore {
     staging_packages,  // Debian's that it needs are fetched
     waiting,           // for its hour
     installing_packages,
+    equipping,  // what has to wait for them is made
     switching,
     provisional,
     going_back,
@@ -136,6 +137,7 @@ class UpdateCore {
   std::optional<Event> stage_packages();
   std::optional<Event> wait();
   std::optional<Event> install_packages();
+  std::optional<Event> equip();
   std::optional<Event> switch_over();
   std::optional<Event> begin_trial();
   std::optional<Event> settle();

@@ -102,6 +102,28 @@ TEST_F(UpdatePackagesTest, OnAMeteredLinkTheyWait) {
   EXPECT_EQ(now(), "v1.1.0 confirmed");
 }
 
+TEST_F(UpdatePackagesTest, ThePythonEnvironmentIsMadeWhenTheyAreThere) {
+  device.publish_with_wheels("v1.1.0");
+  device.needs("v1.1.0", "python3-venv");
+  device.venv_is_a_package = true;
+  device.want("v1.1.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(now() + device.fingerprint(), "v1.1.0 confirmed");
+  EXPECT_TRUE(device.is_whole(*device.device.core->release()));
+  EXPECT_EQ(device.environments, 1);
+}
+
+TEST_F(UpdatePackagesTest, TheyGoBackWhereItCannotBeMade) {
+  device.publish_with_wheels("v1.1.0");
+  device.needs("v1.1.0", "libopus0");
+  device.no_environment = {ErrorCode::invalid_argument, "no matching distribution", ""};
+  device.want("v1.1.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(now() + " " + device.fingerprint(), "v1.0.0 refused requirements");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "go_back"));
+  EXPECT_EQ(reported(), "none");
+}
+
 TEST_F(UpdatePackagesTest, WhatCannotBeHadIsAskedForAgainLater) {
   device.package_outcome = PackageOutcome::hindered;
   device.want("v1.1.0");

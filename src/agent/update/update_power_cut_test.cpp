@@ -53,6 +53,13 @@ const std::vector<Story> stories{
      [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.0.0", "refused"},
     {"one that needs packages", [](UpdateBench& device) { device.needs("v1.1.0", "libopus0"); },
      [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.1.0", "confirmed"},
+    {"one whose Python packages need some",
+     [](UpdateBench& device) {
+       device.publish_with_wheels("v1.1.0");
+       device.needs("v1.1.0", "python3-venv");
+       device.venv_is_a_package = true;
+     },
+     [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.1.0", "confirmed"},
     {"one that needs packages and does not work",
      [](UpdateBench& device) {
        device.needs("v1.1.0", "libopus0");

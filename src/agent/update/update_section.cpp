@@ -231,6 +231,7 @@ std::string_view UpdateCore::state_word() const {
     case State::installing:
     case State::staging_packages:
     case State::installing_packages:
+    case State::equipping:
     case State::switching: return "installing";
     case State::waiting: return "waiting";
     case State::paused: return "pending";
