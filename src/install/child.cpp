@@ -103,6 +103,7 @@ bool ends_within(pid_t child, Milliseconds limit) {
   const SystemClock clock;
   const SteadyTime until = clock.steady() + limit;
   const FileDescriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+  if (!handle) return true;  // an old kernel's: there is no limit
   pollfd end{handle.number(), POLLIN, 0};
   while (true) {
     const std::int64_t left = std::chrono::ceil<Milliseconds>(until - clock.steady()).count();

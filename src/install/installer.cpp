@@ -152,15 +152,15 @@ Result<PackageAnswer> Installer::fetch(const PackageRequest& request) {
   const auto installed = debian_.installed();
   if (!installed) return fail(installed);
   auto plan = make_plan(request, *installed);
-  if (!plan) {
+  if (!plan && plan.error().code != ErrorCode::unavailable) {
     // The lists may be old. What is not to be had by new ones will not be had later.
     const auto renewed = debian_.renew_lists();
     plan = make_plan(request, *installed);
     const bool sure = renewed && std::ranges::all_of(*installed, &InstalledPackage::whole);
     if (!plan && sure && plan.error().code == ErrorCode::invalid_argument)
       return answer(PackageOutcome::refused, plan.error().message);
-    if (!plan) return fail(plan);
   }
+  if (!plan) return fail(plan);
   if (auto written = write_plan(*plan); !written) return fail(written);
   return fetched_answer(*plan);
 }

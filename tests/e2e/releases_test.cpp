@@ -504,6 +504,22 @@ TEST_F(ReleasesWithPackages, ComeWithThemAndGoWithThem) {
   EXPECT_THAT(read_text(folder_ / "install.log"), HasSubstr("--remove -- horn")) << "it was there";
 }
 
+TEST_F(ReleasesWithPackages, GetFormerVersionsBackAlsoAfterTheyWereConfirmed) {
+  start_device({"--release-root", keys() + "/root.json", "--packages", debian_.at("kept")});
+  publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"), {"--packages", "drum=1.0"});
+  want("v1.0.0");
+  await_with_packages("v1.0.0 confirmed");
+  debian_.publish({"drum", "1.1", ""});
+  publish("v1.1.0", payload("v1.1.0", "exec sleep 1001"), {"--packages", "drum=1.1"});
+  want("v1.1.0");
+  await_with_packages("v1.1.0 confirmed");
+  EXPECT_EQ(debian_.installed(), std::set<std::string>{"drum=1.1"});
+  debian_.withdraw("drum", "1.0");
+  want("v1.0.0");
+  await_with_packages("v1.0.0 confirmed");
+  EXPECT_EQ(debian_.installed(), std::set<std::string>{"drum=1.0"});
+}
+
 TEST_F(ReleasesWithPackages, AreRefusedWhereNobodyInstallsThem) {
   start_trusting_device();
   publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"), {"--packages", "drum"});
