@@ -234,6 +234,7 @@ Result<std::vector<InstalledPackage>> Debian::installed() {
 }
 
 Result<void> Debian::install(const std::vector<std::filesystem::path>& files) {
+  if (auto cleared = clear_scratch(); !cleared) return cleared;  // which apt wants to be there
   // Without archives, so that nothing else can come.
   auto command = apt_get({"-o", "Dir::Etc::SourceList=/dev/null", "-o", "Dir::Etc::SourceParts=/dev/null",
                           "-o", "Dir::Cache::pkgcache=", "-o",

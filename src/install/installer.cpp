@@ -76,7 +76,7 @@ void add_to(Plan& plan, const Pin& pin, const std::vector<InstalledPackage>& ins
   }
   const InstalledPackage* const there = find_package(installed, pin.name, pin.architecture);
   const std::string from = there == nullptr ? "" : there->version;
-  plan.changes.push_back({pin.name, pin.architecture, from, pin.version, pin.hash, {}});
+  plan.changes.push_back({pin.name, pin.architecture, from, pin.version, pin.hash, {}, from});
 }
 
 PackageOutcome outcome_of(Standing standing) {

@@ -19,7 +19,8 @@ Result<PlannedChange> change_from(const JsonObject& object) {
   for (const auto& [key, into] : {std::pair("name", &change.name),
                                   {"architecture", &change.architecture},
                                   {"from", &change.from},
-                                  {"to", &change.to}}) {
+                                  {"to", &change.to},
+                                  {"found", &change.found}}) {
     auto text = reader.string(key);
     if (!text) return fail(text);
     *into = std::move(*text);
@@ -65,6 +66,7 @@ std::string text_of(const Plan& plan) {
                                  {"architecture", change.architecture},
                                  {"from", change.from},
                                  {"to", change.to},
+                                 {"found", change.found},
                                  {"file", change.file.hex()},
                                  {"way_back", change.way_back.hex()}});
   }
@@ -95,6 +97,7 @@ std::vector<PlannedChange> reversed(const std::vector<PlannedChange>& changes) {
   for (PlannedChange change : changes) {
     std::swap(change.from, change.to);
     std::swap(change.file, change.way_back);
+    change.found = change.from;
     if (change.to.empty() || change.file) back.push_back(std::move(change));
   }
   return back;
@@ -102,11 +105,14 @@ std::vector<PlannedChange> reversed(const std::vector<PlannedChange>& changes) {
 
 std::vector<PlannedChange> made_of(const Plan& plan, const std::vector<InstalledPackage>& installed) {
   std::vector<PlannedChange> made;
-  for (const PlannedChange& change : plan.changes) {
+  for (PlannedChange change : plan.changes) {
     const InstalledPackage* const there = find_package(installed, change.name, change.architecture);
-    const std::string_view version = there == nullptr ? std::string_view() : there->version;
+    const std::string version = there == nullptr ? "" : there->version;
     const bool whole = there == nullptr || there->whole;
-    if (!whole || (version == change.to && version != change.from)) made.push_back(change);
+    const bool ours = version == change.to || version == change.found;
+    if (whole && (!ours || version == change.from)) continue;
+    change.found = version;
+    made.push_back(std::move(change));
   }
   return made;
 }
@@ -117,7 +123,8 @@ Standing standing_of(const Plan& plan, const std::vector<InstalledPackage>& inst
     const InstalledPackage* const there = find_package(installed, change.name, change.architecture);
     const bool whole = there == nullptr || there->whole;
     const std::string_view version = there == nullptr ? std::string_view() : there->version;
-    if (whole && version != change.from && version != change.to) return Standing::elsewhere;
+    if (whole && version != change.from && version != change.to && version != change.found)
+      return Standing::elsewhere;
     all_former &= whole && version == change.from;
     all_wanted &= whole && version == change.to;
   }

@@ -18,7 +18,8 @@ struct PlannedChange {
   std::string from;  // a version; empty: it was not there
   std::string to;    // likewise: it goes
   Digest file;
-  Digest way_back;  // none: that version cannot be had, or there was none
+  Digest way_back;    // none: that version cannot be had, or there was none
+  std::string found;  // what was there then: not `from` where a former plan had not been taken back
   bool operator==(const PlannedChange&) const = default;
 };
 
