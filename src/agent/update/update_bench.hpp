@@ -189,12 +189,14 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   std::uint64_t starts = 0;
   int lookups = 0, downloads = 0, environments = 0;
   std::optional<Error> no_environment;  // why none can be made
+  bool venv_is_a_package = false;       // of the release
   // ---- Debian packages
   bool installer = true, installer_works = true;  // the device has one, and it answers
   // What it answers; `fetched`: it does what it is asked.
   protocol::PackageOutcome package_outcome = protocol::PackageOutcome::fetched;
   std::vector<std::string> packages_asked;
   Digest packages_fetched, packages_of;  // of which release they are there
+  Digest packages_kept;                  // and have stayed last
   std::optional<SteadyTime> hour;        // before which nothing is switched
 
  private:
@@ -257,7 +259,11 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
       }
       if (request->action == protocol::PackageAction::go_back) {
         answer.outcome = protocol::PackageOutcome::former;
-        packages_of = Digest();
+        packages_of = packages_kept;
+      }
+      if (request->action == protocol::PackageAction::keep) {
+        answer.outcome = protocol::PackageOutcome::wanted;
+        packages_kept = request->release;
       }
     }
     package_answer_ = text_of(answer);
@@ -296,7 +302,9 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
         core->found(find->version, looked_up(find->version));
       } else if (const Equip* equip = std::get_if<Equip>(&asked)) {
         ++environments;
-        const Result<void> made = equipped(equip->wish);
+        const bool venv = !venv_is_a_package || packages_of == equip->release;
+        const Result<void> made =
+            venv ? equipped(equip->wish) : fail(ErrorCode::invalid_argument, "install python3-venv");
         if (alive()) core->environment_made(equip->release, made);
       } else {
         const auto& [target, how] = std::get<Fetch>(asked);

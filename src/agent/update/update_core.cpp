@@ -28,6 +28,7 @@ const UpdateCore::Transition UpdateCore::transitions[] = {
     {State::staging_packages, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::waiting, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::installing_packages, Event::wanted, State::seeking, &UpdateCore::seek},
+    {State::equipping, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::paused, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::refused, Event::wanted, State::seeking, &UpdateCore::seek},
 
@@ -37,6 +38,7 @@ const UpdateCore::Transition UpdateCore::transitions[] = {
     {State::staging_packages, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::waiting, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::installing_packages, Event::unwanted, State::idle, &UpdateCore::drop},
+    {State::equipping, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::paused, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::refused, Event::unwanted, State::idle, &UpdateCore::drop},
 
@@ -58,9 +60,13 @@ const UpdateCore::Transition UpdateCore::transitions[] = {
     {State::waiting, Event::mended, State::idle, &UpdateCore::settle_mended},
     {State::waiting, Event::due, State::installing_packages, &UpdateCore::install_packages},
     {State::waiting, Event::hindered, State::paused, &UpdateCore::pause},
-    {State::installing_packages, Event::installed, State::switching, &UpdateCore::switch_over},
+    {State::installing_packages, Event::installed, State::equipping, &UpdateCore::equip},
     {State::installing_packages, Event::refused, State::refused, &UpdateCore::refuse},
     {State::installing_packages, Event::hindered, State::paused, &UpdateCore::pause},
+    {State::equipping, Event::unpacked, State::switching, &UpdateCore::switch_over},
+    {State::equipping, Event::missing, State::downloading, &UpdateCore::download},
+    {State::equipping, Event::refused, State::refused, &UpdateCore::refuse},
+    {State::equipping, Event::hindered, State::paused, &UpdateCore::pause},
     {State::switching, Event::switched, State::provisional, &UpdateCore::begin_trial},
     {State::switching, Event::hindered, State::paused, &UpdateCore::pause},
 
@@ -94,7 +100,7 @@ void UpdateCore::step(Event event) {
     deadline_.reset();
     next = (this->*found->act)();
   }
-  take_packages_back();
+  see_to_packages();
   tell();
 }
 
@@ -304,7 +310,7 @@ void UpdateCore::judge_starts() {
 std::optional<UpdateCore::Event> UpdateCore::settle() {
   record_.failure.reset();
   record_.last_failed.reset();
-  record_.packages.reset();
+  if (record_.packages && !record_.packages->changed) record_.packages.reset();
   record_.hubless_trials = 0;
   note(RecordedStep::confirmed);
   log_.info("release confirmed", {{"version", settings_.release() ? settings_.release()->version : ""}});
@@ -507,7 +513,8 @@ void UpdateCore::tick() {
   if (!deadline_ || clock_.steady() < *deadline_) return;
   switch (state_) {
     case State::idle: return check_some();
-    case State::installing: return install_some();
+    case State::installing:
+    case State::equipping: return install_some();
     case State::waiting:
       deadline_.reset();
       if (const auto next = wait()) step(*next);

@@ -53,6 +53,13 @@ const std::vector<Story> stories{
      [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.0.0", "refused"},
     {"one that needs packages", [](UpdateBench& device) { device.needs("v1.1.0", "libopus0"); },
      [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.1.0", "confirmed"},
+    {"one whose Python packages need some",
+     [](UpdateBench& device) {
+       device.publish_with_wheels("v1.1.0");
+       device.needs("v1.1.0", "python3-venv");
+       device.venv_is_a_package = true;
+     },
+     [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.1.0", "confirmed"},
     {"one that needs packages and does not work",
      [](UpdateBench& device) {
        device.needs("v1.1.0", "libopus0");
@@ -153,7 +160,9 @@ class UpdateEnd : public testing::TestWithParam<std::tuple<Way, std::size_t>> {
     EXPECT_EQ(device->state(), story().state);
     EXPECT_FALSE(device->device.core->release_on_trial());
     const ReleaseTarget& runs = device->targets.at(device->runs());
-    EXPECT_EQ(device->packages_of, runs.custom.contains("packages") ? runs.release.hash : Digest());
+    const Digest packages = runs.custom.contains("packages") ? runs.release.hash : Digest();
+    EXPECT_EQ(device->packages_of, packages);
+    EXPECT_EQ(device->packages_kept, packages);
     expect_whole(*device, old);
     EXPECT_LE(device->device.disk.list("releases")->size(), 3u);
     EXPECT_EQ(device->device.file("config_override.json"),

@@ -62,7 +62,7 @@ Result<void> UpdateCore::start() {
   }
   if (state_ == State::idle) deadline_ = started_at_ + options_.provisional;  // then what runs is looked at
   collect();
-  take_packages_back();
+  see_to_packages();
   return {};
 }
 
@@ -206,12 +206,13 @@ void UpdateCore::retry_disk() {
 
 void UpdateCore::check_now() {
   record_.bad.clear();
-  packages_stay_ = false;
+  packages_stuck_ = false;
   record_.hubless_trials = record_.hubless_until_ms = 0;
   pauses_ = 0;
   note(record_.step);
   if (state_ == State::refused || state_ == State::paused) return follow_section();
   hour_changed();
+  see_to_packages();
   begin_check();
 }
 
@@ -230,6 +231,7 @@ std::string_view UpdateCore::state_word() const {
     case State::installing:
     case State::staging_packages:
     case State::installing_packages:
+    case State::equipping:
     case State::switching: return "installing";
     case State::waiting: return "waiting";
     case State::paused: return "pending";
