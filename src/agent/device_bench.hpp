@@ -335,6 +335,7 @@ class DeviceBench : private LinkOutput,
   void said_hello(std::string_view) override {}
   void said_state(std::string_view, std::string_view, std::string_view) override {}
   void said_wrongly(std::string_view, std::int32_t, std::string_view) override {}
+  std::string why_not_connected(std::string_view) const override { return ""; }
 
   // ---- what leaves the agent
   void spawn(SpawnRequest request) override {
