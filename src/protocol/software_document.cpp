@@ -21,10 +21,10 @@ Result<SoftwareDocument> SoftwareDocument::from_json(const Json& json) {
   if (!json.is_object()) return fail(ErrorCode::invalid_argument, "a software section must be an object");
   FieldReader reader(json.get_object());
   SoftwareDocument document;
-  std::string release = reader.optional_text(release_field, max_version_bytes);
-  if (!release.empty()) {
-    if (!parse_version(release)) reader.refuse(release_field, "must be a version like v1.2.3");
-    document.release = std::move(release);
+  const Json* said = json.get_object().if_contains(release_field);
+  if (said != nullptr && !said->is_null()) {
+    document.release = reader.optional_text(release_field, max_version_bytes);
+    if (!parse_version(*document.release)) reader.refuse(release_field, "must be a version like v1.2.3");
   }
   reader.optional_within(with_field, [&](FieldReader& with) {
     document.with.settings = with.optional_object(to_string(Section::settings));
