@@ -8,6 +8,7 @@
 
 #include "hub/api/api_fixture.hpp"
 #include "hub/device_link/link_fixture.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
@@ -15,7 +16,7 @@ class LinkedDevice {
  public:
   // Its components are those of `hotword`; it applies its settings at once.
   LinkedDevice(ApiFixture& api, std::string id, std::vector<std::string> modules,
-               protocol::SessionEpoch epoch = {1, 1})
+               protocol::SessionEpoch epoch = {1, 1}, bool takes_releases = false)
       : api_(api), id_(std::move(id)) {
     session_ = api_.hub->sessions().accept({"default", id_, true, protocol::protocol_version});
     session_->on_open(peer);
@@ -27,6 +28,10 @@ class LinkedDevice {
     handshake.agent_version = "1.2.0";
     handshake.components = {{"hotword", {}}};
     handshake.modules = std::move(modules);
+    if (takes_releases) {
+      handshake.capabilities = {{protocol::ties_sections, true}};
+      handshake.sections = {{protocol::Section::software, protocol::empty_section_hash(), {}}};
+    }
     say(handshake);
     apply_settings();
   }

@@ -36,8 +36,10 @@ std::string_view update_status(const DeviceRecord* record, std::string_view vers
   const Digest wanted = section_hash_of(version);
   if (told.phase == Phase::provisional && told.running == wanted) return "installing";
   if (told.running == wanted || running_release(record) == version) return "completed";
-  if (told.refused == wanted) return "failed";
-  if (told.target != wanted) return "pending";
+  // With what comes along the section has another hash: then the agent says which it is of.
+  const bool is_meant = release_in_work(*record) == version;
+  if (told.refused == wanted || (told.refused && is_meant)) return "failed";
+  if (told.target != wanted && !is_meant) return "pending";
   if (told.phase == Phase::provisional) return "installing";
   return told.phase == Phase::staging ? staging_status(*record) : "pending";
 }

@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "protocol/software_document.hpp"
+
 namespace starling::hub {
 
 namespace {
@@ -28,6 +30,17 @@ std::string running_release(const DeviceRecord* record) {
 
 std::string release_state(const DeviceRecord& record) {
   return said_of_software(record, "state");
+}
+
+std::string release_in_work(const DeviceRecord& record) {
+  return said_of_software(record, "wanted");
+}
+
+// Asked of each device of a fleet, and so without reading its facts: inside of a text the quotes are not
+// bare.
+bool ties_sections(const DeviceRecord& record) {
+  static const std::string said = '"' + std::string(protocol::ties_sections) + "\":true";
+  return record.facts.find(said) != std::string::npos;
 }
 
 }  // namespace starling::hub

@@ -15,4 +15,10 @@ std::string running_release(const DeviceRecord* record);
 // What its agent said of its work on a release last: "downloading", "waiting", ...; "" if nothing.
 std::string release_state(const DeviceRecord& record);
 
+// The version that its agent works on, or has not taken; "" if none.
+std::string release_in_work(const DeviceRecord& record);
+
+// Whether its agent switches to a release with the settings and modules that come with it.
+bool ties_sections(const DeviceRecord& record);
+
 }  // namespace starling::hub

@@ -7,6 +7,7 @@
 #include "base/crypto.hpp"
 #include "base/files.hpp"
 #include "base/uuid.hpp"
+#include "hub/device_link/running_release.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/software_document.hpp"
 
@@ -81,7 +82,9 @@ void Webhooks::on_reported(const std::string& fleet, const std::string& device_i
   }
   Digest& known = failed_[device_id];
   if (std::exchange(known, record->software.refused) == record->software.refused) return;
-  Failures& failures = fresh_[{fleet, version_of(*state, record->software.refused)}];
+  std::string version = version_of(*state, record->software.refused);
+  if (version.empty()) version = release_in_work(*record);  // with settings of its own
+  Failures& failures = fresh_[{fleet, std::move(version)}];
   if (failures.count++ == 0) failures.first = clock_.steady();
   if (failures.devices.size() >= named_devices) return;
   const DeviceFacts facts = DeviceFacts::parse(record->facts).value_or(DeviceFacts{});
