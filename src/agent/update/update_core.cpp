@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "agent/update/release_shelf.hpp"
+#include "protocol/modules_document.hpp"
 #include "protocol/version.hpp"
 
 namespace starling::agent {
@@ -198,9 +199,13 @@ std::optional<UpdateCore::Event> UpdateCore::switch_over() {
   record_.before = counts_;
   record_.trial_starts = 0;
   const protocol::TiedSections with = tied();
+  if (std::string first = with.empty() ? "" : settings_.holds_up(with); !first.empty()) {
+    return fails("settings-first", "it waits for " + first, Event::hindered);
+  }
   record_.ready_before = port_.ready_modules();
   for (const std::string& module : enabled_by(with.modules)) {
-    if (std::ranges::find(record_.ready_before, module) == record_.ready_before.end())
+    const bool has_room = record_.ready_before.size() < protocol::max_modules;
+    if (has_room && std::ranges::find(record_.ready_before, module) == record_.ready_before.end())
       record_.ready_before.push_back(module);
   }
   record_.failure.reset();  // of what was in the way before
