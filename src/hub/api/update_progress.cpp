@@ -14,6 +14,15 @@ Digest section_hash_of(std::string_view version) {
   return protocol::hash_of(protocol::SoftwareDocument{std::string(version)}.to_json());
 }
 
+// As it was sent: with what comes along its hash is another one, and the agent says of which release it is.
+Digest section_sent_for(const DeviceRecord& record, std::string_view version) {
+  const Digest plain = section_hash_of(version);
+  const SectionRecord& told = record.software;
+  const bool is_settled = told.running == plain || told.running == told.target;
+  if (is_settled || release_in_work(record) != version) return plain;
+  return told.refused ? told.refused : told.target;
+}
+
 // The section is staging from the first byte until the release is tried; the agent says more.
 std::string_view staging_status(const DeviceRecord& record) {
   const std::string state = release_state(record);
@@ -33,13 +42,11 @@ Json scheduled_for(const RepositoryView& view, const std::string& version) {
 std::string_view update_status(const DeviceRecord* record, std::string_view version) {
   if (record == nullptr) return "pending";
   const SectionRecord& told = record->software;
-  const Digest wanted = section_hash_of(version);
+  const Digest wanted = section_sent_for(*record, version);
   if (told.phase == Phase::provisional && told.running == wanted) return "installing";
   if (told.running == wanted || running_release(record) == version) return "completed";
-  // With what comes along the section has another hash: then the agent says which it is of.
-  const bool is_meant = release_in_work(*record) == version;
-  if (told.refused == wanted || (told.refused && is_meant)) return "failed";
-  if (told.target != wanted && !is_meant) return "pending";
+  if (told.refused == wanted) return "failed";
+  if (told.target != wanted) return "pending";
   if (told.phase == Phase::provisional) return "installing";
   return told.phase == Phase::staging ? staging_status(*record) : "pending";
 }

@@ -162,12 +162,12 @@ class TiedSections : public SoftwareSection {
     say(device, handshake);
     return device.peer.take_all<ConfigUpdate>();
   }
-  void start_rollout() {
+  void start_rollout(const std::string& key = "hotword.threshold", const Json& value = 0.9) {
     RolloutRecord rollout;
     rollout.id = "r1";
     rollout.plan.author = "key:author";
     const protocol::LayerId fleet{protocol::LayerKind::fleet, ""};
-    rollout.plan.values = {{{fleet, "software.release"}, "v1.0.0"}, {{fleet, "hotword.threshold"}, 0.9}};
+    rollout.plan.values = {{{fleet, "software.release"}, "v1.0.0"}, {{fleet, key}, value}};
     rollout.plan.stages = {{.share = Stage::whole}};
     rollout.state = KeptRolloutState::open;
     rollout.open = 1;
@@ -224,6 +224,20 @@ TEST_F(TiedSections, AreNotSentAfterASwitchThatTheHubHasNotHeardOf) {
   device.applied = protocol::hash_of(device.document);
   for (const auto& update : come(device, protocol::hash_of(plain)))
     EXPECT_EQ(update.section, Section::software) << "it may still have worked towards what was sent";
+}
+
+TEST_F(TiedSections, TravelWholeBecausePatchesHaveNulls) {
+  change({{EntityKind::persona, "TARS", Persona{"TARS", {{"voice_id", "deep"}}}.to_json()}});
+  set("fleet", "persona.active", "TARS");
+  set("fleet", "software.release", "v1.1.0");
+  TestDevice& device = add_tied();
+  EXPECT_TRUE(come(device, protocol::hash_of(Json{{"release", "v1.1.0"}})).empty());
+  start_rollout("persona.active", Json());
+  const auto told = device.peer.take_all<ConfigUpdate>();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_FALSE(told[0].base);
+  EXPECT_EQ(protocol::hash_of(told[0].payload), told[0].hash);
+  EXPECT_EQ(told[0].payload.at("with").at("settings"), parse_json(R"({"persona":null})").value());
 }
 
 TEST_F(TiedSections, FollowWhatElseIsWritten) {
