@@ -244,7 +244,11 @@ void UpdateCore::judge_trial() {
   ReleaseVerdict trial = port_.trial(record_.ready_before);
   SettingsVerdict settings = settings_.verdict_with_release();
   const bool late = now >= started_at_ + options_.trial_limit;
-  if (late && !settings.over) settings.failure = "it could not be told whether the device works with them";
+  // Who writes settings all the time does not keep it on trial: the last ones have had less than theirs.
+  const bool decides_now = late && settings_.state() == SettingsCore::State::provisional;
+  if (decides_now) settings.over |= listener_.verdict().over;
+  if (decides_now && !settings.over)
+    settings.failure = "it could not be told whether the device works with them";
   if (!settings.failure.empty()) {
     return unhealthy(std::string(not_working), "the settings that came with it: " + settings.failure);
   }

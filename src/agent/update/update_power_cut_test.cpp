@@ -90,13 +90,6 @@ const std::vector<Story> stories{
     {"one whose settings do not work",
      [](UpdateBench& device) { device.device.recorder.told_verdict.failure = "module 'ear' keeps ending"; },
      [](UpdateBench& device) { device.want_tied("v1.1.0"); }, "v1.0.0", "reverted", true},
-    {"the former one is wanted again while one with its settings is on trial", nothing,
-     [](UpdateBench& device) {
-       device.want_tied("v1.1.0");
-       device.pass(Seconds(30));
-       device.want("v1.0.0");
-     },
-     "v1.0.0", "confirmed", true},
 };
 
 // A device that runs v1.0.0, confirmed, with settings that it got beside it.

@@ -141,6 +141,24 @@ TEST_F(TiedReleaseTest, SettingsThatComeDuringTheTrialGoBackWithIt) {
   EXPECT_EQ(device.device.value("logger.level"), Json("INFO"));
 }
 
+TEST_F(TiedReleaseTest, GoesBackWithAllOfItWhenTheFormerOneIsWantedAgain) {
+  device.want_tied("v1.1.0");
+  device.pass(Seconds(30));
+  EXPECT_EQ(runs(), "v1.1.0 whole");
+  device.want("v1.0.0");
+  device.pass(Seconds(1));
+  EXPECT_EQ(runs() + " " + device.state(), "v1.0.0 alone confirmed");
+}
+
+TEST_F(TiedReleaseTest, SettingsThatComeAllTheTimeDoNotKeepItOnTrial) {
+  device.want_tied("v1.1.0");
+  for (int i = 0; i < 25; ++i) {
+    device.pass(Seconds(50));
+    device.set({{"hotword.threshold", 0.9}, {"logger.level", i % 2 == 0 ? "DEBUG" : "INFO"}});
+  }
+  EXPECT_EQ(runs() + " " + device.state(), "v1.1.0 whole confirmed");
+}
+
 TEST_F(TiedReleaseTest, IsNotLaidOverAReleaseThatRuns) {
   device.want_tied("v1.0.0");
   device.pass(Seconds(100));
