@@ -250,6 +250,26 @@ class InstalledReleases : public Releases {
       return status == "in_sync" || status == "provisional";
     });
   }
+  // For a minute they are on trial.
+  void await_proved_settings() const {
+    eventually(
+        "settings to prove themselves", [&] { return hub_->sync_status("toy") != "provisional"; }, long_work);
+  }
+  // With a threshold of 0.9. Gives the rollout's id.
+  std::string roll_out(const std::string& version) const {
+    const JsonObject values{{"software.release", version}, {"hotword.threshold", 0.9}};
+    const Json started = hub_->call("POST", "/api/v1/rollouts",
+                                    JsonObject{{"values", values},
+                                               {"stages", JsonArray{JsonObject{{"share", 10'000}}}},
+                                               {"soak_ms", 600'000},
+                                               {"max_failures", 10'000}});
+    return std::string(started.at("id").as_string());
+  }
+  Json rollout(const std::string& id) const { return hub_->call("GET", "/api/v1/rollouts/" + id); }
+  bool has_new_threshold() const {
+    return read_text(device_->state() / "current/document.json").find("\"hotword.threshold\":0.9") !=
+           std::string::npos;
+  }
   // Beside its module something that is larger than all that is new in the next.
   fs::path large_payload(const std::string& version) const {
     fs::path folder = payload(version, "exec sleep 100" + version.substr(3, 1));
@@ -300,6 +320,29 @@ TEST_F(InstalledReleases, OneThatWorksStaysAndOneThatDoesNotGoes) {
   want("v1.2.0");
   await("v1.2.0 confirmed");
   device_->await_ready("ear", first);
+}
+
+TEST_F(InstalledReleases, OneComesWithItsSettingsOrNeitherDoes) {
+  start_trusting_device();
+  publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"));
+  want("v1.0.0");
+  await("v1.0.0 confirmed");
+  await_proved_settings();
+  publish("v1.1.0", payload("v1.1.0", "exit 1"));
+  const std::string bad = roll_out("v1.1.0");
+  await("v1.0.0 reverted");
+  eventually("the rollout to know", [&] { return rollout(bad).at("stages").at(0).at("failed") == Json(1); });
+  EXPECT_EQ(rollout(bad).at("state"), Json("settling")) << "it goes on";
+  EXPECT_FALSE(has_new_threshold());
+  hub_->call("POST", "/api/v1/rollouts/" + bad + "/abort");
+  await("v1.0.0 confirmed");
+
+  publish("v1.2.0", payload("v1.2.0", "exec sleep 1001"));
+  const std::string good = roll_out("v1.2.0");
+  await("v1.2.0 confirmed");
+  EXPECT_TRUE(has_new_threshold());
+  eventually("the rollout to know", [&] { return rollout(good).at("stages").at(0).at("done") == Json(1); });
+  EXPECT_EQ(hub_->sync_status("toy"), "in_sync");
 }
 
 TEST_F(InstalledReleases, ItsAgentTakesOverAndMayBeKilledAnywhere) {

@@ -127,6 +127,18 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
     deliver();
   }
   void want(const std::string& version) { want(JsonObject{{"release", version}}); }
+  // With a threshold of 0.9 and the module 'mouth' enabled: both or neither.
+  void want_tied(const std::string& version, double threshold = 0.9) {
+    tied_ = true;
+    const JsonObject patch{{"settings", JsonObject{{"hotword.threshold", threshold}}}};
+    const JsonObject enable{{"mouth", JsonObject{{"enabled", true}}}};
+    want({{"release", version}, {"with", JsonObject{{"settings", patch}, {"modules", enable}}}});
+  }
+  bool has_what_was_tied() const {
+    const bool settings = device.value("hotword.threshold") == Json(0.9);
+    EXPECT_EQ(device.core->modules().contains("mouth"), settings);
+    return settings;
+  }
   void set(std::map<std::string, Json> values) {
     if (!alive()) return;
     settings_ = make_update(device.catalog, ++revision_, std::move(values));
@@ -290,7 +302,8 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
         continue;
       }
       if (std::erase(device.recorder.said, "section needed") > 0) {
-        if (settings_) device.core->offer(*settings_);
+        // By itself the hub says what goes with a release only after that.
+        if (settings_ && !tied_) device.core->offer(*settings_);
         if (software_ && alive()) core->offer(*software_);
         continue;
       }
@@ -398,6 +411,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   }
 
   std::optional<protocol::ConfigUpdate> settings_, software_;  // as the hub has said them last
+  bool tied_ = false;                                          // settings, to a release
   std::deque<Asked> asked_;
   std::map<Digest, std::string> encoded_;
   std::string package_answer_, answered_;

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "agent/update/release_shelf.hpp"
+#include "protocol/modules_document.hpp"
 #include "protocol/version.hpp"
 
 namespace starling::agent {
@@ -14,8 +16,21 @@ namespace {
 constexpr std::string_view not_wanted = "not-wanted";  // any more
 constexpr std::string_view no_trust = "no-trust";
 constexpr std::string_view unfit = "not-for-this-device";  // as it is now
+constexpr std::string_view misfits = "settings-refused";   // that come with it
+constexpr std::string_view not_working = "settings";
+// Components that it brings may take what those of this agent do not.
+constexpr std::string_view brought_components = "/payload/share/starling/components";
 constexpr std::uint64_t max_release_bytes = std::uint64_t{2} << 30;
 constexpr std::size_t max_custom_bytes = 128u << 10;  // all packages that a release may name
+
+std::vector<std::string> enabled_by(const JsonObject& modules) {
+  std::vector<std::string> names;
+  for (const auto& [name, said] : modules) {
+    const Json* enabled = said.is_object() ? said.get_object().if_contains("enabled") : nullptr;
+    if (enabled != nullptr && *enabled == Json(true)) names.emplace_back(name);
+  }
+  return names;
+}
 
 }  // namespace
 
@@ -59,6 +74,7 @@ const UpdateCore::Transition UpdateCore::transitions[] = {
     {State::staging_packages, Event::hindered, State::paused, &UpdateCore::pause},
     {State::waiting, Event::mended, State::idle, &UpdateCore::settle_mended},
     {State::waiting, Event::due, State::installing_packages, &UpdateCore::install_packages},
+    {State::waiting, Event::refused, State::refused, &UpdateCore::refuse},
     {State::waiting, Event::hindered, State::paused, &UpdateCore::pause},
     {State::installing_packages, Event::installed, State::equipping, &UpdateCore::equip},
     {State::installing_packages, Event::refused, State::refused, &UpdateCore::refuse},
@@ -164,6 +180,14 @@ Result<void> UpdateCore::check_target() const {
                           target.release.version, runs->version));
 }
 
+std::string UpdateCore::misfit(const protocol::TiedSections& with) const {
+  if (with.empty() ||
+      disk_.status(release_path(record_.target->release.hash) + std::string(brought_components)))
+    return {};
+  const auto fits = settings_.fits(with);
+  return fits ? "" : "it comes with settings that this device does not take: " + fits.error().message;
+}
+
 std::optional<UpdateCore::Event> UpdateCore::wait() {
   if (settings_.release() == record_.target->release) return Event::mended;
   if (record_.step != RecordedStep::waiting) {
@@ -171,10 +195,18 @@ std::optional<UpdateCore::Event> UpdateCore::wait() {
       return fails("disk", recorded.error().message, Event::hindered);
     }
   }
+  const protocol::TiedSections with = tied();
+  if (std::string why = misfit(with); !why.empty()) {
+    return fails(std::string(misfits), std::move(why), Event::refused);
+  }
   const SteadyTime now = clock_.steady();
   InstallTiming::Answer answer = timing_.ready_to_install(*record_.target, now);
   const SteadyTime up = started_at_ + options_.provisional;  // then it is known which modules work
   if (!answer.ask_again && now < up && port_.runs_modules()) answer = {up, "modules that get up", {}};
+  if (!answer.ask_again && !with.empty()) {
+    if (std::string first = settings_.holds_up(with); !first.empty())
+      answer = {now + options_.trial_retry, std::move(first), {}};
+  }
   hour_ = std::move(answer);
   if (!hour_.ask_again) return Event::due;
   deadline_ = *hour_.ask_again;
@@ -184,7 +216,16 @@ std::optional<UpdateCore::Event> UpdateCore::wait() {
 std::optional<UpdateCore::Event> UpdateCore::switch_over() {
   record_.before = counts_;
   record_.trial_starts = 0;
+  const protocol::TiedSections with = tied();
+  if (std::string first = with.empty() ? "" : settings_.holds_up(with); !first.empty()) {
+    return fails("settings-first", "it waits for " + first, Event::hindered);
+  }
   record_.ready_before = port_.ready_modules();
+  for (const std::string& module : enabled_by(with.modules)) {
+    const bool has_room = record_.ready_before.size() < protocol::max_modules;
+    if (has_room && std::ranges::find(record_.ready_before, module) == record_.ready_before.end())
+      record_.ready_before.push_back(module);
+  }
   record_.failure.reset();  // of what was in the way before
   if (const auto& confirmed = settings_.confirmed_release()) {
     std::erase(record_.proven, confirmed->hash);
@@ -195,7 +236,7 @@ std::optional<UpdateCore::Event> UpdateCore::switch_over() {
     return fails("disk", recorded.error().message, Event::hindered);
   }
   const Release& next = record_.target->release;
-  if (auto switched = settings_.put_software(record_.section, next); !switched) {
+  if (auto switched = settings_.put_software(section_in_force(), next, with); !switched) {
     return fails("disk", switched.error().message, Event::hindered);
   }
   log_.info("switched to a release, on trial", {{"version", next.version}, {"sha256", next.hash.hex()}});
@@ -219,7 +260,16 @@ std::optional<UpdateCore::Event> UpdateCore::begin_trial() {
 void UpdateCore::judge_trial() {
   const SteadyTime now = clock_.steady();
   ReleaseVerdict trial = port_.trial(record_.ready_before);
+  SettingsVerdict settings = settings_.verdict_with_release();
   const bool late = now >= started_at_ + options_.trial_limit;
+  // Who writes settings all the time does not keep it on trial: the last ones have had less than theirs.
+  const bool decides_now = late && settings_.state() == SettingsCore::State::provisional;
+  if (decides_now) settings.over |= listener_.verdict().over;
+  if (decides_now && !settings.over)
+    settings.failure = "it could not be told whether the device works with them";
+  if (!settings.failure.empty()) {
+    return unhealthy(std::string(not_working), "the settings that came with it: " + settings.failure);
+  }
   if (!trial.failure.empty()) return unhealthy("modules", std::move(trial.failure));
   if (late && !trial.over) return unhealthy("modules", std::move(trial.waits_for));
   if (late && !hub_seen_) {
@@ -229,7 +279,7 @@ void UpdateCore::judge_trial() {
     deadline_ = now + options_.provisional;  // as long again, to see whether it dies again
     return;
   }
-  if (!trial.over || !hub_seen_) {
+  if (!trial.over || !settings.over || !hub_seen_) {
     deadline_ = now + options_.trial_retry;
     return;
   }
@@ -335,7 +385,8 @@ std::optional<UpdateCore::Event> UpdateCore::go_back() {
     record_.failure = trouble_;
     note(RecordedStep::going_back);
   }
-  if (auto reverted = settings_.revert_release(); !reverted) {
+  const std::string why = record_.failure ? record_.failure->message : "";
+  if (auto reverted = settings_.revert_release(why); !reverted) {
     log_.error("cannot go back to the former release, trying again", {{"error", reverted.error().message}});
     deadline_ = clock_.steady() + options_.trial_retry;
     return std::nullopt;
@@ -380,9 +431,9 @@ std::optional<UpdateCore::Event> UpdateCore::pause() {
 
 std::optional<UpdateCore::Event> UpdateCore::refuse() {
   record_.failure = trouble_;
-  if (trouble_->fingerprint != unfit && trouble_->fingerprint != no_trust &&
-      trouble_->fingerprint != no_installer)
-    mark_bad(RecordedStep::refused);
+  // It may be another device, or come with other settings, when it is tried again.
+  constexpr std::array passing{unfit, no_trust, no_installer, misfits};
+  if (std::ranges::find(passing, trouble_->fingerprint) == passing.end()) mark_bad(RecordedStep::refused);
   keep_failure(RecordedStep::refused);
   note(RecordedStep::refused);
   log_.warning("release refused",

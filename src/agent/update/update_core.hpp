@@ -24,6 +24,7 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "protocol/messages.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::agent {
 
@@ -185,6 +186,12 @@ class UpdateCore {
   void retry_disk();
 
   std::optional<std::string> wanted_version() const;
+  JsonObject section_in_force() const;
+  Digest wanted_hash() const;
+  protocol::TiedSections tied() const;
+  void tell_what_is_coming();
+  std::string misfit(const protocol::TiedSections& with) const;
+  bool runs_wanted_version() const;
   bool is_wanted(const Release& release) const { return wanted_version() == release.version; }
   bool runs_what_is_wanted() const;
   bool is_downloaded() const;

@@ -17,6 +17,7 @@ struct Story {
   std::function<void(UpdateBench&)> act;
   std::string becomes;
   std::string state;
+  bool tied = false;  // to settings and modules of its own
 };
 
 void nothing(UpdateBench&) {}
@@ -104,6 +105,14 @@ const std::vector<Story> stories{
        device.want(JsonObject{});
      },
      "v1.0.0", "confirmed"},
+    {"a good release with its settings and modules", nothing,
+     [](UpdateBench& device) { device.want_tied("v1.1.0"); }, "v1.1.0", "confirmed", true},
+    {"one with its settings and modules that does not work",
+     [](UpdateBench& device) { device.broken.insert("v1.1.0"); },
+     [](UpdateBench& device) { device.want_tied("v1.1.0"); }, "v1.0.0", "reverted", true},
+    {"one whose settings do not work",
+     [](UpdateBench& device) { device.device.recorder.told_verdict.failure = "module 'ear' keeps ending"; },
+     [](UpdateBench& device) { device.want_tied("v1.1.0"); }, "v1.0.0", "reverted", true},
 };
 
 // A device that runs v1.0.0, confirmed, with settings that it got beside it.
@@ -179,6 +188,9 @@ class UpdateEnd : public testing::TestWithParam<std::tuple<Way, std::size_t>> {
       if (release) {
         EXPECT_TRUE(device.is_whole(*release)) << release->version;
       }
+    }
+    if (story().tied) {
+      EXPECT_EQ(device.has_what_was_tied(), device.runs() == "v1.1.0");
     }
     EXPECT_TRUE(device.device.core->drift().empty());
     if (device.device.core->cursor().revision > 0) {
