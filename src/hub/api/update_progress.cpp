@@ -2,16 +2,10 @@
 
 #include "hub/api/device_description.hpp"
 #include "hub/device_link/running_release.hpp"
-#include "protocol/canonical_json.hpp"
-#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
 namespace {
-
-Digest section_hash_of(std::string_view version) {
-  return protocol::hash_of(protocol::SoftwareDocument{std::string(version)}.to_json());
-}
 
 // As it was sent: with what comes along its hash is another one, and the agent says of which release it is.
 Digest section_sent_for(const DeviceRecord& record, std::string_view version) {
@@ -19,7 +13,8 @@ Digest section_sent_for(const DeviceRecord& record, std::string_view version) {
   const SectionRecord& told = record.software;
   const bool is_settled = told.running == plain || told.running == told.target;
   if (is_settled || release_in_work(record) != version) return plain;
-  return told.refused ? told.refused : told.target;
+  const bool is_over = told.refused && told.phase != protocol::Phase::staging;  // else it is a former one
+  return is_over ? told.refused : told.target;
 }
 
 // "not_before" of a schedule is the only part that is a moment: all else is the device's local time.
