@@ -18,8 +18,6 @@ constexpr std::string_view no_trust = "no-trust";
 constexpr std::string_view unfit = "not-for-this-device";  // as it is now
 constexpr std::string_view misfits = "settings-refused";   // that come with it
 constexpr std::string_view not_working = "settings";
-// Components that it brings may take what those of this agent do not.
-constexpr std::string_view brought_components = "/payload/share/starling/components";
 constexpr std::uint64_t max_release_bytes = std::uint64_t{2} << 30;
 constexpr std::size_t max_custom_bytes = 128u << 10;  // all packages that a release may name
 
@@ -84,6 +82,7 @@ const UpdateCore::Transition UpdateCore::transitions[] = {
     {State::equipping, Event::refused, State::refused, &UpdateCore::refuse},
     {State::equipping, Event::hindered, State::paused, &UpdateCore::pause},
     {State::switching, Event::switched, State::provisional, &UpdateCore::begin_trial},
+    {State::switching, Event::staged, State::waiting, &UpdateCore::wait},
     {State::switching, Event::hindered, State::paused, &UpdateCore::pause},
 
     {State::provisional, Event::healthy, State::idle, &UpdateCore::settle},
@@ -180,14 +179,6 @@ Result<void> UpdateCore::check_target() const {
                           target.release.version, runs->version));
 }
 
-std::string UpdateCore::misfit(const protocol::TiedSections& with) const {
-  if (with.empty() ||
-      disk_.status(release_path(record_.target->release.hash) + std::string(brought_components)))
-    return {};
-  const auto fits = settings_.fits(with);
-  return fits ? "" : "it comes with settings that this device does not take: " + fits.error().message;
-}
-
 std::optional<UpdateCore::Event> UpdateCore::wait() {
   if (settings_.release() == record_.target->release) return Event::mended;
   if (record_.step != RecordedStep::waiting) {
@@ -217,9 +208,8 @@ std::optional<UpdateCore::Event> UpdateCore::switch_over() {
   record_.before = counts_;
   record_.trial_starts = 0;
   const protocol::TiedSections with = tied();
-  if (std::string first = with.empty() ? "" : settings_.holds_up(with); !first.empty()) {
-    return fails("settings-first", "it waits for " + first, Event::hindered);
-  }
+  // While packages were installed others may have come with it, or beside it.
+  if (!with.empty() && (!misfit(with).empty() || !settings_.holds_up(with).empty())) return Event::staged;
   record_.ready_before = port_.ready_modules();
   for (const std::string& module : enabled_by(with.modules)) {
     const bool has_room = record_.ready_before.size() < protocol::max_modules;

@@ -113,6 +113,12 @@ const std::vector<Story> stories{
     {"one whose settings do not work",
      [](UpdateBench& device) { device.device.recorder.told_verdict.failure = "module 'ear' keeps ending"; },
      [](UpdateBench& device) { device.want_tied("v1.1.0"); }, "v1.0.0", "reverted", true},
+    {"one with packages, settings and modules that does not work",
+     [](UpdateBench& device) {
+       device.needs("v1.1.0", "libopus0");
+       device.broken.insert("v1.1.0");
+     },
+     [](UpdateBench& device) { device.want_tied("v1.1.0"); }, "v1.0.0", "reverted", true},
 };
 
 // A device that runs v1.0.0, confirmed, with settings that it got beside it.

@@ -15,6 +15,8 @@ using protocol::Section;
 
 namespace {
 
+// Components that it brings may take what those of this agent do not.
+constexpr std::string_view brought_components = "/payload/share/starling/components";
 constexpr std::size_t max_section_bytes = 512u << 10;
 
 Result<void> check_section(const JsonObject& section) {
@@ -45,6 +47,14 @@ JsonObject UpdateCore::section_in_force() const {
 protocol::TiedSections UpdateCore::tied() const {
   auto document = protocol::SoftwareDocument::from_json(record_.section);
   return document ? std::move(document->with) : protocol::TiedSections();
+}
+
+std::string UpdateCore::misfit(const protocol::TiedSections& with) const {
+  if (with.empty() ||
+      disk_.status(release_path(record_.target->release.hash) + std::string(brought_components)))
+    return {};
+  const auto fits = settings_.fits(with);
+  return fits ? "" : "it comes with settings that this device does not take: " + fits.error().message;
 }
 
 bool UpdateCore::runs_wanted_version() const {

@@ -8,6 +8,7 @@ namespace {
 
 using protocol::Phase;
 using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 // Runs v1.0.0 with a threshold of 0.7, confirmed.
@@ -92,6 +93,47 @@ TEST_F(TiedReleaseTest, IsRefusedBeforeTheSwitchIfTheDeviceDoesNotTakeItsSetting
   device.want_tied("v1.1.0");
   device.pass(Seconds(100));
   EXPECT_EQ(runs() + " " + device.state(), "v1.1.0 whole confirmed") << "it was not the release's fault";
+}
+
+TEST_F(TiedReleaseTest, ComesWithItsPackagesToo) {
+  device.needs("v1.1.0", "libopus0");
+  device.want_tied("v1.1.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(runs() + " " + device.state(), "v1.1.0 whole confirmed");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "keep"));
+}
+
+// It takes minutes to install them.
+TEST_F(TiedReleaseTest, LooksAtItsSettingsOnceMoreWhenItsPackagesAreThere) {
+  device.needs("v1.1.0", "libopus0");
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want_tied("v1.1.0");
+  device.pass(Seconds(599));
+  device.installer_works = false;
+  device.pass(Seconds(10));
+  EXPECT_EQ(device.state(), "installing");
+  device.want_tied("v1.1.0", 7);
+  device.installer_works = true;
+  device.pass(Seconds(100));
+  EXPECT_EQ(runs() + " " + device.state() + " " + device.fingerprint(),
+            "v1.0.0 alone refused settings-refused");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "go_back"));
+}
+
+TEST_F(TiedReleaseTest, WaitsForSettingsThatCameWhileItsPackagesWereInstalled) {
+  device.needs("v1.1.0", "libopus0");
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want_tied("v1.1.0");
+  device.pass(Seconds(599));
+  device.installer_works = false;
+  device.pass(Seconds(10));
+  device.set({{"hotword.threshold", 0.6}});
+  device.installer_works = true;
+  device.pass(Seconds(30));
+  EXPECT_EQ(device.runs() + " " + device.state(), "v1.0.0 waiting");
+  EXPECT_EQ(device.packages_of, device.targets.at("v1.1.0").release.hash);
+  device.pass(Seconds(200));
+  EXPECT_EQ(runs() + " " + device.state(), "v1.1.0 whole confirmed");
 }
 
 TEST_F(TiedReleaseTest, WaitsForSettingsThatProveThemselves) {
