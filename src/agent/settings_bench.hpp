@@ -105,6 +105,7 @@ struct SettingsBench {
     recorder.said.clear();
     core = std::make_unique<SettingsCore>(disk, clock, catalog, recorder, recorder, SeededRandom(7),
                                           SettingsOptions{}, Logger());
+    if (assets != nullptr) core->use_assets(*assets);
     return core->start();
   }
   void pass(Milliseconds time) {
@@ -118,6 +119,7 @@ struct SettingsBench {
   ManualClock clock;
   protocol::Catalog catalog = test_catalog();
   SettingsRecorder recorder;
+  AssetPort* assets = nullptr;
   std::unique_ptr<SettingsCore> core;
 };
 

@@ -2,13 +2,18 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
+#include <cstdint>
 #include <cstring>
 
 #include "base/file_descriptor.hpp"
@@ -16,73 +21,119 @@
 namespace starling::install {
 namespace {
 
-constexpr std::size_t max_output_bytes = 8u << 20;
-constexpr std::array overrides{"LC_ALL=C", "LANGUAGE=", "DEBIAN_FRONTEND=noninteractive",
-                               "APT_LISTCHANGES_FRONTEND=none"};
+constexpr std::array fixed{"LC_ALL=C", "LANGUAGE=", "DEBIAN_FRONTEND=noninteractive",
+                           "APT_LISTCHANGES_FRONTEND=none"};
 
-std::vector<char*> environment() {
-  std::vector<char*> all;
+std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  for (const std::string& text : texts)
+    pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+std::vector<std::string> environment_with(std::vector<std::string> all) {
+  all.insert(all.end(), fixed.begin(), fixed.end());
+  const auto ours = all.size();
   for (char** one = environ; *one != nullptr; ++one) {
-    bool replaced = false;
-    for (const std::string_view other : overrides)
-      replaced |= std::string_view(*one).starts_with(other.substr(0, other.find('=') + 1));
-    if (!replaced) all.push_back(*one);
+    const std::string_view text(*one);
+    const std::string_view name = text.substr(0, text.find('=') + 1);
+    const auto end = all.begin() + static_cast<std::ptrdiff_t>(ours);
+    if (std::none_of(all.begin(), end, [&](const std::string& own) { return own.starts_with(name); }))
+      all.emplace_back(text);
   }
-  for (const char* one : overrides)
-    all.push_back(const_cast<char*>(one));
-  all.push_back(nullptr);
   return all;
 }
 
+// In memory and not a pipe: should this end first, the program still ends its work. As large as it may get
+// from the beginning, of which only what is written takes room.
+Result<FileDescriptor> open_output() {
+  FileDescriptor file(::memfd_create("output", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!file || ::ftruncate(file.number(), max_output_bytes) != 0 ||
+      ::fcntl(file.number(), F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0)
+    return fail(ErrorCode::io, fmt::format("memfd_create: {}", std::strerror(errno)));
+  return file;
+}
+
+// Its place is the child's, too.
 std::string content_of(const FileDescriptor& file) {
-  std::string content(static_cast<std::size_t>(std::max<off_t>(::lseek(file.number(), 0, SEEK_END), 0)),
-                      '\0');
-  content.resize(std::min(content.size(), max_output_bytes));
+  const off_t end = ::lseek(file.number(), 0, SEEK_CUR);
+  std::string content(std::min(static_cast<std::size_t>(std::max<off_t>(end, 0)), max_output_bytes), '\0');
   const ssize_t size = ::pread(file.number(), content.data(), content.size(), 0);
   content.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
   return content;
 }
 
-class FileActions {
+class Spawning {
  public:
-  FileActions() { ::posix_spawn_file_actions_init(&actions_); }
-  ~FileActions() { ::posix_spawn_file_actions_destroy(&actions_); }
-  FileActions(const FileActions&) = delete;
-  FileActions& operator=(const FileActions&) = delete;
-  posix_spawn_file_actions_t* get() { return &actions_; }
+  Spawning(const FileDescriptor& output, const FileDescriptor& errors, const std::filesystem::path& folder) {
+    ::posix_spawn_file_actions_init(&actions_);
+    ::posix_spawn_file_actions_addopen(&actions_, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions_, output.number(), STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions_, errors.number(), STDERR_FILENO);
+    ::posix_spawn_file_actions_addchdir_np(&actions_, folder.c_str());
+    ::posix_spawnattr_init(&attributes_);
+    ::posix_spawnattr_setflags(&attributes_, POSIX_SPAWN_SETPGROUP);
+  }
+  ~Spawning() {
+    ::posix_spawnattr_destroy(&attributes_);
+    ::posix_spawn_file_actions_destroy(&actions_);
+  }
+  Spawning(const Spawning&) = delete;
+  Spawning& operator=(const Spawning&) = delete;
+
+  Result<pid_t> spawn(const Command& command) {
+    const auto environment = environment_with(command.environment);
+    const auto arguments = pointers_to(command.words);
+    pid_t child = 0;
+    const int error = ::posix_spawnp(&child, arguments[0], &actions_, &attributes_, arguments.data(),
+                                     pointers_to(environment).data());
+    if (error == 0) return child;
+    return fail(error == ENOENT ? ErrorCode::not_found : ErrorCode::io,
+                fmt::format("{}: {}", command.words.front(), std::strerror(error)));
+  }
 
  private:
   posix_spawn_file_actions_t actions_;
+  posix_spawnattr_t attributes_;
 };
+
+// False: it was not by then, and has been killed.
+bool ends_within(pid_t child, Milliseconds limit) {
+  const SystemClock clock;
+  const SteadyTime until = clock.steady() + limit;
+  const FileDescriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+  if (!handle) return true;  // an old kernel's: there is no limit
+  pollfd end{handle.number(), POLLIN, 0};
+  while (true) {
+    const std::int64_t left = std::chrono::ceil<Milliseconds>(until - clock.steady()).count();
+    if (::poll(&end, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000))) > 0) return true;
+    if (left > 0) continue;
+    ::kill(-child, SIGKILL);
+    return false;
+  }
+}
 
 }  // namespace
 
-Result<ChildEnd> run_child(const std::vector<std::string>& command, const std::filesystem::path& folder) {
-  // In memory and not through a pipe: should this end first, the program still ends its work.
-  const FileDescriptor output(::memfd_create("output", MFD_CLOEXEC));
-  const FileDescriptor errors(::memfd_create("errors", MFD_CLOEXEC));
-  if (!output || !errors) return fail(ErrorCode::io, fmt::format("memfd_create: {}", std::strerror(errno)));
-  FileActions actions;
-  ::posix_spawn_file_actions_addopen(actions.get(), STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  ::posix_spawn_file_actions_adddup2(actions.get(), output.number(), STDOUT_FILENO);
-  ::posix_spawn_file_actions_adddup2(actions.get(), errors.number(), STDERR_FILENO);
-  ::posix_spawn_file_actions_addchdir_np(actions.get(), folder.c_str());
-  std::vector<char*> arguments;
-  for (const std::string& argument : command)
-    arguments.push_back(const_cast<char*>(argument.c_str()));
-  arguments.push_back(nullptr);
-  pid_t child = 0;
-  const int error =
-      ::posix_spawnp(&child, arguments[0], actions.get(), nullptr, arguments.data(), environment().data());
-  if (error != 0) {
-    return fail(error == ENOENT ? ErrorCode::not_found : ErrorCode::io,
-                fmt::format("{}: {}", command.front(), std::strerror(error)));
-  }
+Result<ChildEnd> run_child(const Command& command) {
+  const auto output = open_output();
+  if (!output) return fail(output);
+  const auto errors = open_output();
+  if (!errors) return fail(errors);
+  const auto child = Spawning(*output, *errors, command.folder).spawn(command);
+  if (!child) return fail(child);
+  const bool in_time = ends_within(*child, command.limit);
   int status = 0;
-  while (::waitpid(child, &status, 0) < 0) {
+  while (::waitpid(*child, &status, 0) < 0) {
     if (errno != EINTR) return fail(ErrorCode::io, fmt::format("waitpid: {}", std::strerror(errno)));
   }
-  return ChildEnd{WIFEXITED(status) && WEXITSTATUS(status) == 0, content_of(output), content_of(errors)};
+  if (!in_time) {
+    return fail(ErrorCode::timed_out,
+                fmt::format("{} was killed: it took more than {} s", command.words.front(),
+                            std::chrono::floor<Seconds>(command.limit).count()));
+  }
+  return ChildEnd{WIFEXITED(status) && WEXITSTATUS(status) == 0, content_of(*output), content_of(*errors)};
 }
 
 }  // namespace starling::install

@@ -2,23 +2,33 @@
 // none.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 
 namespace starling::install {
 
+struct Command {
+  std::vector<std::string> words;
+  std::filesystem::path folder = "/";
+  std::vector<std::string> environment{};  // NAME=value, beside what is there
+  Milliseconds limit = std::chrono::minutes(40);
+};
+
 struct ChildEnd {
   bool well = false;   // it ended with 0
-  std::string output;  // at most 8 MiB
+  std::string output;  // at most max_output_bytes; who says more is not heard, and told so
   std::string errors;  // likewise
 };
 
-// Without a shell, without input, and with messages in English, which are read. Errors: not_found (there is
-// no such program), io.
-Result<ChildEnd> run_child(const std::vector<std::string>& command,
-                           const std::filesystem::path& folder = "/");
+constexpr std::size_t max_output_bytes = 8u << 20;
+
+// Without a shell, without input, in a process group of its own, and with messages in English, which are
+// read. Errors: not_found (there is no such program), timed_out (it is killed, with its group), io.
+Result<ChildEnd> run_child(const Command& command);
 
 }  // namespace starling::install

@@ -1,20 +1,25 @@
 #include "install/debian.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <cstdlib>
+#include <cstring>
 #include <system_error>
 
+#include "base/file_descriptor.hpp"
 #include "base/files.hpp"
-#include "install/child.hpp"
 
 namespace starling::install {
 namespace {
 
-constexpr std::size_t max_told_bytes = 1000;
+constexpr std::size_t max_told_bytes = 1000, max_logged_bytes = 4000;
 
 // What comes first among the lines that say what is wrong, in plain ASCII.
 std::string trouble_in(std::string_view text) {
@@ -66,11 +71,35 @@ Result<Pin> pin_of(std::string_view line) {
   return pin;
 }
 
-// A file that was changed on the device stays.
-std::vector<std::string> dpkg(std::initializer_list<std::string> arguments) {
-  std::vector<std::string> command{"dpkg", "--force-confdef", "--force-confold"};
-  command.insert(command.end(), arguments);
-  return command;
+// As dpkg finds it.
+std::filesystem::path dpkg_folder() {
+  if (const char* const folder = ::getenv("DPKG_ADMINDIR"); folder != nullptr) return folder;
+  const char* const root = ::getenv("DPKG_ROOT");
+  return (root == nullptr ? std::string() : std::string(root)) + "/var/lib/dpkg";
+}
+
+// As apt takes it: dpkg itself does not wait.
+Result<FileDescriptor> lock_dpkg(Seconds patience) {
+  const std::string path = dpkg_folder() / "lock-frontend";
+  FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  const SystemClock clock;
+  const SteadyTime until = clock.steady() + patience;
+  while (!file || ::fcntl(file.number(), F_SETLK, &lock) != 0) {
+    if (!file || (errno != EACCES && errno != EAGAIN && errno != EINTR))
+      return fail(ErrorCode::io, fmt::format("{}: {}", path, std::strerror(errno)));
+    if (clock.steady() >= until)
+      return fail(ErrorCode::unavailable, fmt::format("{} is held by another program", path));
+    ::poll(nullptr, 0, 1'000);
+  }
+  return file;
+}
+
+bool is_locked_out(std::string_view errors) {
+  return errors.find("Could not get lock") != std::string_view::npos ||
+         errors.find("locked by another process") != std::string_view::npos;
 }
 
 }  // namespace
@@ -99,15 +128,28 @@ Result<std::vector<InstalledPackage>> parse_installed(std::string_view text) {
   return packages;
 }
 
-Result<std::string> Debian::run(const std::vector<std::string>& command,
-                                const std::filesystem::path& folder) {
-  log_.info("runs", {{"command", fmt::format("{}", fmt::join(command, " "))}});
-  auto ended = run_child(command, folder);
+Result<std::string> Debian::run(const Command& command) {
+  const std::string& program = command.words.front();
+  log_.info("runs", {{"command", fmt::format("{}", fmt::join(command.words, " "))}});
+  auto ended = run_child(command);
   if (!ended) return fail(ended);
   if (ended->well) return std::move(ended->output);
-  const std::string told = trouble_in(ended->errors);
-  log_.warning("did not end well", {{"command", command.front()}, {"errors", ended->errors}});
-  return fail(ErrorCode::failed_precondition, fmt::format("{}: {}", command.front(), told));
+  const std::string& errors = ended->errors;
+  log_.warning("did not end well",
+               {{"command", program},
+                {"errors", errors.substr(errors.size() - std::min(errors.size(), max_logged_bytes))}});
+  return fail(is_locked_out(errors) ? ErrorCode::unavailable : ErrorCode::failed_precondition,
+              fmt::format("{}: {}", program, trouble_in(errors)));
+}
+
+// A file that was changed on the device stays.
+Result<void> Debian::dpkg(const std::vector<std::string>& arguments) {
+  const auto lock = lock_dpkg(patience_);
+  if (!lock) return fail(lock);
+  Command command{{"dpkg", "--force-confdef", "--force-confold"}, "/", {"DPKG_FRONTEND_LOCKED=true"}};
+  command.words.insert(command.words.end(), arguments.begin(), arguments.end());
+  const auto output = run(command);
+  return output ? Result<void>() : fail(output);
 }
 
 // What is cached elsewhere does not count. A name is a name and no pattern, and brings nothing that is only
@@ -116,7 +158,7 @@ std::vector<std::string> Debian::apt_get(std::vector<std::string> arguments) con
   std::vector<std::string> command{"apt-get", "-qq", "--yes", "--no-remove", "--no-install-recommends"};
   for (std::string option :
        {"Dir::Cache::archives=" + scratch_.string(), std::string("APT::Cmd::Pattern-Only=true"),
-        std::string("Acquire::ForceHash=sha256"), std::string("DPkg::Lock::Timeout=600"),
+        std::string("Acquire::ForceHash=sha256"), fmt::format("DPkg::Lock::Timeout={}", patience_.count()),
         std::string("DPkg::Use-Pty=false"), std::string("DPkg::Options::=--force-confdef"),
         std::string("DPkg::Options::=--force-confold")}) {
     command.insert(command.end(), {"-o", std::move(option)});
@@ -130,27 +172,35 @@ Result<void> Debian::clear_scratch() {
   std::filesystem::remove_all(scratch_, error);
   if (error) return fail(ErrorCode::io, fmt::format("{}: {}", scratch_.string(), error.message()));
   if (auto made = make_folders(scratch_ / "partial"); !made) return made;
-  // Where apt gives up its rights to download, it can write there. The owner may still change what is there
-  // then.
+  // Where apt gives up its rights to download, it can write there. The inner one first: in what is its own it
+  // can put a link in the place of anything.
   if (const passwd* apt = ::getpwnam("_apt"); apt != nullptr) {
-    for (const auto& folder : {scratch_, scratch_ / "partial"})
-      (void)!::chown(folder.c_str(), apt->pw_uid, static_cast<gid_t>(-1));
+    for (const auto& folder : {scratch_ / "partial", scratch_})
+      (void)!::fchownat(AT_FDCWD, folder.c_str(), apt->pw_uid, static_cast<gid_t>(-1), AT_SYMLINK_NOFOLLOW);
   }
   return {};
+}
+
+Result<std::string> Debian::architecture() {
+  const auto output = run({{"dpkg", "--print-architecture"}});
+  return output ? output->substr(0, output->find('\n')) : Result<std::string>(fail(output));
 }
 
 Result<std::vector<Pin>> Debian::plan(const std::vector<std::string>& packages) {
   if (auto cleared = clear_scratch(); !cleared) return fail(cleared);
   auto command = apt_get({"--print-uris", "install", "--"});
   command.insert(command.end(), packages.begin(), packages.end());
-  const auto output = run(command);
-  return output ? parse_uris(*output) : Result<std::vector<Pin>>(fail(output));
+  const auto output = run({std::move(command)});
+  if (output) return parse_uris(*output);
+  if (output.error().code != ErrorCode::failed_precondition) return fail(output);
+  return fail(ErrorCode::invalid_argument, output.error().message);
 }
 
 Result<Pin> Debian::find(const InstalledPackage& package) {
   if (auto cleared = clear_scratch(); !cleared) return fail(cleared);
   const auto output =
-      run(apt_get({"--print-uris", "download", "--", fmt::format("{}={}", package.name, package.version)}));
+      run({apt_get({"--print-uris", "download", "--",
+                    fmt::format("{}:{}={}", package.name, package.architecture, package.version)})});
   if (!output) return fail(output);
   auto pins = parse_uris(*output);
   if (!pins) return fail(pins);
@@ -160,15 +210,15 @@ Result<Pin> Debian::find(const InstalledPackage& package) {
 }
 
 Result<void> Debian::renew_lists() {
-  const auto output = run(apt_get({"update"}));
+  const auto output = run({apt_get({"-o", "APT::Update::Error-Mode=any", "update"})});
   return output ? Result<void>() : fail(output);
 }
 
 Result<std::filesystem::path> Debian::download(const Pin& pin) {
   if (auto cleared = clear_scratch(); !cleared) return fail(cleared);
   const auto output =
-      run(apt_get({"download", "--", fmt::format("{}:{}={}", pin.name, pin.architecture, pin.version)}),
-          scratch_);
+      run({apt_get({"download", "--", fmt::format("{}:{}={}", pin.name, pin.architecture, pin.version)}),
+           scratch_});
   if (!output) return fail(output);
   const auto there = list_folder(scratch_);
   if (!there) return fail(there);
@@ -178,38 +228,41 @@ Result<std::filesystem::path> Debian::download(const Pin& pin) {
 }
 
 Result<std::vector<InstalledPackage>> Debian::installed() {
-  const auto output = run({"dpkg-query", "--show",
-                           "--showformat=${Package}\t${Version}\t${Architecture}\t${db:Status-Status}\n"});
+  const auto output = run({{"dpkg-query", "--show",
+                            "--showformat=${Package}\t${Version}\t${Architecture}\t${db:Status-Status}\n"}});
   return output ? parse_installed(*output) : Result<std::vector<InstalledPackage>>(fail(output));
 }
 
 Result<void> Debian::install(const std::vector<std::filesystem::path>& files) {
+  if (auto cleared = clear_scratch(); !cleared) return cleared;  // which apt wants to be there
   // Without archives, so that nothing else can come.
   auto command = apt_get({"-o", "Dir::Etc::SourceList=/dev/null", "-o", "Dir::Etc::SourceParts=/dev/null",
                           "-o", "Dir::Cache::pkgcache=", "-o",
                           "Dir::Cache::srcpkgcache=", "--allow-downgrades", "install", "--"});
   command.insert(command.end(), files.begin(), files.end());
-  const auto output = run(command);
+  const auto output = run({std::move(command)});
   return output ? Result<void>() : fail(output);
 }
 
 Result<void> Debian::install_over(const std::vector<std::filesystem::path>& files) {
-  auto command = dpkg({"--install", "--"});
-  command.insert(command.end(), files.begin(), files.end());
-  const auto output = run(command);
-  return output ? Result<void>() : fail(output);
+  std::vector<std::string> arguments{"--install", "--"};
+  arguments.insert(arguments.end(), files.begin(), files.end());
+  return dpkg(arguments);
 }
 
 Result<void> Debian::remove(const std::vector<std::string>& names) {
-  auto command = dpkg({"--force-remove-reinstreq", "--remove", "--"});
-  command.insert(command.end(), names.begin(), names.end());
-  const auto output = run(command);
-  return output ? Result<void>() : fail(output);
+  std::vector<std::string> arguments{"--force-remove-reinstreq", "--remove", "--"};
+  arguments.insert(arguments.end(), names.begin(), names.end());
+  return dpkg(arguments);
 }
 
 Result<void> Debian::repair() {
-  const auto output = run(dpkg({"--configure", "-a"}));
-  return output ? Result<void>() : fail(output);
+  return dpkg({"--configure", "-a"});
+}
+
+void Debian::drop_scratch() {
+  std::error_code error;
+  std::filesystem::remove_all(scratch_, error);
 }
 
 }  // namespace starling::install

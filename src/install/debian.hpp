@@ -10,9 +10,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/crypto.hpp"
 #include "base/log.hpp"
 #include "base/result.hpp"
+#include "install/child.hpp"
 
 namespace starling::install {
 
@@ -34,14 +36,18 @@ Result<std::vector<Pin>> parse_uris(std::string_view text);
 // Lines of PACKAGE, VERSION, ARCHITECTURE and STATUS with a tab between. Errors: malformed.
 Result<std::vector<InstalledPackage>> parse_installed(std::string_view text);
 
-// Errors of all: failed_precondition, with what the tool said; malformed (nobody would understand what it
-// said); not_found (it is not there), io.
+// Errors of all: failed_precondition, with what the tool said; unavailable (somebody else is at work, and was
+// waited for); timed_out; malformed (nobody would understand what it said); not_found (it is not there), io.
 class Debian {
  public:
-  // `scratch`: a folder for what comes.
-  Debian(std::filesystem::path scratch, Logger log) : scratch_(std::move(scratch)), log_(log) {}
+  // `scratch`: a folder for what comes; `patience`: how long somebody else's work is waited for.
+  Debian(std::filesystem::path scratch, Logger log, Seconds patience = Seconds(600))
+      : scratch_(std::move(scratch)), log_(log), patience_(patience) {}
 
-  // Everything that has to be installed or changed so that these are there.
+  // The system's own.
+  Result<std::string> architecture();
+  // Everything that has to be installed or changed so that these are there. invalid_argument: by the lists
+  // that are here it cannot be.
   Result<std::vector<Pin>> plan(const std::vector<std::string>& packages);
   // One version of a package. failed_precondition: no archive has it.
   Result<Pin> find(const InstalledPackage& package);
@@ -58,13 +64,17 @@ class Debian {
   // Configures what was interrupted before it was.
   Result<void> repair();
 
+  void drop_scratch();
+
  private:
-  Result<std::string> run(const std::vector<std::string>& command, const std::filesystem::path& folder = "/");
+  Result<std::string> run(const Command& command);
+  Result<void> dpkg(const std::vector<std::string>& arguments);
   std::vector<std::string> apt_get(std::vector<std::string> arguments) const;
   Result<void> clear_scratch();
 
   std::filesystem::path scratch_;
   Logger log_;
+  Seconds patience_;
 };
 
 }  // namespace starling::install

@@ -40,6 +40,17 @@ struct InstallerTest : testing::Test {
     ++attempt;
     return root.ask(request(PackageAction::go_back));
   }
+  protocol::PackageAnswer keep() {
+    ++attempt;
+    return root.ask(request(PackageAction::keep));
+  }
+  // v1.0.0 needs ear 1.0; v1.1.0 needs 1.1, and stays.
+  void keep_new_ones() {
+    release = sha256("v1.1.0");
+    (void)fetch({"ear=1.1"});
+    EXPECT_EQ(install().outcome, PackageOutcome::wanted);
+    EXPECT_EQ(keep().outcome, PackageOutcome::wanted);
+  }
 
   DebianRoot root;
   Digest release = sha256("v1.0.0");
@@ -71,6 +82,21 @@ TEST_F(InstallerTest, WhatIsThereInAnyVersionWillDo) {
   EXPECT_EQ(go_back().outcome, PackageOutcome::former);
 }
 
+TEST_F(InstallerTest, WhatIsThereForAnotherArchitectureWillNot) {
+  const std::string native = Debian(root.at("kept/scratch"), Logger()).architecture().value();
+  const std::string other = native == "s390x" ? "amd64" : "s390x";
+  root.allow_architecture(other);
+  root.publish({"flute", "1.0", "Multi-Arch: same\n", other});
+  root.install("flute", "1.0");
+  root.publish({"flute", "1.0", "Multi-Arch: same\n", native});
+  root.renew_lists();
+  EXPECT_EQ(fetch({"flute"}).outcome, PackageOutcome::fetched);
+  EXPECT_EQ(install().outcome, PackageOutcome::wanted);
+  EXPECT_EQ(root.installed(), (Set{"ear=1.0", "flute:" + native + "=1.0", "flute:" + other + "=1.0"}));
+  EXPECT_EQ(go_back().outcome, PackageOutcome::former);
+  EXPECT_EQ(root.installed(), (Set{"ear=1.0", "flute:" + other + "=1.0"}));
+}
+
 TEST_F(InstallerTest, OldListsAreRenewed) {
   root.publish({"nose", "1.0", ""});
   EXPECT_EQ(fetch({"nose"}).outcome, PackageOutcome::fetched);
@@ -90,13 +116,98 @@ TEST_F(InstallerTest, WhereThereIsNoWayBackItSaysSo) {
 }
 
 TEST_F(InstallerTest, WhatTheFormerReleaseBroughtIsTheWayBack) {
-  (void)fetch({"ear=1.1"});
-  (void)install();
+  keep_new_ones();
   root.withdraw("ear", "1.1");
   root.publish({"ear", "1.2", ""});
   root.renew_lists();
-  release = sha256("v1.1.0");
+  release = sha256("v1.2.0");
   EXPECT_THAT(fetch({"ear=1.2"}).without_way_back, IsEmpty());
+  EXPECT_EQ(install().outcome, PackageOutcome::wanted);
+  EXPECT_EQ(go_back().outcome, PackageOutcome::former);
+  EXPECT_EQ(root.installed(), new_ones);
+}
+
+TEST_F(InstallerTest, UntilThatIsKeptTheWayBackGoesOnFromThere) {
+  (void)fetch({"ear=1.1"});
+  (void)install();
+  root.publish({"ear", "1.2", ""});
+  root.renew_lists();
+  release = sha256("v1.2.0");
+  EXPECT_EQ(fetch({"ear=1.2"}).outcome, PackageOutcome::fetched);
+  EXPECT_EQ(install().outcome, PackageOutcome::wanted);
+  EXPECT_EQ(root.installed(), (Set{"drum=2.0", "ear=1.2"}));
+  EXPECT_EQ(go_back().outcome, PackageOutcome::former);
+  EXPECT_EQ(root.installed(), old_ones);
+}
+
+TEST_F(InstallerTest, WhatIsMixedKeepsItsWayBackWhileAnotherReleaseComes) {
+  (void)fetch({"ear=1.1"});
+  root.failing("ear-1.1.postinst\ndrum-2.0.prerm");
+  EXPECT_EQ(install().outcome, PackageOutcome::mixed);
+  root.failing("");
+  release = sha256("v1.2.0");
+  root.publish({"nose", "1.0", ""});
+  EXPECT_EQ(fetch({"nose"}).outcome, PackageOutcome::fetched);
+  EXPECT_EQ(go_back().outcome, PackageOutcome::former);
+  EXPECT_EQ(root.installed(), old_ones);
+}
+
+TEST_F(InstallerTest, AFormerReleaseGetsBackWhatTheLastTookThePlaceOf) {
+  keep_new_ones();
+  root.withdraw("ear", "1.0");
+  root.withdraw("ear", "1.1");
+  root.withdraw("drum", "2.0");
+  root.renew_lists();
+  release = sha256("v1.0.0");
+  for (const bool stays : {false, true}) {
+    const auto fetched = fetch({"ear=1.0"});
+    EXPECT_EQ(fetched.outcome, PackageOutcome::fetched) << fetched.message;
+    EXPECT_THAT(fetched.without_way_back, IsEmpty());
+    EXPECT_EQ(root.installed(), new_ones);
+    const auto answer = install();
+    EXPECT_EQ(answer.outcome, PackageOutcome::wanted) << answer.message;
+    EXPECT_EQ(root.installed(), old_ones);
+    if (stays) break;
+    EXPECT_EQ(go_back().outcome, PackageOutcome::former);
+    EXPECT_EQ(root.installed(), new_ones);
+  }
+  EXPECT_EQ(keep().outcome, PackageOutcome::wanted);
+  release = sha256("v1.1.0");
+  EXPECT_EQ(fetch({"ear=1.1"}).outcome, PackageOutcome::fetched);
+  EXPECT_EQ(install().outcome, PackageOutcome::wanted);
+  EXPECT_EQ(root.installed(), new_ones);
+}
+
+TEST_F(InstallerTest, AReleaseThatChangesNothingEndsNoWayBack) {
+  keep_new_ones();
+  release = sha256("v1.2.0");
+  (void)fetch({"ear=1.1"});
+  (void)install();
+  (void)keep();
+  release = sha256("v1.0.0");
+  EXPECT_EQ(fetch({"ear=1.0"}).outcome, PackageOutcome::fetched);
+}
+
+TEST_F(InstallerTest, WhatIsKeptDoesNotGoBackByItself) {
+  keep_new_ones();
+  EXPECT_EQ(go_back().outcome, PackageOutcome::hindered);
+  EXPECT_EQ(root.installed(), new_ones);
+}
+
+TEST_F(InstallerTest, TheWayBackOfWhatIsKeptEnds) {
+  keep_new_ones();
+  release = sha256("v1.0.0");
+  root.clock.advance(Installer::way_back_lasts - Milliseconds(1));
+  EXPECT_EQ(fetch({"ear=1.0"}).outcome, PackageOutcome::fetched);
+  root.clock.advance(Milliseconds(1));
+  EXPECT_EQ(fetch({"ear=1.0"}).outcome, PackageOutcome::refused);
+}
+
+TEST_F(InstallerTest, WhatSomebodyElseHasMadeNewIsNotMadeOld) {
+  (void)fetch({"ear=1.1"});
+  root.install("drum", "2.0");
+  root.install("ear", "1.1");
+  EXPECT_EQ(go_back().outcome, PackageOutcome::former);
   EXPECT_EQ(install().outcome, PackageOutcome::wanted);
   EXPECT_EQ(go_back().outcome, PackageOutcome::former);
   EXPECT_EQ(root.installed(), new_ones);
@@ -115,7 +226,7 @@ TEST_F(InstallerTest, WhatNoArchiveHasIsNotTaken) {
   root.publish({"orphan", "1.0", "Depends: nobody\n"});
   for (const std::string package : {"nosuch", "e.r", "ear=9.9", "deaf", "orphan"}) {
     const auto answer = fetch({package});
-    EXPECT_EQ(answer.outcome, PackageOutcome::hindered) << package;
+    EXPECT_EQ(answer.outcome, PackageOutcome::refused) << package;
     EXPECT_FALSE(answer.message.empty());
   }
   EXPECT_EQ(root.installed(), old_ones);
@@ -134,7 +245,14 @@ TEST_F(InstallerTest, NothingButNamesCanBeAskedFor) {
 TEST_F(InstallerTest, AnOlderOneIsNotTaken) {
   root.install("drum", "2.0");
   root.publish({"drum", "1.0", ""});
-  EXPECT_EQ(fetch({"drum=1.0"}).outcome, PackageOutcome::hindered);
+  EXPECT_EQ(fetch({"drum=1.0"}).outcome, PackageOutcome::refused);
+}
+
+TEST_F(InstallerTest, WhereTheListsCannotBeRenewedItMayBeHadLater) {
+  std::filesystem::rename(root.at("archive"), root.at("away"));
+  EXPECT_EQ(fetch({"nose"}).outcome, PackageOutcome::hindered);
+  std::filesystem::rename(root.at("away"), root.at("archive"));
+  EXPECT_EQ(fetch({"nose"}).outcome, PackageOutcome::refused);
 }
 
 TEST_F(InstallerTest, WhatIsNotWhatTheArchiveSignedIsNotTaken) {
@@ -229,6 +347,60 @@ TEST_F(InstallerTest, WhatEndsTheDeviceEachTimeIsNotTriedForEver) {
   EXPECT_EQ(answer.outcome, PackageOutcome::former) << answer.message;
   EXPECT_THAT(answer.message, HasSubstr("interrupted 3 times"));
   EXPECT_EQ(root.installed(), old_ones);
+}
+
+TEST_F(InstallerTest, AlsoNotWhereItIsAskedForAnewEachTime) {
+  (void)fetch({"ear=1.1"});
+  root.deadly("drum-2.0.postinst");
+  int deaths = 0;
+  while (++attempt, !root.survives(request(PackageAction::install)) && deaths < 20)
+    ++deaths;
+  EXPECT_EQ(deaths, Installer::tries);
+  EXPECT_EQ(root.installed(), old_ones);
+}
+
+TEST_F(InstallerTest, AWayBackThatEndsTheDeviceIsNotTriedAtEveryStart) {
+  (void)fetch({"ear=1.1"});
+  (void)install();
+  root.deadly("drum-2.0.prerm");
+  int deaths = 0;
+  while (++attempt, !root.survives(request(PackageAction::go_back)) && deaths < 20)
+    ++deaths;
+  EXPECT_EQ(deaths, Installer::tries);
+  const auto answer = go_back();
+  EXPECT_EQ(answer.outcome, PackageOutcome::mixed);
+  EXPECT_THAT(answer.message, HasSubstr("interrupted"));
+  (void)fetch({"ear=1.1"});  // somebody wants it tried again
+  root.deadly("");
+  EXPECT_EQ(go_back().outcome, PackageOutcome::former);
+}
+
+TEST_F(InstallerTest, FetchingConfiguresNothing) {
+  root.failing("ear-1.1.postinst");
+  root.install("ear", "1.1", false);
+  root.failing("");
+  ASSERT_EQ(root.installed(), Set{"ear=1.1!"});
+  (void)fetch({"drum"});
+  EXPECT_EQ(root.installed(), Set{"ear=1.1!"}) << "it is not its hour";
+}
+
+TEST_F(InstallerTest, WhileSomebodyElseIsAtWorkNothingIsGivenUp) {
+  (void)fetch({"ear=1.1"});
+  root.patience = Seconds(0);
+  auto other = root.lock();
+  EXPECT_EQ(install().outcome, PackageOutcome::hindered);
+  other.reset();
+  EXPECT_EQ(install().outcome, PackageOutcome::wanted);
+  other = root.lock();
+  EXPECT_EQ(go_back().outcome, PackageOutcome::hindered);
+  EXPECT_EQ(root.installed(), new_ones);
+  other.reset();
+  EXPECT_EQ(go_back().outcome, PackageOutcome::former);
+}
+
+TEST_F(InstallerTest, NothingIsLeftOfWhatItIsFetchedThrough) {
+  (void)fetch({"ear=1.1"});
+  EXPECT_FALSE(std::filesystem::exists(root.at("kept/scratch")));
 }
 
 TEST_F(InstallerTest, AnAnsweredRequestIsNotCarriedOutAgain) {

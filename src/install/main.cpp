@@ -27,14 +27,15 @@ void end_after_this() {
   ::sigaction(SIGINT, &action, nullptr);
 }
 
-Result<void> answer_all(const std::filesystem::path& state, const std::filesystem::path& folder, Logger log) {
+Result<void> answer_all(const std::filesystem::path& state, const std::filesystem::path& folder,
+                        const Clock& clock, Logger log) {
   auto box = RequestBox::open(state);
   if (!box) return box.error().code == ErrorCode::not_found ? Result<void>() : fail(box);
   if (auto made = make_folders(folder); !made) return made;
   const auto lock = FileLock::acquire(folder / "lock");
   if (!lock) return fail(lock);
   Debian debian(folder / "scratch", log);
-  Installer installer(folder, debian, log);
+  Installer installer(folder, debian, clock, log);
   while (told_to_end == 0) {
     const auto text = box->read();
     if (!text) return fail(text);
@@ -62,7 +63,7 @@ int main(int argc, char** argv) {
   end_after_this();
   const SystemClock clock;
   Log log(clock, STDERR_FILENO);
-  const auto done = answer_all(state, folder, Logger(log, "install"));
+  const auto done = answer_all(state, folder, clock, Logger(log, "install"));
   if (done) return 0;
   fmt::print(stderr, "starling-install: {}\n", done.error().message);
   return exit_failure;

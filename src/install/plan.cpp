@@ -1,6 +1,7 @@
 #include "install/plan.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/json.hpp"
 
@@ -18,7 +19,8 @@ Result<PlannedChange> change_from(const JsonObject& object) {
   for (const auto& [key, into] : {std::pair("name", &change.name),
                                   {"architecture", &change.architecture},
                                   {"from", &change.from},
-                                  {"to", &change.to}}) {
+                                  {"to", &change.to},
+                                  {"found", &change.found}}) {
     auto text = reader.string(key);
     if (!text) return fail(text);
     *into = std::move(*text);
@@ -41,7 +43,11 @@ Result<Plan> plan_from(std::string_view text) {
   if (!release) return fail(release);
   const auto changes = reader.array("changes");
   if (!changes) return fail(changes);
-  Plan plan{*release, {}};
+  const auto begun = reader.boolean("begun");
+  if (!begun) return fail(begun);
+  const auto kept = reader.integer("kept_ms");
+  if (!kept) return fail(kept);
+  Plan plan{*release, {}, *begun, *kept};
   for (const Json& one : **changes) {
     if (!one.is_object()) return fail(ErrorCode::corrupted, "a change is no object");
     auto change = change_from(one.get_object());
@@ -60,10 +66,15 @@ std::string text_of(const Plan& plan) {
                                  {"architecture", change.architecture},
                                  {"from", change.from},
                                  {"to", change.to},
+                                 {"found", change.found},
                                  {"file", change.file.hex()},
                                  {"way_back", change.way_back.hex()}});
   }
-  return boost::json::serialize(JsonObject{{"release", plan.release.hex()}, {"changes", changes}}) + "\n";
+  return boost::json::serialize(JsonObject{{"release", plan.release.hex()},
+                                           {"changes", changes},
+                                           {"begun", plan.begun},
+                                           {"kept_ms", plan.kept_ms}}) +
+         "\n";
 }
 
 Result<Plan> parse_plan(std::string_view text) {
@@ -81,13 +92,39 @@ const InstalledPackage* find_package(const std::vector<InstalledPackage>& instal
   return found == installed.end() ? nullptr : &*found;
 }
 
+std::vector<PlannedChange> reversed(const std::vector<PlannedChange>& changes) {
+  std::vector<PlannedChange> back;
+  for (PlannedChange change : changes) {
+    std::swap(change.from, change.to);
+    std::swap(change.file, change.way_back);
+    change.found = change.from;
+    if (change.to.empty() || change.file) back.push_back(std::move(change));
+  }
+  return back;
+}
+
+std::vector<PlannedChange> made_of(const Plan& plan, const std::vector<InstalledPackage>& installed) {
+  std::vector<PlannedChange> made;
+  for (PlannedChange change : plan.changes) {
+    const InstalledPackage* const there = find_package(installed, change.name, change.architecture);
+    const std::string version = there == nullptr ? "" : there->version;
+    const bool whole = there == nullptr || there->whole;
+    const bool ours = version == change.to || version == change.found;
+    if (whole && (!ours || version == change.from)) continue;
+    change.found = version;
+    made.push_back(std::move(change));
+  }
+  return made;
+}
+
 Standing standing_of(const Plan& plan, const std::vector<InstalledPackage>& installed) {
   bool all_former = true, all_wanted = true;
   for (const PlannedChange& change : plan.changes) {
     const InstalledPackage* const there = find_package(installed, change.name, change.architecture);
     const bool whole = there == nullptr || there->whole;
     const std::string_view version = there == nullptr ? std::string_view() : there->version;
-    if (whole && version != change.from && version != change.to) return Standing::elsewhere;
+    if (whole && version != change.from && version != change.to && version != change.found)
+      return Standing::elsewhere;
     all_former &= whole && version == change.from;
     all_wanted &= whole && version == change.to;
   }

@@ -3,7 +3,7 @@
 // written by root for root.
 #pragma once
 
-#include <filesystem>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -16,15 +16,18 @@ namespace starling::install {
 struct PlannedChange {
   std::string name, architecture;
   std::string from;  // a version; empty: it was not there
-  std::string to;
+  std::string to;    // likewise: it goes
   Digest file;
-  Digest way_back;  // none: that version cannot be had, or there was none
+  Digest way_back;    // none: that version cannot be had, or there was none
+  std::string found;  // what was there then: not `from` where a former plan had not been taken back
   bool operator==(const PlannedChange&) const = default;
 };
 
 struct Plan {
   Digest release;
   std::vector<PlannedChange> changes;
+  bool begun = false;        // what is there may be of it, and has a way back
+  std::int64_t kept_ms = 0;  // when it was said that it stays; 0: it was not
   bool operator==(const Plan&) const = default;
 };
 
@@ -34,6 +37,11 @@ Result<Plan> parse_plan(std::string_view text);  // corrupted
 // The one of that name; architecture-independent packages are there for each.
 const InstalledPackage* find_package(const std::vector<InstalledPackage>& installed, std::string_view name,
                                      std::string_view architecture);
+
+// The way to what was there before, as far as there is one.
+std::vector<PlannedChange> reversed(const std::vector<PlannedChange>& changes);
+// Those that have been made, or have been begun, by this plan and nobody else.
+std::vector<PlannedChange> made_of(const Plan& plan, const std::vector<InstalledPackage>& installed);
 
 enum class Standing {
   former,

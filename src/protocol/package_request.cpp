@@ -13,7 +13,7 @@ namespace starling::protocol {
 namespace {
 
 constexpr std::array package_actions{std::string_view("fetch"), std::string_view("install"),
-                                     std::string_view("go_back")};
+                                     std::string_view("go_back"), std::string_view("keep")};
 constexpr std::array package_outcomes{std::string_view("fetched"),  std::string_view("old"),
                                       std::string_view("new"),      std::string_view("packages-mixed"),
                                       std::string_view("hindered"), std::string_view("refused")};

@@ -17,6 +17,7 @@ enum class PackageAction {
   fetch,    // what the release needs, and what is there now, for the way back; nothing is changed
   install,  // what was fetched for it
   go_back,  // to what was there when that was fetched
+  keep,     // what was installed for it: that way back ends
 };
 
 struct PackageRequest {
@@ -30,7 +31,7 @@ struct PackageRequest {
 // What the device has when the request is done. The last two have changed nothing.
 enum class PackageOutcome {
   fetched,
-  former,    // "old": each package is as it was when they were fetched
+  former,    // "old": each package is as it was when they were fetched, or nothing of it was installed
   wanted,    // "new": each is as the release needs it
   mixed,     // "packages-mixed"
   hindered,  // something was in the way that may go

@@ -6,7 +6,8 @@ namespace starling::protocol {
 namespace {
 
 TEST(PackageRequest, IsReadAsItWasWritten) {
-  for (const PackageAction action : {PackageAction::fetch, PackageAction::install, PackageAction::go_back}) {
+  for (const PackageAction action :
+       {PackageAction::fetch, PackageAction::install, PackageAction::go_back, PackageAction::keep}) {
     const PackageRequest request{action, sha256("a release"), {"libopus0", "ear=1:1.0-1~x"}, 3};
     EXPECT_EQ(parse_package_request(text_of(request)).value(), request);
   }

@@ -7,8 +7,7 @@
 namespace starling::release {
 
 bool is_wheel(std::string_view path) {
-  return path.starts_with(wheels_path) && path.substr(wheels_path.size()).starts_with('/') &&
-         path.ends_with(".whl");
+  return path.substr(0, path.rfind('/')) == wheels_path && path.ends_with(".whl");
 }
 
 Result<void> check_requirements(std::string_view text) {

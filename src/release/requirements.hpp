@@ -12,7 +12,7 @@ constexpr std::string_view requirements_path = "payload/requirements.txt";
 constexpr std::string_view wheels_path = "payload/wheels";
 constexpr std::size_t max_requirements_bytes = 128u << 10;
 
-bool is_wheel(std::string_view path);
+bool is_wheel(std::string_view path);  // in that folder itself, where pip looks for them
 
 // Whether packed wheels can be all that it asks for: no line names a place to fetch from, or another file.
 // Errors: invalid_argument with the line.

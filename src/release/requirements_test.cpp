@@ -24,6 +24,7 @@ TEST(Requirements, WheelsLieInAFolderBeside) {
   EXPECT_TRUE(is_wheel("payload/wheels/opuslib-3.0.1-py3-none-any.whl"));
   EXPECT_FALSE(is_wheel("payload/opuslib-3.0.1-py3-none-any.whl"));
   EXPECT_FALSE(is_wheel("payload/wheels/readme.txt"));
+  EXPECT_FALSE(is_wheel("payload/wheels/more/opuslib-3.0.1-py3-none-any.whl"));
 }
 
 }  // namespace

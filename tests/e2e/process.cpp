@@ -55,8 +55,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
 
 }  // namespace
 
-void eventually(std::string_view what, const std::function<bool()>& condition) {
-  const auto deadline = std::chrono::steady_clock::now() + patience;
+void eventually(std::string_view what, const std::function<bool()>& condition, std::chrono::seconds limit) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) {
       throw std::runtime_error("waited in vain: " + std::string(what));

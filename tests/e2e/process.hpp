@@ -23,7 +23,8 @@ namespace starling::e2e {
 inline constexpr std::chrono::seconds patience{30};  // far more than anything needs, sanitizers included
 
 // Looks again and again until the condition holds; throws, naming `what`, when patience is at its end.
-void eventually(std::string_view what, const std::function<bool()>& condition);
+void eventually(std::string_view what, const std::function<bool()>& condition,
+                std::chrono::seconds limit = patience);
 
 std::string read_text(const std::filesystem::path& path);  // "" if there is no such file
 void write_text(const std::filesystem::path& path, std::string_view text, unsigned mode = 0644);

@@ -1,7 +1,6 @@
 // Releases from the operator's command line until a device runs them, with the real programs in between.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -201,11 +200,13 @@ class InstalledReleases : public Releases {
     }
     return "";
   }
-  // Until the hub has made it, which takes processor time more than anything else here.
+  // What takes processor time more than anything else here, with a low priority.
+  static constexpr std::chrono::minutes long_work{10};
+  // Until the hub has made it.
   void await_delta(const std::string& from, const std::string& to) const {
     const std::string offers = "/tuf/encodings/" + tar_of(to) + "/from/" + tar_of(from);
-    while (hub_->call("GET", offers).at("making").as_bool())
-      ::poll(nullptr, 0, 50);
+    eventually(
+        "a delta", [&] { return !hub_->call("GET", offers).at("making").as_bool(); }, long_work);
   }
   std::string reported() const {
     const std::string id(hub_->device("toy").at("id").as_string());
@@ -227,12 +228,12 @@ class InstalledReleases : public Releases {
       throw std::runtime_error(error.what() + (", it reports " + last + "\n") + device_->log());
     }
   }
-  // However long pip takes, which has a low priority, and much to do.
+  // By pip.
   void await_installed(const std::string& what) const {
     eventually("the device to install",
                [&] { return reported().ends_with(" installing") || reported() == what; });
-    while (reported().ends_with(" installing"))
-      ::poll(nullptr, 0, 50);
+    eventually(
+        "the device to have installed", [&] { return !reported().ends_with(" installing"); }, long_work);
     await(what);
   }
   std::string record() const { return read_text(device_->state() / "update.json"); }
@@ -248,6 +249,26 @@ class InstalledReleases : public Releases {
       const std::string status = hub_->sync_status("toy");
       return status == "in_sync" || status == "provisional";
     });
+  }
+  // For a minute they are on trial.
+  void await_proved_settings() const {
+    eventually(
+        "settings to prove themselves", [&] { return hub_->sync_status("toy") != "provisional"; }, long_work);
+  }
+  // With a threshold of 0.9. Gives the rollout's id.
+  std::string roll_out(const std::string& version) const {
+    const JsonObject values{{"software.release", version}, {"hotword.threshold", 0.9}};
+    const Json started = hub_->call("POST", "/api/v1/rollouts",
+                                    JsonObject{{"values", values},
+                                               {"stages", JsonArray{JsonObject{{"share", 10'000}}}},
+                                               {"soak_ms", 600'000},
+                                               {"max_failures", 10'000}});
+    return std::string(started.at("id").as_string());
+  }
+  Json rollout(const std::string& id) const { return hub_->call("GET", "/api/v1/rollouts/" + id); }
+  bool has_new_threshold() const {
+    return read_text(device_->state() / "current/document.json").find("\"hotword.threshold\":0.9") !=
+           std::string::npos;
   }
   // Beside its module something that is larger than all that is new in the next.
   fs::path large_payload(const std::string& version) const {
@@ -299,6 +320,29 @@ TEST_F(InstalledReleases, OneThatWorksStaysAndOneThatDoesNotGoes) {
   want("v1.2.0");
   await("v1.2.0 confirmed");
   device_->await_ready("ear", first);
+}
+
+TEST_F(InstalledReleases, OneComesWithItsSettingsOrNeitherDoes) {
+  start_trusting_device();
+  publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"));
+  want("v1.0.0");
+  await("v1.0.0 confirmed");
+  await_proved_settings();
+  publish("v1.1.0", payload("v1.1.0", "exit 1"));
+  const std::string bad = roll_out("v1.1.0");
+  await("v1.0.0 reverted");
+  eventually("the rollout to know", [&] { return rollout(bad).at("stages").at(0).at("failed") == Json(1); });
+  EXPECT_EQ(rollout(bad).at("state"), Json("settling")) << "it goes on";
+  EXPECT_FALSE(has_new_threshold());
+  hub_->call("POST", "/api/v1/rollouts/" + bad + "/abort");
+  await("v1.0.0 confirmed");
+
+  publish("v1.2.0", payload("v1.2.0", "exec sleep 1001"));
+  const std::string good = roll_out("v1.2.0");
+  await("v1.2.0 confirmed");
+  EXPECT_TRUE(has_new_threshold());
+  eventually("the rollout to know", [&] { return rollout(good).at("stages").at(0).at("done") == Json(1); });
+  EXPECT_EQ(hub_->sync_status("toy"), "in_sync");
 }
 
 TEST_F(InstalledReleases, ItsAgentTakesOverAndMayBeKilledAnywhere) {
@@ -501,6 +545,22 @@ TEST_F(ReleasesWithPackages, ComeWithThemAndGoWithThem) {
   await_with_packages("v1.0.0 reverted");
   EXPECT_EQ(debian_.installed(), std::set<std::string>{"drum=1.0"});
   EXPECT_THAT(read_text(folder_ / "install.log"), HasSubstr("--remove -- horn")) << "it was there";
+}
+
+TEST_F(ReleasesWithPackages, GetFormerVersionsBackAlsoAfterTheyWereConfirmed) {
+  start_device({"--release-root", keys() + "/root.json", "--packages", debian_.at("kept")});
+  publish("v1.0.0", payload("v1.0.0", "exec sleep 1000"), {"--packages", "drum=1.0"});
+  want("v1.0.0");
+  await_with_packages("v1.0.0 confirmed");
+  debian_.publish({"drum", "1.1", ""});
+  publish("v1.1.0", payload("v1.1.0", "exec sleep 1001"), {"--packages", "drum=1.1"});
+  want("v1.1.0");
+  await_with_packages("v1.1.0 confirmed");
+  EXPECT_EQ(debian_.installed(), std::set<std::string>{"drum=1.1"});
+  debian_.withdraw("drum", "1.0");
+  want("v1.0.0");
+  await_with_packages("v1.0.0 confirmed");
+  EXPECT_EQ(debian_.installed(), std::set<std::string>{"drum=1.0"});
 }
 
 TEST_F(ReleasesWithPackages, AreRefusedWhereNobodyInstallsThem) {

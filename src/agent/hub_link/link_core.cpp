@@ -171,6 +171,7 @@ void LinkCore::on(const protocol::Challenge& challenge) {
   handshake.agent_version = options_.agent_version;
   handshake.serial = identity_.serial();
   handshake.capabilities = options_.capabilities;
+  if (updates_ != nullptr) handshake.capabilities[protocol::ties_sections] = true;
   handshake.facts = identity_.untold(options_.facts);
   for (const auto& [name, component] : settings_.catalog().components()) {
     handshake.components.emplace(name, component->schema_hash());

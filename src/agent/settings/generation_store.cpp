@@ -60,6 +60,7 @@ void read_trial(const JsonReader& reader, Generation& generation) {
     for (const Json& name : **witnesses)
       if (name.is_string()) generation.witnesses.emplace(name.get_string());
   }
+  if (const auto tied = reader.optional_boolean("tied"); tied) generation.tied = tied->value_or(false);
   const auto taken_back = reader.optional_object("taken_back");
   if (!taken_back || *taken_back == nullptr) return;
   const JsonReader fields(**taken_back);
@@ -89,6 +90,7 @@ void take(Generation& into, const Generation& from, GenerationStore::Part part) 
   if (part == GenerationStore::Part::release) {
     into.software = from.software;
     into.release = from.release;
+    into.tied = from.tied;
     return;
   }
   into.cursor = from.cursor;
@@ -193,6 +195,7 @@ std::string generation_text(const Generation& generation) {
     object["taken_back"] =
         JsonObject{{"hash", generation.taken_back->hash.hex()}, {"why", generation.taken_back->why}};
   }
+  if (generation.tied) object["tied"] = true;
   return seal(std::move(object));
 }
 
@@ -360,6 +363,7 @@ Result<std::optional<Generation>> GenerationStore::load_confirmed() {
   auto generation = load(*confirmed_);
   if (generation) {
     generation->witnesses.clear();
+    generation->tied = false;
     return std::move(*generation);
   }
   if (!is_damage(generation.error())) return fail(generation);
@@ -399,13 +403,22 @@ Result<GenerationStore::Reverted> GenerationStore::revert_settings(const Generat
   return Reverted{std::move(*put), {}};
 }
 
-Result<Generation> GenerationStore::revert_release(const Generation& running) {
+Result<Generation> GenerationStore::revert_release(const Generation& running, std::string why) {
   auto confirmed = load_confirmed();
   if (!confirmed) return fail(confirmed);
   const bool all_may_go_back = confirmed->has_value();  // it may not stay because the disk is full
   const Generation proved = *confirmed ? std::move(**confirmed) : defaults_generation();
   Generation back = running;
   take(back, proved, Part::release);
+  if (running.tied) {
+    take(back, proved, Part::settings);
+    back.modules = proved.modules;
+    back.quarantine = proved.quarantine;
+    if (running.settings_hash != proved.settings_hash) {
+      back.witnesses = running.witnesses;
+      back.taken_back = TakenBack{running.settings_hash, std::move(why)};
+    }
+  }
   return put_back(std::move(back), proved, all_may_go_back);
 }
 

@@ -10,7 +10,8 @@
 // sync the state folder. Before the rename a crash leaves the old document, after it the new one.
 //
 // Sections prove themselves apart: while one is still on trial, what `confirmed` names is a generation of its
-// own, which never ran as a whole but each section of which did.
+// own, which never ran as a whole but each section of which did. Those that a release brought along do not:
+// they are confirmed with it, or it takes them back with itself.
 #pragma once
 
 #include <cstdint>
@@ -52,6 +53,8 @@ struct Generation {
   // themselves. With `taken_back`: those that may not have heard that these are back in force.
   ModuleNames witnesses;
   std::optional<TakenBack> taken_back;  // in favour of these
+  // While the release is on trial: settings and modules came with it, and stay or go with it.
+  bool tied = false;
 };
 
 class GenerationStore {
@@ -87,7 +90,7 @@ class GenerationStore {
     Result<void> kept;  // what can run need not be on disk: a restart goes on with what is
   };
   Result<Reverted> revert_settings(const Generation& running, std::string why);
-  Result<Generation> revert_release(const Generation& running);
+  Result<Generation> revert_release(const Generation& running, std::string why);
   // Removes generations that no link names.
   void collect();
 

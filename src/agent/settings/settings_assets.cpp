@@ -21,6 +21,8 @@ void SettingsCore::want_assets() {
   if (candidate_ && candidate_->kind == Kind::document)
     all.push_back(&candidate_->generation.settings.assets);
   if (waiting_offer_) all.push_back(&waiting_offer_->generation.settings.assets);
+  const auto with_release = with_patch(coming_.settings);
+  if (with_release) all.push_back(&with_release->assets);
   assets_->want(all, link_policy());
 }
 

@@ -23,6 +23,7 @@ void SettingsCore::offer(const protocol::ConfigUpdate& update) {
     }
     return;
   }
+  if (next_start_is_due_) return;  // its handshake says with what
   const bool stale =
       update.hub_generation == running_.cursor.hub_generation && update.revision < running_.cursor.revision;
   if (stale) {

@@ -67,10 +67,13 @@ Result<void> SettingsCore::start() {
   auto journal_drift = journal_.open();
   if (!journal_drift) return fail(journal_drift);
   confirmed_release_ = std::move(opened->confirmed_release);
+  if (opened->current) opened->current->tied &= opened->current->release != confirmed_release_;
   drift_ = std::move(opened->drift);
   drift_.insert(drift_.end(), journal_drift->begin(), journal_drift->end());
   if (opened->current && !opened->settings_confirmed) {
-    provisional_until_ = clock_.steady() + options_.provisional;
+    // What came with a release is tried as long as that.
+    provisional_until_ = clock_.steady();
+    if (!opened->current->tied) *provisional_until_ += options_.provisional;
   }
   run_with(opened->current ? std::move(*opened->current) : defaults_generation());
   if (!drift_.empty()) drift_until_ = clock_.steady() + options_.drift_shown;
@@ -126,6 +129,7 @@ Generation SettingsCore::stored_form() const {
   stored.override_hash = sha256(override_text(catalog_, values_));
   stored.witnesses = running_.witnesses;
   stored.taken_back = running_.taken_back;
+  stored.tied = running_.tied;
   return stored;
 }
 
@@ -161,35 +165,6 @@ Result<void> SettingsCore::put_modules(JsonObject modules, JsonObject quarantine
   return put(next);
 }
 
-Result<void> SettingsCore::put_software(JsonObject software, std::optional<Release> release) {
-  Generation next = stored_form();
-  next.software = std::move(software);
-  next.release = std::move(release);
-  return put(next);
-}
-
-Result<void> SettingsCore::confirm_release() {
-  if (way_back_unkept_) {  // else what does not work would be confirmed with it
-    if (auto kept = put(stored_form()); !kept) return kept;
-  }
-  auto confirmed =
-      provisional_until_ ? store_.confirm(GenerationStore::Part::release, stored_form()) : store_.confirm();
-  if (!confirmed) return confirmed;
-  confirmed_release_ = running_.release;
-  store_.collect();
-  return {};
-}
-
-Result<void> SettingsCore::revert_release() {
-  auto former = store_.revert_release(stored_form());
-  if (!former) return fail(former);
-  running_.number = former->number;
-  running_.software = std::move(former->software);
-  running_.release = std::move(former->release);
-  store_.collect();
-  return {};
-}
-
 Result<void> SettingsCore::confirm_settings() {
   if (!release_on_trial()) return store_.confirm();
   return store_.confirm(GenerationStore::Part::settings, stored_form());
@@ -217,7 +192,8 @@ void SettingsCore::step(Event event) {
 
 void SettingsCore::begin_waiting() {
   while (at_rest() && !stepping_) {
-    if (!unhealthy_why_.empty() && state_ == State::provisional && clock_.steady() >= *provisional_until_) {
+    const bool judged_here = state_ == State::provisional && !is_tied();
+    if (!unhealthy_why_.empty() && judged_here && clock_.steady() >= *provisional_until_) {
       step(Event::unhealthy);
       return;
     }
@@ -271,10 +247,15 @@ std::optional<SettingsCore::Event> SettingsCore::roll_back_and_validate() {
 
 std::optional<SettingsCore::Event> SettingsCore::persist() {
   if (candidate_->kind != Kind::document) return Event::written;  // the journal is written in one step
+  if (next_start_is_due_) {
+    candidate_->errors.push_back({"", "the device begins anew with another release"});
+    return Event::failed;
+  }
   candidate_->generation.modules = running_.modules;
   candidate_->generation.quarantine = running_.quarantine;
   candidate_->generation.software = running_.software;
   candidate_->generation.release = running_.release;
+  candidate_->generation.tied = running_.tied;
   candidate_->generation.override_hash = sha256(candidate_->override_content);
   // What an earlier change broke, while it is on trial, is not forgotten over a later one.
   candidate_->generation.witnesses = running_.witnesses;
@@ -416,6 +397,11 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
     provisional_until_ = clock_.steady() + options_.provisional;
     return std::nullopt;
   }
+  have_proved_themselves();
+  return std::nullopt;
+}
+
+void SettingsCore::have_proved_themselves() {
   provisional_until_.reset();
   running_.witnesses.clear();
   store_.collect();
@@ -423,7 +409,6 @@ std::optional<SettingsCore::Event> SettingsCore::confirm() {
   log_.info("settings confirmed", {{"revision", running_.cursor.revision}});
   send_status(running_.settings_hash, Phase::applied);
   listener_.report_changed();
-  return std::nullopt;
 }
 
 std::optional<SettingsCore::Event> SettingsCore::revert() {
@@ -474,7 +459,7 @@ void SettingsCore::witnesses_told() {
 
 void SettingsCore::tick() {
   const SteadyTime now = clock_.steady();
-  if (state_ == State::provisional && provisional_until_ && now >= *provisional_until_) judge_trial();
+  if (state_ == State::provisional && !is_tied() && now >= *provisional_until_) judge_trial();
   if (at_rest() && accepted_until_ && now >= *accepted_until_) {
     expire_accepted_edits(std::numeric_limits<std::int64_t>::max());
   }
@@ -500,7 +485,8 @@ void SettingsCore::judge_trial() {
 
 std::optional<SteadyTime> SettingsCore::next_deadline() const {
   if (!at_rest()) return std::nullopt;
-  std::optional<SteadyTime> next = provisional_until_;
+  std::optional<SteadyTime> next;
+  if (!is_tied()) next = provisional_until_;
   for (const auto& other : {accepted_until_, drift_until_, disk_retry_at_}) {
     if (other && (!next || *other < *next)) next = other;
   }

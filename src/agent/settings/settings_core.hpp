@@ -24,6 +24,7 @@
 #include "base/log.hpp"
 #include "protocol/component.hpp"
 #include "protocol/messages.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::agent {
 
@@ -122,10 +123,21 @@ class SettingsCore {
   const std::optional<Release>& release() const { return running_.release; }
   const std::optional<Release>& confirmed_release() const { return confirmed_release_; }
   bool release_on_trial() const { return running_.release != confirmed_release_; }
-  // Another release is on trial until it is confirmed. Errors of all: those of Disk.
-  Result<void> put_software(JsonObject software, std::optional<Release> release);
+  // Another release is on trial until it is confirmed, and so is what it brings along; the next start puts
+  // that in force. Errors of all: those of Disk, and of fits().
+  Result<void> put_software(JsonObject software, std::optional<Release> release,
+                            const protocol::TiedSections& with = {});
   Result<void> confirm_release();
-  Result<void> revert_release();
+  Result<void> revert_release(std::string why);
+
+  // ---- settings and modules that a release brings along: patches on those that run
+  void is_coming(protocol::TiedSections with);  // its files are fetched, and kept
+  // Whether this agent takes them. Errors: invalid_argument, naming the setting.
+  Result<void> fits(const protocol::TiedSections& with) const;
+  std::string holds_up(const protocol::TiedSections& with) const;  // for people; empty: nothing
+  bool next_start_is_due() const { return next_start_is_due_; }
+  bool is_tied() const { return running_.tied && release_on_trial(); }
+  SettingsVerdict verdict_with_release() const;  // on what is tied to it
 
   // ---- what runs
   State state() const { return state_; }
@@ -193,6 +205,9 @@ class SettingsCore {
 
   void run_with(Generation generation);
   Generation stored_form() const;
+  Result<protocol::SettingsDocument> with_patch(const JsonObject& patch) const;
+  Result<void> lay_over(Generation& next, const protocol::TiedSections& with) const;
+  void have_proved_themselves();
   Result<void> put(const Generation& next);
   Result<void> confirm_settings();
   void step(Event event);
@@ -273,9 +288,11 @@ class SettingsCore {
   std::optional<SteadyTime> accepted_until_;
   std::optional<SteadyTime> drift_until_;
   std::optional<SteadyTime> disk_retry_at_;
-  std::string unhealthy_why_;      // not empty: go back as soon as nothing is in work
-  bool way_back_unkept_ = false;   // by the disk
-  bool refusal_may_pass_ = false;  // it was for the modules or the disk that refused_ was
+  std::string unhealthy_why_;       // not empty: go back as soon as nothing is in work
+  bool way_back_unkept_ = false;    // by the disk
+  bool refusal_may_pass_ = false;   // it was for the modules or the disk that refused_ was
+  bool next_start_is_due_ = false;  // with what is on disk: nothing comes between
+  protocol::TiedSections coming_;
   bool override_check_wanted_ = false;
   std::vector<Digest> known_overrides_;  // content of the override file that came from here
   Values hand_edits_;                    // by hand in it, and neither taken nor refused by its values yet

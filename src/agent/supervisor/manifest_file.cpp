@@ -43,7 +43,7 @@ bool plausible_setting(std::string_view name) {
          name.back() != '.';
 }
 
-bool environment_name(std::string_view name) {
+bool is_environment_name(std::string_view name) {
   const auto plain = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
   };
@@ -317,7 +317,7 @@ Result<void> ManifestReader::environment(const Node& node) {
   if (table->size() > max_entries) return wrong(&node, fmt::format("has more than {} entries", max_entries));
   for (const auto& [key, entry] : *table) {
     const std::string_view name = key.str();
-    if (!environment_name(name))
+    if (!is_environment_name(name))
       return wrong(&entry, fmt::format("'{}' cannot be a variable's name", printable_text(name, 64)));
     if (reserved_environment(name))
       return wrong(&entry, fmt::format("{} is set by the agent itself", printable_text(name, 64)));

@@ -57,6 +57,7 @@ Result<void> ModulesSection::start() {
 // ---- what the hub says
 
 void ModulesSection::offer(const protocol::ConfigUpdate& update) {
+  if (settings_.next_start_is_due()) return;
   auto content = content_of(update);
   if (!content) return refuse(update, content.error().message);
   if (!*content) return listener_.section_needed(Section::modules);

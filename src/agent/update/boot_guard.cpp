@@ -54,14 +54,14 @@ class Guard {
     log_.error("going back from a release that does not work",
                {{"version", runs() ? runs()->version : ""}, {"why", failure.message}});
     if (!damaged_ && record_.step != RecordedStep::going_back) {
-      record_.failure = std::move(failure);
+      record_.failure = failure;
       record_.step = RecordedStep::going_back;
       if (auto saved = save_update_record(disk_, record_); !saved) {
         log_.warning("why it goes back was not written down", {{"error", saved.error().message}});
       }
     }
     if (auto opened = store_.open(); !opened) return fail(opened);
-    if (auto reverted = store_.revert_release(*current_); !reverted) return fail(reverted);
+    if (auto back = store_.revert_release(*current_, std::move(failure.message)); !back) return fail(back);
     current_->release = confirmed_;
     return {};
   }

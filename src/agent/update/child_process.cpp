@@ -38,19 +38,37 @@ std::vector<char*> pointers_to(const std::vector<std::string>& texts) {
 
 // In the child: nothing here may allocate.
 [[noreturn]] void become(char* const* arguments, char* const* environment, int output, int nothing) {
-  ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::umask(022);
   (void)!::nice(10);
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
   ::execve(arguments[0], arguments, environment);
   ::_exit(cannot_execute);
+}
+
+// Between the agent and the program. Of the agent's death only a process of its own is told, and not what
+// that has started: so it is this one, which takes its group along. Likewise.
+template <typename Program>
+[[noreturn]] void watch_over(pid_t agent, const Program& program) {
+  ::setpgid(0, 0);
+  ::signal(SIGTERM, [](int) { ::kill(0, SIGKILL); });
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != agent) ::_exit(cannot_execute);
+  const pid_t child = ::fork();
+  if (child == 0) program();
+  // Sockets of the agent's must end when it closes them.
+  ::close_range(STDERR_FILENO + 1, ~0U, 0);
+  int status = 0;
+  while (child > 0 && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFSIGNALED(status)) ::kill(::getpid(), SIGKILL);
+  ::_exit(child < 0 ? cannot_execute : WEXITSTATUS(status));
 }
 
 std::string_view without_space_around(std::string_view text) {
@@ -89,8 +107,10 @@ Result<std::unique_ptr<ChildProcess>> ChildProcess::start(const asio::any_io_exe
   const FileDescriptor input(ends[1]);
   const auto arguments = pointers_to(command.arguments);
   const auto environment = pointers_to(command.environment);
-  const pid_t pid = ::fork();
-  if (pid == 0) become(arguments.data(), environment.data(), input.number(), nothing.number());
+  const pid_t agent = ::getpid(), pid = ::fork();
+  if (pid == 0)
+    watch_over(agent,
+               [&] { become(arguments.data(), environment.data(), input.number(), nothing.number()); });
   if (pid < 0)
     return fail(ErrorCode::unavailable, fmt::format("running {}: {}", program, std::strerror(errno)));
   ::setpgid(pid, pid);

@@ -1,5 +1,5 @@
 // Purpose: a program that the agent runs to its end, apart from modules: with a limit of time and output, and
-// never longer than the agent lives.
+// never longer than the agent lives, with all that it has started in its process group.
 // Owner: whoever needs what it does. Thread: the io_context's. Lifetime: one run; it is killed with this.
 #pragma once
 

@@ -58,15 +58,19 @@ class Environments : public testing::Test {
     EXPECT_TRUE(made) << made.error().message;
     return read_file(file, 100'000).value();
   }
-  // Up to the check, as the updater does it.
-  Result<void> install(const std::string& requirements) {
+  // As the updater does it.
+  Result<void> install(const std::string& requirements) { return install(download(requirements), true); }
+  ReleaseTarget download(const std::string& requirements) {
     const std::string tar =
         tar_of(release_parts("v1.0.0", {{"payload/requirements.txt", requirements},
                                         {"payload/wheels/hears-1.0-py3-none-any.whl", wheel()}}));
     const ReleaseTarget target = target_of("v1.0.0", tar);
     release_ = release_path(target.release.hash);
     EXPECT_TRUE(disk.write_file(release_tar_path(target.release.hash), tar, 0644));
-    ReleaseInstall installation(disk, target);
+    return target;
+  }
+  Result<void> install(const ReleaseTarget& target, bool equips) {
+    ReleaseInstall installation(disk, target, equips);
     for (;;) {
       const auto progress = installation.step();
       if (!progress) return fail(progress);
@@ -101,6 +105,17 @@ TEST_F(Environments, HoldWhatTheReleaseHasBroughtAndGoWhereItGoes) {
   EXPECT_EQ(fs::status(program("hear")).permissions() & fs::perms::others_all,
             fs::perms::others_read | fs::perms::others_exec)
       << "whoever a module runs as";
+}
+
+TEST_F(Environments, AreMadeInAReleaseThatIsThereWhereSomethingElseComesFirst) {
+  const ReleaseTarget target = download("hears==1.0\n");
+  ASSERT_TRUE(install(target, false));
+  EXPECT_FALSE(fs::exists(program("hear")));
+  fs::create_directories(folder / "state" / release_ / "venv.new/of a former attempt");
+  const auto installed = install(target, true);
+  ASSERT_TRUE(installed) << installed.error().message;
+  EXPECT_EQ(said_by({program("hear")}).value(), "heard by hears\n");
+  EXPECT_FALSE(fs::exists(folder / "state" / release_ / "venv.new"));
 }
 
 TEST_F(Environments, WhatIsNotPackedIsTheReasonWhyThereIsNone) {

@@ -43,7 +43,7 @@ ReleaseVerdict judge_modules(const std::vector<ModuleStatus>& modules,
       continue;
     }
     verdict.failure = "module '" + module.name + "' is " + std::string(to_string(module.state)) +
-                      " with this release, and was ready before it";
+                      " with this release, and ought to be ready";
   }
   return verdict;
 }

@@ -4,10 +4,8 @@
 
 namespace starling::agent {
 
-Result<void> PackageDesk::ask(protocol::PackageAction action, const Digest& release,
-                              std::vector<std::string> packages) {
-  const std::int64_t now_ms = clock_.wall().time_since_epoch().count();
-  asked_ = protocol::PackageRequest{action, release, std::move(packages), now_ms};
+Result<void> PackageDesk::ask(protocol::PackageRequest request) {
+  asked_ = std::move(request);
   if (auto written = put(); !written) {
     asked_.reset();
     look_again_.reset();

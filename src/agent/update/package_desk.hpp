@@ -5,7 +5,6 @@
 
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "agent/disk.hpp"
 #include "agent/update/update_port.hpp"
@@ -24,11 +23,10 @@ class PackageDesk {
       : disk_(disk), clock_(clock), port_(port) {}
 
   // Errors: those of Disk; nothing is asked then.
-  Result<void> ask(protocol::PackageAction action, const Digest& release,
-                   std::vector<std::string> packages = {});
+  Result<void> ask(protocol::PackageRequest request);
   // What is waited for.
   const std::optional<protocol::PackageRequest>& asked() const { return asked_; }
-  // Once, when it is there, or is not waited for any more.
+  // Once, when it is there, or is not waited for any more: then it names no request.
   std::optional<protocol::PackageAnswer> answer();
   const std::optional<SteadyTime>& look_again() const { return look_again_; }
 

@@ -42,9 +42,7 @@ Result<std::optional<EnvironmentWish>> environment_wanted(Disk& disk, const std:
   return wish;
 }
 
-Result<void> move_environment(Disk& disk, const std::string& folder, const std::string& to) {
-  const std::string from = fmt::format("{}/{}", folder, environment_name);
-  const std::string then = fmt::format("{}/{}", to, environment_name);
+Result<void> move_environment(Disk& disk, const std::string& from, const std::string& to) {
   const std::string programs = from + "/bin";
   const auto names = disk.list(programs);
   if (!names) return fail(names);
@@ -56,7 +54,7 @@ Result<void> move_environment(Disk& disk, const std::string& folder, const std::
     const auto text = disk.read_file(path, max_program_bytes);
     if (!text) return fail(text);
     if (text->find(from) == std::string::npos) continue;
-    if (auto put = disk.write_file(path, replaced(*text, from, then), status->mode); !put) return put;
+    if (auto put = disk.write_file(path, replaced(*text, from, to), status->mode); !put) return put;
   }
   return {};
 }

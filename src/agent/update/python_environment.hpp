@@ -3,7 +3,8 @@
 // Owner: none. Thread: one; blocking. Lifetime: none.
 //
 // It is made while the release has not got its name yet (SHA256.new), so that half of one never counts, and
-// takes the name along. Its programs name their interpreter by its whole path: those lines are written anew.
+// takes the name along; or as SHA256/venv.new, where Debian packages come first, which come later. Its
+// programs name their interpreter by its whole path: those lines are written anew.
 #pragma once
 
 #include <optional>
@@ -27,8 +28,7 @@ struct EnvironmentWish {
 // invalid_argument and too_large (they ask for what is not packed), those of Disk.
 Result<std::optional<EnvironmentWish>> environment_wanted(Disk& disk, const std::string& folder);
 
-// Tells the programs of the environment in `folder` that the release is about to be called `to`. Errors:
-// those of Disk.
-Result<void> move_environment(Disk& disk, const std::string& folder, const std::string& to);
+// Tells the programs of the environment `from` that it is about to be called `to`. Errors: those of Disk.
+Result<void> move_environment(Disk& disk, const std::string& from, const std::string& to);
 
 }  // namespace starling::agent

@@ -38,14 +38,14 @@ Result<Progress> ReleaseInstall::take_step() {
     case Stage::sync: {
       const auto synced = unpacker_->sync();
       if (!synced) return fail(synced);
-      if (*synced == Progress::done) done = equip();
+      if (*synced == Progress::done) {
+        stage_ = Stage::name;
+        done = equip();
+      }
       break;
     }
     case Stage::equip: break;
-    case Stage::settle_in:
-      done = move_environment(disk_, fresh(), folder());
-      stage_ = Stage::name;
-      break;
+    case Stage::settle_in: return settle_in();
     case Stage::name:
       done = name();
       if (done) begin_check();
@@ -54,7 +54,8 @@ Result<Progress> ReleaseInstall::take_step() {
       const auto checked = check_->step();
       if (!checked || *checked == Progress::more) return checked;
       done = drop_downloads(disk_, target_.release.hash);
-      if (done) return Progress::done;
+      if (done && found_) done = equip();
+      if (done && stage_ == Stage::check) return Progress::done;
       break;
     }
   }
@@ -96,12 +97,33 @@ Result<void> ReleaseInstall::unpack() {
   return {};
 }
 
+// Before it has its name; or where it has it since before, unless it is done.
 Result<void> ReleaseInstall::equip() {
-  auto wanted = environment_wanted(disk_, fresh());
+  if (!equips_) return {};
+  auto wanted = environment_wanted(disk_, found_ ? folder() : fresh());
   if (!wanted) return fail(wanted);
+  if (!*wanted) return {};
   environment_ = std::move(*wanted);
-  stage_ = environment_ ? Stage::equip : Stage::name;
+  if (found_) {
+    const auto there = disk_.status(environment());
+    if (there) return {};
+    if (there.error().code != ErrorCode::not_found) return fail(there);
+    if (auto dropped = drop(late_environment()); !dropped) return dropped;
+    environment_->folder = late_environment();
+  }
+  stage_ = Stage::equip;
   return {};
+}
+
+Result<Progress> ReleaseInstall::settle_in() {
+  if (auto moved = move_environment(disk_, environment_->folder, environment()); !moved) return fail(moved);
+  if (!found_) {
+    stage_ = Stage::name;
+    return Progress::more;
+  }
+  if (auto named = disk_.rename(late_environment(), environment()); !named) return fail(named);
+  if (auto synced = disk_.sync_folder(folder()); !synced) return fail(synced);
+  return Progress::done;
 }
 
 // A damaged one, which may run, is put aside until the fresh one has its name.

@@ -18,7 +18,9 @@ namespace starling::agent {
 
 class ReleaseInstall {
  public:
-  ReleaseInstall(Disk& disk, ReleaseTarget target) : disk_(disk), target_(std::move(target)) {}
+  // `equips`: it makes the Python environment; else somebody has it made later, by another of these.
+  ReleaseInstall(Disk& disk, ReleaseTarget target, bool equips = true)
+      : disk_(disk), target_(std::move(target)), equips_(equips) {}
 
   // Errors: not_found (nothing is there, or it was damaged and is removed: it has to be downloaded),
   // invalid_argument and too_large (the signed tar is no release for this device), those of Disk. Where it
@@ -29,7 +31,7 @@ class ReleaseInstall {
     return stage_ == Stage::equip ? environment_ : std::nullopt;
   }
   void environment_made() { stage_ = Stage::settle_in; }
-  void give_up() { (void)drop(fresh()); }
+  void give_up() { (void)drop(found_ ? late_environment() : fresh()); }
 
   // How what was there and damaged had been encoded, once step() has failed with not_found.
   std::optional<protocol::Encoding> damaged() const { return damaged_; }
@@ -41,6 +43,7 @@ class ReleaseInstall {
   Result<void> look();
   Result<void> unpack();
   Result<void> equip();
+  Result<Progress> settle_in();
   Result<void> begin_unpacking();
   Result<void> name();
   void begin_check();
@@ -49,10 +52,13 @@ class ReleaseInstall {
 
   std::string folder() const { return release_path(target_.release.hash); }
   std::string fresh() const { return release_path(target_.release.hash, ".new"); }
+  std::string environment() const { return folder() + "/" + std::string(environment_name); }
+  std::string late_environment() const { return environment() + ".new"; }
   std::string old() const { return release_path(target_.release.hash, ".old"); }
 
   Disk& disk_;
   ReleaseTarget target_;
+  bool equips_;
   Stage stage_ = Stage::look;
   Download download_;
   std::unique_ptr<TarSource> source_;

@@ -127,6 +127,18 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
     deliver();
   }
   void want(const std::string& version) { want(JsonObject{{"release", version}}); }
+  // With a threshold of 0.9 and the module 'mouth' enabled: both or neither.
+  void want_tied(const std::string& version, double threshold = 0.9) {
+    tied_ = true;
+    const JsonObject patch{{"settings", JsonObject{{"hotword.threshold", threshold}}}};
+    const JsonObject enable{{"mouth", JsonObject{{"enabled", true}}}};
+    want({{"release", version}, {"with", JsonObject{{"settings", patch}, {"modules", enable}}}});
+  }
+  bool has_what_was_tied() const {
+    const bool settings = device.value("hotword.threshold") == Json(0.9);
+    EXPECT_EQ(device.core->modules().contains("mouth"), settings);
+    return settings;
+  }
   void set(std::map<std::string, Json> values) {
     if (!alive()) return;
     settings_ = make_update(device.catalog, ++revision_, std::move(values));
@@ -189,12 +201,14 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   std::uint64_t starts = 0;
   int lookups = 0, downloads = 0, environments = 0;
   std::optional<Error> no_environment;  // why none can be made
+  bool venv_is_a_package = false;       // of the release
   // ---- Debian packages
   bool installer = true, installer_works = true;  // the device has one, and it answers
   // What it answers; `fetched`: it does what it is asked.
   protocol::PackageOutcome package_outcome = protocol::PackageOutcome::fetched;
   std::vector<std::string> packages_asked;
   Digest packages_fetched, packages_of;  // of which release they are there
+  Digest packages_kept;                  // and have stayed last
   std::optional<SteadyTime> hour;        // before which nothing is switched
 
  private:
@@ -257,7 +271,11 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
       }
       if (request->action == protocol::PackageAction::go_back) {
         answer.outcome = protocol::PackageOutcome::former;
-        packages_of = Digest();
+        packages_of = packages_kept;
+      }
+      if (request->action == protocol::PackageAction::keep) {
+        answer.outcome = protocol::PackageOutcome::wanted;
+        packages_kept = request->release;
       }
     }
     package_answer_ = text_of(answer);
@@ -284,7 +302,8 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
         continue;
       }
       if (std::erase(device.recorder.said, "section needed") > 0) {
-        if (settings_) device.core->offer(*settings_);
+        // By itself the hub says what goes with a release only after that.
+        if (settings_ && !tied_) device.core->offer(*settings_);
         if (software_ && alive()) core->offer(*software_);
         continue;
       }
@@ -296,7 +315,9 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
         core->found(find->version, looked_up(find->version));
       } else if (const Equip* equip = std::get_if<Equip>(&asked)) {
         ++environments;
-        const Result<void> made = equipped(equip->wish);
+        const bool venv = !venv_is_a_package || packages_of == equip->release;
+        const Result<void> made =
+            venv ? equipped(equip->wish) : fail(ErrorCode::invalid_argument, "install python3-venv");
         if (alive()) core->environment_made(equip->release, made);
       } else {
         const auto& [target, how] = std::get<Fetch>(asked);
@@ -390,6 +411,7 @@ class UpdateBench final : private UpdatePort, private InstallTiming {
   }
 
   std::optional<protocol::ConfigUpdate> settings_, software_;  // as the hub has said them last
+  bool tied_ = false;                                          // settings, to a release
   std::deque<Asked> asked_;
   std::map<Digest, std::string> encoded_;
   std::string package_answer_, answered_;

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "agent/update/release_shelf.hpp"
+#include "protocol/modules_document.hpp"
 #include "protocol/version.hpp"
 
 namespace starling::agent {
@@ -14,8 +16,19 @@ namespace {
 constexpr std::string_view not_wanted = "not-wanted";  // any more
 constexpr std::string_view no_trust = "no-trust";
 constexpr std::string_view unfit = "not-for-this-device";  // as it is now
+constexpr std::string_view misfits = "settings-refused";   // that come with it
+constexpr std::string_view not_working = "settings";
 constexpr std::uint64_t max_release_bytes = std::uint64_t{2} << 30;
 constexpr std::size_t max_custom_bytes = 128u << 10;  // all packages that a release may name
+
+std::vector<std::string> enabled_by(const JsonObject& modules) {
+  std::vector<std::string> names;
+  for (const auto& [name, said] : modules) {
+    const Json* enabled = said.is_object() ? said.get_object().if_contains("enabled") : nullptr;
+    if (enabled != nullptr && *enabled == Json(true)) names.emplace_back(name);
+  }
+  return names;
+}
 
 }  // namespace
 
@@ -28,6 +41,7 @@ const UpdateCore::Transition UpdateCore::transitions[] = {
     {State::staging_packages, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::waiting, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::installing_packages, Event::wanted, State::seeking, &UpdateCore::seek},
+    {State::equipping, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::paused, Event::wanted, State::seeking, &UpdateCore::seek},
     {State::refused, Event::wanted, State::seeking, &UpdateCore::seek},
 
@@ -37,6 +51,7 @@ const UpdateCore::Transition UpdateCore::transitions[] = {
     {State::staging_packages, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::waiting, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::installing_packages, Event::unwanted, State::idle, &UpdateCore::drop},
+    {State::equipping, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::paused, Event::unwanted, State::idle, &UpdateCore::drop},
     {State::refused, Event::unwanted, State::idle, &UpdateCore::drop},
 
@@ -57,11 +72,17 @@ const UpdateCore::Transition UpdateCore::transitions[] = {
     {State::staging_packages, Event::hindered, State::paused, &UpdateCore::pause},
     {State::waiting, Event::mended, State::idle, &UpdateCore::settle_mended},
     {State::waiting, Event::due, State::installing_packages, &UpdateCore::install_packages},
+    {State::waiting, Event::refused, State::refused, &UpdateCore::refuse},
     {State::waiting, Event::hindered, State::paused, &UpdateCore::pause},
-    {State::installing_packages, Event::installed, State::switching, &UpdateCore::switch_over},
+    {State::installing_packages, Event::installed, State::equipping, &UpdateCore::equip},
     {State::installing_packages, Event::refused, State::refused, &UpdateCore::refuse},
     {State::installing_packages, Event::hindered, State::paused, &UpdateCore::pause},
+    {State::equipping, Event::unpacked, State::switching, &UpdateCore::switch_over},
+    {State::equipping, Event::missing, State::downloading, &UpdateCore::download},
+    {State::equipping, Event::refused, State::refused, &UpdateCore::refuse},
+    {State::equipping, Event::hindered, State::paused, &UpdateCore::pause},
     {State::switching, Event::switched, State::provisional, &UpdateCore::begin_trial},
+    {State::switching, Event::staged, State::waiting, &UpdateCore::wait},
     {State::switching, Event::hindered, State::paused, &UpdateCore::pause},
 
     {State::provisional, Event::healthy, State::idle, &UpdateCore::settle},
@@ -94,7 +115,7 @@ void UpdateCore::step(Event event) {
     deadline_.reset();
     next = (this->*found->act)();
   }
-  take_packages_back();
+  see_to_packages();
   tell();
 }
 
@@ -165,10 +186,18 @@ std::optional<UpdateCore::Event> UpdateCore::wait() {
       return fails("disk", recorded.error().message, Event::hindered);
     }
   }
+  const protocol::TiedSections with = tied();
+  if (std::string why = misfit(with); !why.empty()) {
+    return fails(std::string(misfits), std::move(why), Event::refused);
+  }
   const SteadyTime now = clock_.steady();
   InstallTiming::Answer answer = timing_.ready_to_install(*record_.target, now);
   const SteadyTime up = started_at_ + options_.provisional;  // then it is known which modules work
   if (!answer.ask_again && now < up && port_.runs_modules()) answer = {up, "modules that get up", {}};
+  if (!answer.ask_again && !with.empty()) {
+    if (std::string first = settings_.holds_up(with); !first.empty())
+      answer = {now + options_.trial_retry, std::move(first), {}};
+  }
   hour_ = std::move(answer);
   if (!hour_.ask_again) return Event::due;
   deadline_ = *hour_.ask_again;
@@ -178,7 +207,15 @@ std::optional<UpdateCore::Event> UpdateCore::wait() {
 std::optional<UpdateCore::Event> UpdateCore::switch_over() {
   record_.before = counts_;
   record_.trial_starts = 0;
+  const protocol::TiedSections with = tied();
+  // While packages were installed others may have come with it, or beside it.
+  if (!with.empty() && (!misfit(with).empty() || !settings_.holds_up(with).empty())) return Event::staged;
   record_.ready_before = port_.ready_modules();
+  for (const std::string& module : enabled_by(with.modules)) {
+    const bool has_room = record_.ready_before.size() < protocol::max_modules;
+    if (has_room && std::ranges::find(record_.ready_before, module) == record_.ready_before.end())
+      record_.ready_before.push_back(module);
+  }
   record_.failure.reset();  // of what was in the way before
   if (const auto& confirmed = settings_.confirmed_release()) {
     std::erase(record_.proven, confirmed->hash);
@@ -189,7 +226,7 @@ std::optional<UpdateCore::Event> UpdateCore::switch_over() {
     return fails("disk", recorded.error().message, Event::hindered);
   }
   const Release& next = record_.target->release;
-  if (auto switched = settings_.put_software(record_.section, next); !switched) {
+  if (auto switched = settings_.put_software(section_in_force(), next, with); !switched) {
     return fails("disk", switched.error().message, Event::hindered);
   }
   log_.info("switched to a release, on trial", {{"version", next.version}, {"sha256", next.hash.hex()}});
@@ -213,7 +250,16 @@ std::optional<UpdateCore::Event> UpdateCore::begin_trial() {
 void UpdateCore::judge_trial() {
   const SteadyTime now = clock_.steady();
   ReleaseVerdict trial = port_.trial(record_.ready_before);
+  SettingsVerdict settings = settings_.verdict_with_release();
   const bool late = now >= started_at_ + options_.trial_limit;
+  // Who writes settings all the time does not keep it on trial: the last ones have had less than theirs.
+  const bool decides_now = late && settings_.state() == SettingsCore::State::provisional;
+  if (decides_now) settings.over |= listener_.verdict().over;
+  if (decides_now && !settings.over)
+    settings.failure = "it could not be told whether the device works with them";
+  if (!settings.failure.empty()) {
+    return unhealthy(std::string(not_working), "the settings that came with it: " + settings.failure);
+  }
   if (!trial.failure.empty()) return unhealthy("modules", std::move(trial.failure));
   if (late && !trial.over) return unhealthy("modules", std::move(trial.waits_for));
   if (late && !hub_seen_) {
@@ -223,7 +269,7 @@ void UpdateCore::judge_trial() {
     deadline_ = now + options_.provisional;  // as long again, to see whether it dies again
     return;
   }
-  if (!trial.over || !hub_seen_) {
+  if (!trial.over || !settings.over || !hub_seen_) {
     deadline_ = now + options_.trial_retry;
     return;
   }
@@ -304,7 +350,7 @@ void UpdateCore::judge_starts() {
 std::optional<UpdateCore::Event> UpdateCore::settle() {
   record_.failure.reset();
   record_.last_failed.reset();
-  record_.packages.reset();
+  if (record_.packages && !record_.packages->changed) record_.packages.reset();
   record_.hubless_trials = 0;
   note(RecordedStep::confirmed);
   log_.info("release confirmed", {{"version", settings_.release() ? settings_.release()->version : ""}});
@@ -329,7 +375,8 @@ std::optional<UpdateCore::Event> UpdateCore::go_back() {
     record_.failure = trouble_;
     note(RecordedStep::going_back);
   }
-  if (auto reverted = settings_.revert_release(); !reverted) {
+  const std::string why = record_.failure ? record_.failure->message : "";
+  if (auto reverted = settings_.revert_release(why); !reverted) {
     log_.error("cannot go back to the former release, trying again", {{"error", reverted.error().message}});
     deadline_ = clock_.steady() + options_.trial_retry;
     return std::nullopt;
@@ -374,9 +421,9 @@ std::optional<UpdateCore::Event> UpdateCore::pause() {
 
 std::optional<UpdateCore::Event> UpdateCore::refuse() {
   record_.failure = trouble_;
-  if (trouble_->fingerprint != unfit && trouble_->fingerprint != no_trust &&
-      trouble_->fingerprint != no_installer)
-    mark_bad(RecordedStep::refused);
+  // It may be another device, or come with other settings, when it is tried again.
+  constexpr std::array passing{unfit, no_trust, no_installer, misfits};
+  if (std::ranges::find(passing, trouble_->fingerprint) == passing.end()) mark_bad(RecordedStep::refused);
   keep_failure(RecordedStep::refused);
   note(RecordedStep::refused);
   log_.warning("release refused",
@@ -507,7 +554,8 @@ void UpdateCore::tick() {
   if (!deadline_ || clock_.steady() < *deadline_) return;
   switch (state_) {
     case State::idle: return check_some();
-    case State::installing: return install_some();
+    case State::installing:
+    case State::equipping: return install_some();
     case State::waiting:
       deadline_.reset();
       if (const auto next = wait()) step(*next);

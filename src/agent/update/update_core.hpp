@@ -24,6 +24,7 @@
 #include "base/clock.hpp"
 #include "base/log.hpp"
 #include "protocol/messages.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::agent {
 
@@ -54,6 +55,7 @@ class UpdateCore {
     staging_packages,  // Debian's that it needs are fetched
     waiting,           // for its hour
     installing_packages,
+    equipping,  // what has to wait for them is made
     switching,
     provisional,
     going_back,
@@ -136,6 +138,7 @@ class UpdateCore {
   std::optional<Event> stage_packages();
   std::optional<Event> wait();
   std::optional<Event> install_packages();
+  std::optional<Event> equip();
   std::optional<Event> switch_over();
   std::optional<Event> begin_trial();
   std::optional<Event> settle();
@@ -165,13 +168,15 @@ class UpdateCore {
   Result<void> check_target() const;
   bool needs_packages() const;
   bool lacks_installer() const { return record_.failure && record_.failure->fingerprint == no_installer; }
-  bool packages_have_to_go() const;
+  bool installs_packages() const;
+  std::optional<protocol::PackageAction> packages_due() const;
   std::optional<Event> ask(protocol::PackageAction action);
   void hear_packages();
   Event packages_fetched(const protocol::PackageAnswer& answer);
   void packages_installed(const protocol::PackageAnswer& answer);
   void packages_went_back(const protocol::PackageAnswer& answer);
-  void take_packages_back();
+  void packages_stay(const protocol::PackageAnswer& answer);
+  void see_to_packages();
   Json packages_report() const;
   void collect();
   Result<std::optional<JsonObject>> content_of(const protocol::ConfigUpdate& update) const;
@@ -181,12 +186,20 @@ class UpdateCore {
   void retry_disk();
 
   std::optional<std::string> wanted_version() const;
+  JsonObject section_in_force() const;
+  Digest wanted_hash() const;
+  protocol::TiedSections tied() const;
+  void tell_what_is_coming();
+  std::string misfit(const protocol::TiedSections& with) const;
+  bool runs_wanted_version() const;
   bool is_wanted(const Release& release) const { return wanted_version() == release.version; }
   bool runs_what_is_wanted() const;
   bool is_downloaded() const;
   bool is_settled() const { return state_ == State::refused; }
-  // Neither is left in the middle.
-  bool changes_packages() const { return desk_.asked() && state_ == State::installing_packages; }
+  // Which are not left in the middle.
+  bool changes_packages() const {
+    return desk_.asked() && desk_.asked()->action == protocol::PackageAction::install;
+  }
   bool on_trial() const { return state_ == State::provisional || state_ == State::going_back; }
   std::optional<Event> fails(std::string fingerprint, std::string message, Event event);
   Result<void> record(RecordedStep step);
@@ -214,7 +227,7 @@ class UpdateCore {
   std::optional<ReleaseCheck> check_;  // of what runs
   std::string damage_;                 // of what runs, that is to be mended
   std::string lasting_damage_;         // that is only told
-  bool packages_stay_ = false;         // in this start: they did not go back
+  bool packages_stuck_ = false;        // in this start: they did not go back
   int downloads_ = 0;                  // in this attempt
   int pauses_ = 0;                     // since something went well
   StartCounts counts_;

@@ -407,7 +407,7 @@ TEST_F(UpdateCoreTest, ASectionThatCannotBeReadIsRefused) {
   for (const JsonObject& section :
        {JsonObject{{"release", 1}}, JsonObject{{"release", "1.0.0"}}, JsonObject{{"release", "v1/../../x"}},
         JsonObject{{"release", ""}}, JsonObject{{"release", "v" + std::string(100, '1')}},
-        JsonObject{{"release", "v1.1.0"}, {"x", std::string(100'000, 'x')}}}) {
+        JsonObject{{"release", "v1.1.0"}, {"x", std::string(600'000, 'x')}}}) {
     device.want(section);
     EXPECT_EQ(told(), Phase::refused);
     EXPECT_EQ(device.state(), "confirmed");

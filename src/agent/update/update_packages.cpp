@@ -28,19 +28,31 @@ bool UpdateCore::needs_packages() const {
 }
 
 std::optional<UpdateCore::Event> UpdateCore::ask(PackageAction action) {
-  const bool back = action == PackageAction::go_back;
-  auto packages = action == PackageAction::fetch ? packages_of(*record_.target) : std::vector<std::string>();
-  const Digest release = back ? record_.packages->release : record_.target->release.hash;
-  if (auto asked = desk_.ask(action, release, std::move(packages)); !asked)
+  protocol::PackageRequest request{action, {}, {}, clock_.wall().time_since_epoch().count()};
+  if (action == PackageAction::fetch) {
+    request.release = record_.target->release.hash;
+    request.packages = packages_of(*record_.target);
+  } else {
+    request.release = record_.packages->release;
+  }
+  if (action == PackageAction::install) request.attempt = record_.packages->attempt;
+  if (auto asked = desk_.ask(std::move(request)); !asked)
     return fails("disk", asked.error().message, Event::hindered);
   return std::nullopt;
 }
 
+// It may be under way, and be what has brought the device down: it is not begun anew as another.
+bool UpdateCore::installs_packages() const {
+  const auto& packages = record_.packages;
+  return packages && packages->attempt != 0 && packages->release == record_.target->release.hash;
+}
+
 std::optional<UpdateCore::Event> UpdateCore::stage_packages() {
+  if (const auto first = packages_due()) return ask(*first);
   if (!needs_packages()) return Event::staged;
   if (auto able = port_.can_install_packages(); !able)
     return fails(std::string(no_installer), able.error().message, Event::refused);
-  if (packages_have_to_go()) return ask(PackageAction::go_back);
+  if (installs_packages()) return ask(PackageAction::install);
   if (!download_policy(settings_.values()).allows_whole()) {
     return fails(std::string(metered), "its Debian packages wait for a link that is not metered",
                  Event::hindered);
@@ -52,6 +64,7 @@ std::optional<UpdateCore::Event> UpdateCore::stage_packages() {
 std::optional<UpdateCore::Event> UpdateCore::install_packages() {
   if (!needs_packages()) return Event::installed;
   record_.packages->changed = true;
+  record_.packages->attempt = clock_.wall().time_since_epoch().count();
   if (auto recorded = record(RecordedStep::waiting); !recorded)
     return fails("disk", recorded.error().message, Event::hindered);
   return ask(PackageAction::install);
@@ -68,19 +81,19 @@ void UpdateCore::hear_packages() {
     case PackageAction::fetch:
       if (state_ == State::staging_packages) step(packages_fetched(*answer));
       return;
-    case PackageAction::install:
-      if (state_ == State::installing_packages) packages_installed(*answer);
-      return;
+    case PackageAction::install: return packages_installed(*answer);
     case PackageAction::go_back: return packages_went_back(*answer);
+    case PackageAction::keep: return packages_stay(*answer);
   }
 }
 
 UpdateCore::Event UpdateCore::packages_fetched(const PackageAnswer& answer) {
   const Digest& release = record_.target->release.hash;
   if (answer.outcome == PackageOutcome::fetched) {
-    const bool changed =
-        record_.packages && record_.packages->release == release && record_.packages->changed;
-    record_.packages = RecordedPackages{release, changed, answer.outcome, {}, answer.without_way_back};
+    // Of whichever release: what it has changed has the same way back now.
+    const bool changed = record_.packages && record_.packages->changed;
+    record_.packages = RecordedPackages{release, changed, 0, answer.outcome, {}, answer.without_way_back};
+    packages_stuck_ = false;
     return Event::staged;
   }
   const bool refused = answer.outcome == PackageOutcome::refused;
@@ -89,34 +102,40 @@ UpdateCore::Event UpdateCore::packages_fetched(const PackageAnswer& answer) {
 
 void UpdateCore::packages_installed(const PackageAnswer& answer) {
   const PackageOutcome outcome = answer.outcome;
+  if (answer.request) record_.packages->attempt = 0;
   if (outcome != PackageOutcome::hindered) {
     record_.packages->outcome = outcome;
     record_.packages->message = answer.message;
     record_.packages->changed = outcome == PackageOutcome::wanted || outcome == PackageOutcome::mixed;
-    note(record_.step);
   }
+  note(record_.step);
   if (!is_wanted(record_.target->release)) return follow_section();
-  if (outcome == PackageOutcome::wanted) return step(Event::installed);
+  if (outcome == PackageOutcome::wanted)
+    return step(state_ == State::staging_packages ? Event::staged : Event::installed);
   const bool mixed = outcome == PackageOutcome::mixed;
   step(*fails(mixed ? "packages-mixed" : "packages-not-installed", answer.message,
               outcome == PackageOutcome::hindered ? Event::hindered : Event::refused));
 }
 
-// Those of a release that neither runs nor is about to, or that got stuck on the way.
-bool UpdateCore::packages_have_to_go() const {
+// What is to be asked about those that were changed: they stay with their release, once it is confirmed; they
+// go where it neither runs nor is about to, or where they got stuck on the way.
+std::optional<PackageAction> UpdateCore::packages_due() const {
   const auto& packages = record_.packages;
-  if (!packages || !packages->changed || packages_stay_) return false;
-  if (settings_.release() && settings_.release()->hash == packages->release) return false;
+  if (!packages || !packages->changed || !port_.can_install_packages()) return std::nullopt;
+  if (settings_.release() && settings_.release()->hash == packages->release)
+    return settings_.release_on_trial() ? std::nullopt : std::optional(PackageAction::keep);
   const bool in_work =
       state_ != State::refused && record_.target && record_.target->release.hash == packages->release;
-  return !in_work || packages->outcome == PackageOutcome::mixed;
+  const bool stuck = packages->outcome == PackageOutcome::mixed;
+  return packages_stuck_ || (in_work && !stuck) ? std::nullopt : std::optional(PackageAction::go_back);
 }
 
 // Where nothing else is in work.
-void UpdateCore::take_packages_back() {
+void UpdateCore::see_to_packages() {
   if ((state_ != State::idle && state_ != State::refused) || desk_.asked()) return;
-  if (packages_have_to_go() && ask(PackageAction::go_back))
-    log_.warning("the packages of a release are not taken back", {{"why", trouble_->message}});
+  const auto due = packages_due();
+  if (due && ask(*due))
+    disk_refused("nothing is asked about packages", {ErrorCode::unavailable, trouble_->message, {}});
 }
 
 // What does not go back is told, and tried again at the next start, or when somebody says so.
@@ -124,12 +143,23 @@ void UpdateCore::packages_went_back(const PackageAnswer& answer) {
   if (answer.outcome == PackageOutcome::former) {
     record_.packages.reset();
   } else if (record_.packages) {
-    packages_stay_ = true;
+    packages_stuck_ = true;
     if (answer.outcome != PackageOutcome::hindered) record_.packages->outcome = answer.outcome;
     record_.packages->message = answer.message;
   }
   note(record_.step);
   if (state_ != State::staging_packages) return tell();
+  if (const auto next = stage_packages()) step(*next);
+}
+
+// Before that is known no others are fetched, which would be taken back with them.
+void UpdateCore::packages_stay(const PackageAnswer& answer) {
+  const bool stages = state_ == State::staging_packages;
+  const bool waits = answer.outcome == PackageOutcome::hindered && (!stages || needs_packages());
+  if (!waits) record_.packages.reset();
+  note(record_.step);
+  if (!stages) return tell();
+  if (waits) return step(*fails("packages-not-kept", answer.message, Event::hindered));
   if (const auto next = stage_packages()) step(*next);
 }
 

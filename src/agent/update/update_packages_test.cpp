@@ -41,7 +41,38 @@ TEST_F(UpdatePackagesTest, TheyAreFetchedWithTheReleaseAndInstalledRightBeforeTh
   device.pass(Seconds(100));
   EXPECT_EQ(now(), "v1.1.0 confirmed");
   EXPECT_EQ(device.packages_of, hash("v1.1.0"));
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "keep"));
   EXPECT_EQ(reported(), "none");
+}
+
+TEST_F(UpdatePackagesTest, ThatTheyStayIsSaidUntilItIsHeard) {
+  device.want("v1.1.0");
+  device.pass(Seconds(30));
+  EXPECT_EQ(now(), "v1.1.0 provisional");
+  device.installer_works = false;
+  device.pass(Seconds(100));
+  EXPECT_EQ(now(), "v1.1.0 confirmed");
+  device.end();
+  device.start();
+  device.needs("v1.2.0", "libasound2");
+  device.want("v1.2.0");
+  device.pass(Seconds(3700));
+  EXPECT_EQ(now() + " " + device.fingerprint(), "v1.1.0 pending packages-not-kept");
+  device.installer_works = true;
+  device.pass(day);
+  EXPECT_EQ(now(), "v1.2.0 confirmed");
+  EXPECT_EQ(device.packages_kept, hash("v1.2.0"));
+}
+
+TEST_F(UpdatePackagesTest, AReleaseWithoutAnyDoesNotWaitForThat) {
+  device.want("v1.1.0");
+  device.pass(Seconds(30));
+  device.installer_works = false;
+  device.pass(Seconds(100));
+  device.want("v1.2.0");
+  device.pass(Seconds(4000));
+  EXPECT_EQ(now(), "v1.2.0 confirmed");
+  EXPECT_EQ(device.packages_of, hash("v1.1.0"));
 }
 
 TEST_F(UpdatePackagesTest, WhereNobodyInstallsThemTheReleaseIsRefusedUntilSomebodyDoes) {
@@ -69,6 +100,28 @@ TEST_F(UpdatePackagesTest, OnAMeteredLinkTheyWait) {
   device.core->link_changed();
   device.pass(Seconds(200));
   EXPECT_EQ(now(), "v1.1.0 confirmed");
+}
+
+TEST_F(UpdatePackagesTest, ThePythonEnvironmentIsMadeWhenTheyAreThere) {
+  device.publish_with_wheels("v1.1.0");
+  device.needs("v1.1.0", "python3-venv");
+  device.venv_is_a_package = true;
+  device.want("v1.1.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(now() + device.fingerprint(), "v1.1.0 confirmed");
+  EXPECT_TRUE(device.is_whole(*device.device.core->release()));
+  EXPECT_EQ(device.environments, 1);
+}
+
+TEST_F(UpdatePackagesTest, TheyGoBackWhereItCannotBeMade) {
+  device.publish_with_wheels("v1.1.0");
+  device.needs("v1.1.0", "libopus0");
+  device.no_environment = {ErrorCode::invalid_argument, "no matching distribution", ""};
+  device.want("v1.1.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(now() + " " + device.fingerprint(), "v1.0.0 refused requirements");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "go_back"));
+  EXPECT_EQ(reported(), "none");
 }
 
 TEST_F(UpdatePackagesTest, WhatCannotBeHadIsAskedForAgainLater) {
@@ -157,11 +210,84 @@ TEST_F(UpdatePackagesTest, TheyGoBackWhenTheirReleaseIsNotWantedAnyMoreMeanwhile
   device.needs("v1.2.0", "libasound2");
   device.pass(Seconds(200));
   EXPECT_EQ(now(), "v1.2.0 confirmed");
-  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "go_back", "fetch", "install"));
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "go_back", "fetch", "install", "keep"));
   EXPECT_EQ(device.packages_of, hash("v1.2.0"));
 }
 
-TEST_F(UpdatePackagesTest, TheyGoBackAlsoWhereTheyWereFetchedAgainAfterTheyWereInstalled) {
+TEST_F(UpdatePackagesTest, TheyGoBackAlsoForAReleaseThatNeedsNone) {
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want("v1.1.0");
+  device.pass(Seconds(599));
+  device.installer_works = false;
+  device.pass(Seconds(10));
+  device.want("v1.2.0");
+  device.installer_works = true;
+  device.pass(Seconds(200));
+  EXPECT_EQ(now(), "v1.2.0 confirmed");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "go_back"));
+  EXPECT_EQ(device.packages_of, Digest());
+}
+
+TEST_F(UpdatePackagesTest, ThoseThatDoNotGoBackAreToldWhateverRuns) {
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want("v1.1.0");
+  device.pass(Seconds(500));
+  device.package_outcome = PackageOutcome::mixed;
+  device.pass(Seconds(200));
+  device.want("v1.2.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(now(), "v1.2.0 confirmed");
+  EXPECT_EQ(reported(), "packages-mixed");
+  device.package_outcome = PackageOutcome::fetched;
+  device.end();
+  device.start();
+  device.pass(Seconds(100));
+  EXPECT_EQ(device.packages_asked.back(), "go_back");
+  EXPECT_EQ(reported(), "none");
+}
+
+TEST_F(UpdatePackagesTest, ThoseThatDoNotGoBackGoBackWithTheNext) {
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want("v1.1.0");
+  device.pass(Seconds(500));
+  device.package_outcome = PackageOutcome::mixed;
+  device.pass(Seconds(200));
+  device.package_outcome = PackageOutcome::fetched;
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.needs("v1.2.0", "libasound2");
+  device.want("v1.2.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(now(), "v1.0.0 waiting");
+  device.want("v1.0.0");
+  device.pass(Seconds(200));
+  EXPECT_EQ(now(), "v1.0.0 confirmed");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "go_back", "fetch", "go_back"));
+  EXPECT_EQ(reported(), "none");
+}
+
+// It may be what brings the device down: starling-install counts how often.
+TEST_F(UpdatePackagesTest, WhatWasBeingInstalledIsAskedForOnAndNotFetchedOverIt) {
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want("v1.1.0");
+  device.pass(Seconds(599));
+  device.installer_works = false;
+  device.pass(Seconds(10));
+  const auto asked = device.device.disk.content(std::string(PackageDesk::path));
+  for (int boot = 0; boot < 3; ++boot) {
+    device.end();
+    device.start();
+    device.pass(Seconds(100));
+    EXPECT_EQ(now(), "v1.0.0 installing");
+    EXPECT_EQ(device.device.disk.content(std::string(PackageDesk::path)), asked);
+  }
+  device.package_outcome = PackageOutcome::former;
+  device.installer_works = true;
+  device.pass(Seconds(100));
+  EXPECT_EQ(now() + " " + device.fingerprint(), "v1.0.0 refused packages-not-installed");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install"));
+}
+
+TEST_F(UpdatePackagesTest, WhatWasInstalledBeforeThePowerWasCutWaitsForItsHourAndGoesBack) {
   device.hour = device.device.clock.steady() + Seconds(600);
   device.want("v1.1.0");
   device.pass(Seconds(599));
@@ -173,10 +299,24 @@ TEST_F(UpdatePackagesTest, TheyGoBackAlsoWhereTheyWereFetchedAgainAfterTheyWereI
   device.start();
   device.pass(Seconds(100));
   EXPECT_EQ(now(), "v1.0.0 waiting");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install"));
   device.want("v1.0.0");
   device.pass(Seconds(100));
   EXPECT_EQ(device.packages_asked.back(), "go_back");
   EXPECT_EQ(device.packages_of, Digest());
+}
+
+TEST_F(UpdatePackagesTest, WhatWasHinderedIsFetchedAgain) {
+  device.hour = device.device.clock.steady() + Seconds(600);
+  device.want("v1.1.0");
+  device.pass(Seconds(500));
+  device.package_outcome = PackageOutcome::hindered;
+  device.pass(Seconds(110));
+  EXPECT_EQ(now() + " " + device.fingerprint(), "v1.0.0 pending packages-not-installed");
+  device.package_outcome = PackageOutcome::fetched;
+  device.pass(day);
+  EXPECT_EQ(now(), "v1.1.0 confirmed");
+  EXPECT_THAT(device.packages_asked, ElementsAre("fetch", "install", "fetch", "install", "keep"));
 }
 
 }  // namespace

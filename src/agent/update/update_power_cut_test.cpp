@@ -17,6 +17,7 @@ struct Story {
   std::function<void(UpdateBench&)> act;
   std::string becomes;
   std::string state;
+  bool tied = false;  // to settings and modules of its own
 };
 
 void nothing(UpdateBench&) {}
@@ -52,6 +53,13 @@ const std::vector<Story> stories{
      },
      [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.0.0", "refused"},
     {"one that needs packages", [](UpdateBench& device) { device.needs("v1.1.0", "libopus0"); },
+     [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.1.0", "confirmed"},
+    {"one whose Python packages need some",
+     [](UpdateBench& device) {
+       device.publish_with_wheels("v1.1.0");
+       device.needs("v1.1.0", "python3-venv");
+       device.venv_is_a_package = true;
+     },
      [](UpdateBench& device) { device.want("v1.1.0"); }, "v1.1.0", "confirmed"},
     {"one that needs packages and does not work",
      [](UpdateBench& device) {
@@ -97,6 +105,20 @@ const std::vector<Story> stories{
        device.want(JsonObject{});
      },
      "v1.0.0", "confirmed"},
+    {"a good release with its settings and modules", nothing,
+     [](UpdateBench& device) { device.want_tied("v1.1.0"); }, "v1.1.0", "confirmed", true},
+    {"one with its settings and modules that does not work",
+     [](UpdateBench& device) { device.broken.insert("v1.1.0"); },
+     [](UpdateBench& device) { device.want_tied("v1.1.0"); }, "v1.0.0", "reverted", true},
+    {"one whose settings do not work",
+     [](UpdateBench& device) { device.device.recorder.told_verdict.failure = "module 'ear' keeps ending"; },
+     [](UpdateBench& device) { device.want_tied("v1.1.0"); }, "v1.0.0", "reverted", true},
+    {"one with packages, settings and modules that does not work",
+     [](UpdateBench& device) {
+       device.needs("v1.1.0", "libopus0");
+       device.broken.insert("v1.1.0");
+     },
+     [](UpdateBench& device) { device.want_tied("v1.1.0"); }, "v1.0.0", "reverted", true},
 };
 
 // A device that runs v1.0.0, confirmed, with settings that it got beside it.
@@ -153,7 +175,9 @@ class UpdateEnd : public testing::TestWithParam<std::tuple<Way, std::size_t>> {
     EXPECT_EQ(device->state(), story().state);
     EXPECT_FALSE(device->device.core->release_on_trial());
     const ReleaseTarget& runs = device->targets.at(device->runs());
-    EXPECT_EQ(device->packages_of, runs.custom.contains("packages") ? runs.release.hash : Digest());
+    const Digest packages = runs.custom.contains("packages") ? runs.release.hash : Digest();
+    EXPECT_EQ(device->packages_of, packages);
+    EXPECT_EQ(device->packages_kept, packages);
     expect_whole(*device, old);
     EXPECT_LE(device->device.disk.list("releases")->size(), 3u);
     EXPECT_EQ(device->device.file("config_override.json"),
@@ -170,6 +194,9 @@ class UpdateEnd : public testing::TestWithParam<std::tuple<Way, std::size_t>> {
       if (release) {
         EXPECT_TRUE(device.is_whole(*release)) << release->version;
       }
+    }
+    if (story().tied) {
+      EXPECT_EQ(device.has_what_was_tied(), device.runs() == "v1.1.0");
     }
     EXPECT_TRUE(device.device.core->drift().empty());
     if (device.device.core->cursor().revision > 0) {

@@ -155,6 +155,7 @@ JsonObject to_json(const RecordedPackages& packages) {
   return {
       {"release", packages.release.hex()},
       {"changed", packages.changed},
+      {"attempt", packages.attempt},
       {"outcome", to_string(packages.outcome)},
       {"message", packages.message},
       {"without_way_back", JsonArray(packages.without_way_back.begin(), packages.without_way_back.end())}};
@@ -169,6 +170,8 @@ Result<RecordedPackages> packages_from(const JsonObject& object) {
   if (!hash) return fail(hash);
   const auto changed = reader.boolean("changed");
   if (!changed) return fail(changed);
+  const auto attempt = reader.optional_integer("attempt");
+  if (!attempt) return fail(attempt);
   const auto word = reader.string("outcome");
   if (!word) return fail(word);
   const auto outcome = protocol::parse_package_outcome(*word);
@@ -183,6 +186,7 @@ Result<RecordedPackages> packages_from(const JsonObject& object) {
   }
   packages.release = *hash;
   packages.changed = *changed;
+  packages.attempt = attempt->value_or(0);
   packages.outcome = *outcome;
   packages.message = std::move(*message);
   return packages;

@@ -66,7 +66,8 @@ struct StartCounts {
 // Debian's, of the release that is in work or was last.
 struct RecordedPackages {
   Digest release;
-  bool changed = false;  // they are not, or not certainly, as they were before
+  bool changed = false;      // they are not, or not certainly, as they were before
+  std::int64_t attempt = 0;  // of the request to install them that has no answer yet; 0: there is none
   protocol::PackageOutcome outcome = protocol::PackageOutcome::fetched;  // as it was told last
   std::string message;
   std::vector<std::string> without_way_back;

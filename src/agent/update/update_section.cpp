@@ -15,14 +15,13 @@ using protocol::Section;
 
 namespace {
 
-constexpr std::string_view release_key = "release";
-constexpr std::size_t max_section_bytes = 64u << 10;
+// Components that it brings may take what those of this agent do not.
+constexpr std::string_view brought_components = "/payload/share/starling/components";
+constexpr std::size_t max_section_bytes = 512u << 10;
 
 Result<void> check_section(const JsonObject& section) {
-  const auto release = JsonReader(section).optional_string(release_key);
-  if (!release) return fail(release);
-  if (*release && !protocol::parse_version(**release)) {
-    return fail(ErrorCode::invalid_argument, "the section 'software' names a release that is no version");
+  if (auto read = protocol::SoftwareDocument::from_json(section); !read) {
+    return fail(read, "the section 'software' cannot be used");
   }
   if (boost::json::serialize(section).size() > max_section_bytes) {
     return fail(ErrorCode::too_large, "the section 'software' is too large");
@@ -33,15 +32,46 @@ Result<void> check_section(const JsonObject& section) {
 }  // namespace
 
 std::optional<std::string> UpdateCore::wanted_version() const {
-  const Json* release = record_.section.if_contains(release_key);
+  const Json* release = record_.section.if_contains(protocol::release_field);
   if (release == nullptr || !release->is_string()) return std::nullopt;
   return std::string(release->get_string());
 }
 
-bool UpdateCore::runs_what_is_wanted() const {
+// What goes with the release is in the other sections once it runs.
+JsonObject UpdateCore::section_in_force() const {
+  JsonObject section = record_.section;
+  section.erase(protocol::with_field);
+  return section;
+}
+
+protocol::TiedSections UpdateCore::tied() const {
+  auto document = protocol::SoftwareDocument::from_json(record_.section);
+  return document ? std::move(document->with) : protocol::TiedSections();
+}
+
+std::string UpdateCore::misfit(const protocol::TiedSections& with) const {
+  if (with.empty() ||
+      disk_.status(release_path(record_.target->release.hash) + std::string(brought_components)))
+    return {};
+  const auto fits = settings_.fits(with);
+  return fits ? "" : "it comes with settings that this device does not take: " + fits.error().message;
+}
+
+bool UpdateCore::runs_wanted_version() const {
   const auto wanted = wanted_version();
-  if (!wanted) return true;
-  return settings_.release() && settings_.release()->version == *wanted && damage_.empty();
+  return !wanted || (settings_.release() && settings_.release()->version == *wanted);
+}
+
+Digest UpdateCore::wanted_hash() const {
+  return protocol::hash_of(runs_wanted_version() ? section_in_force() : record_.section);
+}
+
+void UpdateCore::tell_what_is_coming() {
+  settings_.is_coming(runs_wanted_version() ? protocol::TiedSections() : tied());
+}
+
+bool UpdateCore::runs_what_is_wanted() const {
+  return runs_wanted_version() && (!wanted_version() || damage_.empty());
 }
 
 // ---- a start
@@ -55,6 +85,7 @@ Result<void> UpdateCore::start() {
     settings_.note_drift("corruption", opened->damage);
   }
   record_ = std::move(opened->record);
+  tell_what_is_coming();
   if (settings_.release_on_trial()) {
     resume_trial();
   } else {
@@ -62,7 +93,7 @@ Result<void> UpdateCore::start() {
   }
   if (state_ == State::idle) deadline_ = started_at_ + options_.provisional;  // then what runs is looked at
   collect();
-  take_packages_back();
+  see_to_packages();
   return {};
 }
 
@@ -84,6 +115,10 @@ void UpdateCore::resume_trial() {
   deadline_ = started_at_ + options_.provisional;
   leave_unwanted();
   judge_starts();
+  // The components may be its own.
+  if (const auto fits = settings_.is_tied() ? settings_.fits({}) : Result<void>(); !fits) {
+    unhealthy("settings-refused", "it does not take the settings that came with it: " + fits.error().message);
+  }
 }
 
 void UpdateCore::resume_work() {
@@ -142,7 +177,10 @@ void UpdateCore::offer(const protocol::ConfigUpdate& update) {
   auto content = content_of(update);
   if (!content) return refuse_offer(update, content.error().message);
   if (!*content) return listener_.section_needed(Section::software);
-  const bool same = **content == record_.section;
+  // While it is on trial, what came with it is remembered: the hub says it again should it not stay.
+  const bool same = **content == record_.section ||
+                    (on_trial() && runs_wanted_version() && **content == section_in_force());
+  if (same) **content = record_.section;
   UpdateRecord next = record_;
   next.section = std::move(**content);
   next.revision = update.revision;
@@ -153,6 +191,7 @@ void UpdateCore::offer(const protocol::ConfigUpdate& update) {
     }
   }
   record_ = std::move(next);
+  tell_what_is_coming();
   leave_unwanted();
   const bool in_work = state_ != State::idle && !runs_what_is_wanted();
   if (on_trial() || (same && in_work)) return tell();
@@ -187,8 +226,9 @@ void UpdateCore::refuse_offer(const protocol::ConfigUpdate& update, std::string 
 
 // As it is in the generation, where the release that runs is the one it names.
 Result<void> UpdateCore::put_section() {
-  if (settings_.software() == record_.section) return {};
-  return settings_.put_software(record_.section, settings_.release());
+  JsonObject section = section_in_force();
+  if (settings_.software() == section) return {};
+  return settings_.put_software(std::move(section), settings_.release());
 }
 
 void UpdateCore::disk_refused(std::string_view what, const Error& error) {
@@ -206,12 +246,13 @@ void UpdateCore::retry_disk() {
 
 void UpdateCore::check_now() {
   record_.bad.clear();
-  packages_stay_ = false;
+  packages_stuck_ = false;
   record_.hubless_trials = record_.hubless_until_ms = 0;
   pauses_ = 0;
   note(record_.step);
   if (state_ == State::refused || state_ == State::paused) return follow_section();
   hour_changed();
+  see_to_packages();
   begin_check();
 }
 
@@ -219,7 +260,7 @@ void UpdateCore::check_now() {
 
 protocol::SectionState UpdateCore::section() const {
   const Digest applied = protocol::hash_of(settings_.software());
-  return {Section::software, applied, is_settled() ? protocol::hash_of(record_.section) : Digest()};
+  return {Section::software, applied, is_settled() ? wanted_hash() : Digest()};
 }
 
 std::string_view UpdateCore::state_word() const {
@@ -230,6 +271,7 @@ std::string_view UpdateCore::state_word() const {
     case State::installing:
     case State::staging_packages:
     case State::installing_packages:
+    case State::equipping:
     case State::switching: return "installing";
     case State::waiting: return "waiting";
     case State::paused: return "pending";
@@ -244,7 +286,7 @@ protocol::ConfigStatus UpdateCore::status() const {
   const protocol::SectionState now = section();
   protocol::ConfigStatus status;
   status.section = Section::software;
-  status.target = protocol::hash_of(record_.section);
+  status.target = wanted_hash();
   status.running_revision = record_.revision;
   status.running = now.applied;
   switch (state_) {

@@ -88,6 +88,14 @@ std::optional<UpdateCore::Event> UpdateCore::install() {
   if (auto recorded = record(RecordedStep::installing); !recorded) {
     return fails("disk", recorded.error().message, Event::hindered);
   }
+  // Where packages come first the Python environment, which may be made by one of them, waits for equip().
+  install_.emplace(disk_, *record_.target, !needs_packages());
+  deadline_ = clock_.steady();
+  return std::nullopt;
+}
+
+std::optional<UpdateCore::Event> UpdateCore::equip() {
+  if (!needs_packages()) return Event::unpacked;
   install_.emplace(disk_, *record_.target);
   deadline_ = clock_.steady();
   return std::nullopt;
@@ -124,7 +132,8 @@ void UpdateCore::install_some() {
 }
 
 void UpdateCore::environment_made(const Digest& release, const Result<void>& result) {
-  const bool waits = state_ == State::installing && install_ && install_->environment_to_make();
+  const bool installs = state_ == State::installing || state_ == State::equipping;
+  const bool waits = installs && install_ && install_->environment_to_make();
   if (!waits || record_.target->release.hash != release) return;
   if (result) {
     install_->environment_made();

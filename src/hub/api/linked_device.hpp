@@ -8,6 +8,7 @@
 
 #include "hub/api/api_fixture.hpp"
 #include "hub/device_link/link_fixture.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
@@ -28,6 +29,7 @@ class LinkedDevice {
     handshake.components = {{"hotword", {}}};
     handshake.modules = std::move(modules);
     if (takes_releases) {
+      handshake.capabilities = {{protocol::ties_sections, true}};
       handshake.sections.push_back({protocol::Section::software, protocol::empty_section_hash(), {}});
     }
     say(handshake);

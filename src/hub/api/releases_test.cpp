@@ -371,6 +371,23 @@ TEST_F(UpdatesOfReleases, AnAgentThatWaitsForItsHourIsPending) {
   EXPECT_EQ(status(), "none");
 }
 
+TEST_F(UpdatesOfReleases, OneWithSettingsOfItsOwnIsAsFarAsItsAgentSays) {
+  post("/api/v1/updates/create", R"({"version":"v1.0.0"})");
+  const Digest sent = sha256("v1.0.0, and what comes with it"), former = sha256("of another");
+  DeviceRecord& record = hub->records().edit("default", uuid(1));
+  record.epoch = {1, 1};
+  const auto status = [&](protocol::Phase phase, const Digest& refused, const char* state) {
+    record.software = {sent, protocol::empty_section_hash(), refused, phase, 1};
+    EXPECT_TRUE(hub->records().change_facts(record, [&](DeviceFacts& facts) {
+      facts.reported["software"] = JsonObject{{"release", nullptr}, {"state", state}, {"wanted", "v1.0.0"}};
+    }));
+    return get("/api/v1/devices/" + uuid(1) + "/updates/check").text("/updates/0/status");
+  };
+  EXPECT_EQ(status(protocol::Phase::staging, {}, "downloading"), "downloading");
+  EXPECT_EQ(status(protocol::Phase::staging, former, "installing"), "installing");
+  EXPECT_EQ(status(protocol::Phase::reverted, sent, "reverted"), "failed");
+}
+
 TEST_F(UpdatesOfReleases, ComeAsAZipOfTheDocumentsLayout) {
   const std::string bytes = zip();
   EXPECT_TRUE(bytes.starts_with("PK"));

@@ -2,15 +2,19 @@
 
 #include "hub/api/device_description.hpp"
 #include "hub/device_link/running_release.hpp"
-#include "protocol/canonical_json.hpp"
-#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
 namespace {
 
-Digest section_hash_of(std::string_view version) {
-  return protocol::hash_of(protocol::SoftwareDocument{std::string(version)}.to_json());
+// As it was sent: with what comes along its hash is another one, and the agent says of which release it is.
+Digest section_sent_for(const DeviceRecord& record, std::string_view version) {
+  const Digest plain = section_hash_of(version);
+  const SectionRecord& told = record.software;
+  const bool is_settled = told.running == plain || told.running == told.target;
+  if (is_settled || release_in_work(record) != version) return plain;
+  const bool is_over = told.refused && told.phase != protocol::Phase::staging;  // else it is a former one
+  return is_over ? told.refused : told.target;
 }
 
 // "not_before" of a schedule is the only part that is a moment: all else is the device's local time.
@@ -34,7 +38,7 @@ std::string_view update_status(const DeviceRecord* record, std::string_view vers
   if (record == nullptr) return "pending";
   const SectionRecord& told = record->software;
   if (told.phase != protocol::Phase::provisional && running_release(record) == version) return "completed";
-  return update_status(told, release_state(*record), section_hash_of(version));
+  return update_status(told, release_state(*record), section_sent_for(*record, version));
 }
 
 JsonObject update_progress(const std::string& device_id, const DeviceRecord* record,

@@ -7,6 +7,7 @@
 #include "hub/settings/explain.hpp"
 #include "hub/settings/wanted_modules.hpp"
 #include "protocol/merge_patch.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
@@ -229,13 +230,20 @@ bool DeviceSession::take_over(const protocol::SectionState& told) {
   if (!same || known.phase == Phase::staging) {
     known.phase = told.refused ? Phase::refused : Phase::applied;
   }
-  known.running = told.applied;
+  const bool was_settled = known.target == known.running;
+  runs(known, told.section, told.applied);
   known.refused = told.refused;
   // A handshake does not say what is being prepared. A target that is not true any more costs one offer.
   Digest target = told.refused ? told.refused : known.target;
-  if (!target) target = told.applied;
+  if (!target || (was_settled && !told.refused)) target = told.applied;
   offer(told.section) = {sessions_.documents_.recent(told.applied), told.applied, told.refused, {}, target};
   return errors_stand;
+}
+
+// Which release it is may be what other values wait for.
+void DeviceSession::runs(SectionRecord& record, Section section, const Digest& hash) {
+  const bool is_new = std::exchange(record.running, hash) != hash;
+  if (is_new && section == Section::software) forget_class();
 }
 
 void DeviceSession::welcome(const protocol::Handshake& message) {
@@ -297,8 +305,11 @@ void DeviceSession::refresh(const SharedSection& target) {
   if (!offered.offered_hash && known_there && target->hash == offered.target) return;
   // A device that cannot keep up is told the newest state once its queue is empty.
   if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
-  // While an answer is outstanding nobody knows what a patch would be applied to.
-  const SharedSection base = offered.offered_hash ? nullptr : offered.running;
+  // While an answer is outstanding nobody knows what a patch would be applied to; nor can one bring the nulls
+  // that are in patches.
+  const bool brings_patches =
+      target->name == Section::software && target->json.get_object().contains(protocol::with_field);
+  const SharedSection base = offered.offered_hash || brings_patches ? nullptr : offered.running;
   peer_->send(sessions_.update_frame(*target, base, state()->revision()));
   ++sessions_.counters_.updates_sent;
   messages_.earn(answers_to_an_update);
@@ -320,7 +331,7 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   section.phase = message.phase;
   section.target = offered.target = message.target;
   section.running_revision = message.running_revision;
-  section.running = message.running;
+  runs(section, message.section, message.running);
   if (offered.running_hash != message.running) {
     offered.running_hash = message.running;
     offered.running = sessions_.documents_.recent(message.running);
@@ -383,7 +394,7 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
       offered.running = sessions_.documents_.recent(told.applied);
     }
     if (told.refused) offered.refused_hash = told.refused;  // its status says so too, but comes after
-    record.section(told.section).running = told.applied;
+    runs(record.section(told.section), told.section, told.applied);
   }
   if (!message.reported.empty() || message.pending != pending_edits_) {
     bool drifted = drifted_;

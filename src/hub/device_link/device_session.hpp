@@ -93,6 +93,7 @@ class DeviceSession final : public ws::Session {
   void take_over(const protocol::Handshake& message);
   // Gives whether the errors of the last refusal still stand.
   bool take_over(const protocol::SectionState& told);
+  void runs(SectionRecord& record, protocol::Section section, const Digest& hash);
   void welcome(const protocol::Handshake& message);
   void keep(const JsonObject& facts);
   void kept(const ToldFacts& told, const Result<SharedChange>& outcome);

@@ -3,6 +3,8 @@
 
 #include "hub/device_link/device_session.hpp"
 #include "hub/device_link/link_fixture.hpp"
+#include "hub/rollouts/rollout_record.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 namespace {
@@ -137,6 +139,130 @@ TEST_F(SoftwareSection, WhatWasRefusedIsForgottenOnceItIsNotWanted) {
     EXPECT_EQ(offered[0].hash, protocol::empty_section_hash());
     answer(device, offered[0], protocol::empty_section_hash(), Phase::applied);
     EXPECT_TRUE(device.peer.take_all<ConfigUpdate>().empty()) << "once";
+  }
+}
+
+// A rollout that brings v1.0.0 with a threshold of 0.9.
+class TiedSections : public SoftwareSection {
+ protected:
+  TestDevice& add_tied(bool knows_it = true) {
+    TestDevice& device = add_device();
+    for (const auto& update : come(device, protocol::empty_section_hash(), {}, knows_it)) {
+      if (update.section == Section::settings) apply(device, update);
+    }
+    device.peer.take();
+    return device;
+  }
+  std::vector<ConfigUpdate> come(TestDevice& device, const Digest& software, const Digest& refused = {},
+                                 bool knows_it = true) {
+    connect(device);
+    protocol::Handshake handshake = handshake_of(device);
+    if (knows_it) handshake.capabilities = {{protocol::ties_sections, true}};
+    handshake.sections.push_back({Section::software, software, refused});
+    say(device, handshake);
+    return device.peer.take_all<ConfigUpdate>();
+  }
+  void start_rollout(const std::string& key = "hotword.threshold", const Json& value = 0.9) {
+    RolloutRecord rollout;
+    rollout.id = "r1";
+    rollout.plan.author = "key:author";
+    const protocol::LayerId fleet{protocol::LayerKind::fleet, ""};
+    rollout.plan.values = {{{fleet, "software.release"}, "v1.0.0"}, {{fleet, key}, value}};
+    rollout.plan.stages = {{.share = Stage::whole}};
+    rollout.state = KeptRolloutState::open;
+    rollout.open = 1;
+    change({{EntityKind::rollout, "r1", rollout.to_json()}});
+  }
+  static Json section_of(const ConfigUpdate& update) {
+    Json section = JsonObject();
+    protocol::apply_merge_patch(section, update.payload);
+    EXPECT_EQ(protocol::hash_of(section), update.hash);
+    return section;
+  }
+
+  const Json plain{{"release", "v1.0.0"}};
+};
+
+TEST_F(TiedSections, GoWithTheReleaseAndAreNotSentAgainOnceItRuns) {
+  TestDevice& device = add_tied();
+  start_rollout();
+  const auto told = device.peer.take_all<ConfigUpdate>();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].section, Section::software);
+  const Json section = section_of(told[0]);
+  EXPECT_EQ(section.at("release"), Json("v1.0.0"));
+  EXPECT_EQ(section.at("with"), parse_json(R"({"settings":{"settings":{"hotword.threshold":0.9}}})").value());
+  EXPECT_EQ(statuses(device).settings, SyncStatus::in_sync);
+  answer(device, told[0], protocol::empty_section_hash(), Phase::staging);
+  EXPECT_TRUE(device.peer.take_all<ConfigUpdate>().empty());
+  // It switches: one rename, and the agent begins anew.
+  const Digest before = device.applied;
+  protocol::apply_merge_patch(device.document, section.at("with").at("settings"));
+  device.applied = protocol::hash_of(device.document);
+  const Digest runs = protocol::hash_of(plain);
+  say(device, ConfigStatus{Section::software, runs, told[0].revision, runs, Phase::provisional, {}});
+  for (const auto& update : device.peer.take_all<ConfigUpdate>()) {
+    EXPECT_EQ(update.hash, update.section == Section::settings ? device.applied : runs)
+        << "what it has already, should this agent still be there";
+  }
+  EXPECT_TRUE(come(device, runs).empty());
+  EXPECT_EQ(statuses(device).settings, SyncStatus::in_sync);
+  EXPECT_EQ(statuses(device).software, SyncStatus::provisional);
+  // It does not work, and goes back.
+  device.applied = before;
+  EXPECT_TRUE(come(device, protocol::empty_section_hash(), told[0].hash).empty());
+  EXPECT_EQ(statuses(device).settings, SyncStatus::in_sync);
+  EXPECT_EQ(statuses(device).software, SyncStatus::refused);
+}
+
+TEST_F(TiedSections, AreNotSentAfterASwitchThatTheHubHasNotHeardOf) {
+  TestDevice& device = add_tied();
+  start_rollout();
+  const auto told = device.peer.take_all<ConfigUpdate>();
+  ASSERT_EQ(told.size(), 1u);
+  protocol::apply_merge_patch(device.document, section_of(told[0]).at("with").at("settings"));
+  device.applied = protocol::hash_of(device.document);
+  for (const auto& update : come(device, protocol::hash_of(plain)))
+    EXPECT_EQ(update.section, Section::software) << "it may still have worked towards what was sent";
+}
+
+TEST_F(TiedSections, TravelWholeBecausePatchesHaveNulls) {
+  change({{EntityKind::persona, "TARS", Persona{"TARS", {{"voice_id", "deep"}}}.to_json()}});
+  set("fleet", "persona.active", "TARS");
+  set("fleet", "software.release", "v1.1.0");
+  TestDevice& device = add_tied();
+  EXPECT_TRUE(come(device, protocol::hash_of(Json{{"release", "v1.1.0"}})).empty());
+  start_rollout("persona.active", Json());
+  const auto told = device.peer.take_all<ConfigUpdate>();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_FALSE(told[0].base);
+  EXPECT_EQ(protocol::hash_of(told[0].payload), told[0].hash);
+  EXPECT_EQ(told[0].payload.at("with").at("settings"), parse_json(R"({"persona":null})").value());
+}
+
+TEST_F(TiedSections, FollowWhatElseIsWritten) {
+  TestDevice& device = add_tied();
+  start_rollout();
+  device.peer.take();
+  set("fleet", "hotword.engine", "b");
+  const auto told = device.peer.take_all<ConfigUpdate>();
+  ASSERT_EQ(told.size(), 1u) << "the patch is the same";
+  EXPECT_EQ(told[0].section, Section::settings);
+  apply(device, told[0]);
+  EXPECT_EQ(device.document.at("settings").at("hotword.threshold"), Json(0.5));
+}
+
+TEST_F(TiedSections, ComeAloneToADeviceThatRunsTheReleaseAndToOneThatDoesNotKnowThem) {
+  for (const bool knows_them : {true, false}) {
+    TestDevice& device = add_tied(knows_them);
+    if (knows_them) come(device, protocol::hash_of(plain));
+    start_rollout();
+    std::vector<ConfigUpdate> told = device.peer.take_all<ConfigUpdate>();
+    std::erase_if(told, [](const ConfigUpdate& update) { return update.section != Section::settings; });
+    ASSERT_EQ(told.size(), 1u) << knows_them;
+    apply(device, told[0]);
+    EXPECT_EQ(device.document.at("settings").at("hotword.threshold"), Json(0.9));
+    change({{EntityKind::rollout, "r1", Json()}});
   }
 }
 

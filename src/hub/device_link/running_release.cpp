@@ -2,6 +2,8 @@
 
 #include <string_view>
 
+#include "protocol/software_document.hpp"
+
 namespace starling::hub {
 
 namespace {
@@ -34,6 +36,17 @@ bool is_updating(const DeviceRecord& record) {
   const SectionRecord& told = record.software;
   if (told.phase != protocol::Phase::staging && told.phase != protocol::Phase::provisional) return false;
   return is_work(update_status(told, release_state(record), told.target));
+}
+
+std::string release_in_work(const DeviceRecord& record) {
+  return said_of_software(record, "wanted");
+}
+
+// Asked of each device of a fleet, and so without reading its facts: inside of a text the quotes are not
+// bare.
+bool ties_sections(const DeviceRecord& record) {
+  static const std::string said = '"' + std::string(protocol::ties_sections) + "\":true";
+  return record.facts.find(said) != std::string::npos;
 }
 
 }  // namespace starling::hub

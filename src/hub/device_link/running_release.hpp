@@ -18,4 +18,10 @@ std::string release_state(const DeviceRecord& record);
 // It fetches or installs one, or has it on trial.
 bool is_updating(const DeviceRecord& record);
 
+// The version that its agent works on, or has not taken; "" if none.
+std::string release_in_work(const DeviceRecord& record);
+
+// Whether its agent switches to a release with the settings and modules that come with it.
+bool ties_sections(const DeviceRecord& record);
+
 }  // namespace starling::hub

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "hub/device_link/told_json.hpp"
+#include "protocol/canonical_json.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
@@ -14,6 +16,11 @@ namespace {
 std::string_view staging_status(std::string_view state) {
   if (state.empty() || state == "downloading") return "downloading";
   return state == "installing" ? "installing" : "pending";
+}
+
+// What comes with a release is in the hash until that runs; of which it is the agent says.
+Digest section_worked_on(const SectionRecord& told, std::string_view version) {
+  return told.running == told.target || version.empty() ? told.target : section_hash_of(version);
 }
 
 }  // namespace
@@ -29,6 +36,10 @@ std::string_view update_status(const SectionRecord& told, std::string_view state
 
 bool is_work(std::string_view status) {
   return status == "downloading" || status == "installing";
+}
+
+Digest section_hash_of(std::string_view version) {
+  return protocol::hash_of(protocol::SoftwareDocument{std::string(version)}.to_json());
 }
 
 const UpdateTimes* times_of(const std::vector<UpdateTimes>& times, const Digest& section) {
@@ -62,14 +73,16 @@ void note_update(std::vector<UpdateTimes>& times, const SectionRecord& told, con
   std::string_view status = update_status(told, state, told.target);
   // What it waits with has been fetched, be it so quickly that it did not say so.
   if (status == "pending" && told.phase == Phase::staging && state == "waiting") status = "installing";
-  const bool begun = times_of(times, told.target) != nullptr;
+  const Digest section =
+      section_worked_on(told, said == nullptr ? std::string_view() : text_in(*said, "wanted"));
+  const bool begun = times_of(times, section) != nullptr;
   if (!begun && !is_work(status)) return;  // it was so before anybody kept times
-  note_update(times, told.target, status, now_ms);
+  note_update(times, section, status, now_ms);
   const JsonObject* failure = said == nullptr ? nullptr : object_in(*said, "failure");
   if (status != "failed" || failure == nullptr) return;
   // It may have been without a link then.
   const std::int64_t failed_ms = integer_in(*failure, "at_ms");
-  const auto noted = std::ranges::find(times, told.target, &UpdateTimes::section);
+  const auto noted = std::ranges::find(times, section, &UpdateTimes::section);
   if (failed_ms >= noted->started_ms) noted->ended_ms = std::min(noted->ended_ms, failed_ms);
 }
 

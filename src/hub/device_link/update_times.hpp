@@ -14,7 +14,7 @@ namespace starling::hub {
 
 // Of one device with one release.
 struct UpdateTimes {
-  Digest section;               // that names the release
+  Digest section;               // that names the release, without what comes with it
   std::int64_t started_ms = 0;  // when it began to fetch or install; 0: it never said
   std::int64_t ended_ms = 0;    // completed or failed; 0: not yet
   bool operator==(const UpdateTimes&) const = default;
@@ -27,6 +27,9 @@ inline constexpr std::size_t max_update_times = 4;
 // when it has been fetched. `state`: what the agent said of its work last; "" if nothing.
 std::string_view update_status(const SectionRecord& told, std::string_view state, const Digest& section);
 bool is_work(std::string_view status);  // downloading, installing
+
+// Of the section that names the release and brings nothing else.
+Digest section_hash_of(std::string_view version);
 
 // nullptr: it never was busy with it.
 const UpdateTimes* times_of(const std::vector<UpdateTimes>& times, const Digest& section);

@@ -16,9 +16,10 @@ SectionRecord at(Phase phase, const Digest& running = protocol::empty_section_ha
   return {wanted, running, refused, phase, 1};
 }
 
-JsonObject said(std::string_view state, std::int64_t failed_ms = 0) {
+JsonObject said(std::string_view state, std::int64_t failed_ms = 0, std::string_view version = "") {
   JsonObject software{{"state", state}};
   if (failed_ms != 0) software["failure"] = JsonObject{{"at_ms", failed_ms}};
+  if (!version.empty()) software["wanted"] = version;
   return {{"software", std::move(software)}};
 }
 
@@ -64,6 +65,18 @@ TEST_F(TimesOfUpdates, AFailureWithoutALinkIsTimedByTheDevice) {
     note(at(Phase::reverted, protocol::empty_section_hash(), wanted), said("reverted", failed_ms), 21);
     EXPECT_EQ(times, (std::vector<UpdateTimes>{{wanted, 10, ended_ms}})) << failed_ms;
   }
+}
+
+TEST_F(TimesOfUpdates, AreOfTheReleaseWhateverComesWithIt) {
+  const Digest plain = section_hash_of("v1.1.0"), former = section_hash_of("v1.0.0");
+  note(at(Phase::staging, former), said("downloading", 0, "v1.1.0"), 3);
+  note({plain, plain, {}, Phase::provisional, 1}, said("provisional", 0, "v1.1.0"), 4);
+  EXPECT_EQ(times, (std::vector<UpdateTimes>{{plain, 3, 0}}));
+  note({plain, plain, {}, Phase::applied, 1}, said("confirmed"), 5);
+  EXPECT_EQ(times, (std::vector<UpdateTimes>{{plain, 3, 5}}));
+  note(at(Phase::staging, former), said("downloading", 0, "v1.1.0"), 6);
+  note(at(Phase::reverted, former, wanted), said("reverted", 8, "v1.1.0"), 9);
+  EXPECT_EQ(times, (std::vector<UpdateTimes>{{plain, 6, 8}}));
 }
 
 TEST_F(TimesOfUpdates, AreThoseOfTheLastReleases) {

@@ -11,6 +11,7 @@
 #include "hub/settings/personas.hpp"
 #include "hub/settings/rollback.hpp"
 #include "hub/state/scripted_store.hpp"
+#include "protocol/canonical_json.hpp"
 
 namespace starling::hub {
 namespace {
@@ -167,6 +168,27 @@ TEST_F(RolloutGateTest, ReleasesAreRolledOutAlike) {
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(resolve_software(state, device(i)).json.as_object().contains("release"), admits("r1", i)) << i;
   }
+}
+
+TEST_F(RolloutGateTest, WhatComesWithAReleaseIsHeldBackWhereThatDoesNotRun) {
+  apply({state.edit(EntityKind::release, "v1.2.3", JsonObject())});
+  start(wanted("r1", {{{fleet_layer, "software.release"}, "v1.2.3"},
+                      {{fleet_layer, "hotword.threshold"}, 0.8},
+                      {{fleet_layer, "modules.voice.enabled"}, true}}));
+  const Digest other = protocol::hash_of(Json{{"release", "v1.0.0"}});
+  const Digest runs = protocol::hash_of(Json{{"release", "v1.2.3"}});
+  EXPECT_TRUE(state.held_back(device(1), other).empty()) << "no stage is open";
+  open_all("r1");
+  EXPECT_TRUE(state.held_back(device(1), runs).empty());
+  const HeldBack held = state.held_back(device(1), other);
+  EXPECT_EQ(held, HeldBack{"r1"});
+  const Json settings = resolve_settings(state, device(1), "hotword", held).json;
+  EXPECT_EQ(settings.at("settings").at("hotword.threshold"), Json(0.5));
+  EXPECT_EQ(threshold(1), 0.8) << "as the rollout has it";
+  EXPECT_EQ(resolve_modules(state, device(1), "voice", held).json, Json(JsonObject()));
+  move("r1", Rollout(record("r1")).abort("no"));
+  EXPECT_TRUE(state.held_back(device(1), other).empty());
+  EXPECT_FALSE(state.any_tied());
 }
 
 TEST_F(RolloutGateTest, ExplainNamesTheLayerThatTheValueIsBroughtTo) {

@@ -150,10 +150,12 @@ Outcome judge(const RolloutRecord& rollout, const WrittenNames& names, const Jud
   const DesiredDocument desired = documents.desired(state, judged.device, declared_by(state, &judged.record));
   std::map<Section, BroughtKeys> brought;
   bool is_masked = false;
+  const bool is_tied = !tied_releases(rollout.plan).empty();
   for (const RolloutValue& each : rollout.plan.values) {
     const std::string& key = each.setting.key;
     if (!is_in_force(state, stack, each, rollout.id)) {
       is_masked = true;
+      if (is_tied && key == protocol::software_release_key) return {Outcome::Kind::masked, {}, {}};
     } else if (is_of(*desired.section(section_of(key)), each)) {
       brought[section_of(key)].push_back(key);
     }

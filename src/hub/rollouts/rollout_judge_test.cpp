@@ -158,6 +158,42 @@ TEST_F(RolloutJudge, StatusSaysWhenDevicesSwitch) {
   }
 }
 
+TEST_F(RolloutJudge, WhatComesWithAReleaseIsDoneOrFailsWithIt) {
+  add_release("v1.0.0");
+  LinkedDevice bear(*this, uuid(1), {}, {1, 1}, true);
+  LinkedDevice duck(*this, uuid(2), {}, {1, 1}, true);
+  const std::string id =
+      start(R"({"software.release":"v1.0.0","hotword.threshold":0.7})", R"(,"max_failures":6000)");
+  const auto told = bear.peer.take_all<protocol::ConfigUpdate>();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].section, Section::software) << "which carries the settings";
+  EXPECT_EQ(show(id).at("/stages/0/pending"), Json(2)) << show(id).response.body;
+  const Digest plain = protocol::hash_of(Json{{"release", "v1.0.0"}});
+  bear.say(protocol::ConfigStatus{Section::software, plain, 1, plain, Phase::provisional, {}});
+  answer(bear, Section::settings, Phase::applied);
+  pass(seconds(1));
+  EXPECT_EQ(show(id).at("/stages/0/done"), Json(0)) << "it is on trial";
+  bear.say(protocol::ConfigStatus{Section::software, plain, 1, plain, Phase::applied, {}});
+  pass(seconds(1));
+  EXPECT_EQ(show(id).at("/stages/0/done"), Json(1)) << show(id).response.body;
+  answer(duck, Section::software, Phase::reverted, {{"software.release", "module 'ear' keeps ending"}});
+  EXPECT_TRUE(duck.updates(Section::settings).empty()) << "it keeps what goes with its release";
+  pass(seconds(1));
+  EXPECT_EQ(show(id).at("/stages/0/failed"), Json(1)) << show(id).response.body;
+  EXPECT_EQ(show(id).text("/failures/0/example"), "software.release: module 'ear' keeps ending");
+}
+
+TEST_F(RolloutJudge, WhatComesWithAReleaseIsMaskedWithIt) {
+  add_release("v1.0.0");
+  add_release("v2.0.0");
+  LinkedDevice bear(*this, uuid(1), {}, {1, 1}, true);
+  write(R"({"values":{"software.release":"v2.0.0"},"target":{"device":"bear"}})");
+  bear.peer.take();
+  const std::string id = start(R"({"software.release":"v1.0.0","hotword.threshold":0.7})");
+  EXPECT_TRUE(bear.peer.take_all<protocol::ConfigUpdate>().empty());
+  EXPECT_EQ(show(id).at("/stages/0/masked"), Json(1)) << show(id).response.body;
+}
+
 TEST_F(RolloutJudge, ALabelThatNobodyHasIsSaidAtOnce) {
   const auto to = [&](const std::string& stage, const std::string& target) {
     return post("/api/v1/rollouts", R"({"values":{"hotword.threshold":0.7},"stages":[{"selector":")" + stage +

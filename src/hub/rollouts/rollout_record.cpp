@@ -10,6 +10,7 @@
 #include "base/rfc3339.hpp"
 #include "base/utf8.hpp"
 #include "protocol/field_reader.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 namespace {
@@ -163,6 +164,18 @@ RolloutPlan read_plan(FieldReader& reader) {
 }
 
 }  // namespace
+
+std::vector<std::string> tied_releases(const RolloutPlan& plan) {
+  std::vector<std::string> releases;
+  bool brings_more = false;
+  for (const RolloutValue& each : plan.values) {
+    const bool is_release = each.setting.key == protocol::software_release_key;
+    brings_more |= !is_release;
+    if (is_release && each.value.is_string()) releases.emplace_back(each.value.get_string());
+  }
+  if (!brings_more) releases.clear();
+  return releases;
+}
 
 Json RolloutRecord::to_json() const {
   JsonArray values, given, windows;

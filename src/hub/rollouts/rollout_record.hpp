@@ -33,6 +33,10 @@ struct RolloutPlan {
   std::vector<MaintenanceWindow> windows;
 };
 
+// What it brings of software.release, if it brings something else as well: that comes to a device together
+// with the release, and goes with it. Empty: it does not.
+std::vector<std::string> tied_releases(const RolloutPlan& plan);
+
 struct Approval {
   std::size_t stage = 0;
   std::string principal;

@@ -7,7 +7,7 @@
 #include "hub/settings/assets.hpp"
 #include "hub/settings/wanted_modules.hpp"
 #include "protocol/canonical_json.hpp"
-#include "protocol/software_document.hpp"
+#include "protocol/merge_patch.hpp"
 
 namespace starling::hub {
 
@@ -36,13 +36,21 @@ SharedSection empty_section(protocol::Section name) {
   return none;
 }
 
+std::optional<std::string> wanted_release(const FleetState& state, const Device& device) {
+  const auto winner =
+      protocol::winner_of(protocol::software_release_key, nullptr, state.stack(device).layers);
+  if (!winner || !winner->entry->value.is_string()) return std::nullopt;
+  return std::string(winner->entry->value.get_string());
+}
+
 bool is_device_layer(LayerKind kind) {
   return kind == LayerKind::device || kind == LayerKind::policy_device;
 }
 
 // Everything that tells one class from another. The stack holds the persona's layer only if that has values,
 // so the persona is named apart.
-std::string class_key(const FleetState& state, const FleetState::Stack& stack, const Declared& declared) {
+std::string class_key(const FleetState& state, const FleetState::Stack& stack, const Declared& declared,
+                      const HeldBack& held) {
   std::string key = state.fleet() + '\n' + declared.components + '\n' + declared.modules + '\n' +
                     (declared.software ? "s" : "") + '\n';
   if (stack.persona != nullptr) key += stack.persona->name;
@@ -51,6 +59,8 @@ std::string class_key(const FleetState& state, const FleetState::Stack& stack, c
     key += '\t';
     key += view.form;
   }
+  for (const std::string& rollout : held)
+    key += "\nwithout " + rollout;
   return key;
 }
 
@@ -161,9 +171,9 @@ std::vector<protocol::EffectiveSetting> resolve_effective(const FleetState& stat
   return protocol::resolve(components_named(state.catalog(), components), state.stack(device).layers);
 }
 
-DesiredSection resolve_settings(const FleetState& state, const Device& device,
-                                const std::string& components) {
-  const FleetState::Stack stack = state.stack(device);
+DesiredSection resolve_settings(const FleetState& state, const Device& device, const std::string& components,
+                                const HeldBack& held) {
+  const FleetState::Stack stack = state.stack(device, held);
   const auto declared = components_named(state.catalog(), components);
   const auto effective = protocol::resolve(declared, stack.layers);
   JsonObject persona;
@@ -182,21 +192,19 @@ DesiredSection resolve_settings(const FleetState& state, const Device& device,
   return section;
 }
 
-DesiredSection resolve_modules(const FleetState& state, const Device& device, const std::string& modules) {
+DesiredSection resolve_modules(const FleetState& state, const Device& device, const std::string& modules,
+                               const HeldBack& held) {
   DesiredSection section;
   section.name = protocol::Section::modules;
-  section.json = protocol::to_json(enabled_of(wanted_modules(state.stack(device), modules)));
+  section.json = protocol::to_json(enabled_of(wanted_modules(state.stack(device, held), modules)));
   section.text = protocol::canonical_json(section.json);
   section.hash = sha256(section.text);
   section.revision = state.revision();
   return section;
 }
 
-DesiredSection resolve_software(const FleetState& state, const Device& device) {
-  const auto winner =
-      protocol::winner_of(protocol::software_release_key, nullptr, state.stack(device).layers);
-  protocol::SoftwareDocument document;
-  if (winner && winner->entry->value.is_string()) document.release = winner->entry->value.get_string();
+DesiredSection resolve_software(const FleetState& state, const Device& device, protocol::TiedSections with) {
+  protocol::SoftwareDocument document{wanted_release(state, device), std::move(with)};
   DesiredSection section;
   section.name = protocol::Section::software;
   section.json = document.to_json();
@@ -219,10 +227,12 @@ Documents::~Documents() {
 
 SharedClass Documents::class_of(const FleetState& state, const Device& device, const Declared& declared) {
   const FleetState::Stack stack = state.stack(device);
-  auto& known = classes_[class_key(state, stack, declared)];
+  HeldBack held = declared.ties ? state.held_back(device, declared.runs) : HeldBack{};
+  auto& known = classes_[class_key(state, stack, declared, held)];
   if (SharedClass found = known.lock()) return found;
   auto made = std::make_shared<DeviceClass>();
   made->declared_ = declared;
+  made->held_ = std::move(held);
   for (const protocol::LayerView& view : stack.layers)
     made->stack_.push_back(*view.id);
   if (stack.persona != nullptr) made->persona_ = stack.persona->name;
@@ -261,16 +271,43 @@ const DesiredDocument& Documents::document(DeviceClass& device_class, const Flee
   if (const DesiredDocument* known = resolved_document(device_class, state)) return *known;
   DesiredDocument& document = device_class.document_;
   const Declared& declared = device_class.declared_;
-  document.settings = keep(resolve_settings(state, member, declared.components), document.settings);
+  const HeldBack& held = device_class.held_;
+  document.settings = keep(resolve_settings(state, member, declared.components, held), document.settings);
   document.modules = declared.modules.empty()
                          ? no_modules_
-                         : keep(resolve_modules(state, member, declared.modules), document.modules);
+                         : keep(resolve_modules(state, member, declared.modules, held), document.modules);
   document.software =
-      declared.software ? keep(resolve_software(state, member), document.software) : no_software_;
+      declared.software ? keep(resolve_software(state, member, tied_to_release(device_class, state, member)),
+                               document.software)
+                        : no_software_;
   ++counters_.resolved_documents;
   device_class.resolved_revision_ = device_class.checked_revision_ = state.revision();
   forget_unused();
   return document;
+}
+
+// What its settings and modules will be once it runs the release that it shall, as patches on those of now:
+// modules too that the release may bring, and the device does not have yet.
+protocol::TiedSections Documents::tied_to_release(const DeviceClass& device_class, const FleetState& state,
+                                                  const Device& member) const {
+  const HeldBack& held = device_class.held_;
+  if (held.empty()) return {};
+  const Declared& declared = device_class.declared_;
+  const HeldBack then = state.held_back(member, resolve_software(state, member).hash);
+  if (then == held) return {};
+  std::string modules = declared.modules;
+  for (const std::string& id : held) {
+    if (std::ranges::find(then, id) != then.end()) continue;
+    for (const RolloutValue& each : state.rollouts().at(id)->plan.values) {
+      if (const auto module = protocol::module_of(each.setting.key)) modules += ',' + std::string(*module);
+    }
+  }
+  const auto patch_from = [](const DesiredSection& now, const DesiredSection& next) {
+    return std::move(protocol::make_merge_patch(now.json, next.json).as_object());
+  };
+  const DesiredDocument& now = device_class.document_;
+  return {patch_from(*now.settings, resolve_settings(state, member, declared.components, then)),
+          patch_from(*now.modules, resolve_modules(state, member, modules, then))};
 }
 
 const DesiredDocument* Documents::resolved_document(DeviceClass& device_class,

@@ -13,6 +13,7 @@
 
 #include "hub/state/change_log.hpp"
 #include "protocol/document.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 
@@ -46,15 +47,18 @@ struct Declared {
   std::string components;
   std::string modules;
   bool software = false;
+  bool ties = false;  // settings and modules to a release: it switches to all of it at once
+  Digest runs{};      // the section software
 };
 
-// Devices that declare the same and are reached by the same layers.
+// Devices that declare the same and are reached by the same layers, of which the same is held back.
 class DeviceClass {
  private:
   friend class Documents;
   Declared declared_;
   std::vector<protocol::LayerId> stack_;
   std::string persona_;
+  HeldBack held_;
   DesiredDocument document_;
   std::int64_t resolved_revision_ = 0;  // of the state that document_ was resolved from
   std::int64_t checked_revision_ = -1;  // of the state that document_ was last found right for
@@ -109,6 +113,8 @@ class Documents : public ChangeObserver {
  private:
   SharedSection keep(DesiredSection resolved, const SharedSection& former);
   bool still_right(const DeviceClass& device_class, const FleetState& state) const;
+  protocol::TiedSections tied_to_release(const DeviceClass& device_class, const FleetState& state,
+                                         const Device& member) const;
   void forget_unused();
 
   ChangeLog& log_;
@@ -126,9 +132,12 @@ class Documents : public ChangeObserver {
 };
 
 // The document of a device at any state, also a past one. Pure.
-DesiredSection resolve_settings(const FleetState& state, const Device& device, const std::string& components);
-DesiredSection resolve_modules(const FleetState& state, const Device& device, const std::string& modules);
-DesiredSection resolve_software(const FleetState& state, const Device& device);
+DesiredSection resolve_settings(const FleetState& state, const Device& device, const std::string& components,
+                                const HeldBack& held = {});
+DesiredSection resolve_modules(const FleetState& state, const Device& device, const std::string& modules,
+                               const HeldBack& held = {});
+DesiredSection resolve_software(const FleetState& state, const Device& device,
+                                protocol::TiedSections with = {});
 // Every effective value with its layer and revision.
 std::vector<protocol::EffectiveSetting> resolve_effective(const FleetState& state, const Device& device,
                                                           const std::string& components);

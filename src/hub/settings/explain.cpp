@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "hub/device_link/running_release.hpp"
 #include "hub/settings/documents.hpp"
 #include "hub/settings/wanted_modules.hpp"
 #include "protocol/software_document.hpp"
@@ -113,6 +114,10 @@ Declared declared_by(const FleetState& state, const DeviceRecord* record) {
   Declared declared;
   if (record != nullptr) declared.modules = record->module_names;
   if (record != nullptr) declared.software = record->takes_releases();
+  if (declared.software && state.any_tied()) {
+    declared.ties = ties_sections(*record);
+    declared.runs = record->software.running;
+  }
   if (record != nullptr && record->components) {
     declared.components = *record->components;
     return declared;

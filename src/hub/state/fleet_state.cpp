@@ -255,12 +255,12 @@ std::vector<const Group*> FleetState::groups_of(const protocol::Labels& labels) 
   return groups;
 }
 
-FleetState::Stack FleetState::stack(const Device& device) const {
+FleetState::Stack FleetState::stack(const Device& device, const HeldBack& held) const {
   const std::vector<const Group*> groups = groups_of(device.labels);
   Stack stack;
   int rank = 0;
   const auto add = [&](const LayerId& id) {
-    if (const auto form = gated_layers_.form_for(id, device, layer(id), catalog_)) {
+    if (const auto form = gated_layers_.form_for(id, device, layer(id), catalog_, held)) {
       if (!form->values->empty()) stack.layers.push_back({form->layer, form->values, rank, form->name});
       return;
     }

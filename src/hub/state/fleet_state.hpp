@@ -83,7 +83,12 @@ class FleetState {
     std::vector<protocol::LayerView> layers;
     const Persona* persona = nullptr;
   };
-  Stack stack(const Device& device) const;
+  // `held`: as it is without what these rollouts bring.
+  Stack stack(const Device& device, const HeldBack& held = {}) const;
+  HeldBack held_back(const Device& device, const Digest& software) const {
+    return gated_layers_.held_back(device, software);
+  }
+  bool any_tied() const { return gated_layers_.any_tied(); }
 
  private:
   Result<void> apply_components(const Change& change);

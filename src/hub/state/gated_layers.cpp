@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "hub/rollouts/rollout_record.hpp"
+#include "protocol/canonical_json.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::hub {
 namespace {
@@ -39,12 +41,17 @@ void GatedLayers::put(const std::shared_ptr<const RolloutRecord>& rollout) {
     there.push_back(rollout);
     std::ranges::stable_sort(there, {}, &RolloutRecord::started);
   }
+  Tied tied{rollout, {}};
+  for (std::string& release : tied_releases(rollout->plan))
+    tied.sections.push_back(protocol::hash_of(protocol::SoftwareDocument{std::move(release)}.to_json()));
+  if (!tied.sections.empty()) tied_.push_back(std::move(tied));
 }
 
 void GatedLayers::remove(std::string_view rollout) {
   for (auto& [layer, there] : rollouts_)
     std::erase_if(there, [&](const auto& each) { return each->id == rollout; });
   std::erase_if(rollouts_, [](const auto& each) { return each.second.empty(); });
+  std::erase_if(tied_, [&](const Tied& each) { return each.rollout->id == rollout; });
   forms_.clear();
 }
 
@@ -64,14 +71,25 @@ const RolloutRecord* GatedLayers::holder(const SettingId& setting) const {
   return newest;
 }
 
+HeldBack GatedLayers::held_back(const Device& device, const Digest& software) const {
+  HeldBack held;
+  for (const Tied& each : tied_) {
+    const bool runs = std::ranges::find(each.sections, software) != each.sections.end();
+    if (!runs && each.rollout->gate().admits(device.id, device.labels)) held.push_back(each.rollout->id);
+  }
+  return held;
+}
+
 std::optional<GatedLayers::Form> GatedLayers::form_for(const LayerId& layer, const Device& device,
                                                        const LayerValues& written,
-                                                       const protocol::Catalog& catalog) const {
+                                                       const protocol::Catalog& catalog,
+                                                       const HeldBack& held) const {
   const auto found = rollouts_.find(layer);
   if (found == rollouts_.end()) return {};
   FormId id{layer, ""};
   Rollouts admitting;
   for (const auto& rollout : found->second) {
+    if (std::ranges::find(held, rollout->id) != held.end()) continue;
     if (!rollout->gate().admits(device.id, device.labels)) continue;
     id.second += rollout->id + ' ';
     admitting.push_back(rollout);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/crypto.hpp"
 #include "hub/state/entity.hpp"
 #include "protocol/component.hpp"
 #include "protocol/resolution.hpp"
@@ -18,6 +19,9 @@
 namespace starling::hub {
 
 struct RolloutRecord;
+
+// Rollouts, by id, that bring a device its release first.
+using HeldBack = std::vector<std::string>;
 
 class GatedLayers {
  public:
@@ -31,6 +35,11 @@ class GatedLayers {
   // The newest rollout that has not ended and brings this setting; nullptr if there is none.
   const RolloutRecord* holder(const SettingId& setting) const;
 
+  // Those that admit the device, and bring a release that does not run there with more that is tied to it.
+  // `software`: hash of the section that is in force there.
+  HeldBack held_back(const Device& device, const Digest& software) const;
+  bool any_tied() const { return !tied_.empty(); }
+
   struct Form {
     const protocol::LayerId* layer;
     const protocol::LayerValues* values;
@@ -38,13 +47,20 @@ class GatedLayers {
   };
   // Nullopt: the device sees the layer as it was written.
   std::optional<Form> form_for(const protocol::LayerId& layer, const Device& device,
-                               const protocol::LayerValues& written, const protocol::Catalog& catalog) const;
+                               const protocol::LayerValues& written, const protocol::Catalog& catalog,
+                               const HeldBack& held) const;
 
  private:
   using Rollouts = std::vector<std::shared_ptr<const RolloutRecord>>;  // oldest first
   using FormId = std::pair<protocol::LayerId, std::string>;
 
+  struct Tied {
+    std::shared_ptr<const RolloutRecord> rollout;
+    std::vector<Digest> sections;  // software, by its releases
+  };
+
   std::map<protocol::LayerId, Rollouts> rollouts_;
+  std::vector<Tied> tied_;
   mutable std::map<FormId, std::shared_ptr<const protocol::LayerValues>> forms_;  // made when first asked for
 };
 

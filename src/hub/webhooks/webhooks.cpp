@@ -7,6 +7,7 @@
 #include "base/crypto.hpp"
 #include "base/files.hpp"
 #include "base/uuid.hpp"
+#include "hub/device_link/running_release.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/software_document.hpp"
 
@@ -79,9 +80,14 @@ void Webhooks::on_reported(const std::string& fleet, const std::string& device_i
     failed_.erase(device_id);
     return;
   }
+  // A section with settings of its own names none by its hash: then the agent says which, after its
+  // handshake.
+  std::string version = version_of(*state, record->software.refused);
+  if (version.empty()) version = release_in_work(*record);
+  if (version.empty() && release_state(*record).empty()) return;
   Digest& known = failed_[device_id];
   if (std::exchange(known, record->software.refused) == record->software.refused) return;
-  Failures& failures = fresh_[{fleet, version_of(*state, record->software.refused)}];
+  Failures& failures = fresh_[{fleet, std::move(version)}];
   if (failures.count++ == 0) failures.first = clock_.steady();
   if (failures.devices.size() >= named_devices) return;
   const DeviceFacts facts = DeviceFacts::parse(record->facts).value_or(DeviceFacts{});
