@@ -9,6 +9,7 @@
 #include "agent/control/control_client.hpp"
 #include "agent/control/doctor.hpp"
 #include "base/json_text.hpp"
+#include "base/usage_error.hpp"
 
 namespace starling::agent {
 namespace {
@@ -338,7 +339,9 @@ int run_ctl(int argc, char** argv, Milliseconds patience) {
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return line.app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return line.app.exit(error);
+    failed(usage_error(error, line.app));
+    return 2;
   }
   const Wishes& wishes = line.wishes;
   if (line.doctor->parsed()) {
