@@ -10,6 +10,7 @@
 
 #include "agent/control/control_server.hpp"
 #include "base/file_descriptor.hpp"
+#include "base/json_text.hpp"
 #include "base/temporary_folder.hpp"
 
 namespace starling::agent {
@@ -123,6 +124,24 @@ TEST_F(EndingAgent, WhoDoesNotFollowHasAllThereIs) {
   answer({line, ""});
   EXPECT_EQ(ctl({"module", "logs", "ear"}).first, 0);
   EXPECT_EQ(ctl({"journal"}).first, 0);
+}
+
+TEST_F(EndingAgent, SaysOnceWhyAReleaseIsRefused) {
+  const auto said = parse_json(R"({"ok":true,"update":{"state":"refused","release":"v1.0.0","wanted":"v2.0.0",
+      "failure":{"message":"python ended with 1: ERROR","at_ms":1795843200000},
+      "last_failed":{"release":"v2.0.0","became":"refused","message":"python ended with 1: ERROR",
+                     "at_ms":1795843200000},
+      "refused":[{"sha256":"ab","became":"refused","message":"python ended with 1: ERROR","at_ms":1795843200000},
+                 {"sha256":"cd","became":"reverted","message":"3 crashes","at_ms":1795843200000}]}})");
+  ASSERT_TRUE(said);
+  answer({json_text(*said) + "\n"});
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(ctl({"update"}).first, 0);
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_EQ(text.find("ERROR"), text.rfind("ERROR")) << text;
+  EXPECT_THAT(text,
+              HasSubstr("last failed  v2.0.0 refused as above\nrefused      ab as above\nreverted     cd "));
+  EXPECT_THAT(text, HasSubstr(" 3 crashes\n"));
 }
 
 TEST(Ctl, ACommandCanBePastedWhateverTheFolderIsCalled) {
