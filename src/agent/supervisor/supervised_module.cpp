@@ -9,6 +9,7 @@
 #include "agent/supervisor/failure_words.hpp"
 #include "agent/supervisor/manifest_mark.hpp"
 #include "agent/supervisor/spawn_plan.hpp"
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 namespace {
