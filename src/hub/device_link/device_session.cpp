@@ -235,8 +235,7 @@ bool DeviceSession::take_over(const protocol::SectionState& told) {
   // A handshake does not say what is being prepared. A target that is not true any more costs one offer.
   Digest target = told.refused ? told.refused : known.target;
   if (!target) target = told.applied;
-  offer(told.section) = {
-      sessions_.documents_.recent(told.applied), told.applied, told.refused, {}, target, {}};
+  offer(told.section) = {sessions_.documents_.recent(told.applied), told.applied, told.refused, {}, target};
   return errors_stand;
 }
 

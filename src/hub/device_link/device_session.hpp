@@ -83,7 +83,7 @@ class DeviceSession final : public ws::Session {
     Digest offered_hash;  // sent and not answered yet
     // What the device works towards, as it said last: it may have it ready and wait for its hour.
     Digest target;
-    std::vector<protocol::KeyError> errors;  // as it said last
+    std::vector<protocol::KeyError> errors{};  // as it said last
   };
   Offer& offer(protocol::Section name) { return offers_.at(static_cast<std::size_t>(name)); }
 
