@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "agent/supervisor/notify.hpp"
 #include "base/json_folder.hpp"
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 namespace {

@@ -12,12 +12,14 @@ class NearestName {
  public:
   explicit NearestName(std::string_view typed);
   void consider(std::string_view name);
-  // "; did you mean hotword?", or empty if nothing is near.
+  // Empty if nothing is near.
+  std::string_view name() const { return nearest_; }
+  // "; did you mean hotword?", or likewise.
   std::string hint() const;
 
  private:
   std::string_view typed_, nearest_;
-  std::size_t best_;  // fewer changes than this are near
+  std::size_t best_;  // fewer edits than this are near
 };
 
 }  // namespace starling

@@ -65,6 +65,8 @@ TEST_F(ApplicationTest, CheckUpdatesIsAnsweredInWords) {
   std::vector<std::string> json = arguments;
   json.insert(json.end(), {"-o", "json"});
   EXPECT_EQ(boost::json::parse(run(json).out).at("devices").at(0).at("result").at("step"), Json("none"));
+  EXPECT_EQ(run({"device", "check-updates", "--on", "room=lab"}).out,
+            "check updates goes to 2 devices; how it went: starling action show a1\n");
 }
 
 TEST_F(ApplicationTest, AnActionIsForSomebody) {

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <iterator>
 
 #include "cli/answer.hpp"
 #include "cli/device_lookup.hpp"
@@ -111,8 +112,9 @@ Result<ExitCode> ActionSender::send(Session& session, std::string action, Json p
   const std::string id = text_at(*answer, {"id"});
   if (!wait_.wanted()) {
     if (print_json(session, *answer)) return ExitCode::done;
-    session.console.line(fmt::format("{} goes to {}; how it went: starling action show {}",
-                                     what.empty() ? wanted.name : what,
+    std::string words(what);
+    if (words.empty()) std::ranges::replace_copy(wanted.name, std::back_inserter(words), '_', ' ');
+    session.console.line(fmt::format("{} goes to {}; how it went: starling action show {}", words,
                                      counted(number_at(*answer, {"targeted"}), "device"), id));
     return ExitCode::done;
   }

@@ -1,11 +1,9 @@
 #include "cli/application.hpp"
 
-#include <fmt/format.h>
-
-#include <algorithm>
 #include <sstream>
 
 #include "base/key_file.hpp"
+#include "base/usage_error.hpp"
 #include "cli/action_commands.hpp"
 #include "cli/asset_commands.hpp"
 #include "cli/changes_commands.hpp"
@@ -23,7 +21,6 @@
 #include "cli/printable.hpp"
 #include "cli/release_commands.hpp"
 #include "cli/rollout_commands.hpp"
-#include "cli/setting_value.hpp"
 #include "cli/settings_commands.hpp"
 
 namespace starling::cli {
@@ -134,31 +131,6 @@ void add_commands(CommandTree& tree) {
   add_completion_commands(tree);
 }
 
-// The deepest command that was named, and its words.
-std::pair<const CLI::App*, std::string> deepest(const CLI::App& root) {
-  const CLI::App* app = &root;
-  std::string words = root.get_name();
-  while (!app->get_subcommands().empty()) {
-    app = app->get_subcommands().front();
-    words += " " + app->get_name();
-  }
-  return {app, words};
-}
-
-// What stands where a command below `app` has to, with what was probably meant. Empty: nothing does.
-std::string wrong_command(const CLI::App& app, const std::vector<std::string>& unexpected) {
-  std::vector<std::string> names;
-  for (const CLI::App* child : app.get_subcommands([](const CLI::App*) { return true; })) {
-    names.push_back(child->get_name());
-  }
-  for (const std::string& word : unexpected) {
-    const std::string meant = word.starts_with('-') ? std::string() : nearest(word, names);
-    if (!meant.empty()) return fmt::format("there is no command '{}'; did you mean '{}'?", word, meant);
-  }
-  const bool is_command = !unexpected.empty() && !unexpected.front().starts_with('-');
-  return is_command ? fmt::format("there is no command '{}'", unexpected.front()) : std::string();
-}
-
 int explain_usage(const CLI::ParseError& error, const CLI::App& root, Console& console) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {  // --help, --version
     std::ostringstream out;
@@ -167,10 +139,7 @@ int explain_usage(const CLI::ParseError& error, const CLI::App& root, Console& c
     console.raw(out.str());
     return static_cast<int>(ExitCode::done);
   }
-  const auto [app, words] = deepest(root);
-  const std::string wrong =
-      app->get_require_subcommand_min() > 0 ? wrong_command(*app, root.remaining()) : std::string();
-  console.error(fmt::format("{}\n  See: {} --help", wrong.empty() ? error.what() : wrong, words));
+  console.error(usage_error(error, root));
   return static_cast<int>(ExitCode::usage);
 }
 

@@ -30,6 +30,7 @@ TEST_F(ApplicationTest, UsageErrorsExitWithTwoAndHelp) {
       {{"devcie"}, "no command 'devcie'; did you mean 'device'?"},
       {{"device", "lsit"}, "did you mean 'list'?"},
       {{"module", "enabel"}, "no command 'enabel'; did you mean 'enable'?\n  See: starling module --help"},
+      {{"changes", "shwo", "7"}, "no command 'shwo'; did you mean 'show'?\n  See: starling changes --help"},
       {{"nothing-like-it"}, "no command 'nothing-like-it'\n  See: starling --help"},
       {{"--fleet", "lab", "module", "nothing-like-it"},
        "no command 'nothing-like-it'\n  See: starling module --help"},

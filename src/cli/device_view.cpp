@@ -113,15 +113,25 @@ void add_board(Facts& facts, const JsonObject& board) {
   if (flag_at(board, {"was_throttled"})) facts.emplace_back("", "it was throttled since it booted");
 }
 
-void add_software(Facts& facts, const JsonObject& software, WallTime now) {
-  const Colour colour = find(software, {"failure"}) == nullptr ? Colour::plain : Colour::red;
-  facts.emplace_back("software", Cell(software_text(software), colour));
+// By one of its problems.
+bool is_told(const JsonObject& device, const std::string& why) {
+  return std::ranges::any_of(array_at(device, {"problems"}), [&why](const Json& problem) {
+    return !why.empty() && show_value(problem).find(why) != std::string::npos;
+  });
+}
+
+void add_software(Facts& facts, const JsonObject& device, const JsonObject& software, WallTime now) {
+  const std::string why = failure_text(software);
+  facts.emplace_back("software",
+                     Cell(is_told(device, why) ? software_state_text(software) : software_text(software),
+                          why.empty() ? Colour::plain : Colour::red));
   facts.emplace_back("last failed", Cell(last_failed_text(software, now), Colour::yellow));
   facts.emplace_back("packages", Cell(packages_text(software), Colour::yellow));
   facts.emplace_back("damage", Cell(text_at(software, {"damage"}), Colour::red));
 }
 
-void add_reported(Facts& facts, std::string_view key, const Json& value, WallTime now) {
+void add_reported(Facts& facts, const JsonObject& device, std::string_view key, const Json& value,
+                  WallTime now) {
   if (key == "modules") {
     facts.emplace_back("modules", states_of(as_object(value)));
   } else if (key == "drift") {
@@ -133,7 +143,7 @@ void add_reported(Facts& facts, std::string_view key, const Json& value, WallTim
   } else if (key == "board" && value.is_object()) {
     add_board(facts, value.get_object());
   } else if (key == "software" && !text_at(as_object(value), {"state"}).empty()) {
-    add_software(facts, value.get_object(), now);
+    add_software(facts, device, value.get_object(), now);
   } else {
     facts.emplace_back("reported " + printable(key), show_value(value));
   }
@@ -242,13 +252,16 @@ std::string device_facts(const JsonObject& device, WallTime now, const Terminal&
     facts.emplace_back("metadata " + printable(std::string_view(key)), show_value(value));
   }
   for (const auto& [key, value] : object_at(device, {"reported"}))
-    add_reported(facts, key, value, now);
+    add_reported(facts, device, key, value, now);
   std::string out = render_facts(facts, terminal);
   Table errors({{"KEY"}, {"WHY IT IS NOT IN FORCE"}});
   for (const Path section :
        {Path{"sync", "errors"}, Path{"sync", "modules", "errors"}, Path{"sync", "software", "errors"}}) {
-    for (const Json& error : array_at(device, section))
-      errors.add({text_at(as_object(error), {"key"}), text_at(as_object(error), {"message"})});
+    for (const Json& error : array_at(device, section)) {
+      const std::string key = text_at(as_object(error), {"key"}),
+                        why = text_at(as_object(error), {"message"});
+      if (key != "software.release" || !is_told(device, why)) errors.add({key, why});
+    }
   }
   return errors.empty() ? out : out + "\n" + errors.render(terminal);
 }

@@ -95,6 +95,25 @@ TEST(DeviceView, ReleasesAreToldInWords) {
   EXPECT_THAT(shown(R"({"software":"another form"})"), ContainsRegex("\nreported software +another form\n"));
 }
 
+TEST(DeviceView, WhyAReleaseIsNotThereIsSaidOnce) {
+  const JsonObject device =
+      parse_json(
+          R"({"device_name":"bear","problems":["release v2.0.0 is refused: python ended with 1: ERROR"],
+      "sync":{"status":"refused","software":{"status":"refused","errors":[
+          {"key":"software.release","message":"python ended with 1: ERROR"},{"key":"","message":"too large"}]}},
+      "reported":{"software":{"state":"refused","release":"v1.0.0","wanted":"v2.0.0",
+          "failure":{"message":"python ended with 1: ERROR","at_ms":1795843200000},
+          "last_failed":{"release":"v2.0.0","became":"refused","message":"python ended with 1: ERROR",
+                         "at_ms":1795843200000}}}})")
+          ->as_object();
+  const std::string text = device_facts(device, now, Terminal{});
+  EXPECT_EQ(text.find("ERROR"), text.rfind("ERROR")) << text;
+  EXPECT_THAT(text, ContainsRegex("\nproblem +release v2.0.0 is refused: python ended with 1: ERROR\n"));
+  EXPECT_THAT(text, ContainsRegex("\nsoftware +runs v1.0.0; v2.0.0 is refused\n"));
+  EXPECT_THAT(text, Not(HasSubstr("last failed")));
+  EXPECT_THAT(text, HasSubstr("too large")) << "no problem tells that";
+}
+
 TEST(DeviceView, BoardAndAlertsAreSaidInWords) {
   const std::string text = shown(
       R"({"board":{"temperature_c":81.5,"memory_available_kb":209715,"memory_total_kb":419430,

@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "cli/answer.hpp"
 #include "cli/local_time.hpp"
 #include "cli/printable.hpp"
@@ -44,13 +48,38 @@ std::string cpu_text(const JsonObject& module) {
   return use == nullptr ? std::string() : show_value(*use) + " %";
 }
 
+// Why it came into its state: what the device says in one word, for people.
+std::string cause_text(const JsonObject& reported) {
+  static constexpr std::pair<std::string_view, std::string_view> words[] = {
+      {"boot", "the device has started"},
+      {"recovery", "it ran when the device went down"},
+      {"adopted", "it ran on without the agent"},
+      {"retry", "tried again"},
+      {"settings", "settings that it uses changed"},
+      {"requirement", "a module that it requires went or came"},
+      {"not_spawned", "could not be run"},
+      {"start_timeout", "not ready in time"},
+      {"watchdog", "it fell silent"},
+      {"keeper_lost", "lost with its keeper"},
+      {"finished", "its work is done"},
+      {"enable_reverted", "could not be enabled"},
+      {"shutdown", "the device's modules end"},
+      {"removed", "its folder is gone"}};
+  std::string cause = text_at(reported, {"cause"});
+  const auto* const known =
+      std::ranges::find(words, cause, &std::pair<std::string_view, std::string_view>::first);
+  if (known != std::end(words)) return std::string(known->second);
+  std::ranges::replace(cause, '_', ' ');
+  return cause;
+}
+
 // What an operator looks for first: why it is not as it should be.
 std::string why(const JsonObject& module) {
   for (const std::string_view member :
        {"quarantine", "manifest_problem", "config_problem", "render_problem", "problem", "waits_for"}) {
     if (std::string text = text_at(module, {"reported", member}); !text.empty()) return text;
   }
-  const std::string cause = text_at(module, {"reported", "cause"});
+  const std::string cause = cause_text(object_at(module, {"reported"}));
   const std::string detail = text_at(module, {"reported", "detail"});
   if (cause == "none") return detail;
   return detail.empty() ? cause : cause + ": " + detail;
@@ -178,7 +207,7 @@ std::string module_facts(const JsonObject& module, const JsonObject& sync, WallT
       {"reported", provisional ? enabled + " (provisional: it has not been ready yet)" : enabled},
       {"state", {state, colour_of_state(state)}},
       {"since", when(module, {"reported", "since"}, now)},
-      {"cause", text("cause")},
+      {"cause", cause_text(reported)},
       {"detail", text("detail")},
       {"it says", text("status")},
       {"quarantine", {text("quarantine"), Colour::red}},

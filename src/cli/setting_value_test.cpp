@@ -90,13 +90,5 @@ TEST(SettingValue, AssignmentsHaveAKey) {
   }
 }
 
-TEST(Nearest, FindsSlipsAndNothingElse) {
-  const std::vector<std::string> names{"TARS", "Jarvis", "bear-1"};
-  EXPECT_EQ(nearest("TRAS", names), "TARS");
-  EXPECT_EQ(nearest("jarvis", names), "Jarvis");
-  EXPECT_EQ(nearest("bear1", names), "bear-1");
-  EXPECT_EQ(nearest("C3PO", names), "");
-}
-
 }  // namespace
 }  // namespace starling::cli

@@ -23,6 +23,13 @@ std::string socket_path(const Options& options) {
   return from_environment == nullptr ? "" : from_environment;
 }
 
+std::string no_action(const std::string& name, const std::map<std::string, Action, std::less<>>& actions) {
+  std::string known;
+  for (const auto& action : actions)
+    known += (known.empty() ? "; there are " : ", ") + action.first;
+  return "there is no action '" + name + "'" + (known.empty() ? "; this module has none" : known);
+}
+
 }  // namespace
 
 Result<Module> Module::connect(Options options, Handler& handler) {
@@ -150,7 +157,7 @@ Result<void> Module::on(const wire::Action& action) {
       answer.message = std::move(done.error().message);
     }
   } else {
-    answer.message = "there is no action '" + action.name + "'";
+    answer.message = no_action(action.name, actions_);
   }
   return send(answer);
 }

@@ -149,7 +149,7 @@ TEST_F(RecorderModule, RecordsPausesAndStopsAsItIsTold) {
 TEST_F(RecorderModule, SaysWhatItCannotDo) {
   EXPECT_THAT(refused("stop").message, HasSubstr("nothing is being recorded"));
   EXPECT_THAT(refused("pause").message, HasSubstr("not recording"));
-  EXPECT_THAT(refused("dance").message, HasSubstr("no action 'dance'"));
+  EXPECT_THAT(refused("dance").message, HasSubstr("no action 'dance'; there are pause, start, stop"));
   write_text(folder / "recordings", "a file in the way");
   EXPECT_THAT(refused("start").message, HasSubstr((folder / "recordings").string()));
   std::filesystem::remove(folder / "recordings");

@@ -161,6 +161,16 @@ TEST_P(ExampleModules, HearNothingOfOtherSettings) {
   until([&] { return module.said().size() > before.size(); });
 }
 
+TEST_P(ExampleModules, AnswerAnActionThatTheyDoNotHave) {
+  Process module(command());
+  until([&] { return module.said().find("models []") != std::string::npos; });
+  std::string answer;
+  core->modules().act("hotword", "dance", {},
+                      [&answer](const Result<JsonObject>& result) { answer = result.error().message; });
+  until([&] { return !answer.empty(); });
+  EXPECT_EQ(answer, "there is no action 'dance'; this module has none");
+}
+
 INSTANTIATE_TEST_SUITE_P(Each, ExampleModules, testing::Values("cpp", "py"));
 
 }  // namespace

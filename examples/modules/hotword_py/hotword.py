@@ -36,5 +36,8 @@ for line in agent.makefile():
         if message["hash"] in prepared:
             listen(prepared.pop(message["hash"]))
         send(type="committed", hash=message["hash"])
+    elif message["type"] == "action":
+        send(type="action_result", id=message["id"], ok=False,
+             message=f"there is no action '{message['name']}'; this module has none")
     elif message["type"] == "refused":
         print("the agent refuses:", message["message"], file=sys.stderr)

@@ -5,10 +5,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <set>
 
 #include "agent/control/control_client.hpp"
 #include "agent/control/doctor.hpp"
 #include "base/json_text.hpp"
+#include "base/usage_error.hpp"
 
 namespace starling::agent {
 namespace {
@@ -109,17 +111,21 @@ void print_update(const JsonObject& update) {
   for (const char* key : {"state", "release", "confirmed", "wanted", "step", "waits_for", "damage"}) {
     if (const std::string text = text_in(update, key); !text.empty()) fmt::print(row, key, text);
   }
-  if (const Json* failure = update.if_contains("failure")) {
-    fmt::print(row, "failure", failure_text(failure->get_object()));
-  }
+  std::set<std::string> told;
+  const auto once = [&told](const JsonObject& failure) {
+    std::string text = failure_text(failure);
+    return told.insert(text).second ? text : "as above";
+  };
+  if (const Json* failure = update.if_contains("failure"))
+    fmt::print(row, "failure", once(failure->get_object()));
   if (const Json* last = update.if_contains("last_failed")) {
     const JsonObject& failed = last->get_object();
     fmt::print(row, "last failed",
-               text_in(failed, "release") + " " + text_in(failed, "became") + " " + failure_text(failed));
+               text_in(failed, "release") + " " + text_in(failed, "became") + " " + once(failed));
   }
   for (const Json& one : update.at("refused").get_array()) {
     const JsonObject& refused = one.get_object();
-    fmt::print(row, text_in(refused, "became"), text_in(refused, "sha256") + " " + failure_text(refused));
+    fmt::print(row, text_in(refused, "became"), text_in(refused, "sha256") + " " + once(refused));
   }
 }
 
@@ -338,7 +344,9 @@ int run_ctl(int argc, char** argv, Milliseconds patience) {
   try {
     line.app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return line.app.exit(error) == 0 ? 0 : 2;
+    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return line.app.exit(error);
+    failed(usage_error(error, line.app));
+    return 2;
   }
   const Wishes& wishes = line.wishes;
   if (line.doctor->parsed()) {

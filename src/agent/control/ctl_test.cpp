@@ -10,12 +10,24 @@
 
 #include "agent/control/control_server.hpp"
 #include "base/file_descriptor.hpp"
+#include "base/json_text.hpp"
 #include "base/temporary_folder.hpp"
 
 namespace starling::agent {
 namespace {
 
 using testing::HasSubstr;
+
+// Its exit status, and what it complained of.
+std::pair<int, std::string> ran_ctl(std::vector<std::string> words, Milliseconds patience) {
+  words.insert(words.begin(), "ctl");
+  std::vector<char*> argv;
+  for (std::string& word : words)
+    argv.push_back(word.data());
+  testing::internal::CaptureStderr();
+  const int status = run_ctl(static_cast<int>(argv.size()), argv.data(), patience);
+  return {status, testing::internal::GetCapturedStderr()};
+}
 
 // What is left of an agent that was stopped: its socket takes whoever comes, as long as there is room.
 class HungAgent : public testing::Test {
@@ -29,15 +41,9 @@ class HungAgent : public testing::Test {
     ASSERT_EQ(::bind(socket_.number(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
     ASSERT_EQ(::listen(socket_.number(), backlog), 0);
   }
-  // Its exit status, and what it complained of.
   std::pair<int, std::string> ctl(std::vector<std::string> words) const {
-    words.insert(words.begin(), {"ctl", "--state", folder_.path().string()});
-    std::vector<char*> argv;
-    for (std::string& word : words)
-      argv.push_back(word.data());
-    testing::internal::CaptureStderr();
-    const int status = run_ctl(static_cast<int>(argv.size()), argv.data(), patience_);
-    return {status, testing::internal::GetCapturedStderr()};
+    words.insert(words.begin(), {"--state", folder_.path().string()});
+    return ran_ctl(std::move(words), patience_);
   }
 
   TemporaryFolder folder_;
@@ -120,11 +126,52 @@ TEST_F(EndingAgent, WhoDoesNotFollowHasAllThereIs) {
   EXPECT_EQ(ctl({"journal"}).first, 0);
 }
 
+TEST_F(EndingAgent, SaysOnceWhyAReleaseIsRefused) {
+  const auto said = parse_json(R"({"ok":true,"update":{"state":"refused","release":"v1.0.0","wanted":"v2.0.0",
+      "failure":{"message":"python ended with 1: ERROR","at_ms":1795843200000},
+      "last_failed":{"release":"v2.0.0","became":"refused","message":"python ended with 1: ERROR",
+                     "at_ms":1795843200000},
+      "refused":[{"sha256":"ab","became":"refused","message":"python ended with 1: ERROR","at_ms":1795843200000},
+                 {"sha256":"cd","became":"reverted","message":"3 crashes","at_ms":1795843200000}]}})");
+  ASSERT_TRUE(said);
+  answer({json_text(*said) + "\n"});
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(ctl({"update"}).first, 0);
+  const std::string text = testing::internal::GetCapturedStdout();
+  EXPECT_EQ(text.find("ERROR"), text.rfind("ERROR")) << text;
+  EXPECT_THAT(text,
+              HasSubstr("last failed  v2.0.0 refused as above\nrefused      ab as above\nreverted     cd "));
+  EXPECT_THAT(text, HasSubstr(" 3 crashes\n"));
+}
+
 TEST(Ctl, ACommandCanBePastedWhateverTheFolderIsCalled) {
   EXPECT_EQ(ctl_command("/var/lib/starling-agent", "module list"),
             "starling-agent ctl --state /var/lib/starling-agent module list");
   EXPECT_EQ(ctl_command("/home/ann/it's here", "doctor"),
             "starling-agent ctl --state '/home/ann/it'\\''s here' doctor");
+}
+
+TEST(Ctl, SaysWhatWasMeantByAMistypedCommand) {
+  const struct {
+    std::vector<std::string> words;
+    std::string_view message;
+  } cases[] = {
+      {{"--state", "DIR", "modul", "list"},
+       "no command 'modul'; did you mean 'module'?\n  See: starling-agent ctl --help\n"},
+      {{"--state", "DIR", "module", "enabel", "ear"},
+       "no command 'enabel'; did you mean 'enable'?\n  See: starling-agent ctl module --help\n"},
+      {{"module", "enabel", "ear"}, "did you mean 'enable'?"},
+      {{"--state", "DIR", "update", "chekc"},
+       "did you mean 'check'?\n  See: starling-agent ctl update --help\n"},
+      {{"--state", "DIR", "nothing-like-it"},
+       "no command 'nothing-like-it'\n  See: starling-agent ctl --help\n"},
+      {{"module", "list"}, "--state is required\n  See: starling-agent ctl module list --help\n"},
+  };
+  for (const auto& c : cases) {
+    const auto [status, error] = ran_ctl(c.words, Milliseconds(20));
+    EXPECT_EQ(status, 2) << testing::PrintToString(c.words);
+    EXPECT_THAT(error, HasSubstr(c.message));
+  }
 }
 
 TEST(Ctl, SaysWhichCommandLinesThereAre) {

@@ -9,9 +9,9 @@
 
 #include "agent/supervisor/exec_failure.hpp"
 #include "agent/supervisor/manifest_values.hpp"
-#include "agent/supervisor/notify.hpp"
 #include "agent/supervisor/spawn_plan.hpp"
 #include "base/files.hpp"
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 namespace {

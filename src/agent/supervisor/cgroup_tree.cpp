@@ -12,10 +12,10 @@
 #include <charconv>
 #include <system_error>
 
-#include "agent/supervisor/notify.hpp"
 #include "base/crypto.hpp"
 #include "base/file_descriptor.hpp"
 #include "base/files.hpp"
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 namespace {

@@ -177,6 +177,22 @@ TEST_F(EnableTrial, ThatFailsSaysWhatTheModuleWroteLast) {
   EXPECT_THAT(status("recorder").quarantine, HasSubstr("no sound card"));
 }
 
+TEST_F(EnableTrial, OfOneThatEndsWellSaysWhatItsManifestWouldNeed) {
+  module("backup").readiness = Readiness::exec;
+  start_agent();
+  board.last_lines["backup"] = "all copied";
+  command("backup", enable);
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    make("backup");
+    exit("backup", 0);
+    pass(Seconds(2));
+  }
+  EXPECT_THAT(reverts,
+              ElementsAre(HasSubstr("exit status 0; if that was the end of its work, module.toml has "
+                                    "to say retry = \"on-failure\"; if it went on in the background")));
+  EXPECT_THAT(reverts[0], HasSubstr("; its last line: 'all copied'"));
+}
+
 TEST_F(EnableTrial, OnceMoreWhileItWaitsIsANewOne) {
   module("recorder");
   start_agent();

@@ -10,7 +10,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "agent/supervisor/notify.hpp"
+#include "base/printable_text.hpp"
 #include "base/trimmed.hpp"
 
 namespace starling::agent {

@@ -37,7 +37,8 @@ TEST_F(ExecFailure, WhatDoesNotExistIsLookedForWhereItMayBeMeant) {
               HasSubstr("does not exist; exec is looked for in the module's folder"));
   EXPECT_THAT(explain("/opt/none/at/all", ENOENT), HasSubstr("install it, or correct exec"));
   EXPECT_THAT(explain("sh", ENOENT), AllOf(HasSubstr("PATH is not searched"), HasSubstr("bin/sh\"")));
-  EXPECT_THAT(explain("bin/run --fast -v", ENOENT), HasSubstr(R"(exec = "bin/run", args = ["--fast", "-v"])"));
+  EXPECT_THAT(explain("bin/run --fast -v", ENOENT),
+              HasSubstr(R"(exec = "bin/run", args = ["--fast", "-v"])"));
   EXPECT_THAT(explain("sh main.sh", ENOENT), HasSubstr(R"(bin/sh", args = ["main.sh"])"));
   EXPECT_THAT(explain("/bin/sh main.sh", ENOENT), HasSubstr(R"(exec = "/bin/sh", args = ["main.sh"])"));
   fs::create_symlink("/nowhere/run", folder / "link");

@@ -7,10 +7,10 @@
 #include <span>
 
 #include "agent/supervisor/manifest_values.hpp"
-#include "agent/supervisor/notify.hpp"
 #include "agent/supervisor/toml_field.hpp"
 #include "agent/supervisor/toml_screen.hpp"
 #include "base/nearest_name.hpp"
+#include "base/printable_text.hpp"
 
 // The parser asserts, or lets the compiler assume, what broken input does not hold to ("[[[{"), and then
 // reports the error all the same: neither is wanted.

@@ -8,8 +8,8 @@
 #include <optional>
 #include <span>
 
-#include "agent/supervisor/notify.hpp"
 #include "base/nearest_name.hpp"
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 namespace {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <system_error>
 
-#include "agent/supervisor/notify.hpp"
 #include "base/files.hpp"
+#include "base/printable_text.hpp"
 #include "base/trimmed.hpp"
 
 namespace starling::agent {

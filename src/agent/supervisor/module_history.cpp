@@ -10,7 +10,7 @@
 #include "agent/supervisor/manifest.hpp"
 #include "agent/supervisor/module_folder.hpp"
 #include "agent/supervisor/module_report.hpp"
-#include "agent/supervisor/notify.hpp"
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 namespace {

@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "agent/supervisor/cause_of_death.hpp"
-#include "agent/supervisor/notify.hpp"
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 namespace {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "agent/supervisor/supervised_module.hpp"
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/printable_text.hpp"
 #include "base/result.hpp"
 
 namespace starling::agent {
@@ -43,9 +44,5 @@ inline constexpr std::size_t max_status_bytes = 256;
 
 // Unknown names are ignored, as the protocol asks. Errors: invalid_argument (empty, a zero byte), too_large.
 Result<NotifyMessage> parse_notify(std::string_view datagram);
-
-// Text of a stranger made fit for logs and reports: valid UTF-8 without control characters, at most
-// `max_bytes`, cut between characters.
-std::string printable_text(std::string_view text, std::size_t max_bytes);
 
 }  // namespace starling::agent

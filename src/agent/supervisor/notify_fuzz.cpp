@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "agent/supervisor/notify.hpp"
+#include "base/printable_text.hpp"
 #include "base/utf8.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {

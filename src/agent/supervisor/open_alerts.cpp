@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "agent/supervisor/notify.hpp"
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 

@@ -1,8 +1,8 @@
 // What modules must wait for: the part of SupervisorCore that looks at the order among them.
 #include <algorithm>
 
-#include "agent/supervisor/notify.hpp"
 #include "agent/supervisor/supervisor_core.hpp"
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 namespace {

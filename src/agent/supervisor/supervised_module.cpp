@@ -6,28 +6,15 @@
 #include <system_error>
 #include <utility>
 
+#include "agent/supervisor/failure_words.hpp"
 #include "agent/supervisor/manifest_mark.hpp"
 #include "agent/supervisor/spawn_plan.hpp"
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 namespace {
 
 constexpr std::size_t shown_line = 160;
-
-std::string seconds_text(Milliseconds time) {
-  return time.count() % 1000 == 0 ? std::to_string(time.count() / 1000) + " s"
-                                  : std::to_string(time.count()) + " ms";
-}
-
-std::string not_ready_text(const ModuleManifest& manifest) {
-  const std::string within = "not ready within " + seconds_text(manifest.start_timeout);
-  switch (manifest.readiness) {
-    case Readiness::notify: return within + ": it did not send READY=1 to its NOTIFY_SOCKET";
-    case Readiness::module: return within + ": it did not say hello on the module socket";
-    case Readiness::exec: return within;
-  }
-  return within;
-}
 
 bool wants_up(ModuleCommand command) {
   return command != ModuleCommand::disable && command != ModuleCommand::stop;
@@ -355,7 +342,7 @@ void SupervisedModule::failed(ModuleEvent event, Cause cause, std::string detail
   }
   if (plan.news) host_.slower(name_, plan.pace, why);
   if (pending_ && wants_up(pending_->command) && !pending_->verdict) {
-    answer(fail(ErrorCode::failed_precondition, failure_text(why)));
+    answer(fail(ErrorCode::failed_precondition, failure_text(with_last_line(why))));
   }
 }
 
@@ -444,7 +431,8 @@ void SupervisedModule::finish() {
 void SupervisedModule::exited_unasked(const ChildExit& exit, const DeathReport& report) {
   const bool hopeless = exit.kind == ChildExit::Kind::exited && exit.status == exit_not_configured;
   const bool memory = report.death_class == DeathClass::out_of_memory;
-  failed(ModuleEvent::died, Cause::exited, report.text,
+  const std::string advice = manifest_ ? advice_on_end(*manifest_, exit, was_ready_) : std::string();
+  failed(ModuleEvent::died, Cause::exited, report.text + advice,
          hopeless ? FailureKind::hopeless
          : memory ? FailureKind::out_of_memory
                   : FailureKind::ordinary);

@@ -134,6 +134,13 @@ TEST_F(SupervisedModuleTest, WhoStartsOneThatCrashesHearsThatItCrashed) {
             "module 'recorder' was started, and crashed: exit status 78; so it could not be enabled, and is "
             "disabled again");
 
+  board.last_lines["recorder"] = "no sound card";
+  core->command("recorder", start, hear);
+  make("recorder");
+  exit("recorder", 3);
+  EXPECT_EQ(said,
+            "module 'recorder' was started, and crashed: exit status 3; its last line: 'no sound card'");
+
   core->command("recorder", start, hear);
   refuse("recorder", ENOENT);
   EXPECT_THAT(said, HasSubstr("module 'recorder' could not be started: "));

@@ -5,7 +5,8 @@
 #include <system_error>
 
 #include "agent/supervisor/manifest_file.hpp"
-#include "agent/supervisor/notify.hpp"
+
+#include "base/printable_text.hpp"
 
 namespace starling::agent {
 

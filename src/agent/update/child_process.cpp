@@ -19,8 +19,9 @@
 #include <csignal>
 #include <cstring>
 
-#include "agent/supervisor/notify.hpp"
 #include "base/file_descriptor.hpp"
+#include "base/printable_text.hpp"
+#include "base/trimmed.hpp"
 
 namespace starling::agent {
 namespace {
@@ -69,12 +70,6 @@ template <typename Program>
   }
   if (WIFSIGNALED(status)) ::kill(::getpid(), SIGKILL);
   ::_exit(child < 0 ? cannot_execute : WEXITSTATUS(status));
-}
-
-std::string_view without_space_around(std::string_view text) {
-  const auto begin = text.find_first_not_of(" \r\n");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \r\n") - begin + 1);
 }
 
 }  // namespace
@@ -166,7 +161,7 @@ asio::awaitable<Result<void>> ChildProcess::end() {
 Result<void> ChildProcess::outcome(int status) const {
   std::string_view lines = last_output_;
   if (output_bytes_ > kept_output_bytes) lines.remove_prefix(std::min(lines.find('\n'), lines.size()));
-  const std::string said = printable_text(without_space_around(lines), kept_output_bytes);
+  const std::string said = printable_text(trimmed(lines), kept_output_bytes);
   const auto failed = [&](ErrorCode code, std::string_view what) {
     return fail(code, fmt::format("{} {}{}{}", program_, what, said.empty() ? "" : ": ", said));
   };

@@ -58,6 +58,9 @@ TEST_F(UpdateFailuresTest, OneWhosePythonPackagesCannotBeInstalledIsRefused) {
   EXPECT_EQ(device.environments, 1) << "not again by itself";
   device.no_environment.reset();
   device.core->check_now();
+  EXPECT_FALSE(device.core->report().contains("failure")) << "it is tried anew";
+  EXPECT_THAT(device.core->report().at("last_failed").at("message").as_string().c_str(),
+              HasSubstr("No matching distribution"));
   device.pass(Seconds(100));
   EXPECT_EQ(device.runs() + " " + device.state(), "v1.1.0 confirmed");
 }

@@ -249,8 +249,10 @@ void UpdateCore::check_now() {
   packages_stuck_ = false;
   record_.hubless_trials = record_.hubless_until_ms = 0;
   pauses_ = 0;
+  const bool anew = state_ == State::refused || state_ == State::paused;
+  if (anew) record_.failure.reset();  // last_failed keeps what a refusal was for
   note(record_.step);
-  if (state_ == State::refused || state_ == State::paused) return follow_section();
+  if (anew) return follow_section();
   hour_changed();
   see_to_packages();
   begin_check();

@@ -56,8 +56,11 @@ TEST_F(ModulesApi, AFolderWhoseNameNoModuleCanHaveIsThereWithItsReason) {
   EXPECT_EQ(fleet.at("/items/0/failing"), Json(0)) << "nobody has enabled it";
   EXPECT_EQ(get("/api/v1/modules?limit=1&after=Bad-Name").text("/items/0/module"), "player");
   EXPECT_EQ(metrics().find("Bad-Name"), std::string::npos) << "it is no module's";
-  bear.report(R"({"modules":{"player":{"state":"crashed","enabled":false}}})");
+  bear.report(
+      R"({"modules":{"player":{"state":"disabled","enabled":false,"manifest_problem":"exec is missing"}}})");
   EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(0)) << "a disabled one may be as it likes";
+  bear.report(R"({"modules":{"player":{"state":"crashed","enabled":false}}})");
+  EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(1)) << "somebody has started it";
   bear.report(
       R"({"modules":{"player":{"state":"disabled","enabled":true,"manifest_problem":"exec is missing"}}})");
   EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(1));
@@ -72,6 +75,7 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   EXPECT_EQ(problems(), Json(JsonArray()));
   bear.report(R"({"modules":{"player":{"state":"crashed","enabled":true,"detail":"exit status 1"},
       "recorder":{"state":"disabled","enabled":false,"quarantine":"not ready in time"},
+      "tried":{"state":"error","enabled":false,"detail":"exec is missing"},
       "unused":{"state":"disabled","enabled":false,"manifest_problem":"exec is missing",
                 "render_problem":"no permission"},
       "wished":{"state":"disabled","enabled":false,
@@ -82,6 +86,7 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
       "board":{"alerts":["hot"]}})");
   EXPECT_EQ(problems(), *parse_json(R"(["module player is crashed: exit status 1",
       "module recorder could not be enabled: not ready in time",
+      "module tried is error: exec is missing",
       "module wished has a problem: config.txt:1: enabled is 'yes', but must be true or false",
       "release v1.1.0 is refused: no room",
       "2 died at once","board: hot"])"));
@@ -92,7 +97,7 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   EXPECT_EQ(get("/api/v1/devices?problems=false").text("/items/0/device_name"), "duck");
   EXPECT_EQ(get("/api/v1/devices?problems=perhaps").status, 422);
   bear.report(R"({"modules":{"player":{"state":"idle","detail":null},"recorder":{"quarantine":null},
-                             "wished":{"config_problem":null}},
+                             "tried":{"state":"disabled","detail":null},"wished":{"config_problem":null}},
       "alerts":[],"software":{"state":"confirmed","failure":null},"board":{"alerts":[]}})");
   EXPECT_EQ(problems(), Json(JsonArray()));
   EXPECT_EQ(with_problems(), Json(0));

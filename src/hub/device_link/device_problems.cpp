@@ -31,7 +31,6 @@ class Problems {
   std::vector<std::string> found_;
 };
 
-// What is disabled may be as it likes: nobody waits for it.
 bool is_enabled(const JsonObject& module) {
   const Json* enabled = module.if_contains("enabled");
   return enabled != nullptr && *enabled == Json(true);
@@ -88,8 +87,7 @@ bool may_tell_of_problems(std::string_view facts) {
 std::string failure_of(const JsonObject& module) {
   if (const auto why = text_in(module, "quarantine"); !why.empty())
     return fmt::format("could not be enabled: {}", why);
-  if (!is_enabled(module)) return {};
-  if (const auto why = text_in(module, "manifest_problem"); !why.empty())
+  if (const auto why = text_in(module, "manifest_problem"); is_enabled(module) && !why.empty())
     return fmt::format("cannot be started: {}", why);
   const std::string_view state = text_in(module, "state");
   if (state != "error" && state != "crashed") return {};

@@ -10,8 +10,8 @@
 
 namespace starling::hub {
 
-// Each in one line; empty: nothing is. A module that is disabled may be as it likes, but for its config.txt:
-// somebody may have wanted to enable it there.
+// Each in one line; empty: nothing is. A module that is disabled, and was not started, may be as it likes,
+// but for its config.txt: somebody may have wanted to enable it there.
 std::vector<std::string> problems_of(const DeviceFacts& facts);
 // Of one module by its report, which goes on "module NAME "; empty: it does what it should, or need not.
 std::string failure_of(const JsonObject& module);

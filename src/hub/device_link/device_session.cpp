@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "hub/device_link/link_errors.hpp"
+#include "hub/device_link/outcome_text.hpp"
 #include "hub/settings/explain.hpp"
 #include "hub/settings/wanted_modules.hpp"
 #include "protocol/merge_patch.hpp"
@@ -344,7 +345,8 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   const bool refused =
       final && (!whole || message.phase == Phase::refused || message.phase == Phase::reverted);
   if (final) offered.refused_hash = section.refused = refused ? message.target : Digest{};
-  say_outcome(message);
+  say_outcome(message, outcome_text(message.errors, offered.errors));
+  if (final || !message.errors.empty()) offered.errors = message.errors;
   const bool of_software = message.section == Section::software;
   // What is staged may wait for an asset, and say so.
   if (of_software || refused || had_errors || !message.errors.empty()) {
@@ -357,12 +359,8 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   refresh();
 }
 
-void DeviceSession::say_outcome(const protocol::ConfigStatus& message) const {
+void DeviceSession::say_outcome(const protocol::ConfigStatus& message, std::string_view why) const {
   const bool refused = message.phase == Phase::refused || message.phase == Phase::reverted;
-  std::string why;
-  for (const protocol::KeyError& error : message.errors) {
-    why += (why.empty() ? "" : "; ") + (error.key.empty() ? "" : error.key + ": ") + error.message;
-  }
   (sessions_.logger_.*(refused ? &Logger::warning : &Logger::debug))(
       "device answered", {{"device", request_.device_id},
                           {"phase", to_string(message.phase)},

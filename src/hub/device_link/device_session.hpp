@@ -83,6 +83,7 @@ class DeviceSession final : public ws::Session {
     Digest offered_hash;  // sent and not answered yet
     // What the device works towards, as it said last: it may have it ready and wait for its hour.
     Digest target;
+    std::vector<protocol::KeyError> errors{};  // as it said last
   };
   Offer& offer(protocol::Section name) { return offers_.at(static_cast<std::size_t>(name)); }
 
@@ -105,7 +106,7 @@ class DeviceSession final : public ws::Session {
 
   void refuse(const Refusal& refusal);
   void send_flat();
-  void say_outcome(const protocol::ConfigStatus& message) const;
+  void say_outcome(const protocol::ConfigStatus& message, std::string_view why) const;
   const DesiredDocument* desired();  // nullptr if the device is gone
   void refresh(const SharedSection& target);
   SyncStatus sync_status(const DeviceRecord& record, const DesiredSection& target) const;
