@@ -10,7 +10,6 @@
 #include <string>
 #include <string_view>
 
-#include "base/printable_text.hpp"
 #include "base/result.hpp"
 
 namespace starling::agent {
