@@ -47,15 +47,8 @@ Result<void> write_temporary(const fs::path& path, std::string_view content, uns
   return {};
 }
 
-}  // namespace
-
-Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
-  const FileDescriptor file(open_retrying(path, O_RDONLY));
-  if (file.number() < 0) return failed("opening", path, errno);
-  struct stat status {};
-  if (::fstat(file.number(), &status) != 0) return failed("reading", path, errno);
-  if (S_ISDIR(status.st_mode)) return failed("reading", path, EISDIR);
-
+Result<std::string> read_all(const FileDescriptor& file, const struct stat& status, const fs::path& path,
+                             std::size_t max_bytes) {
   std::string content;
   content.resize(status.st_size > 0
                      ? std::min<std::size_t>(max_bytes, static_cast<std::size_t>(status.st_size)) + 1
@@ -75,6 +68,30 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
   }
   content.resize(size);
   return content;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
+  const FileDescriptor file(open_retrying(path, O_RDONLY));
+  if (file.number() < 0) return failed("opening", path, errno);
+  struct stat status {};
+  if (::fstat(file.number(), &status) != 0) return failed("reading", path, errno);
+  if (S_ISDIR(status.st_mode)) return failed("reading", path, EISDIR);
+  return read_all(file, status, path, max_bytes);
+}
+
+Result<std::string> read_foreign_file(const fs::path& path, std::size_t max_bytes) {
+  const FileDescriptor file(open_retrying(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  if (file.number() < 0) return failed("opening", path, errno);
+  struct stat status {};
+  if (::fstat(file.number(), &status) != 0) return failed("reading", path, errno);
+  if (S_ISDIR(status.st_mode)) return failed("reading", path, EISDIR);
+  if (!S_ISREG(status.st_mode)) {
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("reading {}: it is a pipe, a socket or a device, and no file", path.string()));
+  }
+  return read_all(file, status, path, max_bytes);
 }
 
 Result<std::vector<fs::path>> list_folder(const fs::path& path) {

@@ -14,6 +14,9 @@ namespace starling {
 // Errors of all: not_found, permission_denied, too_large, io. Messages name the path and errno's text.
 
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes);
+// In a folder in which others write: what is no file, such as a pipe that nobody writes into, is not waited
+// for. Errors besides: invalid_argument.
+Result<std::string> read_foreign_file(const std::filesystem::path& path, std::size_t max_bytes);
 
 // What is in a folder, by name.
 Result<std::vector<std::filesystem::path>> list_folder(const std::filesystem::path& path);

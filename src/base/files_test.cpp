@@ -34,6 +34,15 @@ TEST_F(FilesTest, WritesWholeFilesWithTheirMode) {
   EXPECT_FALSE(fs::exists(folder_ / "state.json.tmp"));
 }
 
+TEST_F(FilesTest, APipeIsNotWaitedForWhereOthersWrite) {
+  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  const auto read = read_foreign_file(folder_ / "pipe", 100);
+  ASSERT_FALSE(read);
+  EXPECT_NE(read.error().message.find("no file"), std::string::npos) << read.error().message;
+  std::ofstream(folder_ / "file") << "content";
+  EXPECT_EQ(read_foreign_file(folder_ / "file", 100).value(), "content");
+}
+
 TEST_F(FilesTest, ALeftoverTemporaryFileDoesNotMatter) {
   std::ofstream(folder_ / "other") << "untouched";
   fs::create_symlink(folder_ / "other", folder_ / "state.tmp");

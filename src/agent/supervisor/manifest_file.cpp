@@ -364,6 +364,11 @@ Result<void> ManifestReader::render(const Node& node) {
     if (Result<void> done = each_field(*table, render_fields); !done) return done;
     if (manifest_.render.back().template_path.empty()) return wrong(&entry, "template is missing");
     if (manifest_.render.back().path.empty()) return wrong(&entry, "file is missing");
+    const std::filesystem::path made = manifest_.render.back().path;
+    const bool own = made.parent_path() == std::filesystem::path(manifest_.folder).lexically_normal() &&
+                     (made.filename() == "module.toml" || made.filename() == "config.txt");
+    if (own || made == manifest_.render.back().template_path)
+      return wrong(&entry, fmt::format("file '{}' would overwrite what is the module's", made.string()));
   }
   return {};
 }

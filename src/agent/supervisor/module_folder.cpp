@@ -108,7 +108,7 @@ std::string config_with_enabled(std::string_view config, bool enabled) {
 }
 
 Result<std::optional<bool>> read_enabled(const fs::path& module_folder) {
-  const auto text = read_file(module_folder / "config.txt", max_config_bytes);
+  const auto text = read_foreign_file(module_folder / "config.txt", max_config_bytes);
   if (!text && text.error().code == ErrorCode::not_found) return std::nullopt;
   if (!text) return fail(text);
   return enabled_in(*text);
@@ -116,7 +116,7 @@ Result<std::optional<bool>> read_enabled(const fs::path& module_folder) {
 
 Result<void> write_enabled(const fs::path& module_folder, bool enabled) {
   const fs::path path = module_folder / "config.txt";
-  const auto text = read_file(path, max_config_bytes);
+  const auto text = read_foreign_file(path, max_config_bytes);
   if (!text && text.error().code != ErrorCode::not_found) return fail(text);
   const std::string before = text.value_or("");
   const std::string after = config_with_enabled(before, enabled);
@@ -139,7 +139,7 @@ FoundModule find_module(const fs::path& folder, std::string_view name, const Acc
   fs::path absolute = fs::absolute(folder, error);
   const fs::path module = ((error ? folder : absolute) / name).lexically_normal();
   // Read once: somebody may be writing it.
-  const auto text = read_file(module / "module.toml", max_manifest_bytes);
+  const auto text = read_foreign_file(module / "module.toml", max_manifest_bytes);
   return {.name = std::string(name),
           .folder = module.string(),
           .manifest = manifest_of(text, module, name, accounts),

@@ -19,7 +19,8 @@ namespace starling::agent {
 namespace {
 
 constexpr std::uint32_t of_modules = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
-constexpr std::uint32_t of_files = IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+constexpr std::uint32_t of_files =
+    IN_CREATE | IN_CLOSE_WRITE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
 constexpr std::chrono::milliseconds between_looks{250};
 
 }  // namespace
@@ -137,7 +138,13 @@ void ModuleWatch::take(int watch, std::uint32_t mask, std::string_view name, std
   if ((mask & IN_IGNORED) != 0) {
     modules_.erase(module);
   } else if (name == "config.txt" || name == "module.toml") {
-    changed.insert(module->second);
+    // A file that is only made will be written, and closed; a folder or a link is there at once.
+    const auto made = [&] {
+      std::error_code gone;
+      return std::filesystem::symlink_status(folder_ / module->second / name, gone).type();
+    };
+    const bool waits = (mask & IN_CREATE) != 0 && made() == std::filesystem::file_type::regular;
+    if (!waits) changed.insert(module->second);
   }
 }
 

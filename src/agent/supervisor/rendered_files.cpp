@@ -49,11 +49,11 @@ Result<std::string> render(std::string_view text, const Values& values) {
 
 Result<void> render_files(const ModuleManifest& manifest, const Values& values) {
   for (const RenderedFile& file : manifest.render) {
-    const auto text = read_file(file.template_path, max_template_bytes);
+    const auto text = read_foreign_file(file.template_path, max_template_bytes);
     if (!text) return fail(text, "template " + file.template_path);
     const auto rendered = render(*text, values);
     if (!rendered) return fail(rendered, "template " + file.template_path);
-    const auto present = read_file(file.path, max_rendered_bytes);
+    const auto present = read_foreign_file(file.path, max_rendered_bytes);
     if (present && *present == *rendered) continue;
     if (auto written = write_file_durably(file.path, *rendered); !written) return written;
   }

@@ -1,5 +1,6 @@
 // Module folders that come, go and change while the agent runs.
 #include <gmock/gmock.h>
+#include <sys/stat.h>
 
 #include "agent/supervisor/supervisor_fixture.hpp"
 #include "base/files.hpp"
@@ -108,6 +109,18 @@ TEST_F(SupervisorFolders, TheHubHearsAtOnceOfAConfigTxtThatCannotBeUsed) {
   write_module("recorder", "exec = 'run'\n", "enabled = false\n");
   eventually([&] { return reported("recorder", "config_problem").empty(); });
   expect_news("gone");
+}
+
+TEST_F(SupervisorFolders, WhatTakesAFilesPlaceAndIsNoneHoldsNobodyUp) {
+  write_module("recorder", "exec = 'run'\n", "enabled = false\n");
+  write_module("camera", "exec = 'run'\n", "enabled = false\n");
+  start();
+  fs::remove(modules() / "recorder/config.txt");
+  fs::create_directory(modules() / "recorder/config.txt");
+  fs::remove(modules() / "camera/module.toml");
+  ASSERT_EQ(::mkfifo((modules() / "camera/module.toml").c_str(), 0600), 0);
+  eventually([&] { return !reported("recorder", "config_problem").empty(); });
+  eventually([&] { return problem("camera").find("no file") != std::string::npos; });
 }
 
 TEST_F(SupervisorFolders, AFileThatCannotBeMadeIsPastWithTheManifestThatAskedForIt) {
