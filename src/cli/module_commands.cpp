@@ -137,17 +137,18 @@ void add_module_commands(CommandTree& tree) {
           "  starling module enable recorder --on room=lab --reason 'week 31' --wait");
   add_command<DisableModule>(tree, noun, "disable",
                              "Stop a module, also where a command has started it, and keep it stopped");
-  add_command<CommandModule>(tree, noun, "start",
-                             "Start a module now, be it enabled or not; a new attempt if it waits for one");
-  add_command<CommandModule>(tree, noun, "stop",
-                             "Stop a module until it is started, or until the device starts afresh");
+  add_command<CommandModule>(
+      tree, noun, "start",
+      "Start a module now, enabled or not, until it is stopped; a new attempt if it waits for one");
+  add_command<CommandModule>(
+      tree, noun, "stop", "Stop a module until it is started, or the device is shut down and started again");
   add_command<CommandModule>(tree, noun, "restart", "Stop a module, and start it again");
   add_command<ActModule>(tree, noun, "act", "Let a module do something that it knows to do, once")
       .footer(
           "A recorder knows start, stop and pause.\n"
           "\n"
           "Example:\n"
-          "  starling module act recorder start --device bear-1 seconds=10 --wait");
+          "  starling module act recorder start --device bear-1 --wait");
   add_module_logs(tree, noun);
 }
 

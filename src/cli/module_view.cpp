@@ -75,8 +75,11 @@ std::string cause_text(const JsonObject& reported) {
 
 // What an operator looks for first: why it is not as it should be.
 std::string why(const JsonObject& module) {
+  const std::string state = text_at(module, {"reported", "state"});
+  const bool runs = state == "idle" || state == "recording";  // since it was started, perhaps
   for (const std::string_view member :
        {"quarantine", "manifest_problem", "config_problem", "render_problem", "problem", "waits_for"}) {
+    if (runs && member == "quarantine") continue;
     if (std::string text = text_at(module, {"reported", member}); !text.empty()) return text;
   }
   const std::string cause = cause_text(object_at(module, {"reported"}));

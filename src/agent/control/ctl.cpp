@@ -263,8 +263,8 @@ void add_module_commands(CLI::App& app, Wishes& wishes, JsonObject& request) {
   constexpr std::pair<const char*, const char*> commands[] = {
       {"enable", "Start it, now and after each boot; the hub is told"},
       {"disable", "Stop it, now and after each boot; the hub is told"},
-      {"start", "Start it, until it is stopped or the device boots"},
-      {"stop", "Stop it, until it is started or the device boots"},
+      {"start", "Start it now, enabled or not; it comes back with the device until it is stopped"},
+      {"stop", "Stop it until it is started, or the device is shut down and started again"},
       {"restart", "Stop it and start it again"}};
   for (const auto& [name, help] : commands) {
     named(name, help)->callback([&request, word = std::string(name)] {

@@ -147,7 +147,7 @@ void ModulesSection::toggle(std::string_view module, bool enabled, Answered answ
     return answered(fail(ErrorCode::not_found, "no module is called '" + std::string(module) +
                                                    "': it needs a folder with a module.toml"));
   }
-  if (auto noted = note(module, enabled); !noted) return answered(fail(noted));
+  if (auto noted = note(module, enabled); !noted) return answered(fail(noted, "nothing has changed"));
   if (is_missing) {
     runner_->forget_missing(std::string(module));
     answered(ModuleState::disabled);
@@ -271,7 +271,8 @@ void ModulesSection::manifest_changed(std::string_view module) {
 
 void ModulesSection::modules_changed() {
   if (!pending_edits().empty()) listener_.edits_pending();
-  if (phase() != told_) tell();
+  const std::vector<std::string> now = settling();
+  if (phase(now) != told_ || now != told_settling_) tell();
 }
 
 // ---- what is wanted
@@ -354,12 +355,21 @@ Digest ModulesSection::running() const {
   return protocol::hash_of(settings_.modules());
 }
 
-Phase ModulesSection::phase() const {
-  if (!unreverted_.empty()) return Phase::provisional;  // the section is not what is in force
-  for (const std::string& module : names()) {
-    const bool settles = runner_->is_ending(module) || (said(module) && runner_->is_provisional(module));
-    if (settles) return Phase::provisional;
-  }
+// Of those that could not be disabled again, too, the section is not what is in force.
+std::vector<std::string> ModulesSection::settling() const {
+  std::vector<std::string> settling = names();
+  std::erase_if(settling, [this](const std::string& module) {
+    return !unreverted_.contains(module) && !runner_->is_ending(module) &&
+           !(said(module) && runner_->is_provisional(module));
+  });
+  for (const auto& [module, why] : unreverted_)
+    if (std::ranges::find(settling, module) == settling.end()) settling.push_back(module);
+  std::ranges::sort(settling);
+  return settling;
+}
+
+Phase ModulesSection::phase(const std::vector<std::string>& settling) const {
+  if (!settling.empty()) return Phase::provisional;
   return refused_ ? Phase::refused : Phase::applied;
 }
 
@@ -372,7 +382,8 @@ protocol::ConfigStatus ModulesSection::status() const {
   status.section = Section::modules;
   status.running_revision = revision_;
   status.running = running();
-  status.phase = phase();
+  status.settling = settling();
+  status.phase = phase(status.settling);
   status.target = refused_ ? refused_ : status.running;
   if (!refused_) return status;
   for (const auto& member : settings_.module_quarantine()) {
@@ -384,6 +395,7 @@ protocol::ConfigStatus ModulesSection::status() const {
 void ModulesSection::tell() {
   const protocol::ConfigStatus now = status();
   told_ = now.phase;
+  told_settling_ = now.settling;
   listener_.status_changed(now);
   listener_.report_changed();
 }

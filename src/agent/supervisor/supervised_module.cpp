@@ -486,8 +486,9 @@ void SupervisedModule::tick() {
     if (adopted_ && !trial_) {  // nobody saw it become ready while the agent was away, and it lives
       became_ready(Cause::adopted);
     } else {
-      failed(ModuleEvent::failed, Cause::start_timeout, manifest_ ? not_ready_text(*manifest_) : "not ready",
-             FailureKind::ordinary);
+      std::string why = manifest_ ? not_ready_text(*manifest_) : "not ready";
+      if (!said_.problem.empty()) why += "; what it said could not be used: " + said_.problem;
+      failed(ModuleEvent::failed, Cause::start_timeout, std::move(why), FailureKind::ordinary);
       end_process(EndedFor::start_timeout);
     }
   }

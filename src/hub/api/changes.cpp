@@ -87,31 +87,41 @@ struct Judgement {
   std::vector<protocol::KeyError> errors = {};  // why it is refused
 };
 
-// Of a device that has refused something in these sections. Settings are in force all or none; a modules
-// section is in force but for what its errors name, which may be older than the change.
-Judgement judge_refusal(FleetStandings& standings, Place place, Sections sections,
-                        const WrittenNames& written, const DeviceRecord* record) {
-  const auto standing = [&](Sections of) {
-    return standings.standing(place, of).value_or(Standing::applied);
-  };
-  const DeviceFacts facts = facts_of(record);
-  Judgement judged;
-  if (sections.settings) judged.standing = standing({.settings = true});
-  if (judged.standing == Standing::refused) judged.errors = facts.errors;
-  if (sections.software) {
-    const Standing release = standing({.software = true});
-    if (judged.standing == Standing::applied || release == Standing::refused) judged.standing = release;
-    if (release == Standing::refused) {
-      judged.errors.insert(judged.errors.end(), facts.software_errors.begin(), facts.software_errors.end());
-    }
-  }
-  if (!sections.modules || standing({.modules = true}) != Standing::refused) return judged;
-  if (facts.module_errors.empty()) judged.standing = Standing::refused;
+// What a device makes of the modules that the change writes. While it tries a section, that some other module
+// of it is waited for is no matter of this change; nor, where one is refused, is what an older one has.
+Judgement judge_modules(FleetStandings& standings, Place place, const WrittenNames& written,
+                        const DeviceFacts& facts) {
+  Judgement judged{standings.standing(place, {.modules = true}).value_or(Standing::applied)};
+  const bool tried = standings.modules_are_tried(place) && !facts.settling_modules.empty();
+  if (!tried && judged.standing != Standing::refused) return judged;
+  if (tried && written.concerns_one_of(facts.settling_modules)) return judged;
+  const bool wholly = !tried && facts.module_errors.empty();
+  judged.standing = wholly ? Standing::refused : Standing::applied;
   for (const protocol::KeyError& error : facts.module_errors) {
     if (!written.concerned_by(error)) continue;
     judged.standing = Standing::refused;
     judged.errors.push_back(error);
   }
+  return judged;
+}
+
+// Of a device that has refused something in these sections, or tries it. Settings are in force all or none.
+Judgement judge(FleetStandings& standings, Place place, Sections sections, const WrittenNames& written,
+                const DeviceRecord* record) {
+  const DeviceFacts facts = facts_of(record);
+  Judgement judged;
+  const auto add = [&](Judgement of) {
+    if (judged.standing == Standing::applied || of.standing == Standing::refused)
+      judged.standing = of.standing;
+    judged.errors.insert(judged.errors.end(), of.errors.begin(), of.errors.end());
+  };
+  const auto whole = [&](Sections of, const std::vector<protocol::KeyError>& errors) {
+    const Standing standing = standings.standing(place, of).value_or(Standing::applied);
+    add({standing, standing == Standing::refused ? errors : std::vector<protocol::KeyError>()});
+  };
+  if (sections.settings) whole({.settings = true}, facts.errors);
+  if (sections.software) whole({.software = true}, facts.software_errors);
+  if (sections.modules) add(judge_modules(standings, place, written, facts));
   return judged;
 }
 
@@ -223,9 +233,11 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
       const DeviceRecord* record = services_.hub.records().find(device.id);
       const auto overruled = set.overruled_on(state, device);
       const bool moot = overruled && overruled->wholly;  // whatever the device says is of something else
-      const bool refuses = !moot && *standing == Standing::refused;
+      const bool by_module =
+          *standing == Standing::pending && sections.modules && standings.modules_are_tried(place);
+      const bool judges = !moot && (by_module || *standing == Standing::refused);
       const Judgement judged =
-          refuses ? judge_refusal(standings, place, sections, written, record) : Judgement{*standing};
+          judges ? judge(standings, place, sections, written, record) : Judgement{*standing};
       const bool settled = moot || judged.standing == Standing::applied;
       const auto lacks = settled ? written.lacked_by(record) : std::nullopt;
       Answer answer{lacks.value_or(to_string(judged.standing))};
@@ -242,7 +254,7 @@ asio::awaitable<Reply> Changes::progress(Call& call) {
       tally.count(answer.state);
       if (answer.state != to_string(Standing::applied))
         list_unapplied(tally, call, device, std::move(answer));
-      if ((refuses || waits) && ++facts_read % judged_in_a_turn == 0) co_await services_.log.yield();
+      if ((judges || waits) && ++facts_read % judged_in_a_turn == 0) co_await services_.log.yield();
     }
     if (standings.turn_is_over()) co_await services_.log.yield();
   }

@@ -41,6 +41,30 @@ TEST_F(ModuleProgress, AModuleIsWaitedForUntilItHasBeenReady) {
   EXPECT_EQ(progress(revision).at("/applied"), Json(1)) << "it has taken it along";
 }
 
+TEST_F(ModuleProgress, AModuleThatIsWaitedForHoldsUpNoOther) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"missing", "recorder", "slow"});
+  const auto tried = [&](std::vector<std::string> settling, std::vector<protocol::KeyError> errors = {}) {
+    const auto update = bear.updates(Section::modules).at(0);
+    bear.say(protocol::ConfigStatus{update.section, update.hash, update.revision, update.hash,
+                                    Phase::provisional, std::move(errors), std::move(settling)});
+  };
+  const auto slow = write(R"({"values":{"modules.slow.enabled":true}})");
+  tried({"slow"});
+  EXPECT_EQ(progress(slow).at("/pending"), Json(1));
+  const auto recorder = write(R"({"values":{"modules.recorder.enabled":true}})");
+  tried({"recorder", "slow"});
+  EXPECT_EQ(progress(recorder).at("/pending"), Json(1));
+  const auto missing = write(R"({"values":{"modules.missing.enabled":true}})");
+  tried({"slow"}, {{"modules.missing.enabled", "no such file"}});
+  EXPECT_EQ(progress(recorder).at("/applied"), Json(1)) << progress(recorder).response.body;
+  EXPECT_EQ(progress(missing).text("/devices/0/errors/0/message"), "no such file");
+  EXPECT_EQ(progress(slow).at("/pending"), Json(1));
+  write(R"({"values":{"modules.recorder.enabled":false}})");
+  tried({});
+  EXPECT_EQ(progress(missing).at("/pending"), Json(1)) << "an agent that does not say for whom it waits";
+}
+
 TEST_F(ModuleProgress, AWriteThatIsOvertakenSaysSo) {
   enrol(1, "bear");
   LinkedDevice bear(*this, uuid(1), {"recorder"});

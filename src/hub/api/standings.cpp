@@ -95,6 +95,11 @@ std::optional<DeviceDescription::Standing> FleetStandings::standing(Place place,
   return Standing::applied;
 }
 
+bool FleetStandings::modules_are_tried(Place place) {
+  const Device* device = state_.device_index().at(place);
+  return device != nullptr && status_of(ask_sync(*device, place).modules) == SyncStatus::provisional;
+}
+
 DeviceDescription::Standing FleetStandings::standing(const Device& device, protocol::Section section,
                                                      Known& known_of_it) {
   using Standing = DeviceDescription::Standing;

@@ -27,6 +27,9 @@ class FleetStandings {
   // Towards all of these sections: the one that keeps the answer waiting.
   std::optional<DeviceDescription::Standing> standing(Place place, Sections sections);
 
+  // Whether it is online and tries the modules section that is desired of it.
+  bool modules_are_tried(Place place);
+
   // Whether the caller has had its turn: so much had to be asked anew since this was last true.
   bool turn_is_over();
 
