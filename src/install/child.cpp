@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <spawn.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,20 +46,21 @@ std::vector<std::string> environment_with(std::vector<std::string> all) {
   return all;
 }
 
-// In memory and not a pipe: should this end first, the program still ends its work. As large as it may get
-// from the beginning, of which only what is written takes room.
+// In memory and not a pipe: should this end first, the program still ends its work. A script may open it
+// anew, as /dev/stderr, and begin it again: nothing about it is fixed.
 Result<FileDescriptor> open_output() {
-  FileDescriptor file(::memfd_create("output", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (!file || ::ftruncate(file.number(), max_output_bytes) != 0 ||
-      ::fcntl(file.number(), F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) != 0)
-    return fail(ErrorCode::io, fmt::format("memfd_create: {}", std::strerror(errno)));
+  FileDescriptor file(::memfd_create("output", MFD_CLOEXEC));
+  if (!file) return fail(ErrorCode::io, fmt::format("memfd_create: {}", std::strerror(errno)));
   return file;
 }
 
-// Its place is the child's, too.
+std::size_t size_of(const FileDescriptor& file) {
+  struct stat status {};
+  return ::fstat(file.number(), &status) == 0 ? static_cast<std::size_t>(status.st_size) : 0;
+}
+
 std::string content_of(const FileDescriptor& file) {
-  const off_t end = ::lseek(file.number(), 0, SEEK_CUR);
-  std::string content(std::min(static_cast<std::size_t>(std::max<off_t>(end, 0)), max_output_bytes), '\0');
+  std::string content(std::min(size_of(file), max_output_bytes), '\0');
   const ssize_t size = ::pread(file.number(), content.data(), content.size(), 0);
   content.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
   return content;
@@ -98,19 +100,23 @@ class Spawning {
   posix_spawnattr_t attributes_;
 };
 
-// False: it was not by then, and has been killed.
-bool ends_within(pid_t child, Milliseconds limit) {
+// Why it has been killed; empty: it ended by itself.
+std::string killed_for(pid_t child, Milliseconds limit, const FileDescriptor& output,
+                       const FileDescriptor& errors) {
+  constexpr std::int64_t between_looks = 100;  // in which a flood does not fill the memory
   const SystemClock clock;
   const SteadyTime until = clock.steady() + limit;
   const FileDescriptor handle(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
-  if (!handle) return true;  // an old kernel's: there is no limit
+  if (!handle) return {};  // an old kernel's: there is no limit
   pollfd end{handle.number(), POLLIN, 0};
   while (true) {
     const std::int64_t left = std::chrono::ceil<Milliseconds>(until - clock.steady()).count();
-    if (::poll(&end, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000))) > 0) return true;
-    if (left > 0) continue;
+    if (::poll(&end, 1, static_cast<int>(std::clamp<std::int64_t>(left, 0, between_looks))) > 0) return {};
+    const bool floods = size_of(output) > flood_bytes || size_of(errors) > flood_bytes;
+    if (left > 0 && !floods) continue;
     ::kill(-child, SIGKILL);
-    return false;
+    return floods ? fmt::format("it said more than {} MiB", flood_bytes >> 20)
+                  : fmt::format("it took more than {} s", std::chrono::floor<Seconds>(limit).count());
   }
 }
 
@@ -123,16 +129,13 @@ Result<ChildEnd> run_child(const Command& command) {
   if (!errors) return fail(errors);
   const auto child = Spawning(*output, *errors, command.folder).spawn(command);
   if (!child) return fail(child);
-  const bool in_time = ends_within(*child, command.limit);
+  const std::string why_killed = killed_for(*child, command.limit, *output, *errors);
   int status = 0;
   while (::waitpid(*child, &status, 0) < 0) {
     if (errno != EINTR) return fail(ErrorCode::io, fmt::format("waitpid: {}", std::strerror(errno)));
   }
-  if (!in_time) {
-    return fail(ErrorCode::timed_out,
-                fmt::format("{} was killed: it took more than {} s", command.words.front(),
-                            std::chrono::floor<Seconds>(command.limit).count()));
-  }
+  if (!why_killed.empty())
+    return fail(ErrorCode::timed_out, fmt::format("{} was killed: {}", command.words.front(), why_killed));
   return ChildEnd{WIFEXITED(status) && WEXITSTATUS(status) == 0, content_of(*output), content_of(*errors)};
 }
 

@@ -21,14 +21,16 @@ struct Command {
 
 struct ChildEnd {
   bool well = false;   // it ended with 0
-  std::string output;  // at most max_output_bytes; who says more is not heard, and told so
+  std::string output;  // its first max_output_bytes
   std::string errors;  // likewise
 };
 
 constexpr std::size_t max_output_bytes = 8u << 20;
+constexpr std::size_t flood_bytes = 64u << 20;  // who says more is killed
 
 // Without a shell, without input, in a process group of its own, and with messages in English, which are
-// read. Errors: not_found (there is no such program), timed_out (it is killed, with its group), io.
+// read. Errors: not_found (there is no such program), timed_out (it is killed, with its group, also for a
+// flood), io.
 Result<ChildEnd> run_child(const Command& command);
 
 }  // namespace starling::install

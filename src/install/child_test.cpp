@@ -16,11 +16,28 @@ TEST(Child, SaysHowItEndedAndWhatItSaid) {
   EXPECT_EQ(run_child({{"no-such-program"}}).error().code, ErrorCode::not_found);
 }
 
-TEST(Child, WhatSaysTooMuchTakesNoMoreRoom) {
+TEST(Child, OfWhatSaysMuchTheBeginningIsKept) {
   const auto ended = run_child({{"head", "-c", "20000000", "/dev/zero"}});
   ASSERT_TRUE(ended);
-  EXPECT_FALSE(ended->well);
+  EXPECT_TRUE(ended->well);
   EXPECT_EQ(ended->output.size(), max_output_bytes);
+}
+
+TEST(Child, WhatFloodsIsKilled) {
+  const auto ended = run_child({{"cat", "/dev/zero"}});
+  ASSERT_FALSE(ended);
+  EXPECT_NE(ended.error().message.find("64 MiB"), std::string::npos) << ended.error().message;
+}
+
+// As scripts of packages do.
+TEST(Child, MayOpenItsOutputAnew) {
+  for (const char* script : {"set -e; echo hello > /dev/stderr", "set -e; echo hello >> /dev/stderr",
+                             "echo hello | tee /dev/stderr"}) {
+    const auto ended = run_child({{"sh", "-c", script}});
+    ASSERT_TRUE(ended);
+    EXPECT_TRUE(ended->well) << script;
+    EXPECT_EQ(ended->errors, "hello\n") << script;
+  }
 }
 
 TEST(Child, WhatDoesNotEndIsKilled) {

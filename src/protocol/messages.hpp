@@ -168,8 +168,7 @@ struct ConfigStatus {
   std::int64_t running_revision = 0;
   Digest running;  // the document that is in force
   Phase phase = Phase::applied;
-  std::vector<KeyError> errors{};
-  std::vector<std::string> settling{};  // while modules are provisional: those that are waited for
+  std::vector<KeyError> errors;
 };
 
 struct ConfigPropose {

@@ -203,7 +203,6 @@ Result<FromDevice> read_config_status(FieldReader& reader) {
   message.running_revision = reader.optional_integer("running_revision", 0, max_integer, 0);
   message.running = reader.optional_digest("running");
   message.errors = read_errors(reader, "errors");
-  message.settling = read_module_names(reader, "settling");
   return reader.finish<FromDevice>(std::move(message));
 }
 

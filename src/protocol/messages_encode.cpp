@@ -176,7 +176,6 @@ void write(std::string& out, const ConfigStatus& message) {
       .integer("running_revision", message.running_revision)
       .digest("running", message.running);
   if (!message.errors.empty()) append_errors(writer.begin("errors"), message.errors);
-  if (!message.settling.empty()) append_names(writer.begin("settling"), message.settling);
   writer.end();
 }
 

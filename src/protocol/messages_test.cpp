@@ -95,10 +95,6 @@ TEST(FromDeviceMessages, HaveTheDocumentedTextAndReadBack) {
        R"({"type":"config_status","section":"settings","target":)" + second +
            R"(,"phase":"refused","running_revision":8,"running":)" + first +
            R"(,"errors":[{"key":"hotword.models","message":"no such file"}]})"},
-      {ConfigStatus{Section::modules, two, 9, two, Phase::provisional, {}, {"camera", "recorder"}},
-       R"({"type":"config_status","section":"modules","target":)" + second +
-           R"(,"phase":"provisional","running_revision":9,"running":)" + second +
-           R"(,"settling":["camera","recorder"]})"},
       {ConfigStatus{Section::settings, two, 9, two, Phase::applied, {}},
        R"({"type":"config_status","section":"settings","target":)" + second +
            R"(,"phase":"applied","running_revision":9,"running":)" + second + "}"},

@@ -253,7 +253,7 @@ class InstalledReleases : public Releases {
   // For a minute they are on trial.
   void await_proved_settings() const {
     eventually(
-        "settings to prove themselves", [&] { return hub_->sync_status("toy") != "provisional"; }, long_work);
+        "settings to prove themselves", [&] { return hub_->sync_status("toy") == "in_sync"; }, long_work);
   }
   // With a threshold of 0.9. Gives the rollout's id.
   std::string roll_out(const std::string& version) const {

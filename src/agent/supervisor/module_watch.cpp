@@ -138,7 +138,8 @@ void ModuleWatch::take(int watch, std::uint32_t mask, std::string_view name, std
   if ((mask & IN_IGNORED) != 0) {
     modules_.erase(module);
   } else if (name == "config.txt" || name == "module.toml") {
-    // A file that is only made will be written, and closed; a folder or a link is there at once.
+    // A file that is only made will be written, and closed (but for a hard link, which is overlooked); a
+    // folder or a symbolic link is there at once.
     const auto made = [&] {
       std::error_code gone;
       return std::filesystem::symlink_status(folder_ / module->second / name, gone).type();

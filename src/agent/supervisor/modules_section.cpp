@@ -150,7 +150,7 @@ void ModulesSection::toggle(std::string_view module, bool enabled, Answered answ
   if (auto noted = note(module, enabled); !noted) return answered(fail(noted, "nothing has changed"));
   if (is_missing) {
     runner_->forget_missing(std::string(module));
-    answered(ModuleState::disabled);
+    answered(runner_->is_ending(module) ? ModuleState::stopping : ModuleState::disabled);
   } else {
     runner_->command(just(toggle_of(module, enabled, std::move(answered))));
   }
@@ -271,8 +271,7 @@ void ModulesSection::manifest_changed(std::string_view module) {
 
 void ModulesSection::modules_changed() {
   if (!pending_edits().empty()) listener_.edits_pending();
-  const std::vector<std::string> now = settling();
-  if (phase(now) != told_ || now != told_settling_) tell();
+  if (phase() != told_) tell();
 }
 
 // ---- what is wanted
@@ -355,21 +354,12 @@ Digest ModulesSection::running() const {
   return protocol::hash_of(settings_.modules());
 }
 
-// Of those that could not be disabled again, too, the section is not what is in force.
-std::vector<std::string> ModulesSection::settling() const {
-  std::vector<std::string> settling = names();
-  std::erase_if(settling, [this](const std::string& module) {
-    return !unreverted_.contains(module) && !runner_->is_ending(module) &&
-           !(said(module) && runner_->is_provisional(module));
-  });
-  for (const auto& [module, why] : unreverted_)
-    if (std::ranges::find(settling, module) == settling.end()) settling.push_back(module);
-  std::ranges::sort(settling);
-  return settling;
-}
-
-Phase ModulesSection::phase(const std::vector<std::string>& settling) const {
-  if (!settling.empty()) return Phase::provisional;
+Phase ModulesSection::phase() const {
+  if (!unreverted_.empty()) return Phase::provisional;  // the section is not what is in force
+  for (const std::string& module : names()) {
+    const bool settles = runner_->is_ending(module) || (said(module) && runner_->is_provisional(module));
+    if (settles) return Phase::provisional;
+  }
   return refused_ ? Phase::refused : Phase::applied;
 }
 
@@ -382,8 +372,7 @@ protocol::ConfigStatus ModulesSection::status() const {
   status.section = Section::modules;
   status.running_revision = revision_;
   status.running = running();
-  status.settling = settling();
-  status.phase = phase(status.settling);
+  status.phase = phase();
   status.target = refused_ ? refused_ : status.running;
   if (!refused_) return status;
   for (const auto& member : settings_.module_quarantine()) {
@@ -395,7 +384,6 @@ protocol::ConfigStatus ModulesSection::status() const {
 void ModulesSection::tell() {
   const protocol::ConfigStatus now = status();
   told_ = now.phase;
-  told_settling_ = now.settling;
   listener_.status_changed(now);
   listener_.report_changed();
 }

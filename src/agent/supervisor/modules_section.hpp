@@ -90,9 +90,7 @@ class ModulesSection {
   Entries find(std::string_view edit_id) const;
   std::optional<bool> said(std::string_view module) const;
   Digest running() const;
-  // The modules that keep the section provisional, sorted.
-  std::vector<std::string> settling() const;
-  protocol::Phase phase(const std::vector<std::string>& settling) const;
+  protocol::Phase phase() const;
   Result<std::optional<JsonObject>> content_of(const protocol::ConfigUpdate& update) const;
   void refuse(const protocol::ConfigUpdate& update, std::string why);
   Result<void> settle(const JournalEntry& entry, const protocol::ConfigProposed& answer);
@@ -122,7 +120,6 @@ class ModulesSection {
   std::int64_t revision_ = 0;  // as of which the section was offered; 0: not in this start
   Digest refused_;             // the section that is in force without what is in quarantine
   protocol::Phase told_ = protocol::Phase::applied;
-  std::vector<std::string> told_settling_;
 
   // What is not on disk yet.
   std::optional<SteadyTime> disk_retry_at_;

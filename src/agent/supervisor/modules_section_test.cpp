@@ -118,17 +118,6 @@ struct ModulesSectionTest : testing::Test {
   std::unique_ptr<ModulesSection> section;
 };
 
-TEST_F(ModulesSectionTest, WhatIsWaitedForIsTold) {
-  section->offer(update(1, R"({"clock":{"enabled":true},"recorder":{"enabled":true}})"));
-  EXPECT_THAT(section->status().settling, ElementsAre("clock", "recorder"));
-  settle("clock");
-  EXPECT_EQ(bench.recorder.last_status.phase, Phase::provisional);
-  EXPECT_THAT(bench.recorder.last_status.settling, ElementsAre("recorder")) << "as soon as they are others";
-  settle("recorder");
-  EXPECT_EQ(bench.recorder.last_status.phase, Phase::applied);
-  EXPECT_THAT(bench.recorder.last_status.settling, IsEmpty());
-}
-
 TEST_F(ModulesSectionTest, BeginsEmptyAndAsksForNothing) {
   EXPECT_EQ(section->state().applied, protocol::hash_of(JsonObject{}));
   EXPECT_FALSE(section->state().refused);

@@ -361,7 +361,7 @@ bool Supervisor::is_missing(std::string_view module) const {
 }
 
 void Supervisor::forget_missing(const std::string& module) {
-  missing_.erase(module);
+  if (missing_.erase(module) == 0) return;
   device_->link().report_changed();
   device_->link().modules_came_or_went();
 }
@@ -455,6 +455,7 @@ void Supervisor::note_problem(std::string& noted, std::string problem) {
 
 JsonObject Supervisor::describe(const ModuleStatus& status) const {
   JsonObject json = to_json(status, wall_times_);
+  if (core_->is_ending(status.name)) json["ending"] = true;
   const auto folder = folders_.find(status.name);
   if (folder != folders_.end()) {
     put_deaths(json, history_.deaths(status.name));

@@ -15,9 +15,6 @@ class Changes {
   asio::awaitable<Reply> list(Call& call);
   asio::awaitable<Reply> get(Call& call);
   asio::awaitable<Reply> progress(Call& call);
-  struct Tally;
-  struct Answer;
-  void list_unapplied(Tally& tally, const Call& call, const Device& device, Answer answer);
 
   Services& services_;
 };

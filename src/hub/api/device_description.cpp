@@ -221,4 +221,13 @@ std::string_view to_string(DeviceDescription::Standing standing) {
   return "pending";
 }
 
+DeviceDescription::Standing slower(DeviceDescription::Standing one, DeviceDescription::Standing other) {
+  using Standing = DeviceDescription::Standing;
+  for (const Standing first :
+       {Standing::pending, Standing::refused, Standing::offline, Standing::cannot_answer}) {
+    if (one == first || other == first) return first;
+  }
+  return Standing::applied;
+}
+
 }  // namespace starling::hub

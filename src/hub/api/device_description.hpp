@@ -50,6 +50,8 @@ class DeviceDescription {
   Hub& hub_;
 };
 std::string_view to_string(DeviceDescription::Standing standing);
+// Of two sections of a device: the standing that keeps the answer waiting.
+DeviceDescription::Standing slower(DeviceDescription::Standing one, DeviceDescription::Standing other);
 
 JsonArray shown_errors(const std::vector<protocol::KeyError>& errors);
 

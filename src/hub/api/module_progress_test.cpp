@@ -44,25 +44,53 @@ TEST_F(ModuleProgress, AModuleIsWaitedForUntilItHasBeenReady) {
 TEST_F(ModuleProgress, AModuleThatIsWaitedForHoldsUpNoOther) {
   enrol(1, "bear");
   LinkedDevice bear(*this, uuid(1), {"missing", "recorder", "slow"});
-  const auto tried = [&](std::vector<std::string> settling, std::vector<protocol::KeyError> errors = {}) {
-    const auto update = bear.updates(Section::modules).at(0);
-    bear.say(protocol::ConfigStatus{update.section, update.hash, update.revision, update.hash,
-                                    Phase::provisional, std::move(errors), std::move(settling)});
+  const auto enable = [&](const std::string& module) {
+    return write(R"({"values":{"modules.)" + module + R"(.enabled":true}})");
   };
-  const auto slow = write(R"({"values":{"modules.slow.enabled":true}})");
-  tried({"slow"});
+  const auto slow = enable("slow");
+  bear.report(R"({"modules":{"slow":{"enabled":true,"provisional":true,"settled":false}}})");
+  bear.answer(bear.updates(Section::modules).at(0), Phase::provisional);
   EXPECT_EQ(progress(slow).at("/pending"), Json(1));
-  const auto recorder = write(R"({"values":{"modules.recorder.enabled":true}})");
-  tried({"recorder", "slow"});
+
+  const auto recorder = enable("recorder");
+  const auto update = bear.updates(Section::modules).at(0);
+  // Its report comes before its status, and has the new hash.
+  protocol::Heartbeat report;
+  report.sections = {{Section::modules, update.hash, {}}};
+  bear.say(report);
+  EXPECT_EQ(progress(recorder).at("/pending"), Json(1)) << "it has not answered";
+  bear.answer(update, Phase::provisional);
+  EXPECT_EQ(progress(recorder).at("/pending"), Json(1)) << "nor has it told of the module";
+  bear.report(R"({"modules":{"recorder":{"enabled":true,"provisional":true,"settled":false}}})");
   EXPECT_EQ(progress(recorder).at("/pending"), Json(1));
-  const auto missing = write(R"({"values":{"modules.missing.enabled":true}})");
-  tried({"slow"}, {{"modules.missing.enabled", "no such file"}});
+  bear.report(R"({"modules":{"recorder":{"provisional":null,"settled":null}}})");
   EXPECT_EQ(progress(recorder).at("/applied"), Json(1)) << progress(recorder).response.body;
-  EXPECT_EQ(progress(missing).text("/devices/0/errors/0/message"), "no such file");
   EXPECT_EQ(progress(slow).at("/pending"), Json(1));
-  write(R"({"values":{"modules.recorder.enabled":false}})");
-  tried({});
-  EXPECT_EQ(progress(missing).at("/pending"), Json(1)) << "an agent that does not say for whom it waits";
+
+  const auto missing = enable("missing");
+  bear.answer(bear.updates(Section::modules).at(0), Phase::provisional,
+              {{"modules.missing.enabled", "no such file"}});
+  EXPECT_EQ(progress(missing).text("/devices/0/errors/0/message"), "no such file");
+
+  const auto off = write(R"({"values":{"modules.recorder.enabled":false}})");
+  bear.answer(bear.updates(Section::modules).at(0), Phase::provisional);
+  bear.report(R"({"modules":{"recorder":{"enabled":false,"ending":true}}})");
+  EXPECT_EQ(progress(off).at("/pending"), Json(1));
+  bear.report(R"({"modules":{"recorder":{"ending":null}}})");
+  EXPECT_EQ(progress(off).at("/applied"), Json(1));
+}
+
+TEST_F(ModuleProgress, OfGroupsOfEqualPriorityTheOlderIsOvertaken) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  for (const char* group : {"a", "b"})
+    ASSERT_EQ(put(std::string("/api/v1/groups/") + group, R"({"selector":"","priority":0})").status / 100, 2);
+  const auto one = write(R"({"values":{"modules.recorder.enabled":true},"target":{"group":"a"}})");
+  const auto other = write(R"({"values":{"modules.recorder.enabled":false},"target":{"group":"b"}})");
+  apply_all(bear);
+  EXPECT_EQ(progress(one).at("/overtaken"), Json(1)) << progress(one).response.body;
+  EXPECT_EQ(progress(one).text("/devices/0/layer"), "group:b");
+  EXPECT_EQ(progress(other).at("/applied"), Json(1));
 }
 
 TEST_F(ModuleProgress, AWriteThatIsOvertakenSaysSo) {

@@ -88,11 +88,7 @@ std::optional<DeviceDescription::Standing> FleetStandings::standing(Place place,
   const Standing software = sections.software
                                 ? standing(*device, protocol::Section::software, known_of_it.software)
                                 : Standing::applied;
-  for (const Standing first :
-       {Standing::pending, Standing::refused, Standing::offline, Standing::cannot_answer}) {
-    if (settings == first || modules == first || software == first) return first;
-  }
-  return Standing::applied;
+  return slower(slower(settings, modules), software);
 }
 
 bool FleetStandings::modules_are_tried(Place place) {

@@ -97,10 +97,6 @@ Result<DeviceFacts> DeviceFacts::parse(std::string_view text) {
   facts.errors = errors_in(object, "errors");
   facts.module_errors = errors_in(object, "module_errors");
   facts.software_errors = errors_in(object, "software_errors");
-  if (const Json* settling = object.if_contains("settling_modules"); settling && settling->is_array()) {
-    for (const Json& module : settling->get_array())
-      if (module.is_string()) facts.settling_modules.emplace_back(module.get_string());
-  }
   facts.crashes = crashes_from_json(object.if_contains("crashes"));
   facts.counted_deaths = stored_object(object, "counted_deaths");
   facts.updates = update_times_from_json(object.if_contains("updates"));
@@ -132,8 +128,6 @@ Result<std::string> DeviceFacts::text() const {
   if (!errors.empty()) object["errors"] = to_json(errors);
   if (!module_errors.empty()) object["module_errors"] = to_json(module_errors);
   if (!software_errors.empty()) object["software_errors"] = to_json(software_errors);
-  if (!settling_modules.empty())
-    object["settling_modules"] = JsonArray(settling_modules.begin(), settling_modules.end());
   if (pending_edits != 0) object["pending"] = pending_edits;
   if (!crashes.empty()) object["crashes"] = to_json(crashes);
   if (!counted_deaths.empty()) object["counted_deaths"] = counted_deaths;

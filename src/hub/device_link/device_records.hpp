@@ -29,8 +29,6 @@ struct DeviceFacts {
   std::vector<protocol::KeyError> errors;         // of the last refusal of settings
   std::vector<protocol::KeyError> module_errors;  // and of modules
   std::vector<protocol::KeyError> software_errors;
-  // While its modules are provisional: those that it waits for. None: it does not say.
-  std::vector<std::string> settling_modules;
   std::int64_t pending_edits = 0;
   std::vector<Crash> crashes;  // of its modules
   JsonObject counted_deaths;   // see count_deaths()

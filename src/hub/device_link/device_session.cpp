@@ -202,7 +202,6 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
   const auto renew = [&](DeviceFacts& facts, const JsonObject& capabilities) {
     if (!errors_stand) facts.errors.clear();
     if (!module_errors_stand) facts.module_errors.clear();
-    facts.settling_modules.clear();
     if (!software_errors_stand) facts.software_errors.clear();
     facts.capabilities = capabilities;
     facts.reported.clear();
@@ -330,8 +329,6 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   SectionRecord& section = record.section(message.section);
   const bool had_errors = section.refused || section.phase == Phase::staging;
-  const bool of_modules = message.section == Section::modules;
-  const bool settled = of_modules && section.phase == Phase::provisional;
   section.phase = message.phase;
   section.target = offered.target = message.target;
   section.running_revision = message.running_revision;
@@ -352,11 +349,9 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   if (final || !message.errors.empty()) offered.errors = message.errors;
   const bool of_software = message.section == Section::software;
   // What is staged may wait for an asset, and say so.
-  if (of_software || refused || had_errors || settled || !message.errors.empty() ||
-      !message.settling.empty()) {
+  if (of_software || refused || had_errors || !message.errors.empty()) {
     (void)sessions_.records_.change_facts(record, [&](DeviceFacts& facts) {
       facts.set_errors(message.section, message.errors);
-      if (of_modules) facts.settling_modules = message.settling;
       if (of_software) note_update(facts.updates, section, facts.reported, sessions_.now_ms());
     });
   }
@@ -397,7 +392,8 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
       offered.running = sessions_.documents_.recent(told.applied);
     }
     if (told.refused) offered.refused_hash = told.refused;  // its status says so too, but comes after
-    runs(record.section(told.section), told.section, told.applied);
+    // What is tried is not told apart from what is in force: that the status does, which comes next.
+    if (!offered.offered_hash) runs(record.section(told.section), told.section, told.applied);
   }
   if (!message.reported.empty() || message.pending != pending_edits_) {
     bool drifted = drifted_;

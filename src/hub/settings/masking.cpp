@@ -99,8 +99,13 @@ bool is_in_force(const FleetState& state, const FleetState::Stack& stack, const 
   return winner && *winner->layer->id == setting.layer && winner->entry->rollout == rollout;
 }
 
-SetByChange::SetByChange(const FleetState& state, const Change& change) {
+SetByChange::SetByChange(const FleetState& state, const Change& change)
+    : contested_(state.device_index().end_place()) {
   std::size_t others = 0;
+  const auto contest = [this](const Places& places) {
+    for (const Place place : places)
+      contested_[place] = true;
+  };
   for (const Edit& edit : change.edits) {
     if (edit.kind == EntityKind::group) continue;
     const auto setting =
@@ -109,37 +114,42 @@ SetByChange::SetByChange(const FleetState& state, const Change& change) {
       ++others;
       continue;
     }
-    const bool contested = !stands(state, *setting, edit.after) || state.rollout_of(*setting) != nullptr ||
-                           !layers_above(state, setting->layer, setting->key).empty();
-    contested_ = contested_ || contested;
-    written_.push_back({*setting, edit.after, scope_of(state, setting->layer), contested});
+    Scope scope = scope_of(state, setting->layer);
+    if (!stands(state, *setting, edit.after) || state.rollout_of(*setting) != nullptr)
+      contest(scope.places(state));
+    // Of groups of equal priority too, of which the newest write wins.
+    for (auto at = state.layers().lower_bound({setting->layer.kind, ""}); at != state.layers().end(); ++at) {
+      const auto& [id, layer] = *at;
+      const bool rival = id != setting->layer && (id.kind != setting->layer.kind || is_group(id));
+      if (rival && layer.values.contains(setting->key)) contest(scope_of(state, id).places(state));
+    }
+    written_.push_back({*setting, edit.after, std::move(scope)});
   }
   settings_only_ = others == 0;
 }
 
-std::optional<Overruled> SetByChange::overruled_on(const FleetState& state, const Device& device) const {
-  if (!contested_) return std::nullopt;
+bool SetByChange::is_contested(Place place) const {
+  return place < contested_.size() && contested_[place];
+}
+
+std::optional<Overruled> SetByChange::overruled_on(const FleetState& state, Place place) const {
+  if (!is_contested(place)) return std::nullopt;
+  const Device& device = *state.device_index().at(place);
   const FleetState::Stack stack = state.stack(device);
   std::optional<Overruled> first;
   bool wholly = settings_only_;
-  for (const Written& each : written_) {
-    if (!each.scope.contains(state, device)) continue;
-    const SettingId& setting = each.setting;
-    const auto winner =
-        each.contested
-            ? protocol::winner_of(setting.key, state.catalog().component(protocol::component_of(setting.key)),
-                                  stack.layers)
-            : std::nullopt;
+  for (const auto& [setting, value, scope] : written_) {
+    if (!scope.contains(state, device)) continue;
+    const auto* component = state.catalog().component(protocol::component_of(setting.key));
+    const auto winner = protocol::winner_of(setting.key, component, stack.layers);
     const LayerId* layer = winner ? winner->layer->id : nullptr;
     const bool above = layer != nullptr && beats(state, *layer, setting.layer);
-    const bool against = each.value.is_null() ? above || (layer != nullptr && *layer == setting.layer)
-                                              : !winner || winner->entry->value != each.value;
-    if (!each.contested || !against) {
-      wholly = false;
-    } else if (!first) {
-      first = {above ? Overruled::masked : Overruled::overtaken, setting.key,
-               layer == nullptr ? setting.layer : *layer};
-    }
+    const bool against = value.is_null() ? above || (layer != nullptr && *layer == setting.layer)
+                                         : !winner || winner->entry->value != value;
+    wholly = wholly && against;
+    if (!against || first) continue;
+    first = {above ? Overruled::masked : Overruled::overtaken, setting.key,
+             layer == nullptr ? setting.layer : *layer};
   }
   if (first) first->wholly = wholly;
   return first;

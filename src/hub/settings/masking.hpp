@@ -38,7 +38,8 @@ bool is_in_force(const FleetState& state, const FleetState::Stack& stack, const 
 
 // A device on which something else is in force than a change has set.
 struct Overruled {
-  // As the progress of the change names it: by a layer above, or by a newer change of the same layer.
+  // As the progress of the change names it: by a layer above, or by a newer change of the same layer or of a
+  // group of equal priority.
   static constexpr std::string_view masked = "masked";
   static constexpr std::string_view overtaken = "overtaken";
   std::string_view how;
@@ -47,23 +48,24 @@ struct Overruled {
   bool wholly = false;  // nothing of the change is in force there
 };
 
-// The settings that a change has set, asked about device by device.
+// The settings that a change has set, asked about device by device, at a state that the devices are of.
 class SetByChange {
  public:
   SetByChange(const FleetState& state, const Change& change);
-  // Nothing: all of it is in force there, or the same is by another layer.
-  std::optional<Overruled> overruled_on(const FleetState& state, const Device& device) const;
+  // Whether something else could be in force there.
+  bool is_contested(Place place) const;
+  // Of a device that is there. Nothing: all of it is in force, or the same is by another layer.
+  std::optional<Overruled> overruled_on(const FleetState& state, Place place) const;
 
  private:
   struct Written {
     SettingId setting;
     Json value;  // null: taken away
     Scope scope;
-    bool contested = false;  // there is something that could stand against it
   };
   std::vector<Written> written_;
-  bool contested_ = false;      // one of them is
-  bool settings_only_ = false;  // nothing else is in the change
+  std::vector<bool> contested_;  // by place
+  bool settings_only_ = false;   // nothing else is in the change
 };
 
 }  // namespace starling::hub

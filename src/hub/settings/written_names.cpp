@@ -50,11 +50,6 @@ bool WrittenNames::concerned_by(const protocol::KeyError& error) const {
   return others_ || !module || modules_.contains(*module);
 }
 
-bool WrittenNames::concerns_one_of(const std::vector<std::string>& modules) const {
-  return others_ ||
-         std::ranges::any_of(modules, [this](const auto& name) { return modules_.contains(name); });
-}
-
 bool WrittenNames::declares(const Names& names, std::string_view declared) {
   return std::ranges::any_of(split_names(declared),
                              [&](std::string_view name) { return names.contains(name); });

@@ -29,10 +29,11 @@ class WrittenNames {
   std::optional<std::string_view> lacked_by(const DeviceRecord* record) const;
   // Whether what a device says of one module, or of its whole section, is an answer to this.
   bool concerned_by(const protocol::KeyError& error) const;
-  bool concerns_one_of(const std::vector<std::string>& modules) const;
 
   using Names = std::set<std::string, std::less<>>;
-  const Names& enabled_modules() const { return enabled_; }  // those that it enables
+  const Names& modules() const { return modules_; }
+  const Names& enabled_modules() const { return enabled_; }  // those of them that it enables
+  bool tells_all() const { return !others_; }                // nothing in it but what has a name here
 
  private:
   void add(std::string_view key, const Json& value);

@@ -1,0 +1,151 @@
+#include "hub/api/change_answers.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "hub/settings/wanted_modules.hpp"
+
+namespace starling::hub {
+
+namespace {
+
+constexpr std::size_t read_in_one_turn = 32;
+constexpr std::size_t max_waits_told = 100;
+
+DeviceFacts parsed_facts(const DeviceRecord* record) {
+  return DeviceFacts::parse(record == nullptr ? std::string_view() : record->facts).value_or(DeviceFacts{});
+}
+
+// What the device has reported of a module; nullptr: nothing.
+const JsonObject* reported_module(const DeviceFacts& facts, std::string_view module) {
+  const Json* modules = facts.reported.if_contains("modules");
+  const Json* told =
+      modules != nullptr && modules->is_object() ? modules->get_object().if_contains(module) : nullptr;
+  return told != nullptr && told->is_object() ? &told->get_object() : nullptr;
+}
+
+bool says(const JsonObject& module, std::string_view member, bool value) {
+  const Json* said = module.if_contains(member);
+  return said != nullptr && *said == Json(value);
+}
+
+}  // namespace
+
+std::vector<std::string_view> ChangeAnswers::states() {
+  std::vector<std::string_view> states;
+  for (const Standing standing : {Standing::applied, Standing::pending, Standing::refused, Standing::offline,
+                                  Standing::cannot_answer}) {
+    states.push_back(to_string(standing));
+  }
+  states.insert(states.end(), {lacks_component, lacks_module, Overruled::masked, Overruled::overtaken});
+  return states;
+}
+
+ChangeAnswers::ChangeAnswers(Hub& hub, const FleetState& state, FleetStandings& standings,
+                             const Change& change)
+    : hub_(hub),
+      state_(state),
+      standings_(standings),
+      written_(change),
+      set_(state, change),
+      sections_(sections_of(change, state)) {}
+
+std::optional<ChangeAnswers::Answer> ChangeAnswers::of(Place place) {
+  const auto standing = standings_.standing(place, sections_);
+  if (!standing) return std::nullopt;
+  const Device& device = *state_.device_index().at(place);
+  const DeviceRecord* record = hub_.records().find(device.id);
+  if (set_.is_contested(place)) ++read_;
+  const auto overruled = set_.overruled_on(state_, place);
+  const bool moot = overruled && overruled->wholly;  // whatever the device says is of something else
+  const bool by_module =
+      *standing == Standing::pending && sections_.modules && standings_.modules_are_tried(place);
+  const bool reads = !moot && (by_module || *standing == Standing::refused);
+  Judgement judged = reads ? judge(place, record) : Judgement{*standing};
+  const bool settled = moot || judged.standing == Standing::applied;
+  if (const auto lacks = settled ? written_.lacked_by(record) : std::nullopt) return Answer{*lacks};
+  if (settled && overruled) {
+    return Answer{overruled->how, {{"key", overruled->key}, {"layer", overruled->layer.text()}}};
+  }
+  Answer answer{to_string(judged.standing)};
+  if (judged.standing == Standing::refused) answer.more["errors"] = shown_errors(judged.errors);
+  const bool waits = judged.standing == Standing::pending && !written_.enabled_modules().empty() &&
+                     waits_told_ < max_waits_told;
+  if (!waits) return answer;
+  ++waits_told_;
+  if (std::string waits_for = waits_of(record); !waits_for.empty())
+    answer.more["waits_for"] = std::move(waits_for);
+  return answer;
+}
+
+bool ChangeAnswers::turn_is_over() {
+  const bool over = read_ >= read_in_one_turn;
+  if (over) read_ = 0;
+  return over;
+}
+
+// Of a device that has refused something in these sections, or tries it. Settings are in force all or none.
+ChangeAnswers::Judgement ChangeAnswers::judge(Place place, const DeviceRecord* record) {
+  ++read_;
+  const DeviceFacts facts = parsed_facts(record);
+  Judgement judged;
+  const auto add = [&](Judgement of) {
+    judged.standing = slower(judged.standing, of.standing);
+    if (of.standing != Standing::refused) return;
+    judged.errors.insert(judged.errors.end(), of.errors.begin(), of.errors.end());
+  };
+  const auto whole = [&](Sections of, const std::vector<protocol::KeyError>& errors) {
+    add({standings_.standing(place, of).value_or(Standing::applied), errors});
+  };
+  if (sections_.settings) whole({.settings = true}, facts.errors);
+  if (sections_.software) whole({.software = true}, facts.software_errors);
+  if (sections_.modules) add(judge_modules(place, record, facts));
+  return judged;
+}
+
+// While a device tries a section, that some other module of it is waited for is no matter of this change;
+// nor, where one is refused, is what an older change has.
+ChangeAnswers::Judgement ChangeAnswers::judge_modules(Place place, const DeviceRecord* record,
+                                                      const DeviceFacts& facts) {
+  Judgement judged{standings_.standing(place, {.modules = true}).value_or(Standing::applied)};
+  const bool tried = standings_.modules_are_tried(place);
+  if (!tried && judged.standing != Standing::refused) return judged;
+  Judgement own;
+  for (const protocol::KeyError& error : facts.module_errors)
+    if (written_.concerned_by(error)) own.errors.push_back(error);
+  if (!own.errors.empty() || (!tried && facts.module_errors.empty())) own.standing = Standing::refused;
+  return tried && own.errors.empty() && is_under_way(record, facts) ? judged : own;
+}
+
+// Whether one of the written modules that it has is not yet as the change says, by what it has reported.
+bool ChangeAnswers::is_under_way(const DeviceRecord* record, const DeviceFacts& facts) const {
+  if (!written_.tells_all()) return true;
+  for (const std::string_view name :
+       split_names(record == nullptr ? std::string_view() : record->module_names)) {
+    if (!written_.modules().contains(name)) continue;
+    const JsonObject* module = reported_module(facts, name);
+    const bool settled = module != nullptr && !says(*module, "provisional", true) &&
+                         !says(*module, "ending", true) && !says(*module, "settled", false);
+    if (!settled || (written_.enabled_modules().contains(name) && !says(*module, "enabled", true)))
+      return true;
+  }
+  return false;
+}
+
+// What keeps the modules that are to be enabled, as the device has told; empty: nothing that it knows of.
+std::string ChangeAnswers::waits_of(const DeviceRecord* record) const {
+  const DeviceFacts facts = parsed_facts(record);
+  std::string waits;
+  for (const std::string& name : written_.enabled_modules()) {
+    const JsonObject* module = reported_module(facts, name);
+    const Json* why = module == nullptr ? nullptr : module->if_contains("waits_for");
+    if (why == nullptr || !why->is_string()) continue;
+    waits += fmt::format("{}{} {}", waits.empty() ? "" : "; ", name, std::string_view(why->get_string()));
+  }
+  return waits;
+}
+
+}  // namespace starling::hub
