@@ -267,7 +267,8 @@ class InstalledReleases : public Releases {
   }
   Json rollout(const std::string& id) const { return hub_->call("GET", "/api/v1/rollouts/" + id); }
   bool has_new_threshold() const {
-    return read_text(device_->state() / "current/document.json").find("\"hotword.threshold\":0.9") !=
+    // As canonical JSON writes 0.9.
+    return read_text(device_->state() / "current/document.json").find("threshold\":9E-1") !=
            std::string::npos;
   }
   // Beside its module something that is larger than all that is new in the next.

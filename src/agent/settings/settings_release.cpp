@@ -98,7 +98,11 @@ Result<void> SettingsCore::fits(const TiedSections& with) const {
 std::string SettingsCore::holds_up(const TiedSections& with) const {
   if (state_ != State::idle) return "settings that prove themselves";
   if (with.settings.empty()) return {};
-  if (running_.cursor.hub_generation.empty()) return "settings from the hub";
+  if (running_.cursor.hub_generation.empty()) {
+    // A hub that finds here what it wants already, which may be nothing, does not offer it by itself.
+    listener_.section_needed(protocol::Section::settings);
+    return "settings from the hub";
+  }
   const auto document = with_patch(with.settings);
   if (!document || document->assets.empty() || assets_ == nullptr) return {};
   const AssetPort::Standing standing = assets_->standing(document->assets);
