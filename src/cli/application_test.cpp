@@ -187,7 +187,7 @@ TEST_F(ApplicationTest, WaitingEndsByWhatTheDevicesSay) {
        0, "told, but of a kind that never answers: owl\n"},
       {R"({"revision":412,"targeted":3,"applied":2,"pending":1,"refused":0,"offline":0,"devices":[{"device":"u",
          "name":"owl","state":"pending","errors":[]}]})",
-       4, "no answer yet: owl\n"},
+       4, "not done yet: owl\n"},
   };
   for (const auto& c : cases) {
     FakeHub fake;

@@ -210,7 +210,7 @@ void print_progress(Session& session, const JsonObject& progress) {
     console.line("without the module: " + names_in_state(devices, "lacks_module", counts.lacks_module));
   }
   if (counts.pending > 0) {
-    console.line("no answer yet: " + names_in_state(devices, "pending", counts.pending));
+    console.line("not done yet: " + names_in_state(devices, "pending", counts.pending));
     console.note("'starling changes wait " + revision + "' goes on waiting");
   }
 }

@@ -10,7 +10,8 @@ std::string seconds_text(Milliseconds time) {
 }
 
 std::string not_ready_text(const ModuleManifest& manifest) {
-  const std::string within = "not ready within " + seconds_text(manifest.start_timeout);
+  const std::string within = "not ready within " + seconds_text(manifest.start_timeout) +
+                             " (if it needs longer, module.toml has to say start_timeout)";
   switch (manifest.readiness) {
     case Readiness::notify: return within + ": it did not send READY=1 to its NOTIFY_SOCKET";
     case Readiness::module: return within + ": it did not say hello on the module socket";

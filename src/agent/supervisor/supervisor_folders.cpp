@@ -223,6 +223,8 @@ void Supervisor::folder_changed(std::string_view module) {
     device_->link().modules_came_or_went();
     return wakeup_.deadlines_changed();
   }
+  // First: what follows may write the file, and what was read here is no edit then.
+  config_changed(found);
   const bool admitted = known->second.too_many && !found.too_many;
   if (admitted || found.manifest_text != known->second.manifest_text) {
     log_.info("the manifest of a module has changed", {{"module", found.name}});
@@ -236,7 +238,6 @@ void Supervisor::folder_changed(std::string_view module) {
     device_->section().manifest_changed(found.name);
     wake_quarantined(found.name);
   }
-  config_changed(found);
   wakeup_.deadlines_changed();
 }
 

@@ -202,6 +202,25 @@ TEST_F(SupervisorFolders, WhatCouldNotBeEnabledIsTriedAgainWhenItsRequirementCom
   eventually([&] { return !device->settings().module_quarantine().contains("camera"); });
 }
 
+TEST_F(SupervisorFolders, WhatWasSaidWhileTheManifestWasAwayIsNoEditOfConfigTxt) {
+  write_module("recorder", "exec = 'run'\n", "enabled = true\n");
+  start();
+  pass(Seconds(1));
+  fs::remove(modules() / "recorder/module.toml");
+  eventually([&] { return problem("recorder").find("is missing") != std::string::npos; });
+  want("recorder", false);
+  want("recorder", true);
+  write_module("recorder", "exec = 'run'\n");
+  eventually([&] { return problem("recorder").empty(); });
+  for (int looks = 0; looks < 3; ++looks) {
+    context.restart();
+    context.run_for(Milliseconds(300));  // between two looks at the folders
+    pass(Seconds(1));
+  }
+  EXPECT_THAT(device->section().pending_edits(), testing::IsEmpty());
+  EXPECT_EQ(device->section().wanted("recorder"), true);
+}
+
 TEST_F(SupervisorFolders, SoIsWhatRequiresItByWayOfAnother) {
   write_module("ape", "exec = 'run'\nrequires = ['camera']\n");
   write_module("camera", "exec = 'run'\nrequires = ['bus']\n");

@@ -76,8 +76,8 @@ std::optional<ChangeAnswers::Answer> ChangeAnswers::of(Place place) {
                      waits_told_ < max_waits_told;
   if (!waits) return answer;
   ++waits_told_;
-  if (std::string waits_for = waits_of(record); !waits_for.empty())
-    answer.more["waits_for"] = std::move(waits_for);
+  if (const std::string waits_for = waits_of(record); !waits_for.empty())
+    answer.more["waits_for"] = waits_for;
   return answer;
 }
 
