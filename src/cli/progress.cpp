@@ -187,30 +187,21 @@ void print_progress(Session& session, const JsonObject& progress) {
     console.raw(refusals(devices).render(console.out_terminal()));
     note_what_to_do(session, devices);
   }
-  if (counts.overtaken > 0) {
-    console.line("overtaken, a newer change says otherwise for: " +
-                 names_in_state(devices, "overtaken", counts.overtaken));
-  }
-  if (counts.masked > 0) {
-    console.line("masked, a layer above says otherwise for: " +
-                 names_in_state(devices, "masked", counts.masked));
-  }
-  if (counts.offline > 0) {
-    console.line("offline, will get it when back: " + names_in_state(devices, "offline", counts.offline));
-  }
-  if (counts.cannot_answer > 0) {
-    console.line("told, but of a kind that never answers: " +
-                 names_in_state(devices, "cannot_answer", counts.cannot_answer));
-  }
-  if (counts.lacks_component > 0) {
-    console.line("without the component, so without the setting: " +
-                 names_in_state(devices, "lacks_component", counts.lacks_component));
-  }
-  if (counts.lacks_module > 0) {
-    console.line("without the module: " + names_in_state(devices, "lacks_module", counts.lacks_module));
-  }
+  const struct {
+    std::int64_t count;
+    std::string_view state, words;
+  } others[] = {
+      {counts.overtaken, "overtaken", "overtaken, a newer change says otherwise for"},
+      {counts.masked, "masked", "masked, a layer above says otherwise for"},
+      {counts.offline, "offline", "offline, will get it when back"},
+      {counts.cannot_answer, "cannot_answer", "told, but of a kind that never answers"},
+      {counts.lacks_component, "lacks_component", "without the component, so without the setting"},
+      {counts.lacks_module, "lacks_module", "without the module"},
+      {counts.pending, "pending", "not done yet"},
+  };
+  for (const auto& [count, state, words] : others)
+    if (count > 0) console.line(fmt::format("{}: {}", words, names_in_state(devices, state, count)));
   if (counts.pending > 0) {
-    console.line("not done yet: " + names_in_state(devices, "pending", counts.pending));
     console.note("'starling changes wait " + revision + "' goes on waiting");
   }
 }
