@@ -145,8 +145,8 @@ TEST_F(SoftwareSection, WhatWasRefusedIsForgottenOnceItIsNotWanted) {
 // A rollout that brings v1.0.0 with a threshold of 0.9.
 class TiedSections : public SoftwareSection {
  protected:
-  TestDevice& add_tied(bool knows_it = true) {
-    TestDevice& device = add_device();
+  TestDevice& add_tied(bool knows_it = true, const std::string& room = "nursery") {
+    TestDevice& device = add_device(room);
     for (const auto& update : come(device, protocol::empty_section_hash(), {}, knows_it)) {
       if (update.section == Section::settings) apply(device, update);
     }
@@ -162,12 +162,13 @@ class TiedSections : public SoftwareSection {
     say(device, handshake);
     return device.peer.take_all<ConfigUpdate>();
   }
-  void start_rollout(const std::string& key = "hotword.threshold", const Json& value = 0.9) {
+  void start_rollout(const std::string& key = "hotword.threshold", const Json& value = 0.9,
+                     const std::string& layer = "fleet") {
     RolloutRecord rollout;
     rollout.id = "r1";
     rollout.plan.author = "key:author";
-    const protocol::LayerId fleet{protocol::LayerKind::fleet, ""};
-    rollout.plan.values = {{{fleet, "software.release"}, "v1.0.0"}, {{fleet, key}, value}};
+    rollout.plan.values = {{SettingId::parse("fleet software.release").value(), "v1.0.0"},
+                           {SettingId::parse(layer + ' ' + key).value(), value}};
     rollout.plan.stages = {{.share = Stage::whole}};
     rollout.state = KeptRolloutState::open;
     rollout.open = 1;
@@ -250,6 +251,55 @@ TEST_F(TiedSections, FollowWhatElseIsWritten) {
   EXPECT_EQ(told[0].section, Section::settings);
   apply(device, told[0]);
   EXPECT_EQ(device.document.at("settings").at("hotword.threshold"), Json(0.5));
+}
+
+TEST_F(TiedSections, FollowThePersonaThatTheDeviceHasUntilItSwitches) {
+  change({{EntityKind::persona, "TARS", Persona{"TARS", {{"voice_id", "deep"}}}.to_json()},
+          {EntityKind::persona, "CASE", Persona{"CASE", {{"voice_id", "flat"}}}.to_json()}});
+  set("fleet", "persona.active", "TARS");
+  set("persona:TARS", "hotword.threshold", 0.6);
+  for (const bool to_another : {true, false}) {
+    TestDevice& device = add_tied();
+    start_rollout("persona.active", to_another ? Json("CASE") : Json());
+    device.peer.take();
+    const int humour = to_another ? 75 : 60;
+    const JsonObject fields{{"voice_id", "deep"}, {"humour", humour}};
+    change({{EntityKind::persona, "TARS", Persona{"TARS", fields}.to_json()}});
+    auto told = device.peer.take_all<ConfigUpdate>();
+    ASSERT_EQ(told.size(), to_another ? 2u : 1u) << "to none, the patch is the same";
+    ASSERT_EQ(told[0].section, Section::settings);
+    apply(device, told[0]);
+    EXPECT_EQ(device.document.at("persona").at("humour"), Json(humour));
+    if (to_another) {
+      const Json& with = told[1].payload.at("with").at("settings");
+      EXPECT_EQ(with.at("persona"), parse_json(R"({"humour":null,"name":"CASE","voice_id":"flat"})").value());
+    }
+    const double threshold = to_another ? 0.7 : 0.8;
+    set("persona:TARS", "hotword.threshold", threshold);
+    told = device.peer.take_all<ConfigUpdate>();
+    ASSERT_EQ(told.size(), 1u);
+    apply(device, told[0]);
+    EXPECT_EQ(device.document.at("settings").at("hotword.threshold"), Json(threshold));
+    change({{EntityKind::rollout, "r1", Json()}});
+  }
+}
+
+// The rollout leaves the layer of the group empty, as if the device were not in it.
+TEST_F(TiedSections, AreOfTheLayersThatADeviceSeesUntilItSwitches) {
+  change({{EntityKind::group, "lab", Group{"lab", protocol::Selector::parse("room=lab").value()}.to_json()}});
+  set("group:lab", "hotword.threshold", 0.7);
+  TestDevice& inside = add_tied(true, "lab");
+  TestDevice& outside = add_tied();
+  start_rollout("hotword.threshold", Json(), "group:lab");
+  const auto told_inside = inside.peer.take_all<ConfigUpdate>();
+  const auto told_outside = outside.peer.take_all<ConfigUpdate>();
+  ASSERT_EQ(told_inside.size(), 1u);
+  ASSERT_EQ(told_outside.size(), 1u);
+  EXPECT_EQ(section_of(told_inside[0]).at("with"),
+            parse_json(R"({"settings":{"settings":{"hotword.threshold":0.5}}})").value());
+  EXPECT_EQ(section_of(told_outside[0]), plain);
+  EXPECT_EQ(statuses(inside).settings, SyncStatus::in_sync);
+  EXPECT_EQ(statuses(outside).settings, SyncStatus::in_sync);
 }
 
 TEST_F(TiedSections, ComeAloneToADeviceThatRunsTheReleaseAndToOneThatDoesNotKnowThem) {

@@ -47,17 +47,37 @@ bool is_device_layer(LayerKind kind) {
   return kind == LayerKind::device || kind == LayerKind::policy_device;
 }
 
-// Everything that tells one class from another. The stack holds the persona's layer only if that has values,
+// What is still held back from it once it runs the release that it shall.
+HeldBack held_then(const FleetState& state, const Device& device) {
+  return state.held_back(device, resolve_software(state, device).hash);
+}
+
+// All that its document is resolved from: the release from the first, its settings and modules from the one
+// without what is held back, and what is tied to the release from the one that it will have then.
+std::vector<FleetState::Stack> stacks_of(const FleetState& state, const Device& device,
+                                         const HeldBack& held) {
+  std::vector<FleetState::Stack> stacks{state.stack(device)};
+  if (held.empty()) return stacks;
+  stacks.push_back(state.stack(device, held));
+  const HeldBack then = held_then(state, device);
+  if (!then.empty() && then != held) stacks.push_back(state.stack(device, then));
+  return stacks;
+}
+
+// Everything that tells one class from another. A stack holds the persona's layer only if that has values,
 // so the persona is named apart.
-std::string class_key(const FleetState& state, const FleetState::Stack& stack, const Declared& declared,
-                      const HeldBack& held) {
+std::string class_key(const FleetState& state, const std::vector<FleetState::Stack>& stacks,
+                      const Declared& declared, const HeldBack& held) {
   std::string key = state.fleet() + '\n' + declared.components + '\n' + declared.modules + '\n' +
-                    (declared.software ? "s" : "") + '\n';
-  if (stack.persona != nullptr) key += stack.persona->name;
-  for (const protocol::LayerView& view : stack.layers) {
-    key += '\n' + view.id->text() + '\t' + std::to_string(view.rank);
-    key += '\t';
-    key += view.form;
+                    (declared.software ? "s" : "");
+  for (const FleetState::Stack& stack : stacks) {
+    key += '\n';
+    if (stack.persona != nullptr) key += stack.persona->name;
+    for (const protocol::LayerView& view : stack.layers) {
+      key += '\n' + view.id->text() + '\t' + std::to_string(view.rank);
+      key += '\t';
+      key += view.form;
+    }
   }
   for (const std::string& rollout : held)
     key += "\nwithout " + rollout;
@@ -166,6 +186,10 @@ Sections sections_of(const Change& change, const FleetState& state) {
   return touched;
 }
 
+HeldBack held_back(const FleetState& state, const Device& device, const Declared& declared) {
+  return declared.ties ? state.held_back(device, declared.runs) : HeldBack{};
+}
+
 std::vector<protocol::EffectiveSetting> resolve_effective(const FleetState& state, const Device& device,
                                                           const std::string& components) {
   return protocol::resolve(components_named(state.catalog(), components), state.stack(device).layers);
@@ -226,16 +250,18 @@ Documents::~Documents() {
 }
 
 SharedClass Documents::class_of(const FleetState& state, const Device& device, const Declared& declared) {
-  const FleetState::Stack stack = state.stack(device);
-  HeldBack held = declared.ties ? state.held_back(device, declared.runs) : HeldBack{};
-  auto& known = classes_[class_key(state, stack, declared, held)];
+  HeldBack held = held_back(state, device, declared);
+  const std::vector<FleetState::Stack> stacks = stacks_of(state, device, held);
+  auto& known = classes_[class_key(state, stacks, declared, held)];
   if (SharedClass found = known.lock()) return found;
   auto made = std::make_shared<DeviceClass>();
   made->declared_ = declared;
   made->held_ = std::move(held);
-  for (const protocol::LayerView& view : stack.layers)
-    made->stack_.push_back(*view.id);
-  if (stack.persona != nullptr) made->persona_ = stack.persona->name;
+  for (const FleetState::Stack& stack : stacks) {
+    for (const protocol::LayerView& view : stack.layers)
+      made->layers_.push_back(*view.id);
+    if (stack.persona != nullptr) made->personas_.push_back(stack.persona->name);
+  }
   known = made;
   made_lately_.push_back(made);
   if (made_lately_.size() > kept_classes) made_lately_.pop_front();
@@ -247,10 +273,10 @@ bool Documents::still_right(const DeviceClass& device_class, const FleetState& s
   if (!device_class.document_.settings) return false;
   const std::int64_t since = device_class.resolved_revision_;
   if (state.catalog_revision() > since || state.assets_revision() > since) return false;
-  if (!device_class.persona_.empty() && state.persona_revision(device_class.persona_) > since) return false;
-  return std::ranges::none_of(device_class.stack_, [&](const protocol::LayerId& layer) {
-    return state.layer_revision(layer) > since;
-  });
+  const auto changed_persona = [&](const std::string& name) { return state.persona_revision(name) > since; };
+  const auto changed_layer = [&](const protocol::LayerId& id) { return state.layer_revision(id) > since; };
+  return std::ranges::none_of(device_class.personas_, changed_persona) &&
+         std::ranges::none_of(device_class.layers_, changed_layer);
 }
 
 // A section that has come out the same stays the one that it was.
@@ -293,7 +319,7 @@ protocol::TiedSections Documents::tied_to_release(const DeviceClass& device_clas
   const HeldBack& held = device_class.held_;
   if (held.empty()) return {};
   const Declared& declared = device_class.declared_;
-  const HeldBack then = state.held_back(member, resolve_software(state, member).hash);
+  const HeldBack then = held_then(state, member);
   if (then == held) return {};
   std::string modules = declared.modules;
   for (const std::string& id : held) {
@@ -328,7 +354,8 @@ SharedSection Documents::recent(const Digest& hash) const {
   return found == recent_.end() ? nullptr : found->second.lock();
 }
 
-// A class is told by its stack, so classes move when layers appear or vanish, not when values change.
+// A class is told by its stacks, so classes move when layers appear or vanish, not when values change, but
+// for those that say which layers there are.
 void Documents::on_change(const SharedChange& change, const FleetState& state) {
   for (const Edit& edit : change->edits) {
     if (edit.kind == EntityKind::group || edit.kind == EntityKind::rollout) ++membership_epoch_;
@@ -343,7 +370,8 @@ void Documents::on_change(const SharedChange& change, const FleetState& state) {
     const bool vanished = edit.after.is_null() && values == 0;
     // For whom a rollout admits the layer may be empty, or not, beside what is written there.
     const bool held = rollout_to(state, id->layer) != nullptr;
-    if (appeared || vanished || held || id->key == protocol::persona_active_key) ++membership_epoch_;
+    const bool selects = id->key == protocol::persona_active_key || id->key == protocol::software_release_key;
+    if (appeared || vanished || held || selects) ++membership_epoch_;
   }
 }
 

@@ -51,13 +51,16 @@ struct Declared {
   Digest runs{};      // the section software
 };
 
+// What the device does not see yet, because it comes with a release that does not run there.
+HeldBack held_back(const FleetState& state, const Device& device, const Declared& declared);
+
 // Devices that declare the same and are reached by the same layers, of which the same is held back.
 class DeviceClass {
  private:
   friend class Documents;
   Declared declared_;
-  std::vector<protocol::LayerId> stack_;
-  std::string persona_;
+  std::vector<protocol::LayerId> layers_;
+  std::vector<std::string> personas_;
   HeldBack held_;
   DesiredDocument document_;
   std::int64_t resolved_revision_ = 0;  // of the state that document_ was resolved from
@@ -119,7 +122,7 @@ class Documents : public ChangeObserver {
 
   ChangeLog& log_;
   std::unordered_map<std::string, std::weak_ptr<DeviceClass>>
-      classes_;  // by fleet, what is declared and stack
+      classes_;  // by fleet, what is declared and stacks
   std::deque<SharedClass>
       made_lately_;  // keeps a few alive that no session holds: the API reads absent devices
   std::size_t sweep_at_ = 64;
