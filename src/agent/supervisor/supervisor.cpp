@@ -456,6 +456,7 @@ void Supervisor::note_problem(std::string& noted, std::string problem) {
 JsonObject Supervisor::describe(const ModuleStatus& status) const {
   JsonObject json = to_json(status, wall_times_);
   if (core_->is_ending(status.name)) json["ending"] = true;
+  if (core_->is_held_up(status.name)) json["held_up"] = true;
   const auto folder = folders_.find(status.name);
   if (folder != folders_.end()) {
     put_deaths(json, history_.deaths(status.name));
@@ -480,6 +481,7 @@ JsonObject Supervisor::descriptions() const {
     if (all.contains(name)) continue;  // something of it still lives
     all[name] = JsonObject{{"enabled", true},
                            {"state", to_string(ModuleState::disabled)},
+                           {"missing", true},
                            {"manifest_problem", "its folder is gone: put it back, or disable it"}};
   }
   for (const auto& [name, said] : device_->modules().report()) {

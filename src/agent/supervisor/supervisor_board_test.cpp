@@ -38,6 +38,8 @@ TEST_F(SupervisorBoard, ShortMemoryHoldsStartsUntilItIsBack) {
   supervisor->tick();
   list({});
   EXPECT_THAT(waits_for("recorder"), HasSubstr("short of memory"));
+  EXPECT_FALSE(supervisor->descriptions().at("recorder").as_object().contains("held_up"))
+      << "it needs nobody";
   EXPECT_EQ(board_alerts(), JsonArray{"memory-low"});
   memory_available(50);
   clock.advance(Supervisor::board_round);

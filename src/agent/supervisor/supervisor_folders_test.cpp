@@ -151,10 +151,19 @@ TEST_F(SupervisorFolders, OneThatWasEnabledAndIsGoneIsToldUntilItIsBack) {
   const JsonObject all = supervisor->descriptions();
   EXPECT_FALSE(all.contains("clock")) << "nobody wants it";
   EXPECT_EQ(all.at("recorder").at("enabled"), Json(true));
+  EXPECT_EQ(all.at("recorder").at("missing"), Json(true));
   EXPECT_THAT(std::string(all.at("recorder").at("manifest_problem").as_string()), HasSubstr("is gone"));
   fs::rename(folder / "recorder", modules() / "recorder");
   eventually([this] { return problem("recorder").empty(); });
   EXPECT_FALSE(supervisor->descriptions().at("recorder").as_object().contains("manifest_problem"));
+}
+
+TEST_F(SupervisorFolders, OneThatSomebodyHasToCareForSaysSo) {
+  write_module("recorder", "exec = 'run'\nrequires = ['bus']\n", "enabled = true\n");
+  start();
+  EXPECT_EQ(supervisor->descriptions().at("recorder").at("held_up"), Json(true));
+  write_module("bus", "exec = 'run'\n", "enabled = true\n");
+  eventually([this] { return !supervisor->descriptions().at("recorder").as_object().contains("held_up"); });
 }
 
 TEST_F(SupervisorFolders, OrUntilNobodyWantsIt) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "hub/device_link/reported_module.hpp"
 #include "hub/settings/wanted_modules.hpp"
 
 namespace starling::hub {
@@ -17,19 +18,6 @@ constexpr std::size_t max_waits_told = 100;
 
 DeviceFacts parsed_facts(const DeviceRecord* record) {
   return DeviceFacts::parse(record == nullptr ? std::string_view() : record->facts).value_or(DeviceFacts{});
-}
-
-// What the device has reported of a module; nullptr: nothing.
-const JsonObject* reported_module(const DeviceFacts& facts, std::string_view module) {
-  const Json* modules = facts.reported.if_contains("modules");
-  const Json* told =
-      modules != nullptr && modules->is_object() ? modules->get_object().if_contains(module) : nullptr;
-  return told != nullptr && told->is_object() ? &told->get_object() : nullptr;
-}
-
-bool says(const JsonObject& module, std::string_view member, bool value) {
-  const Json* said = module.if_contains(member);
-  return said != nullptr && *said == Json(value);
 }
 
 }  // namespace
@@ -63,7 +51,9 @@ std::optional<ChangeAnswers::Answer> ChangeAnswers::of(Place place) {
   const bool moot = overruled && overruled->wholly;  // whatever the device says is of something else
   const bool by_module =
       *standing == Standing::pending && sections_.modules && standings_.modules_are_tried(place);
-  const bool reads = !moot && (by_module || *standing == Standing::refused);
+  const bool lacks_folders = *standing == Standing::applied && !written_.enabled_modules().empty() &&
+                             hub_.records().has_problems(device.id);
+  const bool reads = !moot && (by_module || lacks_folders || *standing == Standing::refused);
   Judgement judged = reads ? judge(place, record) : Judgement{*standing};
   const bool settled = moot || judged.standing == Standing::applied;
   if (const auto lacks = settled ? written_.lacked_by(record) : std::nullopt) return Answer{*lacks};
@@ -87,7 +77,8 @@ bool ChangeAnswers::turn_is_over() {
   return over;
 }
 
-// Of a device that has refused something in these sections, or tries it. Settings are in force all or none.
+// Of a device that has refused something in these sections, tries it, or may lack what it would start.
+// Settings are in force all or none.
 ChangeAnswers::Judgement ChangeAnswers::judge(Place place, const DeviceRecord* record) {
   ++read_;
   const DeviceFacts facts = parsed_facts(record);
@@ -112,12 +103,23 @@ ChangeAnswers::Judgement ChangeAnswers::judge_modules(Place place, const DeviceR
                                                       const DeviceFacts& facts) {
   Judgement judged{standings_.standing(place, {.modules = true}).value_or(Standing::applied)};
   const bool tried = standings_.modules_are_tried(place);
-  if (!tried && judged.standing != Standing::refused) return judged;
-  Judgement own;
+  Judgement own{Standing::applied, without_folder(facts)};
+  if (!tried && judged.standing != Standing::refused && own.errors.empty()) return judged;
   for (const protocol::KeyError& error : facts.module_errors)
     if (written_.concerned_by(error)) own.errors.push_back(error);
   if (!own.errors.empty() || (!tried && facts.module_errors.empty())) own.standing = Standing::refused;
   return tried && own.errors.empty() && is_under_way(record, facts) ? judged : own;
+}
+
+// Of those that are to be enabled, what keeps each from ever being started there.
+std::vector<protocol::KeyError> ChangeAnswers::without_folder(const DeviceFacts& facts) const {
+  std::vector<protocol::KeyError> errors;
+  for (const std::string& name : written_.enabled_modules()) {
+    const JsonObject* module = reported_module(facts, name);
+    if (module == nullptr || !says(*module, "missing", true)) continue;
+    errors.push_back({protocol::enabled_key(name), std::string(text_in(*module, "manifest_problem"))});
+  }
+  return errors;
 }
 
 // Whether one of the written modules that it has is not yet as the change says, by what it has reported.
@@ -127,10 +129,8 @@ bool ChangeAnswers::is_under_way(const DeviceRecord* record, const DeviceFacts& 
        split_names(record == nullptr ? std::string_view() : record->module_names)) {
     if (!written_.modules().contains(name)) continue;
     const JsonObject* module = reported_module(facts, name);
-    const bool settled = module != nullptr && !says(*module, "provisional", true) &&
-                         !says(*module, "ending", true) && !says(*module, "settled", false);
-    if (!settled || (written_.enabled_modules().contains(name) && !says(*module, "enabled", true)))
-      return true;
+    if (module == nullptr || !is_settled(*module)) return true;
+    if (written_.enabled_modules().contains(name) && !says(*module, "enabled", true)) return true;
   }
   return false;
 }

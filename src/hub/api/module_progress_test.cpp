@@ -266,6 +266,47 @@ TEST_F(ModuleProgress, WhoHasGoneWithHalfAChangeGetsTheRest) {
   EXPECT_EQ(progress(both).at("/offline"), Json(1)) << progress(both).response.body;
 }
 
+TEST_F(ModuleProgress, WhatHasNoFolderIsNotApplied) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"player", "recorder"});
+  bear.report(R"({"modules":{"recorder":{"enabled":true,"state":"disabled","missing":true,
+      "manifest_problem":"its folder is gone"},"player":{"enabled":true,"state":"idle"}}})");
+  const auto both = write(R"({"values":{"modules.recorder.enabled":true,"modules.player.enabled":true}})");
+  apply_all(bear);
+  const auto told = progress(both);
+  EXPECT_EQ(told.at("/refused"), Json(1)) << told.response.body;
+  EXPECT_EQ(told.at("/devices/0/errors"),
+            *parse_json(R"([{"key":"modules.recorder.enabled","message":"its folder is gone"}])"));
+  bear.report(R"({"modules":{"recorder":{"missing":null,"manifest_problem":null}}})");
+  EXPECT_EQ(progress(both).at("/applied"), Json(1)) << progress(both).response.body;
+  bear.report(R"({"modules":{"recorder":{"missing":true,"manifest_problem":"its folder is gone"}}})");
+  const auto off = write(R"({"values":{"modules.recorder.enabled":false}})");
+  apply_all(bear);
+  EXPECT_EQ(progress(off).at("/applied"), Json(1)) << "what is to be off need not be there";
+  const auto on = write(R"({"values":{"modules.recorder.enabled":true}})");
+  apply_all(bear);
+  bear.leave();
+  EXPECT_EQ(progress(on).at("/refused"), Json(1)) << "also when the device has gone";
+}
+
+TEST_F(ModuleProgress, ExplainTellsOfTheModuleAndNotOfItsNeighbours) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"broken", "recorder"});
+  write(R"({"values":{"modules.recorder.enabled":true,"modules.broken.enabled":true}})");
+  bear.report(R"({"modules":{"recorder":{"enabled":true},"broken":{"enabled":false}}})");
+  const auto update = bear.updates(Section::modules).at(0);
+  bear.answer(update, Phase::refused, {{"modules.broken.enabled", "no such file"}});
+  const auto explain = [&](const std::string& module) {
+    return get("/api/v1/settings/explain?device=bear&key=modules." + module + ".enabled");
+  };
+  EXPECT_EQ(explain("recorder").text("/sync"), "in_sync") << explain("recorder").response.body;
+  EXPECT_EQ(explain("recorder").at("/running"), Json(true));
+  EXPECT_EQ(explain("broken").text("/sync"), "refused");
+  EXPECT_EQ(explain("broken").at("/running"), Json(false));
+  bear.answer(update, Phase::refused, {{"", "the disk is full"}});
+  EXPECT_EQ(explain("recorder").text("/sync"), "refused") << "nothing of it is in force";
+}
+
 TEST_F(ModuleProgress, ExplainAndDocumentShowTheSection) {
   enrol(1, "bear");
   LinkedDevice bear(*this, uuid(1), {"recorder"});

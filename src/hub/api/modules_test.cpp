@@ -66,6 +66,22 @@ TEST_F(ModulesApi, AFolderWhoseNameNoModuleCanHaveIsThereWithItsReason) {
   EXPECT_EQ(get("/api/v1/modules").at("/items/1/failing"), Json(1));
 }
 
+TEST_F(ModulesApi, WhatIsHeldBackIsAProblem) {
+  LinkedDevice bear(*this, uuid(1), {"app", "bus", "spare"});
+  bear.report(R"({"modules":{"app":{"state":"disabled","enabled":true,"held_up":true,
+      "waits_for":"waits for 'bus', which is not to run"},
+      "spare":{"state":"disabled","enabled":true,"waits_for":"waits until 'bus' has started"}}})");
+  const auto problems = [&] { return get("/api/v1/devices/" + uuid(1)).at("/problems"); };
+  EXPECT_EQ(problems(), *parse_json(R"(["module app waits for 'bus', which is not to run"])"));
+  EXPECT_EQ(get("/api/v1/devices?problems=true").at("/items").as_array().size(), 1u);
+  EXPECT_EQ(get("/api/v1/modules").at("/items/0/failing"), Json(1));
+  bear.report(R"({"modules":{"app":{"waits_for":null}}})");
+  EXPECT_EQ(problems(), *parse_json(R"(["module app waits for what it requires"])"))
+      << "if texts had no room";
+  bear.report(R"({"modules":{"app":{"enabled":false}}})");
+  EXPECT_EQ(problems(), Json(JsonArray()));
+}
+
 TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   LinkedDevice bear(*this, uuid(1), {"player", "recorder"});
   LinkedDevice duck(*this, uuid(2), {"player"});

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "hub/api/authentication.hpp"
 #include "hub/api/listing.hpp"
 #include "hub/api/setting_writes.hpp"
 #include "hub/api/visibility.hpp"
+#include "hub/device_link/reported_module.hpp"
 #include "hub/device_link/running_release.hpp"
 #include "protocol/modules_document.hpp"
 #include "protocol/software_document.hpp"
@@ -36,6 +39,28 @@ Result<SettingsWrite> write_of(const JsonObject& body) {
   if (!target) return fail(target);
   write.target = std::move(*target);
   return write;
+}
+
+// By a device, of one setting.
+struct Told {
+  SyncStatus sync{};  // of its section
+  std::optional<Json> running;
+};
+
+// Of one module it tells more: that another one of the section is refused, or tried, is no matter of this.
+void tell_of_module(Told& told, const DeviceRecord& record, const std::string& key, const Json& effective) {
+  const DeviceFacts facts = DeviceFacts::parse(record.facts).value_or(DeviceFacts{});
+  const JsonObject* module = reported_module(facts, protocol::module_of(key).value_or(""));
+  const Json* enabled = module == nullptr ? nullptr : module->if_contains("enabled");
+  if (enabled == nullptr) return;
+  told.running = *enabled;
+  const bool by_others = told.sync == SyncStatus::refused || told.sync == SyncStatus::reverted ||
+                         told.sync == SyncStatus::provisional;
+  const bool is_refused = std::ranges::any_of(facts.module_errors, [&](const protocol::KeyError& error) {
+    return error.key == key || !protocol::module_of(error.key);
+  });
+  const bool as_desired = effective.is_null() || *enabled == effective;
+  if (by_others && !is_refused && as_desired && is_settled(*module)) told.sync = SyncStatus::in_sync;
 }
 
 Reply shown_differences(const std::vector<Difference>& differences) {
@@ -197,10 +222,13 @@ asio::awaitable<Reply> Settings::explain_one(Call& call) {
   const auto section = protocol::is_module_key(explanation->key)            ? protocol::Section::modules
                        : explanation->key == protocol::software_release_key ? protocol::Section::software
                                                                             : protocol::Section::settings;
-  answer["sync"] = to_string(services_.hub.sessions().sync_statuses(**device).section(section));
   const DeviceRecord* record = services_.hub.records().find((*device)->id);
-  if (auto running = running_value(record, section, explanation->key))
-    answer["running"] = *std::move(running);
+  Told told{services_.hub.sessions().sync_statuses(**device).section(section),
+            running_value(record, section, explanation->key)};
+  if (section == protocol::Section::modules && record != nullptr)
+    tell_of_module(told, *record, explanation->key, explanation->effective);
+  answer["sync"] = to_string(told.sync);
+  if (told.running) answer["running"] = *std::move(told.running);
   JsonArray stack;
   for (const StackedValue& stacked : explanation->stack) {
     JsonObject entry{{"layer", stacked.layer.text()},

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "base/utf8.hpp"
-#include "hub/device_link/told_json.hpp"
+#include "hub/device_link/reported_module.hpp"
 
 namespace starling::hub {
 
@@ -32,8 +32,7 @@ class Problems {
 };
 
 bool is_enabled(const JsonObject& module) {
-  const Json* enabled = module.if_contains("enabled");
-  return enabled != nullptr && *enabled == Json(true);
+  return says(module, "enabled", true);
 }
 
 // An alert about modules of which a problem is told already says nothing more.
@@ -72,8 +71,8 @@ void add_software(const JsonObject& software, Problems& problems) {
 // As it is kept, without blanks.
 bool may_tell_of_problems(std::string_view facts) {
   constexpr std::string_view begins[] = {
-      "errors\":[{",      "error\"",          "crashed\"", "quarantine\"", "manifest_problem\"",
-      "config_problem\"", "render_problem\"", "failure\"", "alerts\":[{",  "alerts\":[\""};
+      "errors\":[{",      "error\"",   "crashed\"", "quarantine\"", "manifest_problem\"", "config_problem\"",
+      "render_problem\"", "held_up\"", "failure\"", "alerts\":[{",  "alerts\":[\""};
   for (auto at = facts.find('"'); at != std::string_view::npos; at = facts.find('"', at + 1)) {
     const std::string_view rest = facts.substr(at + 1);
     if (std::ranges::any_of(begins, [&](std::string_view begin) { return rest.starts_with(begin); }))
@@ -90,6 +89,10 @@ std::string failure_of(const JsonObject& module) {
   if (const auto why = text_in(module, "manifest_problem"); is_enabled(module) && !why.empty())
     return fmt::format("cannot be started: {}", why);
   const std::string_view state = text_in(module, "state");
+  if (is_enabled(module) && says(module, "held_up", true)) {
+    const std::string_view why = text_in(module, "waits_for");
+    return std::string(why.empty() ? "waits for what it requires" : why);
+  }
   if (state != "error" && state != "crashed") return {};
   const std::string_view detail = text_in(module, "detail");
   return fmt::format("is {}{}{}", state, detail.empty() ? "" : ": ", detail);
