@@ -84,6 +84,8 @@ std::string why(const JsonObject& module) {
   }
   const std::string cause = cause_text(object_at(module, {"reported"}));
   const std::string detail = text_at(module, {"reported", "detail"});
+  const std::string refused = text_at(module, {"reported", "edit_refused"});
+  if (detail.empty() && !refused.empty()) return refused;
   if (cause == "none") return detail;
   return detail.empty() ? cause : cause + ": " + detail;
 }
@@ -214,6 +216,7 @@ std::string module_facts(const JsonObject& module, const JsonObject& sync, WallT
       {"detail", text("detail")},
       {"it says", text("status")},
       {"quarantine", {text("quarantine"), Colour::red}},
+      {"edit refused", {text("edit_refused"), Colour::yellow}},
       {"waits for", text("waits_for")},
       {"problem", {text("problem"), Colour::red}},
       {"manifest problem", {text("manifest_problem"), Colour::red}},

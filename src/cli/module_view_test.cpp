@@ -25,5 +25,16 @@ TEST(ModuleView, TheCauseIsSaidInWords) {
   EXPECT_THAT(listed("none", ""), HasSubstr(" -\n"));
 }
 
+TEST(ModuleView, AnEditThatWasRefusedIsSaidWhereNothingHasFailed) {
+  const auto listed_with = [](const std::string& members) {
+    const auto modules = parse_json(R"([{"module":"ear","on_device":true,"reported":{"state":"disabled",
+        "cause":"disabled","edit_refused":"enabled here, which the hub did not accept")" +
+                                    members + "}}]");
+    return module_table(modules->get_array(), WallTime(), Terminal{});
+  };
+  EXPECT_THAT(listed_with(""), HasSubstr("enabled here, which the hub did not accept\n"));
+  EXPECT_THAT(listed_with(R"(,"detail":"exit status 3")"), HasSubstr("disabled: exit status 3\n"));
+}
+
 }  // namespace
 }  // namespace starling::cli

@@ -53,7 +53,7 @@ std::string enabled_text(const JsonObject& module) {
 std::string why_of(const JsonObject& module) {
   for (const char* key :
        {"quarantine", "manifest_problem", "config_problem", "render_problem", "problem", "waits_for",
-        "detail", "manifest_pending", "manifest_note", "limits_note", "status"}) {
+        "detail", "edit_refused", "manifest_pending", "manifest_note", "limits_note", "status"}) {
     if (std::string text = text_in(module, key); !text.empty()) return text;
   }
   return {};

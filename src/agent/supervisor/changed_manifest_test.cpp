@@ -14,6 +14,19 @@ struct ChangedManifest : SupervisorBenchTest {
     core->replace_manifest("recorder", fail(ErrorCode::invalid_argument, "module.toml:1: not TOML"));
   }
   void mend() { core->replace_manifest("recorder", manifests.at("recorder")); }
+  void change_requirements(const std::string& name, std::vector<std::string> requirements) {
+    manifests.at(name)->requirements = std::move(requirements);
+    core->replace_manifest(name, manifests.at(name));
+  }
+  // The camera requires the driver, and that one the engine.
+  void start_chain() {
+    module("camera", true).requirements = {"driver"};
+    module("driver", true).requirements = {"engine"};
+    module("engine", true);
+    start_agent();
+    for (const char* name : {"engine", "driver", "camera"})
+      up(name);
+  }
 };
 
 TEST_F(ChangedManifest, WhatCouldNotBeStartedAgainIsNotRestarted) {
@@ -98,6 +111,125 @@ TEST_F(ChangedManifest, IsPendingForTheNextAgentTooWhileTheProcessLives) {
     EXPECT_FALSE(status("recorder").manifest_pending);
     pull_plug("next boot");
   }
+}
+
+// ---- what it requires, by which manifest
+
+TEST_F(ChangedManifest, ANewRequirementCountsFromTheNextStart) {
+  start_ready();
+  core->add("bus", module("bus"), false);
+  change_requirements("recorder", {"bus"});
+  EXPECT_EQ(state("recorder"), idle);
+  EXPECT_TRUE(status("recorder").manifest_pending);
+  command("recorder", restart);
+  EXPECT_EQ(state("recorder"), stopping);
+  exit("recorder", 0);
+  EXPECT_EQ(state("recorder"), disabled);
+  EXPECT_THAT(status("recorder").waits_for, HasSubstr("'bus', which is not to run"));
+  EXPECT_THAT(answers, ElementsAre("recorder: unavailable"));
+  command("bus", start);
+  up("bus");
+  EXPECT_EQ(state("recorder"), starting);
+}
+
+TEST_F(ChangedManifest, ANewRequirementCountsForOneThatHasDied) {
+  start_ready();
+  core->add("bus", module("bus"), false);
+  change_requirements("recorder", {"bus"});
+  die("recorder");
+  EXPECT_EQ(state("recorder"), disabled);
+  EXPECT_EQ(status("recorder").cause, Cause::requirement);
+  EXPECT_THAT(status("recorder").waits_for, HasSubstr("'bus', which is not to run"));
+}
+
+TEST_F(ChangedManifest, AFormerRequirementCountsUntilTheNextStart) {
+  start_chain();
+  change_requirements("camera", {});
+  command("engine", stop);
+  EXPECT_EQ(state("driver"), stopping);
+  EXPECT_EQ(state("camera"), stopping) << "by way of the driver";
+  exit("camera", 0);
+  EXPECT_EQ(state("camera"), starting) << "it does not require it any more";
+  up("camera");
+  exit("driver", 0);
+  EXPECT_EQ(state("camera"), idle);
+}
+
+TEST_F(ChangedManifest, AFormerRequirementCountsAlsoWhereTheNewestManifestIsBroken) {
+  start_chain();
+  core->replace_manifest("camera", fail(ErrorCode::invalid_argument, "module.toml:1: not TOML"));
+  EXPECT_EQ(state("camera"), idle);
+  command("driver", stop);
+  EXPECT_EQ(state("camera"), stopping);
+  exit("camera", 0);
+  EXPECT_EQ(state("camera"), error);
+}
+
+TEST_F(ChangedManifest, ARestartIsHeldUpByTheNewestManifestAlone) {
+  start_chain();
+  change_requirements("camera", {});
+  command("camera", restart);
+  command("driver", stop);
+  exit("driver", 0);
+  EXPECT_EQ(state("camera"), stopping);
+  exit("camera", 0);
+  EXPECT_EQ(state("camera"), starting);
+}
+
+TEST_F(ChangedManifest, TheEndOfANewChainIsSaid) {
+  module("camera", true);
+  module("driver", true).requirements = {"engine"};
+  module("engine");
+  start_agent();
+  up("camera");
+  change_requirements("camera", {"driver"});
+  command("camera", restart);
+  exit("camera", 0);
+  EXPECT_THAT(status("camera").waits_for,
+              HasSubstr("'driver', which waits for 'engine', which is not to run"));
+}
+
+TEST_F(ChangedManifest, WhatTheAgentTakesOverIsJudgedByTheManifestThatItFindsThen) {
+  start_ready();
+  pass(Seconds(1));
+  kill_agent();
+  start_agent();
+  change_requirements("recorder", {"bus"});
+  EXPECT_EQ(state("recorder"), idle);
+  kill_agent();
+  start_agent();
+  EXPECT_EQ(state("recorder"), stopping) << "what it was started with is not known any more";
+}
+
+TEST_F(ChangedManifest, GoesDownInTheOrderThatItRunsBy) {
+  start_chain();
+  change_requirements("camera", {});
+  core->shut_down([] {});
+  EXPECT_EQ(state("camera"), stopping);
+  EXPECT_EQ(state("driver"), idle);
+  exit("camera", 0);
+  EXPECT_EQ(state("driver"), stopping);
+}
+
+TEST_F(ChangedManifest, GoesDownAlthoughTwoRequireEachOtherByManifestsOfDifferentTimes) {
+  module("camera", true).requirements = {"driver"};
+  module("driver", true);
+  start_agent();
+  up("driver");
+  up("camera");
+  change_requirements("camera", {});
+  change_requirements("driver", {"camera"});
+  command("driver", restart);
+  EXPECT_EQ(state("camera"), idle);
+  exit("driver", 0);
+  up("driver");
+  bool down = false;
+  core->shut_down([&down] { down = true; });
+  EXPECT_EQ(state("camera"), stopping);
+  EXPECT_EQ(state("driver"), idle);
+  exit("camera", 0);
+  exit("driver", 0);
+  EXPECT_TRUE(down);
 }
 
 // ---- a requirement that is not there

@@ -100,7 +100,8 @@ void leave_out_texts(JsonObject& module) {
        {"settled", "detail", "waits_for", "status", "problem", "manifest_pending", "manifest_note",
         "limits_note", "attempt", "deadline", "main_pid", "use", "deaths_by_kind"})
     module.erase(name);
-  for (const char* name : {"quarantine", "manifest_problem", "config_problem", "render_problem"})
+  for (const char* name :
+       {"quarantine", "manifest_problem", "config_problem", "render_problem", "edit_refused"})
     if (Json* text = module.if_contains(name)) *text = printable_text(text->as_string(), beginning);
   leave_out_evidence(module);
   if (Json* death = module.if_contains("last_death")) death->get_object().erase("text");

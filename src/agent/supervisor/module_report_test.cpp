@@ -30,6 +30,12 @@ TEST(ModuleReport, TellsDeathsByTheirKinds) {
   EXPECT_EQ(report, (JsonObject{{"deaths", 7}})) << "where there is no room for more";
 }
 
+TEST(ModuleReport, WithoutRoomTellsTheBeginningOfWhatIsWrong) {
+  JsonObject report{{"edit_refused", std::string(4'000, 'x')}, {"detail", "x"}};
+  leave_out_texts(report);
+  EXPECT_EQ(report, (JsonObject{{"edit_refused", std::string(40, 'x')}}));
+}
+
 // Each reading of it takes a little while, and somebody may set it.
 class RealClock final : public Clock {
  public:

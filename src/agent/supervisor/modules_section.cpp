@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/printable_text.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/merge_patch.hpp"
 #include "protocol/modules_document.hpp"
@@ -13,11 +14,17 @@ using protocol::Section;
 
 namespace {
 
+constexpr std::size_t shown_refusal = 200;
+
+std::optional<bool> bool_of(const Json& value) {
+  return value.is_bool() ? std::optional(value.get_bool()) : std::nullopt;
+}
+
 std::optional<bool> enabled_in(const JsonObject& document, std::string_view module) {
   const Json* member = document.if_contains(module);
   if (member == nullptr || !member->is_object()) return std::nullopt;
   const Json* enabled = member->get_object().if_contains("enabled");
-  return enabled != nullptr && enabled->is_bool() ? std::optional(enabled->get_bool()) : std::nullopt;
+  return enabled != nullptr ? bool_of(*enabled) : std::nullopt;
 }
 
 Commanded toggle_of(std::string_view module, bool enabled, Answered answered = {}) {
@@ -79,6 +86,8 @@ void ModulesSection::offer(const protocol::ConfigUpdate& update) {
   revision_ = update.revision;
   refused_ = settings_.module_quarantine().empty() ? Digest() : update.hash;
   settle_again();  // what the hub said before this must not override it
+  std::erase_if(refused_edits_,
+                [this](const auto& one) { return said_by_hub(one.first) != one.second.stands; });
   log_.info("modules section applied", {{"revision", revision_}, {"hash", running().hex().substr(0, 12)}});
   carry_out(former);
   tell();
@@ -123,19 +132,39 @@ void ModulesSection::settle_edit(const protocol::ConfigProposed& answer) {
 }
 
 Result<void> ModulesSection::settle(const JournalEntry& entry, const protocol::ConfigProposed& answer) {
-  const std::string module(protocol::module_of(entry.edit.key).value_or(""));
+  const protocol::PendingEdit edit = entry.edit;
   if (answer.accepted && answer.revision > revision_) {
     // In force until the section that contains it comes.
     JsonObject document = settings_.modules();
-    document[module] = JsonObject{{"enabled", entry.edit.to}};
+    document[protocol::module_of(edit.key).value_or("")] = JsonObject{{"enabled", edit.to}};
     if (auto saved = save(std::move(document), settings_.module_quarantine()); !saved) return saved;
-  } else if (!answer.accepted) {
-    log_.warning("the hub did not accept an edit made here, its value stands",
-                 {{"module", module}, {"why", answer.message}});
   }
   JournalEntries entries = journal_.entries();
   std::erase_if(entries, [&](const JournalEntry& one) { return one.edit.id == answer.id; });
-  return save(std::move(entries));
+  if (auto saved = save(std::move(entries)); !saved) return saved;
+  if (!answer.accepted) note_refusal(edit, answer);
+  return {};
+}
+
+void ModulesSection::note_refusal(const protocol::PendingEdit& edit, const protocol::ConfigProposed& answer) {
+  const std::string module(protocol::module_of(edit.key).value_or(""));
+  log_.warning("the hub did not accept an edit made here, its value stands",
+               {{"module", module}, {"why", answer.message}});
+  const bool toggled_since = std::ranges::any_of(
+      journal_.entries(), [&edit](const JournalEntry& one) { return one.edit.key == edit.key; });
+  if (toggled_since) return;
+  std::string text = edit.to == Json(true) ? "enabled" : "disabled";
+  text += " here at " + to_rfc3339(WallTime(Milliseconds(edit.at_ms))) + ", which the hub did not accept";
+  if (!answer.message.empty()) text += ": " + printable_text(answer.message, shown_refusal);
+  refused_edits_.insert_or_assign(module,
+                                  RefusedEdit{text + "; its value stands", bool_of(answer.hub_value)});
+}
+
+void ModulesSection::drop_refusal(std::string_view module) {
+  const auto refused = refused_edits_.find(module);
+  if (refused == refused_edits_.end()) return;
+  refused_edits_.erase(refused);
+  listener_.report_changed();
 }
 
 // ---- what is said on the device
@@ -180,6 +209,7 @@ Result<void> ModulesSection::note(std::string_view module, bool enabled) {
   if (!noted) return noted;
   unreverted_.erase(std::string(module));
   hand_edits_.erase(std::string(module));
+  drop_refusal(module);
   return {};
 }
 
@@ -282,6 +312,16 @@ std::optional<bool> ModulesSection::said(std::string_view module) const {
     if (entry->edit.key == key && entry->edit.to.is_bool()) return entry->edit.to.get_bool();
   }
   return enabled_in(settings_.modules(), module);
+}
+
+std::optional<bool> ModulesSection::said_by_hub(std::string_view module) const {
+  if (settings_.module_quarantine().contains(module)) return true;
+  return enabled_in(settings_.modules(), module);
+}
+
+std::string_view ModulesSection::edit_refused(std::string_view module) const {
+  const auto refused = refused_edits_.find(module);
+  return refused == refused_edits_.end() ? std::string_view() : refused->second.text;
 }
 
 std::optional<bool> ModulesSection::wanted(std::string_view module) const {

@@ -63,13 +63,17 @@ class ModulesSection {
   // ---- what became of it
   void reverted(std::string_view module, std::string_view why);  // it could not be enabled
   void modules_changed();                                        // their states
-  void manifest_changed(std::string_view module);                // what could not be enabled is tried again
+  void module_gone(std::string_view module) { drop_refusal(module); }
+  void manifest_changed(std::string_view module);  // what could not be enabled is tried again
 
   // ---- what is wanted
   // nullopt: nothing is said of it, so it is as it shipped.
   std::optional<bool> wanted(std::string_view module) const;
   // Somebody wants it off: that it could not be enabled once is past.
   bool is_turned_off(std::string_view module) const { return said(module) == false; }
+  // That the hub did not accept what was said here of it last, for people; empty: nothing of the kind. In
+  // memory only.
+  std::string_view edit_refused(std::string_view module) const;
   // The journal could not be read at this start.
   bool edits_lost() const { return edits_lost_; }
 
@@ -89,11 +93,14 @@ class ModulesSection {
 
   Entries find(std::string_view edit_id) const;
   std::optional<bool> said(std::string_view module) const;
+  std::optional<bool> said_by_hub(std::string_view module) const;
   Digest running() const;
   protocol::Phase phase() const;
   Result<std::optional<JsonObject>> content_of(const protocol::ConfigUpdate& update) const;
   void refuse(const protocol::ConfigUpdate& update, std::string why);
   Result<void> settle(const JournalEntry& entry, const protocol::ConfigProposed& answer);
+  void note_refusal(const protocol::PendingEdit& edit, const protocol::ConfigProposed& answer);
+  void drop_refusal(std::string_view module);
   Result<void> take_back(std::string_view module, std::string_view why);
   void try_again_later(std::string_view what, const Error& error);
   void settle_again();
@@ -120,6 +127,11 @@ class ModulesSection {
   std::int64_t revision_ = 0;  // as of which the section was offered; 0: not in this start
   Digest refused_;             // the section that is in force without what is in quarantine
   protocol::Phase told_ = protocol::Phase::applied;
+  struct RefusedEdit {
+    std::string text;
+    std::optional<bool> stands;  // what the hub said of the module
+  };
+  std::map<std::string, RefusedEdit, std::less<>> refused_edits_;
 
   // What is not on disk yet.
   std::optional<SteadyTime> disk_retry_at_;

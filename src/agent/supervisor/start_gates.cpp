@@ -13,9 +13,11 @@ constexpr std::size_t shown_reason = 200;
 
 StartGate SupervisorCore::gate_of(const SupervisedModule& module) const {
   StartGate gate;
-  if (module.is_broken()) return gate;  // and nobody needs to wait to be told
-  check_requirements(*module.manifest(), gate);
-  if (gate.wait == StartGate::Wait::nothing) check_order(*module.manifest(), gate);
+  const Result<ModuleManifest>& manifest = module.manifest_in_force();
+  const bool starts_in_vain = !module.has_process() && module.is_broken();
+  if (!manifest || starts_in_vain) return gate;  // and nobody needs to wait to be told
+  check_requirements(*manifest, gate);
+  if (gate.wait == StartGate::Wait::nothing) check_order(*manifest, gate);
   if (gate.wait != StartGate::Wait::nothing) return gate;
   if (!attached_) {
     gate = {StartGate::Wait::device, "waits for the keeper, which is away", false, Cause::none, false, {}};
@@ -33,11 +35,14 @@ StartGate SupervisorCore::gate_of(const SupervisedModule& module) const {
 StartGate SupervisorCore::gate_of_shutdown(const SupervisedModule& module) const {
   StartGate gate{
       StartGate::Wait::device, "does not start while the device goes down", true, Cause::shutdown, false, {}};
-  for (const auto& [name, other] : modules_) {
-    // One that has failed has no process to wait for, and may be part of a cycle.
-    if (!other->manifest() || other->is_down() || is_failed(other->state())) continue;
-    const ModuleManifest& manifest = *other->manifest();
-    for (const auto* earlier : {&manifest.requirements, &manifest.after})
+  // Those that come earlier may wait for it all the same, where manifests of different times make a cycle.
+  for (auto later = sequence_.rbegin(); later != sequence_.rend() && *later != module.name(); ++later) {
+    const SupervisedModule* other = find(*later);
+    // One that has failed has no process to wait for.
+    if (other == nullptr || other->is_down() || is_failed(other->state())) continue;
+    const Result<ModuleManifest>& manifest = other->manifest_in_force();
+    if (!manifest) continue;
+    for (const auto* earlier : {&manifest->requirements, &manifest->after})
       if (std::ranges::find(*earlier, module.name()) != earlier->end()) gate.must_stop = false;
   }
   return gate;

@@ -128,6 +128,9 @@ class SupervisedModule {
   bool is_held_up() const { return wait_ == StartGate::Wait::requirement; }  // until somebody does something
   // The newest, which may not be the one that the process was started with.
   const Result<ModuleManifest>& manifest() const { return next_manifest_ ? *next_manifest_ : manifest_; }
+  // That its process was started with, or that was there when the agent took it over; else the newest.
+  const Result<ModuleManifest>& manifest_in_force() const { return has_process() ? manifest_ : manifest(); }
+  bool runs_by_older() const { return has_process() && next_manifest_; }
   bool has_given_up() const { return is_failed(state_) && !retry_at_; }  // until somebody does something
   const std::string& detail() const { return detail_; }
   bool is_broken() const { return !manifest() || !refusal_.empty(); }  // a start can only fail

@@ -467,6 +467,9 @@ JsonObject Supervisor::describe(const ModuleStatus& status) const {
   if (const std::string_view problem = mirror_.problem(status.name); !problem.empty()) {
     json["config_problem"] = problem;
   }
+  if (const std::string_view why = device_->section().edit_refused(status.name); !why.empty()) {
+    json["edit_refused"] = why;
+  }
   if (const auto use = sampler_.use().find(status.name); use != sampler_.use().end()) {
     json["use"] = to_json(use->second);
   }

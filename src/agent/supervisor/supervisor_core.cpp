@@ -69,17 +69,28 @@ void SupervisorCore::remove(std::string_view name) {
 }
 
 void SupervisorCore::put_in_order() {
-  std::vector<const ModuleManifest*> manifests;
-  for (const auto& [name, module] : modules_)
-    if (module->manifest()) manifests.push_back(&*module->manifest());
-  ModuleOrder order = order_modules(manifests);
+  std::vector<const ModuleManifest*> newest, in_force;
+  by_older_.clear();
+  for (const auto& [name, module] : modules_) {
+    if (module->manifest()) newest.push_back(&*module->manifest());
+    if (module->manifest_in_force()) in_force.push_back(&*module->manifest_in_force());
+    if (module->runs_by_older()) by_older_.push_back(name);
+  }
+  const ModuleOrder order = order_modules(newest);
   for (const auto& [name, module] : modules_) {
     const auto refused = order.refused.find(name);
     module->refuse(refused == order.refused.end() ? "" : refused->second);
   }
-  sequence_ = std::move(order.sequence);
+  sequence_ = order_modules(in_force).sequence;
   for (const auto& [name, module] : modules_)
     if (std::ranges::find(sequence_, name) == sequence_.end()) sequence_.push_back(name);
+}
+
+bool SupervisorCore::order_has_changed() const {
+  return std::ranges::any_of(by_older_, [this](const std::string& name) {
+    const SupervisedModule* module = find(name);
+    return module != nullptr && !module->runs_by_older();
+  });
 }
 
 // ---- what is wanted
@@ -218,6 +229,7 @@ void SupervisorCore::settle() {
   while (again) {
     const std::uint64_t before = journal_.newest();
     wake_dependents();
+    if (order_has_changed()) put_in_order();
     held_back_.clear();
     for (const std::string& name : sequence_) {
       SupervisedModule* module = find(name);

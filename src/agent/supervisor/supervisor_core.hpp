@@ -146,6 +146,7 @@ class SupervisorCore final : private ModuleHost {
   SupervisedModule* find(std::string_view name) const;
   SupervisedModule* find_run(std::string_view id, std::uint64_t& run) const;
   void put_in_order();
+  bool order_has_changed() const;
   void ask(Commanded wish);
   void begin(std::span<const KeptChild> children);
   void take_over(std::span<const KeptChild> children, const StartPlan& plan);
@@ -183,6 +184,7 @@ class SupervisorCore final : private ModuleHost {
 
   Modules modules_;
   std::vector<std::string> sequence_;  // a module comes later than those it waits for
+  std::vector<std::string> by_older_;  // modules that ran by an older manifest when that was made
   std::set<std::string, std::less<>> leaving_;
   std::set<std::string, std::less<>> unproved_;
   std::set<std::string, std::less<>> unsettled_;

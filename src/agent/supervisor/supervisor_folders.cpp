@@ -194,6 +194,7 @@ void Supervisor::folder_gone(const std::string& module) {
   trial_.forget(module);
   mirror_.forget(module);
   history_.forget(module);
+  device_->section().module_gone(module);
   folders_.erase(module);
   core_->remove(module);
   const auto waiting =
