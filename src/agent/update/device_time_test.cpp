@@ -12,11 +12,11 @@ using Source = TimeReading::Source;
 using std::chrono::days;
 using std::chrono::hours;
 
-WallTime at(std::string_view text) {
+WallTime moment(std::string_view text) {
   return parse_rfc3339(text).value();
 }
 
-const WallTime built = at("2026-03-01T00:00:00Z");
+const WallTime built = moment("2026-03-01T00:00:00Z");
 
 struct BoardClock final : Clock {
   SteadyTime steady() const override { return boot; }
@@ -26,7 +26,7 @@ struct BoardClock final : Clock {
     shown += time;
   }
   SteadyTime boot{};
-  WallTime shown = at("1970-01-01T00:00:30Z");  // no RTC
+  WallTime shown = moment("1970-01-01T00:00:30Z");  // no RTC
 };
 
 class DeviceTimeTest : public testing::Test {
@@ -34,7 +34,7 @@ class DeviceTimeTest : public testing::Test {
   void start() { time.emplace(disk, clock, built, Logger()); }
   void expect(Source source, std::string_view text) {
     EXPECT_EQ(time->now().source, source);
-    EXPECT_EQ(to_rfc3339(time->now().time), to_rfc3339(at(text)));
+    EXPECT_EQ(to_rfc3339(time->now().time), to_rfc3339(moment(text)));
   }
 
   FakeDisk disk;
@@ -55,20 +55,20 @@ TEST_F(DeviceTimeTest, ABoardWithoutAClockKnowsOnlyThatItWasBuilt) {
 TEST_F(DeviceTimeTest, TheHubIsBelievedUntilNtpComes) {
   start();
   clock.pass(hours(1));
-  time->hub_said(at("2026-06-01T12:00:00Z"));
+  time->hub_said(moment("2026-06-01T12:00:00Z"));
   clock.pass(hours(2));
   expect(Source::hub, "2026-06-01T14:00:00Z");
-  clock.shown = at("2026-06-01T14:00:05Z");
+  clock.shown = moment("2026-06-01T14:00:05Z");
   expect(Source::hub, "2026-06-01T14:00:00Z");
   time->set_synchronised(true);
   expect(Source::ntp, "2026-06-01T14:00:05Z");
   time->set_synchronised(false);
-  clock.shown = at("2031-01-01T00:00:00Z");  // jumps as it likes
+  clock.shown = moment("2031-01-01T00:00:00Z");  // jumps as it likes
   expect(Source::hub, "2026-06-01T14:00:05Z");
 }
 
 TEST_F(DeviceTimeTest, AHubThatSaysNonsenseIsNotBelieved) {
-  for (const WallTime nonsense : {at("2026-02-28T00:00:00Z"), WallTime::min(), WallTime::max()}) {
+  for (const WallTime nonsense : {moment("2026-02-28T00:00:00Z"), WallTime::min(), WallTime::max()}) {
     start();
     time->hub_said(nonsense);
     expect(Source::floor, "2026-03-01T00:00:00Z");
@@ -77,21 +77,21 @@ TEST_F(DeviceTimeTest, AHubThatSaysNonsenseIsNotBelieved) {
 
 TEST_F(DeviceTimeTest, AGoodTimeIsTheFloorOfTheNextStart) {
   start();
-  time->hub_said(at("2026-06-01T12:00:00Z"));
-  clock.shown = at("2026-06-01T12:00:10Z");
+  time->hub_said(moment("2026-06-01T12:00:00Z"));
+  clock.shown = moment("2026-06-01T12:00:10Z");
   time->set_synchronised(true);
   clock = BoardClock();
   start();
   expect(Source::floor, "2026-06-01T12:00:10Z");
-  time->hub_said(at("2026-05-01T00:00:00Z"));
+  time->hub_said(moment("2026-05-01T00:00:00Z"));
   expect(Source::floor, "2026-06-01T12:00:10Z");
 }
 
 TEST_F(DeviceTimeTest, OneSourceAloneIsNotKept) {
   start();
-  clock.shown = at("2036-01-01T00:00:00Z");
+  clock.shown = moment("2036-01-01T00:00:00Z");
   time->set_synchronised(true);  // and the hub has said nothing yet
-  time->hub_said(at("2026-06-01T12:00:00Z"));
+  time->hub_said(moment("2026-06-01T12:00:00Z"));
   time->set_synchronised(true);  // and says something else
   EXPECT_FALSE(disk.content(DeviceTime::path));
   EXPECT_EQ(time->floor(), built);
@@ -99,8 +99,8 @@ TEST_F(DeviceTimeTest, OneSourceAloneIsNotKept) {
 
 TEST_F(DeviceTimeTest, TheDiskIsSpared) {
   start();
-  time->hub_said(at("2026-06-01T12:00:00Z"));
-  clock.shown = at("2026-06-01T12:00:00Z");
+  time->hub_said(moment("2026-06-01T12:00:00Z"));
+  clock.shown = moment("2026-06-01T12:00:00Z");
   time->set_synchronised(true);
   const auto steps = disk.steps();
   clock.pass(std::chrono::minutes(59));
@@ -118,16 +118,16 @@ TEST_F(DeviceTimeTest, WithoutItsFileTheBuildCounts) {
   expect(Source::floor, "2026-03-01T00:00:00Z");
   disk.mend();
   disk.make_fail("time.json.new", ErrorCode::io);
-  time->hub_said(at("2026-06-01T12:00:00Z"));
-  clock.shown = at("2026-06-01T12:00:00Z");
+  time->hub_said(moment("2026-06-01T12:00:00Z"));
+  clock.shown = moment("2026-06-01T12:00:00Z");
   time->set_synchronised(true);
   expect(Source::ntp, "2026-06-01T12:00:00Z");
 }
 
 TEST_F(DeviceTimeTest, LosingPowerLeavesTheOldOrTheNewTime) {
   start();
-  time->hub_said(at("2026-06-01T12:00:00Z"));
-  clock.shown = at("2026-06-01T12:00:00Z");
+  time->hub_said(moment("2026-06-01T12:00:00Z"));
+  clock.shown = moment("2026-06-01T12:00:00Z");
   time->set_synchronised(true);
   for (std::uint64_t step = 1; step <= 8; ++step) {
     clock.pass(days(1));
@@ -138,14 +138,14 @@ TEST_F(DeviceTimeTest, LosingPowerLeavesTheOldOrTheNewTime) {
     disk.restore_power();
     start();
     EXPECT_TRUE(time->floor() == good || time->floor() < good) << step;
-    EXPECT_GE(time->floor(), at("2026-06-01T12:00:00Z")) << step;
+    EXPECT_GE(time->floor(), moment("2026-06-01T12:00:00Z")) << step;
     time->hub_said(good);
   }
 }
 
 TEST(BuildDay, IsADayOfThisProgram) {
-  EXPECT_GE(build_day(), at("2026-11-01T00:00:00Z"));
-  EXPECT_LT(build_day(), at("2126-01-01T00:00:00Z"));
+  EXPECT_GE(build_day(), moment("2026-11-01T00:00:00Z"));
+  EXPECT_LT(build_day(), moment("2126-01-01T00:00:00Z"));
 }
 
 }  // namespace
