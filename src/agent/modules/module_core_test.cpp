@@ -230,6 +230,13 @@ TEST_F(ModuleTest, WhatIsRefusedIsAProblemOfTheModuleToldOnce) {
   EXPECT_EQ(refused.size(), 3u);
 }
 
+TEST_F(ModuleTest, TheMemberThatIsWrongIsNamedOnce) {
+  const ModuleId id = hello("a", {"hotword"});
+  core.line(id, R"({"type":"prepared","hash":"x","ok":true})");
+  ASSERT_NE(last<wire::Refused>(id), nullptr);
+  EXPECT_THAT(last<wire::Refused>(id)->message, testing::StartsWith("/hash must be a SHA-256"));
+}
+
 TEST_F(ModuleTest, AnAnswerToWhatNobodyAskedIsRefused) {
   const ModuleId id = hello("a", {"hotword"});
   core.line(id, R"({"type":"prepared","hash":"","ok":false})");
