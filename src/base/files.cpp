@@ -82,15 +82,20 @@ Result<std::string> read_file(const fs::path& path, std::size_t max_bytes) {
 }
 
 Result<std::string> read_foreign_file(const fs::path& path, std::size_t max_bytes) {
+  const auto no_file = [&path](std::string_view what) {
+    return fail(
+        ErrorCode::invalid_argument,
+        fmt::format("reading {}: it is {}, and no file: put a file in its place", path.string(), what));
+  };
+  constexpr std::string_view special = "a pipe, a socket or a device";
   const FileDescriptor file(open_retrying(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+  if (file.number() < 0 && errno == ENXIO) return no_file(special);  // a socket
+  if (file.number() < 0 && errno == ELOOP) return no_file("a link that leads back to itself");
   if (file.number() < 0) return failed("opening", path, errno);
   struct stat status {};
   if (::fstat(file.number(), &status) != 0) return failed("reading", path, errno);
-  if (S_ISDIR(status.st_mode)) return failed("reading", path, EISDIR);
-  if (!S_ISREG(status.st_mode)) {
-    return fail(ErrorCode::invalid_argument,
-                fmt::format("reading {}: it is a pipe, a socket or a device, and no file", path.string()));
-  }
+  if (S_ISDIR(status.st_mode)) return no_file("a folder");
+  if (!S_ISREG(status.st_mode)) return no_file(special);
   return read_all(file, status, path, max_bytes);
 }
 

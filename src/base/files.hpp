@@ -15,7 +15,7 @@ namespace starling {
 
 Result<std::string> read_file(const std::filesystem::path& path, std::size_t max_bytes);
 // In a folder in which others write: what is no file, such as a pipe that nobody writes into, is not waited
-// for. Errors besides: invalid_argument.
+// for, and the message says what to do. Errors besides: invalid_argument.
 Result<std::string> read_foreign_file(const std::filesystem::path& path, std::size_t max_bytes);
 
 // What is in a folder, by name.

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <fstream>
+#include <utility>
 
 #include "base/temporary_folder.hpp"
 
@@ -34,11 +35,22 @@ TEST_F(FilesTest, WritesWholeFilesWithTheirMode) {
   EXPECT_FALSE(fs::exists(folder_ / "state.json.tmp"));
 }
 
-TEST_F(FilesTest, APipeIsNotWaitedForWhereOthersWrite) {
+TEST_F(FilesTest, WhatIsNoFileIsNotWaitedForWhereOthersWrite) {
   ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
-  const auto read = read_foreign_file(folder_ / "pipe", 100);
-  ASSERT_FALSE(read);
-  EXPECT_NE(read.error().message.find("no file"), std::string::npos) << read.error().message;
+  ASSERT_EQ(::mknod((folder_ / "socket").c_str(), S_IFSOCK | 0600, 0), 0);
+  fs::create_directory(folder_ / "folder");
+  fs::create_symlink("link", folder_ / "link");
+  constexpr std::pair<const char*, std::string_view> cases[] = {{"pipe", "a pipe, a socket or a device"},
+                                                                {"socket", "a pipe, a socket or a device"},
+                                                                {"folder", "a folder"},
+                                                                {"link", "a link that leads back to itself"}};
+  for (const auto& [name, what] : cases) {
+    const auto read = read_foreign_file(folder_ / name, 100);
+    ASSERT_FALSE(read) << name;
+    EXPECT_EQ(read.error().code, ErrorCode::invalid_argument) << name;
+    EXPECT_EQ(read.error().message, "reading " + (folder_ / name).string() + ": it is " + std::string(what) +
+                                        ", and no file: put a file in its place");
+  }
   std::ofstream(folder_ / "file") << "content";
   EXPECT_EQ(read_foreign_file(folder_ / "file", 100).value(), "content");
 }

@@ -69,6 +69,19 @@ TEST_F(ApplicationTest, CheckUpdatesIsAnsweredInWords) {
             "check updates goes to 2 devices; how it went: starling action show a1\n");
 }
 
+TEST_F(ApplicationTest, WhoIsIdentifiedNamesTheModulesThatDidAndThoseThatDidNot) {
+  hub().on("GET /api/v1/devices", R"({"items":[{"device_name":"owl"}],"next":null})");
+  hub().on("POST /api/v1/actions", R"({"id":"a1","targeted":2})");
+  hub().on("GET /api/v1/actions/a1", R"({"id":"a1","action":"identify","devices":[
+      {"name":"owl","state":"done","result":{"device_id":"o","modules":["lights","recorder"],
+       "failed":{"hotword":"it did not answer within 30 s"}}},
+      {"name":"frog","state":"done","result":{"device_id":"f","modules":[]}}]})");
+  EXPECT_EQ(run({"device", "identify", "--on", "room=lab", "--wait"}).out,
+            "DEVICE  STATE  ANSWER\n"
+            "owl     done   shown by lights, recorder; hotword: it did not answer within 30 s\n"
+            "frog    done   shown by no module\n");
+}
+
 TEST_F(ApplicationTest, AnActionIsForSomebody) {
   hub().on("GET /api/v1/devices", R"({"items":[],"next":null})");
   const Ran nobody = run({"device", "identify", "--on", "room=lab"});

@@ -47,12 +47,22 @@ void note_offline(Session& session, const std::string& id, std::int64_t expires_
                                    expires_seconds));
 }
 
+// By which modules the device showed itself, and why others did not.
+std::string identified_text(const JsonObject& result) {
+  const std::string shown = joined(array_at(result, {"modules"}));
+  std::string text = "shown by " + (shown.empty() ? "no module" : shown);
+  for (const auto& [module, why] : object_at(result, {"failed"}))
+    text += fmt::format("; {}: {}", std::string_view(module), show_value(why));
+  return text;
+}
+
 std::string answer_of(const JsonObject& device, std::string_view action, WallTime now) {
   if (flag_at(device, {"omitted"})) return "long: see 'starling action show ID --device'";
   if (std::string message = text_at(device, {"message"}); !message.empty()) return message;
   const Json* result = find(device, {"result"});
   if (result == nullptr) return offline_text(device, now);
-  return action == "check_updates" ? software_text(as_object(*result)) : show_value(*result);
+  if (action == "check_updates") return software_text(as_object(*result));
+  return action == "identify" ? identified_text(as_object(*result)) : show_value(*result);
 }
 
 }  // namespace

@@ -128,7 +128,8 @@ TEST_F(ModuleCommands, EnablingIsAWriteOfASetting) {
   EXPECT_THAT(ran.out, HasSubstr("revision 412: enabled recorder on room=lab (3 devices)\n"));
   EXPECT_THAT(ran.out, HasSubstr("bear-1  modules.recorder.enabled  exit status 1\n"));
   EXPECT_THAT(ran.out, HasSubstr("without the module: owl\n"));
-  EXPECT_THAT(ran.err, HasSubstr("'starling module logs recorder --device bear-1' shows what it wrote"));
+  EXPECT_THAT(ran.err,
+              HasSubstr("'starling module logs recorder --device bear-1' shows what it wrote, if it ran;"));
   EXPECT_THAT(ran.err, HasSubstr("'starling module start recorder --device bear-1 --wait' tries again"));
   EXPECT_EQ(body_of("PUT"), boost::json::parse(R"({"values":{"modules.recorder.enabled":true},
       "target":{"selector":"room=lab"},"reason":"week 31"})"));
@@ -421,6 +422,16 @@ TEST_F(ModuleCommands, LogsAreReadThroughTheHub) {
   EXPECT_THAT(run({"module", "logs", "recorder", "--device", "bear-1"}).err, HasSubstr("run it again"));
   lies("recoder", R"("targeted":1,"without_count":1)");
   EXPECT_THAT(run({"module", "logs", "recoder", "--device", "bear-1"}).err, HasSubstr("'recorder'?"));
+}
+
+TEST_F(ModuleCommands, ALogWithoutALineSaysSo) {
+  hub().on("GET /api/v1/devices/" BEAR, online);
+  hub().on("GET /api/v1/devices/" BEAR "/modules/recorder/logs", log_stream({{"end", R"({"message":""})"}}));
+  const Ran none = run({"module", "logs", "recorder", "--device", "bear-1"});
+  EXPECT_EQ(none.code, 0);
+  EXPECT_EQ(none.out, "");
+  EXPECT_EQ(none.err, "note: recorder has written nothing yet\n");
+  EXPECT_EQ(run({"module", "logs", "recorder", "--device", "bear-1", "-n", "0"}).err, "") << "none is wanted";
 }
 
 // Events of a log: a line for each character.

@@ -64,7 +64,12 @@ class ModuleLogs final : public Command {
       const Reading reading = read_once(session, path, place, begun);
       begun = begun || reading.opened;
       if (reading.read_something) delay = first_pause;
-      if (!follow_ || !reading.may_go_on()) return outcome_of(reading);
+      if (!follow_ || !reading.may_go_on()) {
+        auto outcome = outcome_of(reading);
+        if (outcome && !reading.read_something && lines_ > 0)
+          session.console.note(printable(name_) + " has written nothing yet");
+        return outcome;
+      }
       if (!again || reading.read_something)
         session.console.note(fmt::format("{}; going on when it is back", printable(reading.why())));
       session.api.pause(delay);

@@ -37,7 +37,7 @@ void note_what_to_do(Session& session, const JsonArray& devices) {
       const std::string where =
           fmt::format("{} --device {}", *module, shell_word(printable(text_at(device, {"name"}))));
       return session.console.note(
-          fmt::format("'starling module logs {0}' shows what it wrote; once that is mended, "
+          fmt::format("'starling module logs {0}' shows what it wrote, if it ran; once it is mended, "
                       "'starling module start {0} --wait' tries again",
                       where));
     }

@@ -80,8 +80,8 @@ void note_masked(Session& session, const JsonObject& answer) {
   const auto listed = static_cast<std::int64_t>(masked.size());
   const std::int64_t count = std::max(number_at(answer, {"masked_count"}), listed);
   if (count == 0) return;
-  session.console.note(fmt::format("{} not in force, because a higher layer has a value too:",
-                                   counted(count, "written value")));
+  session.console.note(
+      fmt::format("{} not in force, because a higher layer has another:", counted(count, "written value")));
   Table table({{"DEVICE"}, {"KEY"}, {"LAYER IN FORCE"}});
   for (const Json& item : masked) {
     const JsonObject& entry = as_object(item);

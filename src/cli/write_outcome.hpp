@@ -12,7 +12,7 @@
 namespace starling::cli {
 
 // For commands that name their target: says so if it is nobody at present, perhaps by a slip of the pen.
-// Where a higher layer has a value too, as the answer to a write lists it.
+// Where a higher layer has another value, as the answer to a write lists it.
 void note_masked(Session& session, const JsonObject& answer);
 
 void note_if_nobody(Session& session, const JsonObject& answer);

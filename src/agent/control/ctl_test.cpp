@@ -122,8 +122,14 @@ TEST_F(EndingAgent, IsToldToWhoFollows) {
 
 TEST_F(EndingAgent, WhoDoesNotFollowHasAllThereIs) {
   answer({line, ""});
-  EXPECT_EQ(ctl({"module", "logs", "ear"}).first, 0);
-  EXPECT_EQ(ctl({"journal"}).first, 0);
+  EXPECT_EQ(ctl({"module", "logs", "ear"}), std::pair(0, std::string()));
+  EXPECT_EQ(ctl({"journal"}), std::pair(0, std::string()));
+}
+
+TEST_F(EndingAgent, ALogWithoutALineSaysSo) {
+  answer({"", ""});
+  EXPECT_EQ(ctl({"module", "logs", "ear"}), std::pair(0, std::string("(ear has written nothing yet)\n")));
+  EXPECT_EQ(ctl({"module", "logs", "ear", "-n", "0"}), std::pair(0, std::string())) << "none is wanted";
 }
 
 TEST_F(EndingAgent, SaysOnceWhyAReleaseIsRefused) {

@@ -2,7 +2,14 @@
 
 #include <memory>
 
+#include "protocol/excerpt.hpp"
+
 namespace starling::agent {
+namespace {
+
+constexpr std::size_t max_why_bytes = 200;  // of each module, as there may be many
+
+}  // namespace
 
 void ModuleActionRunner::run(const protocol::Action& action, Done done) {
   const JsonReader reader(action.parameters);
@@ -21,17 +28,24 @@ void IdentifyRunner::run(const protocol::Action&, Done done) {
   struct Asked {
     std::size_t waiting = 1;  // for the end of asking, too
     JsonArray shown;
+    JsonObject failed;
   };
   const auto asked = std::make_shared<Asked>();
   const auto answered = [asked, id = device_id_, done = std::move(done)] {
     if (--asked->waiting > 0) return;
-    done(JsonObject{{"device_id", id}, {"modules", std::move(asked->shown)}});
+    JsonObject result{{"device_id", id}, {"modules", std::move(asked->shown)}};
+    if (!asked->failed.empty()) result["failed"] = std::move(asked->failed);
+    done(std::move(result));
   };
   for (const auto& [module, said] : modules_.report()) {
     ++asked->waiting;
     modules_.act(module, "identify", {},
                  [asked, answered, name = JsonString(module)](const Result<JsonObject>& result) {
-                   if (result) asked->shown.push_back(name);
+                   if (result) {
+                     asked->shown.push_back(name);
+                   } else {
+                     asked->failed[name] = protocol::excerpt(result.error().message, max_why_bytes);
+                   }
                    answered();
                  });
   }

@@ -17,7 +17,7 @@ class ModuleActionRunner final : public ActionRunner {
 };
 
 // The device shows itself to whoever looks for it: what can be seen or heard of it belongs to modules, so
-// each that is connected is asked to `identify`. Its result names those that did.
+// each that is connected is asked to `identify`. Its result names those that did, and why others did not.
 class IdentifyRunner final : public ActionRunner {
  public:
   IdentifyRunner(std::string device_id, ModuleCore& modules, Logger log)

@@ -26,10 +26,7 @@ void ModuleCore::line(ModuleId id, std::string_view text) {
   if (found == modules_.end()) return;
   Module& module = found->second;
   const auto message = wire::decode_from_module(text);
-  if (!message) {
-    const Error& error = message.error();
-    return refuse(id, error.field.empty() ? error.message : error.field + ": " + error.message, true);
-  }
+  if (!message) return refuse(id, message.error().message, true);
   if (const auto* greeting = std::get_if<wire::Hello>(&*message)) {
     if (module.phase != Phase::greeting) return refuse(id, "hello comes once, first", true);
     return hello(id, module, *greeting);

@@ -230,6 +230,13 @@ TEST_F(ModuleTest, WhatIsRefusedIsAProblemOfTheModuleToldOnce) {
   EXPECT_EQ(refused.size(), 3u);
 }
 
+TEST_F(ModuleTest, TheMemberThatIsWrongIsNamedOnce) {
+  const ModuleId id = hello("a", {"hotword"});
+  core.line(id, R"({"type":"prepared","hash":"x","ok":true})");
+  ASSERT_NE(last<wire::Refused>(id), nullptr);
+  EXPECT_THAT(last<wire::Refused>(id)->message, testing::StartsWith("/hash must be a SHA-256"));
+}
+
 TEST_F(ModuleTest, AnAnswerToWhatNobodyAskedIsRefused) {
   const ModuleId id = hello("a", {"hotword"});
   core.line(id, R"({"type":"prepared","hash":"","ok":false})");
@@ -386,6 +393,25 @@ TEST_F(ModuleTest, IdentifyAsksEachAndNamesThoseThatDid) {
   }
   ASSERT_TRUE(result);
   EXPECT_EQ((*result)->at("modules"), (JsonArray{"lights"}));
+  EXPECT_EQ((*result)->at("failed"), (JsonObject{{"recorder", "the module refuses"}}));
+}
+
+TEST_F(ModuleTest, IdentifyNamesThoseThatDoNotAnswer) {
+  IdentifyRunner identify("device-1", core, Logger());
+  std::optional<Result<JsonObject>> result;
+  const ModuleId lights = hello("lights", {});
+  hello("hotword", {});
+  identify.run({}, [&](Result<JsonObject> told) { result = std::move(told); });
+  wire::ActionResult answer;
+  answer.id = last<wire::Action>(lights)->id;
+  answer.ok = true;
+  core.line(lights, wire::encode(answer));
+  EXPECT_FALSE(result);
+  pass(Seconds(30));
+  ASSERT_TRUE(result);
+  EXPECT_EQ(**result, (JsonObject{{"device_id", "device-1"},
+                                  {"modules", JsonArray{"lights"}},
+                                  {"failed", JsonObject{{"hotword", "it did not answer within 30 s"}}}}));
 }
 
 TEST_F(ModuleTest, ActsOnceAndAnswers) {

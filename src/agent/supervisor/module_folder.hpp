@@ -43,7 +43,7 @@ Result<std::optional<bool>> enabled_in(std::string_view config);
 // All else, comments and line ends too, stays as it is.
 std::string config_with_enabled(std::string_view config, bool enabled);
 
-// Errors of both: too_large, permission_denied, io, and of reading: invalid_argument.
+// Errors of both: too_large, permission_denied, io, invalid_argument.
 Result<std::optional<bool>> read_enabled(const std::filesystem::path& module_folder);
 // Durable; writes nothing if the file says so already.
 Result<void> write_enabled(const std::filesystem::path& module_folder, bool enabled);

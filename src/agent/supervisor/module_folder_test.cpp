@@ -74,6 +74,15 @@ TEST_F(ModuleFolder, BrokenModulesAreFoundBesideGoodOnes) {
   EXPECT_EQ(modules[4].enabled.value(), true);
 }
 
+TEST_F(ModuleFolder, WhatIsNoFileIsToBeReplacedByOne) {
+  fs::create_directories(root / "ear/module.toml");
+  fs::create_directories(root / "ear/config.txt");
+  const FoundModule ear = find_module(root, "ear", system_account);
+  for (const std::string& message : {ear.manifest.error().message, ear.enabled.error().message}) {
+    EXPECT_TRUE(message.ends_with("it is a folder, and no file: put a file in its place")) << message;
+  }
+}
+
 TEST_F(ModuleFolder, AFolderThatIsNotThereIsAnError) {
   EXPECT_EQ(find_modules(root / "none", system_account).error().code, ErrorCode::not_found);
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -110,6 +111,13 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
     eventually([&done] { return done; });
   }
 
+  std::string log_text() const {
+    std::string text(std::size_t{1} << 20, '\0');
+    const ssize_t size = ::pread(logged.number(), text.data(), text.size(), 0);
+    text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));
+    return text;
+  }
+
   const TemporaryFolder folder;
   std::string boot_id = "boot-1";
   std::filesystem::path release_modules;  // empty: no release runs
@@ -117,7 +125,8 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
   std::filesystem::path root = "/";  // of what the board says
   asio::io_context context;
   ManualClock clock;
-  Log log{clock, -1};
+  const FileDescriptor logged{::memfd_create("log", MFD_CLOEXEC)};
+  Log log{clock, logged.number()};
   FakeDisk disk;
   protocol::Catalog catalog = test_catalog();
   RandomIdentityMaker maker{clock};

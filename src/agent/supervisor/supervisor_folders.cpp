@@ -141,8 +141,11 @@ void Supervisor::add(const FoundModule& found) {
 void Supervisor::take_manifest(const FoundModule& found) {
   Folder& folder = folders_[found.name];
   if (!found.manifest) {
-    return log_.error("a module cannot be used",
-                      {{"module", found.name}, {"why", found.manifest.error().message}});
+    const Error& error = found.manifest.error();
+    // A folder is made before what is in it.
+    if (error.code == ErrorCode::not_found && !folder.manifest)
+      return log_.info("a module has no module.toml yet", {{"module", found.name}});
+    return log_.error("a module cannot be used", {{"module", found.name}, {"why", error.message}});
   }
   folder.manifest = *found.manifest;
   if (uid_of(found.name) != ::geteuid()) open_way(found);

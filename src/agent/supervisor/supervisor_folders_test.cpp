@@ -11,6 +11,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::HasSubstr;
+using testing::Not;
 
 class SupervisorFolders : public SupervisorFixture {
  protected:
@@ -95,6 +96,19 @@ TEST_F(SupervisorFolders, WhatHoldsNoModuleIsLeftAsItIs) {
   eventually([&] { return problem("coming").empty(); });
   pass(Seconds(1));
   EXPECT_EQ(config("coming"), "enabled = false\n");
+}
+
+TEST_F(SupervisorFolders, AFolderThatIsBeingMadeIsNoError) {
+  start();
+  fs::create_directories(modules() / "coming");
+  eventually([&] { return problem("coming") != "there is none"; });
+  EXPECT_THAT(log_text(), HasSubstr("a module has no module.toml yet"));
+  write_module("coming", "exec = 'run'\n");
+  eventually([&] { return problem("coming").empty(); });
+  EXPECT_THAT(log_text(), Not(HasSubstr("cannot be used")));
+  fs::remove(modules() / "coming/module.toml");
+  eventually([&] { return !problem("coming").empty(); });
+  EXPECT_THAT(log_text(), HasSubstr("a module cannot be used")) << "it was one";
 }
 
 TEST_F(SupervisorFolders, TheHubHearsAtOnceOfAConfigTxtThatCannotBeUsed) {

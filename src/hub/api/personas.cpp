@@ -17,14 +17,14 @@ JsonObject shown(const FleetState& state, const Persona& persona) {
   return body;
 }
 
-// The keys of its values that a change touches, which is where it can be masked.
-std::vector<std::string> setting_keys(const std::vector<Edit>& edits) {
-  std::vector<std::string> keys;
+// The values that a change writes, which is where it can be masked.
+std::map<std::string, Json> values_in(const std::vector<Edit>& edits) {
+  std::map<std::string, Json> values;
   for (const Edit& edit : edits) {
     if (edit.kind != EntityKind::setting || edit.after.is_null()) continue;
-    if (auto id = SettingId::parse(edit.id)) keys.push_back(std::move(id->key));
+    if (auto id = SettingId::parse(edit.id)) values.emplace(std::move(id->key), edit.after);
   }
-  return keys;
+  return values;
 }
 
 Result<PlannedWrite> plan_writes(const FleetState& head, const std::vector<PersonaWrite>& personas,
@@ -43,7 +43,7 @@ Result<PlannedWrite> plan_writes(const FleetState& head, const std::vector<Perso
       if (edit.kind == EntityKind::setting && id && id->layer == scope.layer) own.push_back(edit);
     }
     targeted += scope.count(head);
-    const Masking found = find_masked(head, scope, setting_keys(own), max_masked - masking.first.size());
+    const Masking found = find_masked(head, scope, values_in(own), max_masked - masking.first.size());
     masking.first.insert(masking.first.end(), found.first.begin(), found.first.end());
     masking.count += found.count;
   }

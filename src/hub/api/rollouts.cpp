@@ -85,16 +85,17 @@ Error at_key(Error error, const RolloutWish& wish) {
   return error;
 }
 
-// Full, of the values that may be masked.
-Result<std::vector<std::string>> keys_of(const FleetState& head, const RolloutWish& wish) {
-  std::vector<std::string> keys;
+// By full key, those that may be masked.
+Result<std::map<std::string, Json>> values_of(const FleetState& head, const protocol::LayerId& layer,
+                                              const RolloutWish& wish) {
+  std::map<std::string, Json> values;
   for (const auto& [name, value] : wish.values) {
     if (value.is_null()) continue;
-    auto key = full_key(head, name);
-    if (!key) return fail(key.error().code, key.error().message, "/values/" + name);
-    keys.push_back(std::move(*key));
+    auto checked = check_value(head, layer, name, value);
+    if (!checked) return fail(checked.error().code, checked.error().message, "/values/" + name);
+    values.emplace(std::move(checked->key), std::move(checked->value));
   }
-  return keys;
+  return values;
 }
 
 Result<PlannedWrite> plan_start(const FleetState& head, const RolloutWish& wish, const Reach& reach,
@@ -106,8 +107,8 @@ Result<PlannedWrite> plan_start(const FleetState& head, const RolloutWish& wish,
   const std::string id = fmt::format("r{}", revision);
   auto record = record_of(wish, target->scope.layer, id, author);
   if (!record) return std::unexpected(at_key(std::move(record).error(), wish));
-  const auto keys = keys_of(head, wish);
-  if (!keys) return fail(keys);
+  const auto values = values_of(head, target->scope.layer, wish);
+  if (!values) return fail(values);
   const StageNotes stages(head, target->scope, [&](const Device& device) { return reach.covers(device); });
   if (auto reached = stages.check_reached(); !reached) return fail(reached);
   JsonArray notes = stages.of(record->plan.stages);
@@ -121,7 +122,7 @@ Result<PlannedWrite> plan_start(const FleetState& head, const RolloutWish& wish,
                        head.edit(EntityKind::group, target->new_group->name, target->new_group->to_json()));
   }
   write.answer =
-      write_answer({}, find_masked(head, target->scope, *keys, max_masked), target->scope.count(head));
+      write_answer({}, find_masked(head, target->scope, *values, max_masked), target->scope.count(head));
   write.answer.erase("changed");
   write.answer["id"] = id;
   write.answer["notes"] = std::move(notes);

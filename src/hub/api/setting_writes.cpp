@@ -35,7 +35,7 @@ Result<PlannedWrite> plan(const FleetState& head, const SettingsWrite& write, co
     result.refusal = conflict_response(planned->conflicts);
     return result;
   }
-  result.answer = write_answer(planned->edits, find_masked(head, planned->scope, planned->keys, max_masked),
+  result.answer = write_answer(planned->edits, find_masked(head, planned->scope, planned->values, max_masked),
                                planned->scope.count(head));
   add_missing_assets(head, planned->edits, result.answer);
   const bool unchanged = planned->edits.empty() && planned->unchanged_since > 0;

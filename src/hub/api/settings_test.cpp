@@ -20,6 +20,9 @@ TEST_F(SettingsApi, WriteAnswersWhatChangedAndWhereItIsMasked) {
   EXPECT_EQ(fleet.at("/masked_count"), Json(1));
   EXPECT_EQ(fleet.at("/masked"), *parse_json(R"([{"key":"hotword.threshold","device":")" + id +
                                              R"(","device_name":"bear","layer":"group:room=nursery"}])"));
+  const auto agreed = put("/api/v1/settings", R"({"values":{"hotword.threshold":0.6}})");
+  EXPECT_EQ(agreed.at("/masked_count"), Json(0)) << "the group says the same";
+  put("/api/v1/settings", R"({"values":{"hotword.threshold":0.7}})");
   const auto same = put("/api/v1/settings", R"({"values":{"HOTWORD_THRESHOLD":0.7}})");
   EXPECT_TRUE(same.at("/revision").is_null());
 

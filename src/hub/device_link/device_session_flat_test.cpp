@@ -52,6 +52,18 @@ TEST_F(FlatClientTest, AFlatClientStandsForNobodyWhoCanSignAndTakesNoProvenPlace
   EXPECT_TRUE(hub.sessions().online(plain.id));
 }
 
+TEST_F(FlatClientTest, AFlatClientIsToldOnceWhichMemberCannotBeRead) {
+  TestDevice& device = add_device_without_key();
+  device.session = hub.sessions().accept({"default", device.id, true, 0});
+  device.session->on_open(device.peer);
+  executor.run_all();
+  device.peer.sent.clear();
+  device.session->on_text(R"({"type":"handshake","capabilities":[]})");
+  const auto errors = device.peer.take_all<protocol::LinkError>();
+  ASSERT_EQ(errors.size(), 1u);
+  EXPECT_EQ(errors[0].message, "/capabilities must be an object");
+}
+
 TEST_F(FlatClientTest, AFlatClientIsToldWhatCannotBeReadWithinReason) {
   TestDevice& device = add_device_without_key();
   device.session = hub.sessions().accept({"default", device.id, true, 0});

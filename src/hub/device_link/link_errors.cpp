@@ -11,8 +11,7 @@ constexpr std::size_t max_said_bytes = 1000;
 }  // namespace
 
 protocol::LinkError bad_message(const Error& error) {
-  const std::string where = error.field.empty() ? "" : " at " + error.field;
-  return {"bad_message", protocol::excerpt(error.message + where, max_said_bytes), true};
+  return {"bad_message", protocol::excerpt(error.message, max_said_bytes), true};
 }
 
 // A newer end may say what this hub does not know yet.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -30,12 +31,13 @@ bool beats(const FleetState& state, const LayerId& layer, const LayerId& written
 }
 
 // The layers that hold the key and beat the written one, highest first: the higher kind, then the higher
-// priority.
+// priority, then the newer write.
 std::vector<const LayerId*> layers_above(const FleetState& state, const LayerId& written,
                                          const std::string& key) {
   struct Above {
     const LayerId* layer;
     std::int64_t priority;
+    std::int64_t revision;
   };
   const auto* component = state.catalog().component(protocol::component_of(key));
   std::vector<Above> above;
@@ -44,10 +46,11 @@ std::vector<const LayerId*> layers_above(const FleetState& state, const LayerId&
     const auto entry = layer.values.find(key);
     if (entry == layer.values.end() || !beats(state, id, written)) continue;
     if (component != nullptr && !protocol::accepts(*component, key, entry->second)) continue;
-    above.push_back({&id, is_group(id) ? priority_of(state, id) : 0});
+    above.push_back({&id, is_group(id) ? priority_of(state, id) : 0, entry->second.revision});
   }
-  std::ranges::stable_sort(above, std::greater(),
-                           [](const Above& each) { return std::pair(each.layer->kind, each.priority); });
+  std::ranges::stable_sort(above, std::greater(), [](const Above& each) {
+    return std::tuple(each.layer->kind, each.priority, each.revision);
+  });
   std::vector<const LayerId*> layers;
   for (const Above& each : above)
     layers.push_back(each.layer);
@@ -62,21 +65,23 @@ bool stands(const FleetState& state, const SettingId& setting, const Json& value
 
 }  // namespace
 
-Masking find_masked(const FleetState& state, const Scope& scope, const std::vector<std::string>& keys,
+Masking find_masked(const FleetState& state, const Scope& scope, const std::map<std::string, Json>& values,
                     std::size_t limit) {
   const DeviceIndex& index = state.device_index();
   Masking masking;
-  for (const std::string& key : keys) {
+  for (const auto& [key, value] : values) {
     const std::vector<const LayerId*> layers = layers_above(state, scope.layer, key);
     if (layers.empty()) continue;
     const Places written = scope.places(state);
     std::vector<const LayerId*> winners(index.end_place());
     Places masked;
     for (const LayerId* layer : layers) {
+      // What a rollout brings to some there may differ.
+      const bool is_same = stands(state, {*layer, key}, value) && state.rollout_of({*layer, key}) == nullptr;
       for (const Place place : common(scope_of(state, *layer).places(state), written)) {
         if (winners[place] != nullptr) continue;
         winners[place] = layer;
-        masked.push_back(place);
+        if (!is_same) masked.push_back(place);
       }
     }
     masking.count += masked.size();

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -25,10 +26,10 @@ struct Masking {
   std::size_t count = 0;
 };
 
-// Devices in `scope` on which one of `keys` (full) gets its value from a layer above scope.layer. Looks at
-// devices only for layers that hold such a key. Of two groups of equal priority, the written one is the
-// newest and so wins.
-Masking find_masked(const FleetState& state, const Scope& scope, const std::vector<std::string>& keys,
+// Devices in `scope` on which a layer above scope.layer gives one of `values` (by full key) another value.
+// Looks at devices only for layers that hold such a key. Of two groups of equal priority, the written one is
+// the newest and so wins.
+Masking find_masked(const FleetState& state, const Scope& scope, const std::map<std::string, Json>& values,
                     std::size_t limit);
 
 // Whether a device has what a rollout that admits it brings there: no layer above says otherwise, and no

@@ -1,5 +1,6 @@
 #include "hub/settings/scope.hpp"
 
+#include <map>
 #include <random>
 #include <set>
 
@@ -93,34 +94,33 @@ TEST(ScopeTest, PlacesAreThoseOfTheDevicesThatItContains) {
   }
 }
 
-// On the devices of a masked write the value comes from the layer that masking names.
+// On the devices of a masked write another value comes from the layer that masking names.
 TEST(ScopeTest, MaskingAgreesWithWhatIsInForce) {
   const std::string key = "hotword.threshold";
   for (unsigned seed = 0; seed < 20; ++seed) {
     RandomScopes fleet(seed);
     for (int turn = 0; turn < 10; ++turn)
-      fleet.write_something(key, 0.01 * turn);
+      fleet.write_something(key, turn % 3 == 0 ? 0.9 : 0.01 * turn);
     // Last, since among groups of equal priority the newest write wins.
     const LayerId written = fleet.some_layer();
     fleet.apply({fleet.state.edit(EntityKind::setting, SettingId{written, key}.text(), 0.9)});
     const Scope scope = scope_of(fleet.state, written);
-    std::set<std::string> expected;
+    std::map<std::string, std::string> expected;  // the layer, by device
     for (const auto& [id, device] : fleet.state.devices()) {
       if (!scope.contains(fleet.state, *device)) continue;
       const auto stack = fleet.state.stack(*device);
-      const auto highest = std::ranges::find_if(stack.layers.rbegin(), stack.layers.rend(),
-                                                [&](const auto& view) { return view.values->contains(key); });
-      const auto own =
-          std::ranges::find_if(stack.layers, [&](const auto& view) { return *view.id == written; });
-      if (highest->rank > own->rank) expected.insert(id);
+      const auto* component = fleet.state.catalog().component("hotword");
+      const auto winner = protocol::winner_of(key, component, stack.layers);
+      ASSERT_TRUE(winner);
+      if (winner->entry->value != Json(0.9)) expected.emplace(id, winner->layer->id->text());
     }
-    const Masking masking = find_masked(fleet.state, scope, {key}, 100);
-    std::set<std::string> masked;
+    const Masking masking = find_masked(fleet.state, scope, {{key, 0.9}}, 100);
+    std::map<std::string, std::string> masked;
     for (const MaskedValue& value : masking.first)
-      masked.insert(value.device->id);
+      masked.emplace(value.device->id, value.layer.text());
     EXPECT_EQ(masked, expected) << written.text() << " seed " << seed;
     EXPECT_EQ(masking.count, expected.size());
-    EXPECT_EQ(find_masked(fleet.state, scope, {key}, 1).first.size(),
+    EXPECT_EQ(find_masked(fleet.state, scope, {{key, 0.9}}, 1).first.size(),
               std::min<std::size_t>(1, expected.size()));
   }
 }

@@ -296,7 +296,7 @@ Result<SettingsPlan> plan_settings(const FleetState& head, const SettingsWrite& 
   plan.conflicts = std::move(*conflicts);
 
   for (auto& [key, value] : values) {
-    if (!value.is_null()) plan.keys.push_back(key);
+    if (!value.is_null()) plan.values.emplace(key, value);
     const auto* current = find_entry(head, layer, key);
     if (current != nullptr) plan.unchanged_since = std::max(plan.unchanged_since, current->revision);
     const bool same = current == nullptr ? value.is_null()

@@ -49,9 +49,9 @@ struct WriteConflict {
 
 struct SettingsPlan {
   Scope scope;
-  std::vector<std::string> keys;     // full, of the values that are not null: where masking matters
-  std::vector<Edit> edits;           // none if all is as wanted already, or if there are conflicts
-  std::int64_t unchanged_since = 0;  // the newest change that wrote one of these values; 0: none is written
+  std::map<std::string, Json> values;  // by full key, of those that are not null: where masking matters
+  std::vector<Edit> edits;             // none if all is as wanted already, or if there are conflicts
+  std::int64_t unchanged_since = 0;    // the newest change that wrote one of these values; 0: none is written
   std::vector<WriteConflict> conflicts;
 };
 

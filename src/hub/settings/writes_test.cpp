@@ -69,7 +69,7 @@ TEST_F(Writes, ASettingThatIsNoMoreCanStillBeTakenAway) {
       state, write(R"({"fleet":true})", {{"hotword.former", Json()}, {"hotword.threshold", 0.7}}));
   ASSERT_TRUE(plan) << plan.error().message;
   EXPECT_EQ(plan->edits.size(), 2u);
-  EXPECT_EQ(plan->keys, std::vector<std::string>{"hotword.threshold"});
+  EXPECT_EQ(plan->values, (std::map<std::string, Json>{{"hotword.threshold", 0.7}}));
   EXPECT_FALSE(plan_settings(state, write(R"({"fleet":true})", {{"hotword.former", 2}})));
   EXPECT_FALSE(plan_settings(state, write(R"({"device":"x"})", {{"hotword.former", Json()}})));
 }
@@ -208,7 +208,7 @@ TEST_F(Writes, MaskingNamesTheLayerThatWins) {
   set(R"({"device":"bear"})", {{"hotword.threshold", 0.7}});
   const auto masked_at_fleet = [&] {
     const auto plan = plan_settings(state, write(R"({"fleet":true})", {{"hotword.threshold", 0.9}}));
-    return find_masked(state, plan->scope, plan->keys, 100);
+    return find_masked(state, plan->scope, plan->values, 100);
   };
   const Masking before = masked_at_fleet();
   ASSERT_EQ(before.count, 2u);
@@ -221,12 +221,31 @@ TEST_F(Writes, MaskingNamesTheLayerThatWins) {
   EXPECT_EQ(with_persona.count, 3u);
   EXPECT_EQ(with_persona.first[2].layer.text(), "persona:TARS");
 
-  const auto limited = find_masked(state, {{LayerKind::fleet, ""}, {}}, {"hotword.threshold"}, 1);
+  const auto limited = find_masked(state, {{LayerKind::fleet, ""}, {}}, {{"hotword.threshold", 0.9}}, 1);
   EXPECT_EQ(limited.first.size(), 1u);
   EXPECT_EQ(limited.count, 3u);
   const auto in_group =
       plan_settings(state, write(R"({"group":"room=nursery"})", {{"hotword.threshold", 0.1}}));
-  EXPECT_EQ(find_masked(state, in_group->scope, in_group->keys, 100).count, 1u);
+  EXPECT_EQ(find_masked(state, in_group->scope, in_group->values, 100).count, 1u);
+}
+
+TEST_F(Writes, WhatAHigherLayerSaysTooIsNotMasked) {
+  const std::string bear = add_device(1, "bear", {{"room", "nursery"}});
+  const std::string duck = add_device(2, "duck", {{"room", "nursery"}});
+  add_device(3, "robot");
+  set(R"({"selector":"room=nursery"})", {{"hotword.threshold", 0.6}});
+  const auto masked_by = [&](const Json& value) {
+    const auto plan = plan_settings(state, write(R"({"fleet":true})", {{"hotword.threshold", value}}));
+    std::vector<std::string> ids;
+    for (const MaskedValue& each : find_masked(state, plan->scope, plan->values, 100).first)
+      ids.push_back(each.device->id);
+    return ids;
+  };
+  EXPECT_EQ(masked_by(0.6), std::vector<std::string>{});
+  EXPECT_EQ(masked_by(0.9), (std::vector{bear, duck}));
+  set(R"({"device":"bear"})", {{"hotword.threshold", 0.9}});
+  EXPECT_EQ(masked_by(0.6), std::vector{bear}) << "the highest counts";
+  EXPECT_EQ(masked_by(0.9), std::vector{duck}) << "for itself alone";
 }
 
 TEST_F(Writes, DeviceEditsAreSettledAgainstWhatTheHubWants) {
@@ -280,7 +299,8 @@ TEST_F(Writes, ModulesAreEnabledInAnyLayer) {
                                                {{"modules.recorder.enabled", false}}));
   ASSERT_TRUE(plan);
   EXPECT_EQ(plan->conflicts.size(), 1u);
-  EXPECT_EQ(find_masked(state, {{LayerKind::fleet, ""}, {}}, {"modules.recorder.enabled"}, 9).count, 1u);
+  EXPECT_EQ(find_masked(state, {{LayerKind::fleet, ""}, {}}, {{"modules.recorder.enabled", true}}, 9).count,
+            1u);
 
   const auto explained = explain(state, device(1), "modules.recorder.enabled");
   ASSERT_TRUE(explained) << explained.error().message;
