@@ -20,14 +20,28 @@ bool equal_but_for_case(std::string_view a, std::string_view lower_case) {
   });
 }
 
+constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+
 // The value of a line `enabled = VALUE # comment`, within that line; nullopt if it is another line.
 std::optional<std::string_view> enabled_value(std::string_view line) {
+  if (line.starts_with(byte_order_mark)) line.remove_prefix(byte_order_mark.size());
   const auto equals = line.find('=');
   if (equals == std::string_view::npos) return {};
   if (!equal_but_for_case(trimmed(line.substr(0, equals)), "enabled")) return {};
   const std::string_view rest = line.substr(equals + 1);
   const std::string_view value = trimmed(rest.substr(0, rest.find_first_of("#;")));
   return value.empty() ? rest.substr(0, 0) : value;
+}
+
+// A line that somebody wanted to be one, such as `enabled: true`.
+bool lacks_its_sign(std::string_view line) {
+  constexpr std::string_view name = "enabled";
+  if (line.starts_with(byte_order_mark)) line.remove_prefix(byte_order_mark.size());
+  line = trimmed(line);
+  if (line.find('=') != std::string_view::npos || !equal_but_for_case(line.substr(0, name.size()), name))
+    return false;
+  const std::string_view rest = line.substr(name.size());
+  return rest.empty() || rest.find_first_of(" \t:") == 0;
 }
 
 template <typename Line>
@@ -69,8 +83,16 @@ Result<std::optional<bool>> enabled_in(std::string_view config) {
   int number = 0;
   for_each_line(config, [&](std::string_view line) {
     ++number;
-    const auto value = enabled_value(line.substr(0, line.find('\n')));
-    if (!value || error) return;
+    line = line.substr(0, line.find('\n'));
+    const auto value = enabled_value(line);
+    if (error) return;
+    if (!value && lacks_its_sign(line)) {
+      error = Error{ErrorCode::invalid_argument,
+                    fmt::format("config.txt:{}: '{}' says nothing: write enabled = true or enabled = false",
+                                number, printable_text(trimmed(line), 64)),
+                    {}};
+    }
+    if (!value) return;
     if (equal_but_for_case(*value, "true")) {
       enabled = true;
     } else if (equal_but_for_case(*value, "false")) {

@@ -118,6 +118,16 @@ TEST(ConfigText, IsReadAndRewrittenKeepingAllElse) {
     EXPECT_EQ(enabled_in(config_with_enabled(c.before, false)).value(), false) << c.before;
   }
   EXPECT_FALSE(enabled_in("enabled =\n"));
+  for (const char* slip : {"enabled: true\n", "Enabled true", " enabled\n",
+                           "\xEF\xBB\xBF"
+                           "enabled: true"})
+    EXPECT_FALSE(enabled_in(slip)) << slip;
+  EXPECT_EQ(enabled_in("\xEF\xBB\xBF"
+                       "enabled = false\n")
+                .value(),
+            false)
+      << "as some editors begin a file";
+  EXPECT_EQ(enabled_in("enabled_by: somebody\n# enabled: true\n").value(), std::nullopt);
   EXPECT_EQ(config_with_enabled("enabled =\n", true), "enabled =true\n");
 }
 

@@ -56,6 +56,7 @@ Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock
       history_(disk, clock, log_),
       watch_(
           executor, [this](std::string_view module) { folder_changed(module); }, log_),
+      arriving_(options_.modules, clock),
       sampler_(table_, trees_, clock),
       environment_(module_environment(options_)),
       board_at_(clock.steady()) {}
@@ -88,6 +89,8 @@ void Supervisor::tick() {
   if (now >= sampler_.next_deadline()) sampler_.tick();
   if (now >= board_at_) look_at_board();
   readers_.tick();
+  for (const std::string& module : arriving_.take_arrived())
+    take_in(module);
   if (now >= alive_at_) {
     alive_at_ = now + options_.watchdog / 4;
     keeper_.alive();
@@ -106,7 +109,8 @@ std::optional<SteadyTime> Supervisor::next_deadline() const {
   SteadyTime next = std::min(sampler_.next_deadline(), board_at_);
   if (options_.watchdog > Milliseconds(0)) next = std::min(next, alive_at_);
   if (!told_well_) next = std::min<SteadyTime>(next, started_at_ + well_after);
-  for (const auto& other : {core_->next_deadline(), readers_.next_deadline(), history_.next_deadline()})
+  for (const auto& other : {core_->next_deadline(), readers_.next_deadline(), history_.next_deadline(),
+                            arriving_.next_deadline()})
     if (other) next = std::min(next, *other);
   return next;
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "agent/device_core.hpp"
+#include "agent/supervisor/arriving_folders.hpp"
 #include "agent/supervisor/board_health.hpp"
 #include "agent/supervisor/cause_of_death.hpp"
 #include "agent/supervisor/config_txt_files.hpp"
@@ -111,6 +112,7 @@ class Supervisor final : public ModuleSupervision,
     Digest manifest_text;
     std::string release;  // that it came with; empty: it is the device's own
     bool too_many = false;
+    bool unfinished = false;                   // there never was a module.toml
     bool of_release = false, shipped = false;  // what its config.txt says there
     std::string config_problem, render_problem;
     std::string note;  // of its manifest: a slip, or what cannot be kept here; no reason not to run it
@@ -168,6 +170,8 @@ class Supervisor final : public ModuleSupervision,
   FoundModule look_at(std::string_view module) const;
   void folder_changed(std::string_view module);
   void folder_gone(const std::string& module);
+  void withdraw(const std::string& module);
+  void take_in(const std::string& module);
   void config_changed(const FoundModule& found);
   void note_problem(std::string& noted, std::string problem);
   JsonObject describe(const ModuleStatus& status) const;
@@ -200,6 +204,7 @@ class Supervisor final : public ModuleSupervision,
   ConfigMirror mirror_;
   ModuleHistory history_;
   ModuleWatch watch_;
+  ArrivingFolders arriving_;
   ResourceSampler sampler_;
   BoardWatch board_watch_;
   Environment environment_;

@@ -126,6 +126,7 @@ void Supervisor::add(const FoundModule& found) {
                          : mirror_.begin(found.name, config, said, section.edits_lost());
   folder.manifest_text = found.manifest_text;
   folder.too_many = found.too_many;
+  folder.unfinished = !found.manifest && found.manifest.error().code == ErrorCode::not_found;
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
   if (!found.enabled) {
     log_.warning("config.txt cannot be used", {{"module", found.name}, {"why", folder.config_problem}});
@@ -148,6 +149,7 @@ void Supervisor::take_manifest(const FoundModule& found) {
     return log_.error("a module cannot be used", {{"module", found.name}, {"why", error.message}});
   }
   folder.manifest = *found.manifest;
+  folder.unfinished = false;
   if (uid_of(found.name) != ::geteuid()) open_way(found);
   folder.note = unknown_use(*found.manifest, device_->settings().catalog());
   if (!folder.note.empty()) log_.warning(folder.note, {{"module", found.name}});
@@ -190,9 +192,7 @@ FoundModule Supervisor::look_at(std::string_view module) const {
               : one_too_many(options_.modules, module);
 }
 
-void Supervisor::folder_gone(const std::string& module) {
-  log_.warning("the folder of a module is gone", {{"module", module}});
-  if (core_->is_enabled(module)) missing_.insert(module);
+void Supervisor::withdraw(const std::string& module) {
   readers_.module_gone(module);
   trial_.forget(module);
   mirror_.forget(module);
@@ -200,6 +200,12 @@ void Supervisor::folder_gone(const std::string& module) {
   device_->section().module_gone(module);
   folders_.erase(module);
   core_->remove(module);
+}
+
+void Supervisor::folder_gone(const std::string& module) {
+  log_.warning("the folder of a module is gone", {{"module", module}});
+  if (core_->is_enabled(module)) missing_.insert(module);
+  withdraw(module);
   const auto waiting =
       std::ranges::find_if(folders_, [](const auto& folder) { return folder.second.too_many; });
   if (waiting != folders_.end()) folder_changed(std::string(waiting->first));
@@ -214,17 +220,17 @@ void Supervisor::folder_changed(std::string_view module) {
   std::error_code unreadable;
   const bool there = std::filesystem::is_directory(options_.modules / module, unreadable);
   if (!there) {
+    arriving_.went(module);
     if (known != folders_.end()) folder_gone(found.name);
     return;
   }
-  if (known == folders_.end() && folders_.size() >= max_module_folders) {
+  if (known == folders_.end() && folders_.size() + arriving_.count() >= max_module_folders) {
     return log_.error("a folder is left out: there are too many beside it", {{"module", found.name}});
   }
-  if (known == folders_.end()) {
-    log_.info("a module has come", {{"module", found.name}});
-    add(found);
-    wake_quarantined(found.name);
-    device_->link().modules_came_or_went();
+  const auto status = core_->status(found.name);
+  const bool runs = status && status->pid != 0;
+  if (known == folders_.end() || (known->second.unfinished && !runs)) {
+    arriving_.came(module);
     return wakeup_.deadlines_changed();
   }
   // First: what follows may write the file, and what was read here is no edit then.
@@ -236,12 +242,23 @@ void Supervisor::folder_changed(std::string_view module) {
     known->second.too_many = found.too_many;
     take_manifest(found);
     // Its files are made by its next start.
-    const auto status = core_->status(found.name);
-    if (found.manifest && status && status->pid == 0) note_problem(known->second.render_problem, "");
+    if (found.manifest && !runs) note_problem(known->second.render_problem, "");
     core_->replace_manifest(found.name, found.manifest);
     device_->section().manifest_changed(found.name);
     wake_quarantined(found.name);
   }
+  wakeup_.deadlines_changed();
+}
+
+// Of a folder that was there without a module.toml, what its config.txt says is no edit either.
+void Supervisor::take_in(const std::string& module) {
+  const FoundModule found = look_at(module);
+  if (folders_.contains(found.name)) withdraw(found.name);
+  log_.info("a module has come", {{"module", found.name}});
+  device_->section().manifest_changed(found.name);
+  add(found);
+  wake_quarantined(found.name);
+  device_->link().modules_came_or_went();
   wakeup_.deadlines_changed();
 }
 

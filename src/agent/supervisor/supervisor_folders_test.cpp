@@ -24,6 +24,14 @@ class SupervisorFolders : public SupervisorFixture {
     clock.advance(time);
     supervisor->tick();
   }
+  // What has come is taken in after a while.
+  void eventually(const std::function<bool()>& condition) {
+    SupervisorFixture::eventually([&] {
+      if (condition()) return true;
+      pass(Milliseconds(20));
+      return condition();
+    });
+  }
   void establish() {
     device->connect();
     device->link().enrolled("token");
@@ -109,6 +117,55 @@ TEST_F(SupervisorFolders, AFolderThatIsBeingMadeIsNoError) {
   fs::remove(modules() / "coming/module.toml");
   eventually([&] { return !problem("coming").empty(); });
   EXPECT_THAT(log_text(), HasSubstr("a module cannot be used")) << "it was one";
+}
+
+// As `cp -r` does it, and by hand: its files one after the other.
+TEST_F(SupervisorFolders, WhatIsStillCopiedIsNotTakenIn) {
+  start();
+  fs::create_directories(modules() / "recorder");
+  std::ofstream(modules() / "recorder/config.txt") << "enabled = true\n";
+  for (int look = 0; look < 3; ++look) {
+    turn();
+    pass(ArrivingFolders::quiet - Milliseconds(1));
+    EXPECT_EQ(problem("recorder"), "there is none");
+    std::ofstream(modules() / "recorder/model", std::ios::app) << "more of it";
+    turn();
+  }
+  std::ofstream(modules() / "recorder/module.toml") << "exec = 'run'\n";
+  eventually([&] { return problem("recorder").empty(); });
+  EXPECT_EQ(supervisor->descriptions().at("recorder").at("enabled"), Json(true));
+  EXPECT_TRUE(device->section().pending_edits().empty()) << "it shipped so, nobody has edited it";
+}
+
+TEST_F(SupervisorFolders, WhatComesMuchLaterIsNoEditEither) {
+  for (const bool wanted : {true, false}) {
+    const std::string name = wanted ? "player" : "recorder", says = wanted ? "true" : "false";
+    if (!supervisor) start();
+    fs::create_directories(modules() / name);
+    eventually([&] { return problem(name) != "there is none"; });
+    EXPECT_THAT(problem(name), HasSubstr("module.toml is missing"));
+    std::ofstream(modules() / name / "config.txt") << "enabled = " << says << "\n";
+    turn();
+    pass(Seconds(5));
+    std::ofstream(modules() / name / "module.toml") << "exec = 'run'\n";
+    eventually([&] { return problem(name).empty(); });
+    EXPECT_EQ(supervisor->descriptions().at(name).at("enabled"), Json(wanted));
+    EXPECT_EQ(config(name), "enabled = " + says + "\n");
+  }
+  EXPECT_TRUE(device->section().pending_edits().empty());
+}
+
+TEST_F(SupervisorFolders, WhatCouldNotBeEnabledForWantOfItsManifestIsWhenThatComes) {
+  start();
+  establish();
+  fs::create_directories(modules() / "recorder");
+  eventually([&] { return problem("recorder") != "there is none"; });
+  want("recorder", true);
+  eventually([&] { return !reported("recorder", "quarantine").empty(); });
+  write_module("recorder", "exec = 'run'\n");
+  eventually([&] { return problem("recorder").empty(); });
+  EXPECT_EQ(supervisor->descriptions().at("recorder").at("enabled"), Json(true));
+  EXPECT_THAT(reported("recorder", "quarantine"), "");
 }
 
 TEST_F(SupervisorFolders, TheHubHearsAtOnceOfAConfigTxtThatCannotBeUsed) {
