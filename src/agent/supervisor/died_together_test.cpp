@@ -126,6 +126,42 @@ TEST_F(DiedTogether, IsForgivenAnewToOneThatSomebodyStarts) {
   }
 }
 
+TEST_F(DiedTogether, OneThatIsNotTriedAgainStillSaysSo) {
+  start();
+  for (const std::string& name : names)
+    up(name);
+  pass(Seconds(60));
+  die("a");
+  die("b");
+  exit("c", SupervisedModule::exit_not_configured);
+  EXPECT_EQ(count(SupervisorAlert::Kind::died_together), 1);
+  EXPECT_EQ(count(SupervisorAlert::Kind::needs_help), 1);
+  EXPECT_EQ(status("c").pace, RetryPace::never);
+  EXPECT_FALSE(status("c").next_retry);
+}
+
+TEST_F(DiedTogether, OneThatIsTriedSlowlyForItSaysSoUntilThen) {
+  start();
+  for (const std::string& name : names)
+    up(name);
+  for (std::size_t i = 1; i < RestartPolicy::loop_failures; ++i) {
+    die("c");
+    pass_until("c", starting);
+    up("c");
+  }
+  pass(Seconds(3));  // its failures so far were its own
+  for (const char* name : {"a", "b", "c"})
+    die(name);
+  EXPECT_EQ(count(SupervisorAlert::Kind::died_together), 1);
+  EXPECT_EQ(status("c").pace, RetryPace::slow);
+  for (const char* name : {"a", "b", "c"}) {
+    pass_until(name, starting);
+    up(name);
+  }
+  die("c");
+  EXPECT_EQ(status("c").pace, RetryPace::quick) << "four of its own were no loop";
+}
+
 struct SilentTogether : SupervisorBenchTest {
   void start(Milliseconds a, Milliseconds b, Milliseconds c) {
     module("a", true).watchdog = a;
