@@ -52,7 +52,7 @@ TEST_F(DiedTogether, IsOneEvent) {
     alerts.clear();
     run_and_die(Seconds(60));
     expect_told_of_all();
-    EXPECT_THAT(alerts.back().text, HasSubstr("4 modules ended"));
+    EXPECT_THAT(alerts.back().text, HasSubstr("modules 'a', 'b', 'c' and 'd' ended"));
     EXPECT_THAT(alerts.back().text, HasSubstr("does not count the first time"));
     pass(Seconds(1));
     for (const std::string& name : names) {
@@ -124,6 +124,20 @@ TEST_F(DiedTogether, IsForgivenAnewToOneThatSomebodyStarts) {
     pass_until(name, starting);
     EXPECT_EQ(status(name).attempt, 1) << name;
   }
+}
+
+TEST_F(DiedTogether, OfManyTheFirstAreNamed) {
+  const std::vector<std::string> many{"g", "f", "e", "d", "c", "b", "a"};
+  for (const std::string& name : many)
+    module(name, true);
+  start_agent();
+  for (const std::string& name : many)
+    up(name);
+  for (const std::string& name : many)
+    die(name);
+  EXPECT_THAT(alerts.at(0).text, HasSubstr("modules 'e', 'f' and 'g' ended"));
+  EXPECT_THAT(alerts.at(2).text, HasSubstr("modules 'c', 'd', 'e', 'f' and 'g' ended"));
+  EXPECT_THAT(alerts.back().text, HasSubstr("modules 'a', 'b', 'c', 'd', 'e' and 2 more ended"));
 }
 
 TEST_F(DiedTogether, OneThatIsNotTriedAgainStillSaysSo) {
