@@ -355,6 +355,8 @@ void SupervisorCore::transitioned(Transition transition) {
                                                                  {"epoch", transition.epoch}});
   if (transition.to == ModuleState::idle && transition.from == ModuleState::starting) {
     came_up_.insert(transition.module);
+    const bool ran_on = transition.cause == Cause::adopted;
+    if (!ran_on) outbox_.push_back([this, name = transition.module] { listener_.module_came_up(name); });
   }
   changed_ = files_behind_ = true;
   const bool was_unsettled = unsettled_.erase(transition.module) > 0;
