@@ -303,6 +303,7 @@ class DeviceBench : private LinkOutput,
     device->section().reverted(module, why);
   }
   void module_removed(std::string_view) override {}
+  void module_came_up(std::string_view) override {}  // none requires another
   void alert(const SupervisorAlert&) override { device->link().report_changed(); }
   std::vector<std::string> names() const override { return names_; }
   bool is_enabled(std::string_view module) const override { return core->is_enabled(module); }

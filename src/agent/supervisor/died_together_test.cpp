@@ -52,7 +52,7 @@ TEST_F(DiedTogether, IsOneEvent) {
     alerts.clear();
     run_and_die(Seconds(60));
     expect_told_of_all();
-    EXPECT_THAT(alerts.back().text, HasSubstr("4 modules ended"));
+    EXPECT_THAT(alerts.back().text, HasSubstr("modules 'a', 'b', 'c' and 'd' ended"));
     EXPECT_THAT(alerts.back().text, HasSubstr("does not count the first time"));
     pass(Seconds(1));
     for (const std::string& name : names) {
@@ -124,6 +124,56 @@ TEST_F(DiedTogether, IsForgivenAnewToOneThatSomebodyStarts) {
     pass_until(name, starting);
     EXPECT_EQ(status(name).attempt, 1) << name;
   }
+}
+
+TEST_F(DiedTogether, OfManyTheFirstAreNamed) {
+  const std::vector<std::string> many{"g", "f", "e", "d", "c", "b", "a"};
+  for (const std::string& name : many)
+    module(name, true);
+  start_agent();
+  for (const std::string& name : many)
+    up(name);
+  for (const std::string& name : many)
+    die(name);
+  EXPECT_THAT(alerts.at(0).text, HasSubstr("modules 'e', 'f' and 'g' ended"));
+  EXPECT_THAT(alerts.at(2).text, HasSubstr("modules 'c', 'd', 'e', 'f' and 'g' ended"));
+  EXPECT_THAT(alerts.back().text, HasSubstr("modules 'a', 'b', 'c', 'd', 'e' and 2 more ended"));
+}
+
+TEST_F(DiedTogether, OneThatIsNotTriedAgainStillSaysSo) {
+  start();
+  for (const std::string& name : names)
+    up(name);
+  pass(Seconds(60));
+  die("a");
+  die("b");
+  exit("c", SupervisedModule::exit_not_configured);
+  EXPECT_EQ(count(SupervisorAlert::Kind::died_together), 1);
+  EXPECT_EQ(count(SupervisorAlert::Kind::needs_help), 1);
+  EXPECT_EQ(status("c").pace, RetryPace::never);
+  EXPECT_FALSE(status("c").next_retry);
+}
+
+TEST_F(DiedTogether, OneThatIsTriedSlowlyForItSaysSoUntilThen) {
+  start();
+  for (const std::string& name : names)
+    up(name);
+  for (std::size_t i = 1; i < RestartPolicy::loop_failures; ++i) {
+    die("c");
+    pass_until("c", starting);
+    up("c");
+  }
+  pass(Seconds(3));  // its failures so far were its own
+  for (const char* name : {"a", "b", "c"})
+    die(name);
+  EXPECT_EQ(count(SupervisorAlert::Kind::died_together), 1);
+  EXPECT_EQ(status("c").pace, RetryPace::slow);
+  for (const char* name : {"a", "b", "c"}) {
+    pass_until(name, starting);
+    up(name);
+  }
+  die("c");
+  EXPECT_EQ(status("c").pace, RetryPace::quick) << "four of its own were no loop";
 }
 
 struct SilentTogether : SupervisorBenchTest {

@@ -78,6 +78,27 @@ TEST_F(EnableTrial, BetweenAttemptsEndsWithWhyTheLastOneFailed) {
   EXPECT_THAT(reverts, ElementsAre(HasSubstr("not ready within 10 s")));
 }
 
+TEST_F(EnableTrial, WhoHasComeUpIsHeardOf) {
+  module("a");
+  start_agent();
+  command("a", enable);
+  make("a");
+  EXPECT_THAT(came_up, IsEmpty());
+  ready("a");
+  record("a", true);
+  record("a", false);
+  EXPECT_THAT(came_up, ElementsAre("a"));
+  pass(Seconds(1));
+  kill_agent();
+  start_agent();
+  EXPECT_EQ(state("a"), idle);
+  EXPECT_THAT(came_up, ElementsAre("a")) << "it ran on";
+  die("a");
+  pass_until("a", starting);
+  up("a");
+  EXPECT_THAT(came_up, ElementsAre("a", "a"));
+}
+
 // ---- what it waits for
 
 TEST_F(EnableTrial, StandsWhileARequiredModuleStarts) {

@@ -287,16 +287,26 @@ Result<void> ModulesSection::release(std::string_view module) {
   return {};
 }
 
-void ModulesSection::manifest_changed(std::string_view module) {
+void ModulesSection::try_again(std::string_view module) {
+  const std::vector<std::string> known = names();
+  if (std::ranges::find(known, module) == known.end() || runner_->is_missing(module)) return;
   const bool unreverted = unreverted_.erase(std::string(module)) > 0;
-  const bool quarantined = settings_.module_quarantine().contains(module);
-  if (!unreverted && !quarantined) return;
-  if (auto released = quarantined ? release(module) : Result<void>(); !released) {
+  const bool refused = settings_.module_quarantine().contains(module);
+  if (!unreverted && !refused && !runner_->is_quarantined(module)) return;
+  if (auto again = want_again(module); !again) {
     unreleased_.emplace(module);
-    return try_again_later("that a module is out of quarantine", released.error());
+    return try_again_later("that a module is out of quarantine", again.error());
   }
-  carry_out();
+  const bool is_wanted = wanted(module).value_or(runner_->is_shipped_enabled(module));
+  if (is_wanted && !runner_->is_enabled(module)) runner_->command(just(toggle_of(module, true)));
   tell();
+}
+
+// The edit of a person on the device was taken back when it failed; as it shipped is not said at all.
+Result<void> ModulesSection::want_again(std::string_view module) {
+  if (settings_.module_quarantine().contains(module)) return release(module);
+  if (said(module) || runner_->is_shipped_enabled(module)) return {};
+  return put_in_journal(module, true);
 }
 
 void ModulesSection::modules_changed() {
@@ -371,7 +381,7 @@ void ModulesSection::tick() {
   for (const auto& [module, why] : unreverted)
     reverted(module, why);
   for (const std::string& module : std::exchange(unreleased_, {}))
-    manifest_changed(module);
+    try_again(module);
   settle_again();
   const std::vector<std::string> known = names();
   for (const auto& [module, enabled] : std::exchange(hand_edits_, {}))

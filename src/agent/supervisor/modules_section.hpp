@@ -64,7 +64,8 @@ class ModulesSection {
   void reverted(std::string_view module, std::string_view why);  // it could not be enabled
   void modules_changed();                                        // their states
   void module_gone(std::string_view module) { drop_refusal(module); }
-  void manifest_changed(std::string_view module);  // what could not be enabled is tried again
+  // If it could not be enabled and nobody has turned it off since: something has changed that may help.
+  void try_again(std::string_view module);
 
   // ---- what is wanted
   // nullopt: nothing is said of it, so it is as it shipped.
@@ -108,6 +109,7 @@ class ModulesSection {
   Result<void> save(JournalEntries entries) { return journal_.save(std::move(entries), Digest()); }
   Result<void> note(std::string_view module, bool enabled);
   Result<void> put_in_journal(std::string_view module, bool enabled);
+  Result<void> want_again(std::string_view module);
   Result<void> release(std::string_view module);
   struct Former {  // what was in force before the hub said something
     JsonObject document, quarantine;

@@ -309,7 +309,7 @@ TEST_F(ModulesSectionTest, ANewManifestOrAnEnableHereTriesQuarantineAgain) {
     section->offer(offer);
     fail_to_enable("recorder");
     if (by_manifest) {
-      section->manifest_changed("recorder");
+      section->try_again("recorder");
     } else {
       toggle("recorder", true);
     }
@@ -318,6 +318,21 @@ TEST_F(ModulesSectionTest, ANewManifestOrAnEnableHereTriesQuarantineAgain) {
     EXPECT_EQ(told().phase, Phase::applied);
     EXPECT_EQ(told().running, offer.hash);
     EXPECT_THAT(section->pending_edits(), IsEmpty()) << "the hub wants the same";
+  }
+}
+
+TEST_F(ModulesSectionTest, SoIsWhatAPersonCouldNotEnableOrWhatShippedSo) {
+  for (const bool shipped : {false, true}) {
+    if (shipped) runner.shipped_on = {"clock", "recorder"};
+    for (const char* module : {"clock", "recorder"}) {
+      toggle(module, true);
+      fail_to_enable(module);
+    }
+    section->try_again("recorder");
+    EXPECT_TRUE(runner.enabled_modules["recorder"]);
+    EXPECT_FALSE(runner.enabled_modules["clock"]) << "nothing has changed for it";
+    settle("recorder");
+    EXPECT_EQ(section->pending_edits().size(), shipped ? 0u : 1u);
   }
 }
 
@@ -481,7 +496,7 @@ TEST_F(ModulesSectionTest, AMendedModuleIsTriedAlthoughTheDiskIsFull) {
   section->offer(offer);
   bench.disk.full_after(0);
   fail_to_enable("recorder");
-  section->manifest_changed("recorder");
+  section->try_again("recorder");
   EXPECT_TRUE(runner.enabled_modules["recorder"]);
   bench.disk.make_room();
   retry();
@@ -489,7 +504,7 @@ TEST_F(ModulesSectionTest, AMendedModuleIsTriedAlthoughTheDiskIsFull) {
 
   fail_to_enable("recorder");
   bench.disk.full_after(0);
-  section->manifest_changed("recorder");
+  section->try_again("recorder");
   EXPECT_FALSE(runner.enabled_modules["recorder"]);
   bench.disk.make_room();
   retry();

@@ -31,8 +31,9 @@ RetryPlan RestartPolicy::failed(SteadyTime now, FailureKind kind) {
   if (kind == FailureKind::out_of_memory) history_.out_of_memory.add(now);
 
   RetryPlan planned = plan(now, kind);
-  planned.news = planned.pace != RetryPace::quick && planned.pace != history_.pace;
-  history_.pace = planned.pace;
+  planned.news = planned.pace != RetryPace::quick && planned.pace != pace_;
+  history_.in_loop = planned.pace == RetryPace::slow;
+  pace_ = planned.pace;
   return planned;
 }
 
@@ -41,7 +42,7 @@ RetryPlan RestartPolicy::plan(SteadyTime now, FailureKind kind) {
   if (kind == FailureKind::out_of_memory && history_.out_of_memory.full_within(now, memory_window)) {
     return {RetryPace::memory_hold, now + memory_hold};
   }
-  if (history_.pace == RetryPace::slow || history_.recent.full_within(now, loop_window)) {
+  if (history_.in_loop || history_.recent.full_within(now, loop_window)) {
     return {RetryPace::slow, now + slow_delay};
   }
   Milliseconds& delay = history_.last_delay;
@@ -59,6 +60,7 @@ bool RestartPolicy::forgive() {
 
 void RestartPolicy::reset() {
   history_ = before_ = History{};
+  pace_ = RetryPace::quick;
   forgiven_ = false;
 }
 

@@ -50,13 +50,14 @@ class RestartPolicy {
 
   void ready(SteadyTime now) { ready_since_ = now; }
   RetryPlan failed(SteadyTime now, FailureKind kind);
-  // The last failure was not the module's own: it no longer counts. Once for each good run: whether this was.
+  // The last failure was not the module's own: it no longer counts, though what was planned for it stands.
+  // Once for each good run: whether this was.
   bool forgive();
   // Somebody asked for it, or something about it changed.
   void reset();
 
   int failures() const { return history_.failures; }  // in a row
-  RetryPace pace() const { return history_.pace; }
+  RetryPace pace() const { return pace_; }            // of the last plan
 
  private:
   template <std::size_t Size>
@@ -73,12 +74,13 @@ class RestartPolicy {
     Milliseconds last_delay{0};
     Recent<loop_failures> recent;
     Recent<memory_failures> out_of_memory;
-    RetryPace pace = RetryPace::quick;
+    bool in_loop = false;
   };
   SeededRandom random_;
   std::optional<SteadyTime> ready_since_;
   History history_;
   History before_;  // the last failure
+  RetryPace pace_ = RetryPace::quick;
   bool forgiven_ = false;
 };
 

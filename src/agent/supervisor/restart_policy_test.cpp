@@ -103,6 +103,28 @@ TEST_F(RestartPolicyTest, WhatIsForgivenTakesNothingBackThatWasBefore) {
   EXPECT_EQ(policy.failures(), 2);
 }
 
+TEST_F(RestartPolicyTest, WhatWasPlannedForAForgivenFailureStands) {
+  (void)fail_at(Seconds(0), FailureKind::hopeless);
+  EXPECT_TRUE(policy.forgive());
+  EXPECT_EQ(policy.pace(), RetryPace::never) << "it is not tried again";
+  policy.reset();
+  for (int i = 0; i < 5; ++i)
+    (void)fail_at(Seconds(i));
+  EXPECT_TRUE(policy.forgive());
+  EXPECT_EQ(policy.pace(), RetryPace::slow) << "until then";
+  EXPECT_EQ(fail_at(Seconds(304)).pace, RetryPace::quick) << "four of its own were no loop";
+}
+
+TEST_F(RestartPolicyTest, ALoopThatWasBeforeStaysOneWhateverIsForgiven) {
+  for (int i = 0; i < 6; ++i)
+    (void)fail_at(Seconds(i));
+  EXPECT_TRUE(policy.forgive());
+  EXPECT_EQ(policy.pace(), RetryPace::slow);
+  const RetryPlan next = fail_at(Seconds(305));
+  EXPECT_EQ(next.pace, RetryPace::slow);
+  EXPECT_FALSE(next.news);
+}
+
 TEST_F(RestartPolicyTest, ResetStartsAnew) {
   for (int i = 0; i < 6; ++i)
     (void)fail_at(Seconds(i));

@@ -55,6 +55,27 @@ TEST_F(SessionRecoveryTest, APowerCutBringsBackWhatRan) {
   EXPECT_TRUE(status("b").enabled);
 }
 
+TEST_F(SessionRecoveryTest, WhatWasStoppedByACommandStillSaysSo) {
+  start_agent();
+  up("a");
+  up("b");
+  command("a", stop);
+  die("a", SIGTERM);
+  command("b", stop);
+  kill_agent();
+  start_agent();
+  EXPECT_EQ(state("a"), disabled);
+  EXPECT_EQ(status("a").cause, Cause::stopped);
+  EXPECT_EQ(state("b"), stopping);
+  EXPECT_EQ(status("b").cause, Cause::stopped);
+  EXPECT_EQ(status("c").cause, Cause::none) << "it is disabled";
+  die("b", SIGTERM);
+  pull_plug("boot-2");
+  start_agent();
+  for (const char* name : {"a", "b"})
+    EXPECT_EQ(status(name).cause, Cause::stopped) << name;
+}
+
 TEST_F(SessionRecoveryTest, WhatWaitedForItsNextAttemptComesBackToo) {
   start_agent();
   up("a");

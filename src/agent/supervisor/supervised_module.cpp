@@ -102,6 +102,11 @@ void SupervisedModule::begin(Cause cause, bool provisional) {
   if (provisional) begin_trial();
 }
 
+void SupervisedModule::begin_down(Cause cause) {
+  cause_ = stop_cause_ = cause;
+  finished_ = cause == Cause::finished;
+}
+
 void SupervisedModule::begin_trial() {
   trial_ = Trial{now() + trial_time};
   if (waits_since_) waits_since_ = now();

@@ -74,7 +74,7 @@ class SupervisedModule {
   // ---- what is wanted
   void command(ModuleCommand command, Answered answered);
   void begin(Cause cause, bool provisional);  // wanted from the start of the agent
-  void begin_finished() { finished_ = true; }
+  void begin_down(Cause cause);               // as an earlier agent left it: finished, or stopped
   void remember(std::string quarantine, std::optional<DeathReport> last_death);  // of an earlier agent's time
   void adopt(const KeptChild& child, std::uint64_t run, bool was_ready, bool was_recording);
   void replace_manifest(Result<ModuleManifest> manifest);  // in force from the next start

@@ -287,6 +287,13 @@ void Supervisor::module_removed(std::string_view module) {
   outputs_.forget(module);
 }
 
+// What could not be enabled and requires it is tried again; what requires that one, when that one comes up.
+// Where it fails again, the disk was written to twice: no more often than the requirement itself may come up.
+void Supervisor::module_came_up(std::string_view module) {
+  for (const std::string& dependent : dependents_of(module))
+    device_->section().try_again(dependent);
+}
+
 void Supervisor::module_died(std::string_view module, const DeathReport& report, bool unexpected) {
   sampler_.ended(module);
   const auto folder = folders_.find(module);

@@ -136,6 +136,7 @@ class Supervisor final : public ModuleSupervision,
   // SupervisorListener
   void modules_changed() override;
   void module_removed(std::string_view module) override;
+  void module_came_up(std::string_view module) override;
   void module_died(std::string_view module, const DeathReport& report, bool unexpected) override;
   void enable_reverted(std::string_view module, std::string_view why) override;
   void alert(const SupervisorAlert& alert) override;
@@ -162,6 +163,7 @@ class Supervisor final : public ModuleSupervision,
 
   void add(const FoundModule& found);
   void take_manifest(const FoundModule& found);
+  std::vector<std::string> dependents_of(std::string_view module) const;
   void wake_quarantined(std::string_view came);
   bool of_release(std::string_view module) const;
   Result<std::vector<FoundModule>> find_all() const;

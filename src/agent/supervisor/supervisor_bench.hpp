@@ -165,7 +165,7 @@ class SupervisorBench : public SupervisorListener {
   std::unique_ptr<ConfigMirror> mirror;
   std::unique_ptr<SupervisorCore> core;
 
-  std::vector<std::string> deaths, reverts, removed;
+  std::vector<std::string> deaths, reverts, removed, came_up;
   std::vector<SupervisorAlert> alerts;
   std::vector<std::string> answers;  // "idle", "conflict", ...
   int changes = 0;                   // told
@@ -337,6 +337,7 @@ class SupervisorBench : public SupervisorListener {
   // SupervisorListener
   void modules_changed() override { ++changes; }
   void module_removed(std::string_view name) override { removed.emplace_back(name); }
+  void module_came_up(std::string_view name) override { came_up.emplace_back(name); }
   void module_died(std::string_view name, const DeathReport&, bool unexpected) override {
     if (unexpected) deaths.emplace_back(name);
   }

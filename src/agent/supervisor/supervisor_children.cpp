@@ -29,8 +29,14 @@ void SupervisorCore::begin(std::span<const KeptChild> children) {
     if (const auto name = parse_child_id(child.id); name && !child.exit) living.emplace(name->module);
   const StartPlan plan = recovery_.plan(enabled, living);
   for (const auto& [name, entry] : plan.modules) {
-    if (entry.wanted) find(name)->begin(entry.cause, entry.provisional || unproved_.contains(name));
-    if (entry.finished) find(name)->begin_finished();
+    SupervisedModule& module = *find(name);
+    if (entry.wanted) {
+      module.begin(entry.cause, entry.provisional || unproved_.contains(name));
+    } else if (entry.finished) {
+      module.begin_down(Cause::finished);
+    } else if (module.enabled()) {
+      module.begin_down(Cause::stopped);
+    }
   }
   take_over(children, plan);
   sweep_leftovers();

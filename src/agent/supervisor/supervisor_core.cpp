@@ -6,6 +6,24 @@
 #include "agent/supervisor/spawn_plan.hpp"
 
 namespace starling::agent {
+namespace {
+
+constexpr std::size_t named_in_text = 5;
+
+// "modules 'a', 'b' and 'c'"; of many the first, and how many more.
+std::string modules_text(const std::set<std::string>& modules) {
+  std::string text = "modules ";
+  std::size_t named = 0;
+  for (const std::string& name : modules) {
+    if (named == named_in_text) return text + " and " + std::to_string(modules.size() - named) + " more";
+    if (named > 0) text += named + 1 == modules.size() ? " and " : ", ";
+    text += "'" + name + "'";
+    ++named;
+  }
+  return text;
+}
+
+}  // namespace
 
 SupervisorCore::SupervisorCore(ProcessPorts ports, DeathExaminer& examiner, SessionRecovery& recovery,
                                ConfigMirror& mirror, SupervisorListener& listener, SeededRandom random,
@@ -337,6 +355,8 @@ void SupervisorCore::transitioned(Transition transition) {
                                                                  {"epoch", transition.epoch}});
   if (transition.to == ModuleState::idle && transition.from == ModuleState::starting) {
     came_up_.insert(transition.module);
+    const bool ran_on = transition.cause == Cause::adopted;
+    if (!ran_on) outbox_.push_back([this, name = transition.module] { listener_.module_came_up(name); });
   }
   changed_ = files_behind_ = true;
   const bool was_unsettled = unsettled_.erase(transition.module) > 0;
@@ -393,8 +413,7 @@ void SupervisorCore::note_death(std::string_view module, Milliseconds silence) {
           ? ": one cause, which counts only against those that had not run well since the last"
           : ": one cause, which does not count the first time";
   alert(SupervisorAlert::Kind::died_together, {together_.modules.begin(), together_.modules.end()},
-        std::to_string(together_.modules.size()) + " modules ended or fell silent at the same time" +
-            std::string(counts));
+        modules_text(together_.modules) + " ended or fell silent at the same time" + std::string(counts));
 }
 
 void SupervisorCore::slower(std::string_view module, RetryPace pace, std::string_view why) {

@@ -45,6 +45,7 @@ class SupervisorListener {
   virtual ~SupervisorListener() = default;
   virtual void modules_changed() = 0;                        // journal() and statuses() have news
   virtual void module_removed(std::string_view module) = 0;  // the last of its processes has ended, too
+  virtual void module_came_up(std::string_view module) = 0;  // was started, and has become ready
   virtual void module_died(std::string_view module, const DeathReport& report, bool unexpected) = 0;
   // The generation goes back to what it was, and the hub is told.
   virtual void enable_reverted(std::string_view module, std::string_view why) = 0;

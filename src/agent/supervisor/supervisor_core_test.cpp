@@ -439,6 +439,10 @@ TEST_F(SupervisorCoreTest, WhatAModuleSaidBeforeItEndedCountsAlsoWhileTheAgentWa
   start_agent();
   EXPECT_EQ(state("job"), disabled);
   EXPECT_TRUE(status("job").finished) << "it had been ready, and ended well";
+  kill_agent();
+  start_agent();
+  EXPECT_TRUE(status("job").finished);
+  EXPECT_EQ(status("job").cause, Cause::finished);
 }
 
 TEST_F(SupervisorCoreTest, TheKeeperKnowsHowLongModulesMayTakeToEnd) {

@@ -168,16 +168,25 @@ void Supervisor::open_way(const FoundModule& found) const {
   }
 }
 
+// Those that require it themselves.
+std::vector<std::string> Supervisor::dependents_of(std::string_view module) const {
+  std::vector<std::string> dependents;
+  for (const auto& [name, folder] : folders_) {
+    if (!folder.manifest) continue;
+    const auto& required = folder.manifest->requirements;
+    if (std::ranges::find(required, module) != required.end()) dependents.push_back(name);
+  }
+  return dependents;
+}
+
 // What could not be enabled because it requires this one, perhaps by way of others, is tried again: the
 // nearer first, so that the others do not wait for it in vain.
 void Supervisor::wake_quarantined(std::string_view came) {
   std::vector<std::string> there{std::string(came)};
   for (std::size_t i = 0; i < there.size(); ++i) {
-    for (const auto& [name, folder] : folders_) {
-      if (!folder.manifest || std::ranges::find(there, name) != there.end()) continue;
-      const auto& required = folder.manifest->requirements;
-      if (std::ranges::find(required, there[i]) == required.end()) continue;
-      device_->section().manifest_changed(name);
+    for (const std::string& name : dependents_of(there[i])) {
+      if (std::ranges::find(there, name) != there.end()) continue;
+      device_->section().try_again(name);
       there.push_back(name);
     }
   }
@@ -244,7 +253,7 @@ void Supervisor::folder_changed(std::string_view module) {
     // Its files are made by its next start.
     if (found.manifest && !runs) note_problem(known->second.render_problem, "");
     core_->replace_manifest(found.name, found.manifest);
-    device_->section().manifest_changed(found.name);
+    device_->section().try_again(found.name);
     wake_quarantined(found.name);
   }
   wakeup_.deadlines_changed();
