@@ -40,6 +40,15 @@ std::string conflict_lines(const JsonArray& conflicts) {
   return out;
 }
 
+// Where what there is can be found, as the hub says what there is not.
+std::string list_of_such(std::string_view detail) {
+  for (const std::string_view noun : {"persona", "group"}) {
+    if (detail.starts_with(fmt::format("no {} is called ", noun)))
+      return fmt::format("\n  'starling {} list' shows them all.", noun);
+  }
+  return {};
+}
+
 std::string advice(ErrorCode code, const http::Response& response, const Connection& connection) {
   switch (code) {
     case ErrorCode::unauthenticated:
@@ -118,6 +127,7 @@ Error explain_response(const http::Response& response, const Connection& connect
     message += fmt::format(" (at {})", printable(pointer));
   }
   message += conflict_lines(array_at(problem, {"conflicts"}));
+  message += list_of_such(detail);
   message += advice(code, response, connection);
   return Error{code, std::move(message), pointer};
 }

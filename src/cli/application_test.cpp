@@ -235,7 +235,8 @@ TEST_F(ApplicationTest, AnUnknownPersonaIsSuggested) {
            R"({"status":404,"code":"not_found","detail":"no persona is called 'TRAS'"})", 404);
   hub().on("GET /api/v1/personas", R"({"items":[{"name":"Jarvis"},{"name":"TARS"}],"next":null})");
   EXPECT_EQ(run({"persona", "switch", "TRAS"}).err,
-            "starling: no persona is called 'TRAS'\n  Did you mean 'TARS'?\n");
+            "starling: no persona is called 'TRAS'\n  'starling persona list' shows them all.\n"
+            "  Did you mean 'TARS'?\n");
 }
 
 TEST_F(ApplicationTest, ImportsPersonasFromTheInput) {
@@ -295,7 +296,10 @@ TEST_F(ApplicationTest, RefusalsSayWhatToDo) {
       {403, R"({"status":403,"code":"permission_denied","detail":"this needs operator"})",
        "starling key create"},
       {404, R"({"status":404,"code":"not_found","detail":"no persona is called 'X'"})",
-       "no persona is called 'X'"},
+       "no persona is called 'X'\n  'starling persona list' shows them all."},
+      {404,
+       R"({"status":404,"code":"not_found","detail":"no group is called 'X'","pointer":"/target/group"})",
+       "no group is called 'X' (at /target/group)\n  'starling group list' shows them all."},
       {422, R"({"status":422,"code":"invalid_argument","detail":"too high","pointer":"/values/a.b"})",
        "too high (at /values/a.b)"},
       {429, R"({"status":429,"code":"rate_limited","detail":"too many requests"})", "Try again"},

@@ -91,6 +91,23 @@ TEST_F(ModuleCommands, AModuleShowsWhyItDoesNotRun) {
   EXPECT_THAT(wrong.err, HasSubstr("bear-1 has no module 'recoder'; did you mean 'recorder'?"));
 }
 
+TEST_F(ModuleCommands, WhyADeviceTookNothingOfWhatIsDesiredIsTold) {
+  run({"module", "list", "--device", "bear-1"});  // takes the answer that all get
+  hub().on("GET /api/v1/devices/" BEAR "/modules",
+           R"({"device":")" BEAR R"(","status":"online","sync":{"status":"refused","errors":[
+      {"key":"","message":"no space left on device"}]},"items":[
+      {"module":"player","on_device":true,"differs":true,"desired":{"enabled":true,"layer":"fleet","revision":12},
+       "reported":{"enabled":false,"state":"disabled","cause":"none"}},
+      {"module":"recorder","on_device":true,"differs":false,"desired":null,
+       "reported":{"enabled":true,"state":"idle","cause":"none"}}]})");
+  EXPECT_THAT(run({"module", "list", "--device", "bear-1"}).err,
+              HasSubstr("the newest change of modules is not in force: no space left on device"));
+  EXPECT_THAT(run({"module", "show", "player", "--device", "bear-1"}).out,
+              ContainsRegex("refused +no space left on device"));
+  EXPECT_THAT(run({"module", "show", "recorder", "--device", "bear-1"}).out,
+              testing::Not(HasSubstr("no space left")));
+}
+
 TEST_F(ModuleCommands, CrashesAreShownByWhatTheyHaveInCommon) {
   hub().on("GET /api/v1/crashes",
            R"({"items":[{"module":"recorder","fingerprint":"f1","class":"signal","text":

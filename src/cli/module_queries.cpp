@@ -9,6 +9,7 @@
 #include "cli/device_lookup.hpp"
 #include "cli/module_lookup.hpp"
 #include "cli/module_view.hpp"
+#include "cli/printable.hpp"
 #include "cli/selector_check.hpp"
 
 namespace starling::cli {
@@ -76,6 +77,8 @@ class ListModules final : public Command {
     session.console.raw(module_table(modules, session.clock.wall(), session.console.out_terminal()));
     if (modules.empty())
       session.console.note("it has no modules: they are folders below its agent's --modules");
+    if (const std::string why = section_refused_because(object_at(*list, {"sync"})); !why.empty())
+      session.console.note("the newest change of modules is not in force: " + printable(why));
     note_if_offline(session, *list);
     return ExitCode::done;
   }

@@ -103,12 +103,16 @@ std::string desired_text(const JsonObject& module, DeviceNames& names) {
                      number_at(module, {"desired", "revision"}));
 }
 
-std::string refused_because(const JsonObject& sync, std::string_view name) {
-  const std::string key = protocol::enabled_key(name);
+std::string error_at(const JsonObject& sync, std::string_view key) {
   for (const Json& error : array_at(sync, {"errors"})) {
     if (text_at(as_object(error), {"key"}) == key) return text_at(as_object(error), {"message"});
   }
   return {};
+}
+
+std::string refused_because(const JsonObject& module, const JsonObject& sync) {
+  std::string why = error_at(sync, protocol::enabled_key(text_at(module, {"module"})));
+  return why.empty() && flag_at(module, {"differs"}) ? section_refused_because(sync) : why;
 }
 
 std::string lines_of(const JsonArray& lines) {
@@ -134,6 +138,10 @@ std::string death_text(const JsonObject& death, const Terminal& terminal) {
 }
 
 }  // namespace
+
+std::string section_refused_because(const JsonObject& sync) {
+  return error_at(sync, "");
+}
 
 std::string module_overview(const JsonArray& modules, WallTime now, const Terminal& terminal) {
   Table table({{"MODULE"},
@@ -208,7 +216,7 @@ std::string module_facts(const JsonObject& module, const JsonObject& sync, WallT
   const Facts facts{
       {"module", {name, Colour::bold}},
       {"desired", desired_text(module, names)},
-      {"refused", {refused_because(sync, name), Colour::red}},
+      {"refused", {refused_because(module, sync), Colour::red}},
       {"reported", provisional ? enabled + " (provisional: it has not been ready yet)" : enabled},
       {"state", {state, colour_of_state(state)}},
       {"since", when(module, {"reported", "since"}, now)},

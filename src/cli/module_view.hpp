@@ -15,6 +15,8 @@ namespace starling::cli {
 std::string module_overview(const JsonArray& modules, WallTime now, const Terminal& terminal);
 // One device's: what is desired beside what it has reported.
 std::string module_table(const JsonArray& modules, WallTime now, const Terminal& terminal);
+// Why a device has taken nothing of what is desired, by the `sync` of its modules section; empty: it has.
+std::string section_refused_because(const JsonObject& sync);
 // All of one module on one device, its last death with evidence and last lines. `sync` is that of the
 // device's modules section, which says why one is refused.
 std::string module_facts(const JsonObject& module, const JsonObject& sync, WallTime now, DeviceNames& names,

@@ -140,7 +140,9 @@ std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::siz
 
 ExitCode outcome_of(const ProgressCounts& counts) {
   if (counts.refused + counts.overtaken > 0) return ExitCode::refused;
-  return counts.pending > 0 || counts.offline > 0 ? ExitCode::unfinished : ExitCode::done;
+  if (counts.pending > 0 || counts.offline > 0) return ExitCode::unfinished;
+  const bool in_vain = counts.masked > 0 && counts.applied + counts.cannot_answer == 0;
+  return in_vain ? ExitCode::refused : ExitCode::done;
 }
 
 Result<JsonObject> wait_for_change(Session& session, std::int64_t revision, Seconds timeout,

@@ -33,8 +33,9 @@ ProgressCounts counts_of(const JsonObject& progress);
 // "[##########......] 5/8 applied, 1 refused, 2 pending" in at most `width` columns.
 std::string progress_bar(const ProgressCounts& counts, Seconds elapsed, std::size_t width);
 
-// done: applied by all that can say so and have no other value from a layer above; refused: some refused, or
-// a newer change has overtaken it; unfinished: some are offline or have not answered.
+// done: applied by all that can say so and have no other value from a layer above; refused: some refused, a
+// newer change has overtaken it, or a layer above says otherwise wherever it could be applied; unfinished:
+// some are offline or have not answered.
 ExitCode outcome_of(const ProgressCounts& counts);
 
 // Polls the change's progress until nothing is pending or the time is over. Returns the last answer.

@@ -45,6 +45,10 @@ TEST(Progress, OutcomesAreToldApart) {
       {{3, 2, 0, 0, 0, 1}, ExitCode::done},
       {{3, 1, 0, 0, 1, 1}, ExitCode::unfinished},
       {{.targeted = 3, .applied = 2, .masked = 1}, ExitCode::done},
+      {{.targeted = 1, .masked = 1}, ExitCode::refused},
+      {{.targeted = 2, .lacks_module = 1, .masked = 1}, ExitCode::refused},
+      {{.targeted = 2, .cannot_answer = 1, .masked = 1}, ExitCode::done},
+      {{.targeted = 2, .offline = 1, .masked = 1}, ExitCode::unfinished},
       {{.targeted = 3, .applied = 2, .overtaken = 1}, ExitCode::refused},
   };
   for (const auto& c : cases)

@@ -30,6 +30,13 @@ std::string revision_at(const JsonObject& object, std::string_view member) {
   return revision == 0 ? std::string() : std::to_string(revision);
 }
 
+// A module of which no layer says anything is as its maker wanted it.
+std::string effective_text(const JsonObject& explained) {
+  const Json* effective = explained.if_contains("effective");
+  if (effective != nullptr && !effective->is_null()) return show_value(*effective);
+  return protocol::module_of(text_at(explained, {"key"})) ? "as it shipped" : "nothing";
+}
+
 class GetSettings final : public Command {
  public:
   explicit GetSettings(CLI::App& app) {
@@ -160,7 +167,7 @@ class ExplainSetting final : public Command {
     const std::string alias = text_at(answer, {"alias"});
     session.console.line(fmt::format("{}{} on {}: {}", text_at(answer, {"key"}),
                                      alias.empty() ? "" : " (" + alias + ")", device_,
-                                     value_at(answer, "effective")));
+                                     effective_text(answer)));
     Table table({{" "},
                  {"LAYER", Table::Align::left, true},
                  {"VALUE", Table::Align::left, true},

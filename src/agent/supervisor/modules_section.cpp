@@ -204,9 +204,10 @@ void ModulesSection::edited_by_hand(const std::string& module, bool enabled) {
 
 Result<void> ModulesSection::note(std::string_view module, bool enabled) {
   // What is in quarantine is enabled as the hub wants it already.
-  const bool quarantined = settings_.module_quarantine().contains(module);
-  auto noted = quarantined && enabled ? release(module) : put_in_journal(module, enabled);
-  if (!noted) return noted;
+  if (enabled && settings_.module_quarantine().contains(module)) {
+    if (auto released = release(module); !released) return released;
+  }
+  if (auto noted = put_in_journal(module, enabled); !noted) return noted;
   unreverted_.erase(std::string(module));
   hand_edits_.erase(std::string(module));
   drop_refusal(module);
@@ -230,7 +231,7 @@ Result<void> ModulesSection::put_in_journal(std::string_view module, bool enable
     JournalEntry entry;
     entry.edit.id = random_.uuid();
     entry.edit.key = key;
-    entry.edit.from = json_of(before);
+    entry.edit.from = json_of(before ? before : said_by_hub(module));
     entry.edit.to = enabled;
     entry.edit.at_ms = clock_.wall().time_since_epoch().count();
     entries.push_back(std::move(entry));

@@ -336,6 +336,24 @@ TEST_F(ModulesSectionTest, SoIsWhatAPersonCouldNotEnableOrWhatShippedSo) {
   }
 }
 
+TEST_F(ModulesSectionTest, ADisableOfWhatIsInQuarantineIsFromWhatTheHubWants) {
+  for (const bool sent : {false, true}) {
+    section->offer(update(3, "{}"));
+    section->offer(update(4, R"({"recorder":{"enabled":true}})"));
+    fail_to_enable("recorder");
+    toggle("recorder", false);
+    settle("recorder");
+    ASSERT_EQ(section->pending_edits().size(), 1u);
+    EXPECT_EQ(section->pending_edits()[0].from, Json(true));
+    EXPECT_EQ(section->pending_edits()[0].to, Json(false));
+    if (sent) section->mark_edits_sent();
+    toggle("recorder", true);
+    settle("recorder");
+    EXPECT_EQ(section->wanted("recorder"), true) << sent;
+    EXPECT_EQ(section->pending_edits().size(), sent ? 2u : 0u);
+  }
+}
+
 TEST_F(ModulesSectionTest, AToggleIsInForceAtOnceAndProposedWhenItHasSettled) {
   toggle("recorder", true);
   EXPECT_TRUE(runner.enabled_modules["recorder"]);

@@ -264,8 +264,8 @@ void Supervisor::take_in(const std::string& module) {
   const FoundModule found = look_at(module);
   if (folders_.contains(found.name)) withdraw(found.name);
   log_.info("a module has come", {{"module", found.name}});
-  device_->section().manifest_changed(found.name);
   add(found);
+  device_->section().try_again(found.name);
   wake_quarantined(found.name);
   device_->link().modules_came_or_went();
   wakeup_.deadlines_changed();

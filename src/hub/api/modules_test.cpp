@@ -142,6 +142,24 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
             *parse_json(R"(["the newest change is not in force: module 'player' keeps ending"])"));
 }
 
+TEST_F(ModulesApi, ASectionThatIsRefusedAsAWholeIsAProblem) {
+  LinkedDevice bear(*this, uuid(1), {"player"});
+  settle();
+  const auto problems = [&] { return get("/api/v1/devices/" + uuid(1)).at("/problems"); };
+  put("/api/v1/settings", R"({"values":{"modules.player.enabled":true}})");
+  settle();
+  const protocol::ConfigUpdate update = bear.updates(Section::modules).at(0);
+  bear.answer(update, Phase::refused, {{"", "no space left on device"}});
+  EXPECT_EQ(problems(),
+            *parse_json(R"(["the newest change of modules is not in force: no space left on device"])"));
+  EXPECT_EQ(get("/api/v1/fleet").at("/devices/with_problems"), Json(1));
+  EXPECT_EQ(get("/api/v1/devices?problems=true").at("/items").as_array().size(), 1u);
+  bear.answer(update, Phase::refused, {{"modules.player.enabled", "exit status 1"}});
+  EXPECT_EQ(problems(), Json(JsonArray())) << "its quarantine, which it reports, is one";
+  bear.answer(update, Phase::applied);
+  EXPECT_EQ(get("/api/v1/fleet").at("/devices/with_problems"), Json(0));
+}
+
 TEST_F(ModulesApi, WhereAModuleLiesAndWhereItCouldNotBeEnabledIsTold) {
   LinkedDevice bear(*this, uuid(1), {"player", "recorder"});
   LinkedDevice duck(*this, uuid(2), {"player"});

@@ -43,6 +43,15 @@ bool tells_more(const JsonObject& alert, const std::set<std::string_view>& told)
          });
 }
 
+// Of modules and releases the device reports what became of each. Why it took none of it is in the errors
+// alone.
+void add_whole_refusals(const std::vector<protocol::KeyError>& errors, std::string_view of,
+                        Problems& problems) {
+  for (const protocol::KeyError& error : errors)
+    if (error.key.empty())
+      problems.add(fmt::format("the newest change of {} is not in force: {}", of, error.message));
+}
+
 void add_modules(const JsonObject& modules, Problems& problems, std::set<std::string_view>& told) {
   for (const auto& [key, module] : modules) {
     if (!module.is_object()) continue;
@@ -71,8 +80,9 @@ void add_software(const JsonObject& software, Problems& problems) {
 // As it is kept, without blanks.
 bool may_tell_of_problems(std::string_view facts) {
   constexpr std::string_view begins[] = {
-      "errors\":[{",      "error\"",   "crashed\"", "quarantine\"", "manifest_problem\"", "config_problem\"",
-      "render_problem\"", "held_up\"", "failure\"", "alerts\":[{",  "alerts\":[\""};
+      "errors\":[{",  "module_errors\":[{", "software_errors\":[{", "error\"",          "crashed\"",
+      "quarantine\"", "manifest_problem\"", "config_problem\"",     "render_problem\"", "held_up\"",
+      "failure\"",    "alerts\":[{",        "alerts\":[\""};
   for (auto at = facts.find('"'); at != std::string_view::npos; at = facts.find('"', at + 1)) {
     const std::string_view rest = facts.substr(at + 1);
     if (std::ranges::any_of(begins, [&](std::string_view begin) { return rest.starts_with(begin); }))
@@ -111,6 +121,8 @@ std::vector<std::string> problems_of(const DeviceFacts& facts) {
     problems.add(error.key.empty() ? fmt::format("the newest change is not in force: {}", error.message)
                                    : fmt::format("setting {} is refused: {}", error.key, error.message));
   }
+  add_whole_refusals(facts.module_errors, "modules", problems);
+  add_whole_refusals(facts.software_errors, "the release", problems);
   if (const auto* modules = object_in(facts.reported, "modules")) add_modules(*modules, problems, told);
   if (const auto* software = object_in(facts.reported, "software")) add_software(*software, problems);
   for (const Json& alert : array_in(facts.reported, "alerts")) {

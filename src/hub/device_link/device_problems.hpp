@@ -1,4 +1,4 @@
-// Purpose: what is wrong on a device by its own words: settings that it refuses, modules that fail, a release
+// Purpose: what is wrong on a device by its own words: changes that it refuses, modules that fail, a release
 // that did not get in, files that cannot be used, alerts. Owner: values. Thread: any. Lifetime: none.
 #pragma once
 

@@ -102,6 +102,7 @@ class DeviceSession final : public ws::Session {
   // `refusal`: the edit was judged and is not taken; why.
   void settled(const protocol::PendingEdit& edit, const Result<SharedChange>& outcome,
                const std::optional<std::string>& refusal);
+  void go_live();
   void deliver_open_actions();
 
   void refuse(const Refusal& refusal);

@@ -23,6 +23,7 @@ void DeviceSession::send_action(const ActionRequest& action) {
   const bool mine =
       action.device.empty() ? action.selector.matches(known->labels) : action.device == request_.device_id;
   if (!mine) return;
+  if (waiting_to_refresh) refresh();  // what was said before it comes first
   messages_.earn(1);
   awaited_results_.push_back(action.id);
   send(

@@ -43,11 +43,7 @@ void DeviceSession::settle(const std::vector<protocol::PendingEdit>& edits) {
                             if (*alive) settled(edit, outcome, *refusal);
                           });
   }
-  if (unsettled_ == 0 && state_ == State::settling) {
-    state_ = State::live;
-    deliver_open_actions();
-    refresh();
-  }
+  if (unsettled_ == 0 && state_ == State::settling) go_live();
 }
 
 void DeviceSession::settled(const protocol::PendingEdit& edit, const Result<SharedChange>& outcome,
@@ -68,11 +64,14 @@ void DeviceSession::settled(const protocol::PendingEdit& edit, const Result<Shar
   }
   send(std::move(answer));
   if (unsettled_ > 0) return;
-  if (state_ == State::settling) {
-    state_ = State::live;
-    deliver_open_actions();
-  }
+  state_ == State::settling ? go_live() : refresh();
+}
+
+// What the device should be comes before what it is asked to do.
+void DeviceSession::go_live() {
+  state_ = State::live;
   refresh();
+  deliver_open_actions();
 }
 
 void DeviceSession::handle(const protocol::ConfigPropose& message) {

@@ -448,6 +448,49 @@ TEST_F(DeviceSessionTest, ActionsReachThoseWhomTheyNameAlsoLaterButNotWhenExpire
   EXPECT_TRUE(only<protocol::Action>(join(lab)).empty());
 }
 
+TEST_F(DeviceSessionTest, AnActionComesAfterWhatWasSaidBeforeIt) {
+  TestDevice& device = add_device();
+  apply(device, only<ConfigUpdate>(join(device)).at(0));
+  ActionRequest action;
+  action.name = "identify";
+  action.device = device.id;
+  action.expires_at_ms = clock.wall().time_since_epoch().count() + 60'000;
+  const auto threshold_then_action = [&](const std::string& id, double threshold) {
+    const std::pair<EntityKind, Json> steps[] = {{EntityKind::setting, threshold},
+                                                 {EntityKind::action, action.to_json()}};
+    for (const auto& [kind, body] : steps) {
+      hub.changes().append(
+          "default",
+          [&, kind = kind, body = body](const FleetState& head, std::int64_t) -> Result<Draft> {
+            Draft draft;
+            draft.edits.push_back(
+                head.edit(kind, kind == EntityKind::action ? id : "fleet hotword.threshold", body));
+            return draft;
+          },
+          [](const Result<SharedChange>& outcome) { EXPECT_TRUE(outcome); });
+    }
+    executor.run_all();
+  };
+  const auto expect_action_last = [&](const std::vector<protocol::FromHub>& messages, std::string_view when) {
+    EXPECT_EQ(only<ConfigUpdate>(messages).size(), 1u) << when;
+    ASSERT_FALSE(messages.empty()) << when;
+    EXPECT_TRUE(std::holds_alternative<protocol::Action>(messages.back())) << when;
+  };
+  threshold_then_action("a1", 0.6);
+  const auto live = device.peer.take();
+  expect_action_last(live, "both at once");
+  apply(device, only<ConfigUpdate>(live).at(0));
+  say(device, protocol::ActionResult{"a1", true, {}, ""});
+
+  device.session.reset();
+  threshold_then_action("a2", 0.7);
+  expect_action_last(join(device), "while it was away");
+
+  device.session.reset();
+  device.pending = {{"e1", "hotword.models", JsonArray{}, JsonArray{"mine.tflite"}, 0}};
+  expect_action_last(join(device), "with an edit to settle first");
+}
+
 TEST_F(DeviceSessionTest, ARemovedDeviceIsShownOut) {
   TestDevice& device = add_device();
   join(device);

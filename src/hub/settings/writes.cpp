@@ -347,13 +347,14 @@ Proposal plan_proposal(const FleetState& head, const Device& device, const proto
     return refuse(hub_value, fmt::format("{} belongs to the hub; it cannot be set on a device", key));
   }
   if (!checked->value.is_null() && checked->value == hub_value) return {true, {}, hub_value, ""};
-  // Of a module that no layer speaks of the device decides: there is nothing that could have changed.
-  const bool hub_decides = current || !protocol::is_module_key(key);
-  if (hub_decides && !edit.from.is_null() && edit.from != hub_value) {
-    return refuse(hub_value, fmt::format("{} was changed at the hub in the meantime", key));
-  }
   if (current && current->layer.kind >= LayerKind::policy_fleet) {
     return refuse(hub_value, fmt::format("{} is set by policy", key));
+  }
+  // Of a module that no layer speaks of the device decides: there is nothing that could have changed. Edited
+  // from null is one of which the hub had said nothing, but a setting of which the device knows nothing.
+  const bool comparable = protocol::is_module_key(key) ? current.has_value() : !edit.from.is_null();
+  if (comparable && edit.from != hub_value) {
+    return refuse(hub_value, fmt::format("{} was changed at the hub in the meantime", key));
   }
   if (auto free = check_not_rolled_out(head, {layer, key}); !free) {
     return refuse(hub_value, free.error().message);

@@ -338,6 +338,13 @@ TEST_F(Writes, DeviceTogglesOfModulesAreSettled) {
   set(R"({"fleet":true})", {{"modules.recorder.enabled", false}});
   EXPECT_FALSE(propose(true, nullptr).accepted) << "changed at the hub";
   EXPECT_TRUE(propose(false, true).accepted);
+  const auto lost = propose(nullptr, true);
+  EXPECT_FALSE(lost.accepted) << "the hub has spoken since";
+  EXPECT_EQ(lost.hub_value, Json(false));
+  EXPECT_EQ(lost.message, "modules.recorder.enabled was changed at the hub in the meantime");
+  EXPECT_TRUE(propose(nullptr, false).accepted) << "both want the same";
+  set(R"({"policy":true})", {{"modules.recorder.enabled", false}});
+  EXPECT_EQ(propose(nullptr, true).message, "modules.recorder.enabled is set by policy");
 }
 
 TEST_F(Writes, ModulesAreRolledBackAsSettingsAre) {
