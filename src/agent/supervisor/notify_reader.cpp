@@ -123,10 +123,11 @@ int NotifyReader::read_some(Source& source, int most, const Heard& heard) {
 void NotifyReader::take(Source& source, const NotifyDatagram& datagram, const Heard& heard) {
   const Membership sender =
       datagram.pid > 0 ? trees_.membership(source.module, datagram.pid) : Membership::stranger;
-  // A sender that is gone already, such as systemd-notify, cannot be looked up: its user must do.
+  // A daemon may become another user. Of one that is gone already, such as systemd-notify, and of one that
+  // only says whose it is, the user must do.
   constexpr std::uint32_t root = 0;
   const bool same_user = datagram.uid == source.uid || datagram.uid == root;
-  if (sender == Membership::stranger || !same_user) {
+  if (sender == Membership::stranger || (sender != Membership::member && !same_user)) {
     tell(source, fmt::format("sd_notify: process {} of user {} is not of this module: ignored", datagram.pid,
                              datagram.uid));
     return;
