@@ -39,8 +39,14 @@ void for_each_line(std::string_view text, Line&& line) {
   }
 }
 
+// One that is cut must not look like a valid one.
+std::string shown_name(std::string_view name) {
+  constexpr std::size_t longest = 64;
+  return name.size() > longest ? printable_text(name, longest - 1) + "…" : printable_text(name, longest);
+}
+
 FoundModule broken(const fs::path& folder, std::string_view name, std::string why) {
-  const std::string shown = printable_text(name, 64);
+  const std::string shown = shown_name(name);
   return {.name = shown,
           .folder = (folder / name).string(),
           .manifest = fail(ErrorCode::invalid_argument, shown + ": " + why),

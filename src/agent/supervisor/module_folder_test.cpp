@@ -74,6 +74,14 @@ TEST_F(ModuleFolder, BrokenModulesAreFoundBesideGoodOnes) {
   EXPECT_EQ(modules[4].enabled.value(), true);
 }
 
+TEST_F(ModuleFolder, ANameThatIsTooLongIsNotCutToOneThatIsValid) {
+  const FoundModule module = find_module(root, std::string(65, 'm'), system_account);
+  EXPECT_EQ(module.name, std::string(63, 'm') + "…");
+  EXPECT_FALSE(valid_module_name(module.name));
+  EXPECT_NE(module.manifest.error().message.find("rename it"), std::string::npos);
+  EXPECT_EQ(find_module(root, std::string(64, 'M'), system_account).name, std::string(64, 'M'));
+}
+
 TEST_F(ModuleFolder, WhatIsNoFileIsToBeReplacedByOne) {
   fs::create_directories(root / "ear/module.toml");
   fs::create_directories(root / "ear/config.txt");
