@@ -74,6 +74,20 @@ TEST_F(ModuleFolder, BrokenModulesAreFoundBesideGoodOnes) {
   EXPECT_EQ(modules[4].enabled.value(), true);
 }
 
+TEST_F(ModuleFolder, ALinkThatLeadsToNothingIsFound) {
+  put("ear/module.toml", "exec = 'x'");
+  fs::create_directory_symlink(root / "ear", root / "linked");
+  fs::create_directory_symlink("/nowhere/mouth", root / "mouth");
+  put("README", "");
+  fs::create_symlink(root / "README", root / "notes");
+  const auto modules = found();
+  ASSERT_EQ(modules.size(), 3u);
+  EXPECT_TRUE(modules[1].manifest);
+  EXPECT_EQ(modules[2].name, "mouth");
+  EXPECT_TRUE(modules[2].manifest.error().message.starts_with(
+      "mouth: it is a link to /nowhere/mouth, which is not there"));
+}
+
 TEST_F(ModuleFolder, ANameThatIsTooLongIsNotCutToOneThatIsValid) {
   const FoundModule module = find_module(root, std::string(65, 'm'), system_account);
   EXPECT_EQ(module.name, std::string(63, 'm') + "…");
