@@ -53,7 +53,9 @@ std::expected<Child, SpawnError> Child::start(const Spawner& spawner, const Spaw
   if (!err) return std::unexpected(err.error());
   std::optional<NotifySocket> notify;
   if (request.notify) {
-    auto made = NotifySocket::open(notify_folder, request.id, request.uid.has_value());
+    // What runs as root may become another user by itself.
+    const bool may_be_another = request.uid.has_value() || ::geteuid() == 0;
+    auto made = NotifySocket::open(notify_folder, request.id, may_be_another);
     if (!made) return std::unexpected(SpawnError{SpawnStep::notify, made.error()});
     notify.emplace(std::move(*made));
   }

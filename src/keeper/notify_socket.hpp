@@ -13,8 +13,9 @@ namespace starling::keeper {
 
 class NotifySocket {
  public:
-  // An abstract socket with a random name if the path is too long for one, or if another user must reach it:
-  // the folder is private. Senders are told apart by their credentials, not by who can reach the socket.
+  // An abstract socket with a random name if the path is too long for one, or if another user may have to
+  // reach it: the folder is private. Senders are told apart by their credentials, not by who can reach the
+  // socket.
   // The error is errno.
   static std::expected<NotifySocket, int> open(const std::string& folder, const std::string& id,
                                                bool other_user);

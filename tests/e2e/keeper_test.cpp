@@ -302,8 +302,11 @@ TEST_F(KeeperTest, HoldsTheNotifySocketOfAChild) {
   struct Case {
     std::string id, name_begins_with;
   };
-  // The second does not fit into the path of a socket.
-  const std::vector<Case> cases = {{"ready", state().string()}, {std::string(96, 'r'), "@starling-notify-"}};
+  // A child of root's may become a user to whom the folder is closed. The second does not fit into the path
+  // of a socket.
+  const std::string abstract = "@starling-notify-";
+  const std::vector<Case> cases = {{"ready", ::geteuid() == 0 ? abstract : state().string()},
+                                   {std::string(96, 'r'), abstract}};
   for (const Case& c : cases) {
     std::string name;
     {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "agent/supervisor/exec_failure.hpp"
+#include "agent/supervisor/failure_words.hpp"
 #include "agent/supervisor/manifest_values.hpp"
 #include "agent/supervisor/spawn_plan.hpp"
 #include "base/files.hpp"
@@ -46,26 +47,39 @@ bool alphanumeric(char c) {
   return digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+bool killed_by(const Death& death, int signal) {
+  return death.exit.kind != ChildExit::Kind::exited && death.exit.kind != ChildExit::Kind::unknown &&
+         death.exit.status == signal;
+}
+
+std::string name_of_signal(int number) {
+  const std::string_view name = signal_name(number);
+  return name.empty() ? fmt::format("signal {}", number) : std::string(name);
+}
+
+// Of a SIGKILL that came after another signal.
+std::string what_it_did_not_heed(const Death& death) {
+  if (!death.forced || !killed_by(death, SIGKILL) || death.end_signal == 0) return {};
+  const bool long_time = death.unheeded >= Seconds(1);
+  return fmt::format(" {} after {}, which it did not heed",
+                     seconds_text(long_time ? std::chrono::round<Seconds>(death.unheeded) : death.unheeded),
+                     name_of_signal(death.end_signal));
+}
+
 std::string how_it_ended(const Death& death) {
   const int status = death.exit.status;
   switch (death.exit.kind) {
     case ChildExit::Kind::exited: return fmt::format("exited with status {}", status);
     case ChildExit::Kind::killed:
     case ChildExit::Kind::dumped: {
-      const std::string_view name = signal_name(status), meaning = signal_meaning(status);
-      return fmt::format("killed by {}{}{}",
-                         name.empty() ? fmt::format("signal {}", status) : std::string(name),
-                         meaning.empty() ? "" : fmt::format(" ({})", meaning),
-                         death.exit.kind == ChildExit::Kind::dumped ? ", core dumped" : "");
+      const std::string_view meaning = signal_meaning(status);
+      return fmt::format(
+          "killed by {}{}{}{}", name_of_signal(status), meaning.empty() ? "" : fmt::format(" ({})", meaning),
+          death.exit.kind == ChildExit::Kind::dumped ? ", core dumped" : "", what_it_did_not_heed(death));
     }
     case ChildExit::Kind::unknown: break;
   }
   return "ended, and only its parent process was told how";
-}
-
-bool killed_by(const Death& death, int signal) {
-  return death.exit.kind != ChildExit::Kind::exited && death.exit.kind != ChildExit::Kind::unknown &&
-         death.exit.status == signal;
 }
 
 // In the module's own words.

@@ -37,6 +37,20 @@ TEST(CauseOfDeath, SaysWhatTheModuleSaid) {
   EXPECT_EQ(cause_of_death(told, {}).fingerprint, cause_of_death(death(Kind::exited, 1), {}).fingerprint);
 }
 
+TEST(CauseOfDeath, SaysWhichSignalWasNotHeeded) {
+  Death hanging = death(Kind::killed, SIGKILL, EndedFor::watchdog, true);
+  hanging.end_signal = SIGABRT;
+  hanging.unheeded = Milliseconds(5'003);
+  const std::string how = "killed by SIGKILL (kill) 5 s after SIGABRT, which it did not heed";
+  EXPECT_EQ(cause_of_death(hanging, {}).text, "the watchdog was not fed; " + how);
+  EXPECT_EQ(cause_of_death(hanging, {}).evidence.front(), how);
+  hanging.unheeded = Milliseconds(200);
+  hanging.end_signal = 40;
+  EXPECT_THAT(cause_of_death(hanging, {}).text, testing::HasSubstr("200 ms after signal 40, which"));
+  hanging.exit.status = SIGABRT;  // at last
+  EXPECT_THAT(cause_of_death(hanging, {}).text, testing::EndsWith("killed by SIGABRT (abort)"));
+}
+
 TEST(CauseOfDeath, FollowsFromTheEvidence) {
   const std::optional<MemoryEvents> none, no_kill{MemoryEvents{0, 0}}, kill{MemoryEvents{1, 1}};
   const struct {

@@ -20,6 +20,8 @@ struct Death {
   std::int32_t pid = 0;
   ChildExit exit;
   EndedFor ended_for = EndedFor::none;
+  int end_signal = 0;           // by which the supervisor asked it to end; 0: it did not
+  Milliseconds unheeded{0};     // for how long that was, until SIGKILL
   bool forced = false;          // the supervisor sent SIGKILL
   bool ready = false;           // it had been ready
   std::int32_t said_error = 0;  // errno and exit status, as the module told them itself; 0: it did not

@@ -53,8 +53,14 @@ void for_each_line(std::string_view text, Line&& line) {
   }
 }
 
+// One that is cut must not look like a valid one.
+std::string shown_name(std::string_view name) {
+  constexpr std::size_t longest = 64;
+  return name.size() > longest ? printable_text(name, longest - 1) + "…" : printable_text(name, longest);
+}
+
 FoundModule broken(const fs::path& folder, std::string_view name, std::string why) {
-  const std::string shown = printable_text(name, 64);
+  const std::string shown = shown_name(name);
   return {.name = shown,
           .folder = (folder / name).string(),
           .manifest = fail(ErrorCode::invalid_argument, shown + ": " + why),
@@ -152,6 +158,12 @@ Result<void> write_enabled(const fs::path& module_folder, bool enabled) {
   return write_file_durably(error ? path : target, after, kept);
 }
 
+bool may_be_module(const fs::path& path) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  return fs::is_directory(status) || (!fs::exists(status) && fs::is_symlink(path, error));
+}
+
 FoundModule find_module(const fs::path& folder, std::string_view name, const AccountLookup& accounts) {
   if (!valid_module_name(name)) {
     return broken(folder, name,
@@ -160,6 +172,12 @@ FoundModule find_module(const fs::path& folder, std::string_view name, const Acc
   std::error_code error;
   fs::path absolute = fs::absolute(folder, error);
   const fs::path module = ((error ? folder : absolute) / name).lexically_normal();
+  if (fs::is_symlink(module, error) && !fs::exists(module, error)) {
+    const std::string target = printable_text(fs::read_symlink(module, error).string(), 200);
+    return broken(
+        folder, name,
+        fmt::format("it is a link to {}, which is not there: put it back, or remove the link", target));
+  }
   // Read once: somebody may be writing it.
   const auto text = read_foreign_file(module / "module.toml", max_manifest_bytes);
   return {.name = std::string(name),
@@ -184,9 +202,8 @@ Result<std::vector<FoundModule>> find_modules(const fs::path& folder, const Acco
   auto entry = fs::directory_iterator(folder, error);
   for (; !error && entry != fs::directory_iterator() && names.size() < max_module_folders;
        entry.increment(error)) {
-    std::error_code ignored;
     std::string name = entry->path().filename().string();
-    if (!name.starts_with('.') && entry->is_directory(ignored)) names.push_back(std::move(name));
+    if (!name.starts_with('.') && may_be_module(entry->path())) names.push_back(std::move(name));
   }
   if (error) {
     const ErrorCode code = error == std::errc::no_such_file_or_directory ? ErrorCode::not_found

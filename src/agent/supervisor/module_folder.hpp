@@ -29,6 +29,8 @@ struct FoundModule {
   Digest manifest_text;   // of what was read for `manifest`, be it only an error
 };
 
+// A folder, or a link that leads to nothing: somebody meant a module by it.
+bool may_be_module(const std::filesystem::path& path);
 // Sorted by name. Hidden folders and plain files are no modules. Errors: not_found, permission_denied, io.
 Result<std::vector<FoundModule>> find_modules(const std::filesystem::path& folder,
                                               const AccountLookup& accounts);

@@ -74,6 +74,28 @@ TEST_F(ModuleFolder, BrokenModulesAreFoundBesideGoodOnes) {
   EXPECT_EQ(modules[4].enabled.value(), true);
 }
 
+TEST_F(ModuleFolder, ALinkThatLeadsToNothingIsFound) {
+  put("ear/module.toml", "exec = 'x'");
+  fs::create_directory_symlink(root / "ear", root / "linked");
+  fs::create_directory_symlink("/nowhere/mouth", root / "mouth");
+  put("README", "");
+  fs::create_symlink(root / "README", root / "notes");
+  const auto modules = found();
+  ASSERT_EQ(modules.size(), 3u);
+  EXPECT_TRUE(modules[1].manifest);
+  EXPECT_EQ(modules[2].name, "mouth");
+  EXPECT_TRUE(modules[2].manifest.error().message.starts_with(
+      "mouth: it is a link to /nowhere/mouth, which is not there"));
+}
+
+TEST_F(ModuleFolder, ANameThatIsTooLongIsNotCutToOneThatIsValid) {
+  const FoundModule module = find_module(root, std::string(65, 'm'), system_account);
+  EXPECT_EQ(module.name, std::string(63, 'm') + "…");
+  EXPECT_FALSE(valid_module_name(module.name));
+  EXPECT_NE(module.manifest.error().message.find("rename it"), std::string::npos);
+  EXPECT_EQ(find_module(root, std::string(64, 'M'), system_account).name, std::string(64, 'M'));
+}
+
 TEST_F(ModuleFolder, WhatIsNoFileIsToBeReplacedByOne) {
   fs::create_directories(root / "ear/module.toml");
   fs::create_directories(root / "ear/config.txt");

@@ -46,7 +46,8 @@ void ModuleProcess::spawned(std::int32_t pid, std::uint64_t start_time) {
   pid_ = pid;
   start_time_ = start_time;
   if (ended_for_ == EndedFor::none) return;
-  ending_at_ = ports_.clock.steady() + grace_;  // its end was asked for while it was being made
+  asked_at_ = ports_.clock.steady();
+  ending_at_ = asked_at_ + grace_;  // its end was asked for while it was being made
   signal(end_signal_);
 }
 
@@ -59,7 +60,19 @@ void ModuleProcess::not_spawned() {
 
 Death ModuleProcess::ended(const ChildExit& exit, bool was_ready) {
   vanished();
-  return {module_, child_id(), pid_, exit, ended_for_, forced_, was_ready, 0, 0, {}};
+  Death death;
+  death.module = module_;
+  death.child_id = child_id();
+  death.pid = pid_;
+  death.exit = exit;
+  death.ended_for = ended_for_;
+  death.forced = forced_;
+  death.ready = was_ready;
+  if (ended_for_ != EndedFor::none) {
+    death.end_signal = end_signal_;
+    if (killed_since_) death.unheeded = std::chrono::floor<Milliseconds>(*killed_since_ - asked_at_);
+  }
+  return death;
 }
 
 void ModuleProcess::vanished() {
@@ -99,7 +112,8 @@ void ModuleProcess::end(EndedFor why, int signal_number, Milliseconds grace) {
   ended_for_ = why;
   end_signal_ = signal_number;
   grace_ = grace;
-  ending_at_ = ports_.clock.steady() + grace;
+  asked_at_ = ports_.clock.steady();
+  ending_at_ = asked_at_ + grace;
   if (phase_ == Phase::alive) signal(signal_number);
 }
 

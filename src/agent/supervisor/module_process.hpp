@@ -94,6 +94,7 @@ class ModuleProcess {
   std::string mark_;
   EndedFor ended_for_ = EndedFor::none;
   int end_signal_ = 0;
+  SteadyTime asked_at_{};  // to end
   Milliseconds grace_{0};
   bool forced_ = false;
   struct Main {

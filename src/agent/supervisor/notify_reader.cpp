@@ -5,6 +5,8 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <optional>
+#include <utility>
 
 #include "agent/supervisor/notify_socket.hpp"
 #include "base/token_bucket.hpp"
@@ -14,7 +16,8 @@ namespace starling::agent {
 namespace {
 
 constexpr Rate message_rate{NotifyReader::per_second, NotifyReader::burst};
-constexpr Rate problem_rate{1, 5};
+constexpr Rate stranger_rate{NotifyReader::strangers_per_second, NotifyReader::strangers_per_second};
+constexpr Rate problem_rate{1.0 / 60, 5};
 
 }  // namespace
 
@@ -23,14 +26,21 @@ struct NotifyReader::Source {
       : socket(executor, descriptor.release()),
         pause(executor),
         messages(message_rate, now),
+        strangers(stranger_rate, now),
         problems(problem_rate, now) {}
   asio::posix::stream_descriptor socket;
   asio::steady_timer pause;
   std::string child_id, module;
   std::uint32_t uid = 0;
-  TokenBucket messages, problems;
+  TokenBucket messages, strangers, problems;
   bool open = true;
-  bool flooding = false;
+  std::uint64_t untold = 0;  // problems
+  std::optional<SteadyTime> flood_told;
+  std::uint64_t taken = 0;  // since then
+
+  bool must_wait(SteadyTime now) const {
+    return messages.left(message_rate, now) < 1 || strangers.left(stranger_rate, now) < 1;
+  }
 
   void close() {
     open = false;
@@ -86,51 +96,47 @@ asio::awaitable<void> NotifyReader::read(std::shared_ptr<Source> source) {
     const auto [error] =
         co_await source->socket.async_wait(asio::posix::descriptor_base::wait_read, tuple_awaitable);
     if (error || !source->open) co_return;
-    const int count = read_some(*source, most_at_once, heard);
-    if (!source->open || source->messages.left(message_rate, clock_.steady()) >= 1) {
-      if (count < most_at_once) source->flooding = false;
-      continue;
-    }
-    if (!source->flooding)
-      tell(*source, fmt::format("sd_notify: more than {} messages a second", per_second));
-    source->flooding = true;
+    read_some(*source, most_at_once, heard);
+    if (!source->open || !source->must_wait(clock_.steady())) continue;
     source->pause.expires_after(flood_pause);
     const auto [stopped] = co_await source->pause.async_wait(tuple_awaitable);
     if (stopped) co_return;
   }
 }
 
-int NotifyReader::read_some(Source& source, int most, const Heard& heard) {
-  int count = 0;
-  while (count < most && source.open && source.messages.take_all(message_rate, clock_.steady(), 1)) {
+void NotifyReader::read_some(Source& source, int most, const Heard& heard) {
+  for (int i = 0; i < most && source.open && !source.must_wait(clock_.steady()); ++i) {
     const auto datagram = peek_notify(source.socket.native_handle());
-    if (datagram && *datagram) {
-      ++count;
-      take(source, **datagram, heard);
-      if (source.open) drop_notify(source.socket.native_handle());
-      continue;
-    }
-    source.messages.earn(1);
     if (!datagram) {
       tell(source, datagram.error().message);
-      source.close();
+      return source.close();
     }
-    break;
+    if (!*datagram) return;
+    if (is_of_module(source, **datagram)) {
+      source.messages.take_all(message_rate, clock_.steady(), 1);
+      ++source.taken;
+      if (source.messages.left(message_rate, clock_.steady()) < 1) tell_of_flood(source);
+      take(source, **datagram, heard);
+    } else {
+      source.strangers.take_all(stranger_rate, clock_.steady(), 1);
+      tell(source, fmt::format("sd_notify: process {} of user {} is not of this module: ignored",
+                               (*datagram)->pid, (*datagram)->uid));
+    }
+    if (source.open) drop_notify(source.socket.native_handle());
   }
-  return count;
+}
+
+bool NotifyReader::is_of_module(const Source& source, const NotifyDatagram& datagram) const {
+  const Membership sender =
+      datagram.pid > 0 ? trees_.membership(source.module, datagram.pid) : Membership::stranger;
+  // A daemon may become another user. Of one that is gone already, such as systemd-notify, and of one that
+  // only says whose it is, the user must do.
+  constexpr std::uint32_t root = 0;
+  const bool same_user = datagram.uid == source.uid || datagram.uid == root;
+  return sender == Membership::member || (sender != Membership::stranger && same_user);
 }
 
 void NotifyReader::take(Source& source, const NotifyDatagram& datagram, const Heard& heard) {
-  const Membership sender =
-      datagram.pid > 0 ? trees_.membership(source.module, datagram.pid) : Membership::stranger;
-  // A sender that is gone already, such as systemd-notify, cannot be looked up: its user must do.
-  constexpr std::uint32_t root = 0;
-  const bool same_user = datagram.uid == source.uid || datagram.uid == root;
-  if (sender == Membership::stranger || !same_user) {
-    tell(source, fmt::format("sd_notify: process {} of user {} is not of this module: ignored", datagram.pid,
-                             datagram.uid));
-    return;
-  }
   auto message = parse_notify(datagram.text);
   if (!message) {
     tell(source, message.error().message);
@@ -149,9 +155,23 @@ void NotifyReader::take(Source& source, const NotifyDatagram& datagram, const He
   heard(*message);
 }
 
-void NotifyReader::tell(Source& source, std::string_view why) {
-  if (source.problems.take_all(problem_rate, clock_.steady(), 1))
-    listener_.notified_wrongly(source.child_id, why);
+void NotifyReader::tell(Source& source, std::string why) {
+  if (!source.problems.take_all(problem_rate, clock_.steady(), 1)) {
+    ++source.untold;
+    return;
+  }
+  if (source.untold > 0) why += fmt::format("; {} more were not told", std::exchange(source.untold, 0));
+  listener_.notified_wrongly(source.child_id, why);
+}
+
+void NotifyReader::tell_of_flood(Source& source) {
+  const SteadyTime now = clock_.steady();
+  if (source.flood_told && now < *source.flood_told + flood_telling) return;
+  std::string why = fmt::format("sd_notify: more than {} messages a second", per_second);
+  if (source.flood_told) why += fmt::format("; {} since this was last said", source.taken);
+  source.flood_told = now;
+  source.taken = 0;
+  listener_.notified_wrongly(source.child_id, why);
 }
 
 }  // namespace starling::agent

@@ -2,7 +2,8 @@
 // faster than a supervisor needs to know. Owner: Agent. Thread: the io_context's. Lifetime: stop() completes
 // before destruction.
 //
-// A module that floods is not read for a while: its socket fills, and its own calls wait.
+// A module that floods is not read for a while: its socket fills, and its own calls wait. What others send
+// counts for itself, and takes nothing of what the module may say.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -27,8 +28,8 @@ class NotifyListener {
  public:
   virtual ~NotifyListener() = default;
   virtual void notified(std::string_view child_id, const NotifyMessage& message) = 0;
-  virtual void notified_wrongly(std::string_view child_id,
-                                std::string_view why) = 0;  // a few times a second at most
+  // A few times at once, then once a minute, and once a minute of a flood.
+  virtual void notified_wrongly(std::string_view child_id, std::string_view why) = 0;
 };
 
 class NotifyReader {
@@ -36,7 +37,9 @@ class NotifyReader {
   static constexpr int most_at_once = 32;
   static constexpr int per_second = 100;
   static constexpr int burst = 200;
+  static constexpr int strangers_per_second = 1'000;  // that are read only to be ignored
   static constexpr Milliseconds flood_pause{200};
+  static constexpr Seconds flood_telling{60};
 
   // `trees`, `clock` and `listener` outlive this.
   NotifyReader(asio::any_io_executor executor, const Clock& clock, const ProcessTrees& trees,
@@ -54,9 +57,11 @@ class NotifyReader {
   struct Source;
   asio::awaitable<void> read(std::shared_ptr<Source> source);
   using Heard = std::function<void(const NotifyMessage&)>;
-  int read_some(Source& source, int most, const Heard& heard);
+  void read_some(Source& source, int most, const Heard& heard);
+  bool is_of_module(const Source& source, const struct NotifyDatagram& datagram) const;
   void take(Source& source, const struct NotifyDatagram& datagram, const Heard& heard);
-  void tell(Source& source, std::string_view why);
+  void tell(Source& source, std::string why);
+  void tell_of_flood(Source& source);
 
   asio::any_io_executor executor_;
   const Clock& clock_;

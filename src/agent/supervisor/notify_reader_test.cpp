@@ -159,24 +159,37 @@ TEST_F(Reader, DoesNotHearStrangers) {
   context.run();
 }
 
-TEST_F(Reader, DoesNotHearOtherUsers) {
+TEST_F(Reader, HearsTheModuleWhateverUserItHasBecome) {
   NotifySocketPair socket;
   attach(socket, 12345);
   ASSERT_TRUE(socket.send("READY=1"));
   context.poll();
-  EXPECT_EQ(heard.heard.empty(), ::getuid() != 0);  // root may speak for everybody
+  EXPECT_THAT(heard.heard, ElementsAre("m:1 ready"));
   reader.detach("m:1");
   context.run();
 }
 
-TEST_F(Reader, HearsWhoIsGoneAlreadyIfItsUserFits) {
-  NotifySocketPair socket;
+void send_and_end(const NotifySocketPair& socket) {
   const pid_t child = ::fork();
   if (child == 0) {
     socket.send("READY=1");
     ::_exit(0);
   }
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+}
+
+TEST_F(Reader, DoesNotHearOtherUsersWhoAreGone) {
+  NotifySocketPair socket;
+  send_and_end(socket);
+  attach(socket, 12345);
+  EXPECT_EQ(reader.drain("m:1").empty(), ::getuid() != 0);  // root may speak for everybody
+  reader.detach("m:1");
+  context.run();
+}
+
+TEST_F(Reader, HearsWhoIsGoneAlreadyIfItsUserFits) {
+  NotifySocketPair socket;
+  send_and_end(socket);
   attach(socket);
   const std::vector<NotifyMessage> last_words = reader.drain("m:1");
   ASSERT_EQ(last_words.size(), 1u);
@@ -233,6 +246,64 @@ TEST_F(Reader, AFloodIsHeardAsFarAsTheLimitAndOthersAsEver) {
   EXPECT_THAT(last_words, testing::SizeIs(testing::Le(10u)));
   reader.detach("m:1");
   reader.detach("m:2");
+  context.run();
+}
+
+TEST_F(Reader, AFloodIsToldOnceAMinuteWithItsCount) {
+  NotifySocketPair socket;
+  attach(socket);
+  const auto flood = [&] {
+    for (int i = 0; i < NotifyReader::burst; ++i) {
+      ASSERT_TRUE(socket.send("STATUS=x"));
+      reader.drain("m:1");
+    }
+  };
+  const std::string told = "m:1 sd_notify: more than 100 messages a second";
+  flood();
+  EXPECT_THAT(heard.wrong, ElementsAre(told)) << "when it begins";
+  clock.advance(NotifyReader::flood_telling / 2);
+  flood();
+  EXPECT_THAT(heard.wrong, ElementsAre(told));
+  clock.advance(NotifyReader::flood_telling / 2);
+  flood();
+  EXPECT_THAT(heard.wrong, ElementsAre(told, told + "; 400 since this was last said"));
+  reader.detach("m:1");
+  context.run();
+}
+
+TEST_F(Reader, AFloodOfStrangersTakesNothingOfWhatTheModuleMaySay) {
+  NotifySocketPair socket;
+  reader.attach("other:1", "other", ::getuid(), std::move(socket.reader));  // this process is not of it
+  for (int i = 0; i < 2 * NotifyReader::burst; ++i) {
+    ASSERT_TRUE(socket.send("READY=1"));
+    EXPECT_THAT(reader.drain("other:1"), testing::IsEmpty());
+  }
+  EXPECT_THAT(heard.wrong, testing::SizeIs(5));
+
+  const pid_t module = ::fork();
+  if (module == 0) {
+    socket.send("READY=1");
+    ::raise(SIGSTOP);
+    ::_exit(0);
+  }
+  ASSERT_EQ(::waitpid(module, nullptr, WUNTRACED), module);
+  trees.led_by("other", module, table.entry(module).value().start_time, false);
+  EXPECT_THAT(reader.drain("other:1"), testing::SizeIs(1));
+  ::kill(module, SIGKILL);
+  ASSERT_EQ(::waitpid(module, nullptr, 0), module);
+
+  int sent = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    if (socket.send("READY=1")) ++sent;
+    reader.drain("other:1");
+  }
+  EXPECT_LT(sent, 10'000) << "how many are read has a limit, too";
+  EXPECT_THAT(heard.wrong, testing::SizeIs(5));
+  clock.advance(Seconds(61));
+  reader.drain("other:1");
+  EXPECT_THAT(heard.wrong, testing::SizeIs(6));
+  EXPECT_THAT(heard.wrong.back(), testing::HasSubstr(" more were not told"));
+  reader.detach("other:1");
   context.run();
 }
 

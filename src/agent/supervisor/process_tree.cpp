@@ -93,11 +93,15 @@ bool ProcessTrees::main_lives(std::string_view module) const {
   return process && process->start_time == run->main->second && process->alive();
 }
 
-bool ProcessTrees::known(const Run& run, const ProcessEntry& process) const {
+bool ProcessTrees::leads(const Run& run, const ProcessEntry& process) const {
   const Identity identity{process.pid, process.start_time};
   // The keeper starts every module in a session of its own, and a daemon often makes one for itself.
-  return run.leader == identity || run.main == identity || run.seen.contains(identity) ||
-         in_session(run.leader, process) || in_session(run.main, process);
+  return run.leader == identity || run.main == identity || in_session(run.leader, process) ||
+         in_session(run.main, process);
+}
+
+bool ProcessTrees::known(const Run& run, const ProcessEntry& process) const {
+  return run.seen.contains({process.pid, process.start_time}) || leads(run, process);
 }
 
 bool ProcessTrees::in_session(const std::optional<Identity>& leader, const ProcessEntry& process) const {
@@ -262,7 +266,8 @@ std::map<std::string, std::vector<ProcessEntry>, std::less<>> ProcessTrees::by_m
 std::optional<ProcessEntry> ProcessTrees::member(std::string_view module, std::int32_t pid) const {
   // Looked at first: should its number go to another meanwhile, this is not that one.
   const std::optional<ProcessEntry> process = table_.entry(pid);
-  return membership(module, pid) == Membership::member ? process : std::nullopt;
+  const Membership is = membership(module, pid);
+  return is == Membership::member || is == Membership::marked ? process : std::nullopt;
 }
 
 Membership ProcessTrees::membership(std::string_view module, std::int32_t pid) const {
@@ -271,13 +276,14 @@ Membership ProcessTrees::membership(std::string_view module, std::int32_t pid) c
   constexpr int most_ancestors = 32;
   std::optional<ProcessEntry> process = table_.entry(pid);
   if (!process || !process->alive()) return Membership::gone;
+  bool is_marked = false;
   for (int step = 0; process && step < most_ancestors && process->pid > 1; ++step) {
-    if (run != nullptr && known(*run, *process)) return Membership::member;
+    if (run != nullptr && leads(*run, *process)) return Membership::member;
     if (cgroups_ && cgroups_->holds(module, table_.cgroup(process->pid))) return Membership::member;
-    if (table_.has_variable(process->pid, mark)) return Membership::member;
+    is_marked = is_marked || marked(run, mark, *process);
     process = table_.entry(process->parent);
   }
-  return Membership::stranger;
+  return is_marked ? Membership::marked : Membership::stranger;
 }
 
 }  // namespace starling::agent

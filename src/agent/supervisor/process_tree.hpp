@@ -23,7 +23,12 @@
 
 namespace starling::agent {
 
-enum class Membership { member, stranger, gone };
+enum class Membership {
+  member,  // of its cgroup or a session of its processes, or a descendant: none but the module can be that
+  marked,  // by the variable alone, which anybody can set, or by what the last look saw
+  stranger,
+  gone,
+};
 
 class ProcessTrees final : public TreePort {
  public:
@@ -65,7 +70,9 @@ class ProcessTrees final : public TreePort {
 
   std::string marker(std::string_view module) const;
   bool marked(const Run* run, std::string_view marker, const ProcessEntry& process) const;
-  // Leader or main process, of the session of either, or seen before.
+  // Leader or main process, or of the session of either.
+  bool leads(const Run& run, const ProcessEntry& process) const;
+  // That, or seen before.
   bool known(const Run& run, const ProcessEntry& process) const;
   bool in_session(const std::optional<Identity>& leader, const ProcessEntry& process) const;
   bool in_cgroup(std::string_view module) const;

@@ -205,6 +205,21 @@ TEST_F(Trees, MembershipIsOfTheTreeOnly) {
   EXPECT_EQ(trees.membership("one", one.pid), Membership::gone);
 }
 
+TEST_F(Trees, WhoOnlySaysWhoseItIsIsToldFromWhoIsIt) {
+  ProcessTrees trees(table, std::nullopt, owner, {});
+  const TreePlace place = trees.make(named("one"), "one:1").value();
+  const ProcessEntry other = start(place, "exec sh -c \"$STAYS\"");  // has the variable, and was not spawned
+  wait_for_lines(1);
+  EXPECT_EQ(trees.membership("one", other.pid), Membership::marked);
+  EXPECT_TRUE(trees.member("one", other.pid));
+  EXPECT_THAT(trees.processes("one"), testing::ElementsAre(other.pid));
+  EXPECT_EQ(trees.membership("one", other.pid), Membership::marked) << "to be seen with it proves nothing";
+  trees.led_by("one", other.pid, other.start_time, false);
+  EXPECT_EQ(trees.membership("one", other.pid), Membership::member);
+  trees.kill("one");
+  expect_all_to_end();
+}
+
 TEST_F(Trees, ANumberThatSomebodyElseGotIsNotSignalled) {
   const ProcessEntry victim = start({}, "exec sh -c \"$STAYS\"");
   wait_for_lines(1);

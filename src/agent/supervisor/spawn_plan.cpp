@@ -9,6 +9,14 @@
 
 namespace starling::agent {
 
+namespace {
+
+const std::string& working_folder_of(const ModuleManifest& manifest) {
+  return manifest.working_folder.empty() ? manifest.folder : manifest.working_folder;
+}
+
+}  // namespace
+
 SpawnRequest spawn_request(const ModuleManifest& manifest, ChildId id, TreePlace place,
                            Environment environment) {
   SpawnRequest request;
@@ -23,7 +31,7 @@ SpawnRequest spawn_request(const ModuleManifest& manifest, ChildId id, TreePlace
   for (const auto& [name, value] : place.environment)
     environment[name] = value;
   request.environment.assign(environment.begin(), environment.end());
-  request.working_folder = manifest.working_folder.empty() ? manifest.folder : manifest.working_folder;
+  request.working_folder = working_folder_of(manifest);
   if (manifest.account) {
     request.credentials =
         SpawnRequest::Credentials{manifest.account->uid, manifest.account->gid, manifest.account->groups};
@@ -52,7 +60,8 @@ std::string describe(const SpawnFailure& failure, const ModuleManifest& manifest
   const std::string why = std::strerror(failure.error);
   switch (failure.step) {
     case SpawnStep::exec: return manifest.exec + " cannot be started: " + why;
-    case SpawnStep::working_folder: return "its working folder cannot be entered: " + why;
+    case SpawnStep::working_folder:
+      return "its working folder " + working_folder_of(manifest) + " cannot be entered: " + why;
     case SpawnStep::credentials:
       return "it cannot become user '" + (manifest.account ? manifest.account->name : "") + "': " + why;
     case SpawnStep::cgroup: return "its control group cannot be entered: " + why;

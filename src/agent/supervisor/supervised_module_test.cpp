@@ -234,6 +234,8 @@ TEST_F(SupervisedModuleTest, SilenceIsAbortedThenKilled) {
   EXPECT_EQ(board.signals.back().number, SIGABRT);
   pass(Seconds(5));
   EXPECT_EQ(board.signals.back().number, SIGKILL);
+  EXPECT_EQ(board.examined.end_signal, SIGABRT);
+  EXPECT_EQ(board.examined.unheeded, SupervisedModule::abort_grace);
   EXPECT_TRUE(state("recorder") == starting);
   EXPECT_THAT(deaths, ElementsAre("recorder")) << "it counts like any other";
 }

@@ -253,7 +253,7 @@ void Supervisor::said_wrongly(std::string_view module, std::int32_t pid, std::st
 }
 
 Result<void> Supervisor::check_peer(std::string_view module, std::int32_t pid) const {
-  if (!folders_.contains(module) || trees_.membership(module, pid) == Membership::member) return {};
+  if (!folders_.contains(module) || trees_.member(module, pid)) return {};
   return fail(ErrorCode::permission_denied,
               "process " + std::to_string(pid) + " is not of the module '" + std::string(module) + "'");
 }

@@ -226,9 +226,7 @@ void Supervisor::folder_changed(std::string_view module) {
   if (of_release(module)) return;
   const FoundModule found = look_at(module);
   const auto known = folders_.find(found.name);
-  std::error_code unreadable;
-  const bool there = std::filesystem::is_directory(options_.modules / module, unreadable);
-  if (!there) {
+  if (!may_be_module(options_.modules / module)) {
     arriving_.went(module);
     if (known != folders_.end()) folder_gone(found.name);
     return;

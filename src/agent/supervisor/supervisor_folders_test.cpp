@@ -168,6 +168,20 @@ TEST_F(SupervisorFolders, WhatCouldNotBeEnabledForWantOfItsManifestIsWhenThatCom
   EXPECT_THAT(reported("recorder", "quarantine"), "");
 }
 
+TEST_F(SupervisorFolders, ALinkThatLeadsToNothingIsShownUntilItIsGone) {
+  start();
+  fs::create_directory_symlink(folder / "away", modules() / "linked");
+  eventually([&] { return problem("linked") != "there is none"; });
+  EXPECT_THAT(problem("linked"), HasSubstr("it is a link to"));
+  fs::create_directories(folder / "away");
+  std::ofstream(folder / "away/module.toml") << "exec = 'run'\n";
+  fs::remove(modules() / "linked");
+  fs::create_directory_symlink(folder / "away", modules() / "linked");
+  eventually([&] { return problem("linked").empty(); });
+  fs::remove(modules() / "linked");
+  eventually([&] { return problem("linked") == "there is none"; });
+}
+
 TEST_F(SupervisorFolders, TheHubHearsAtOnceOfAConfigTxtThatCannotBeUsed) {
   root = folder / "none";  // what the board says is no news
   write_module("recorder", "exec = 'run'\n", "enabled = false\n");
