@@ -85,7 +85,11 @@ TEST_F(RefusedEdit, GoesWithTheFolder) {
   fs::rename(modules() / "recorder", folder / "recorder");
   eventually([this] { return !supervisor->has("recorder"); });
   fs::rename(folder / "recorder", modules() / "recorder");
-  eventually([this] { return supervisor->has("recorder"); });
+  eventually([this] {
+    clock.advance(ArrivingFolders::quiet);
+    supervisor->tick();
+    return supervisor->has("recorder");
+  });
   EXPECT_EQ(told(), "");
 }
 

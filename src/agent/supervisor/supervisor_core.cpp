@@ -63,6 +63,7 @@ void SupervisorCore::add(const std::string& name, Result<ModuleManifest> manifes
   }
   if (enabled && !proved) unproved_.insert(name);
   if (!begun_) return;
+  files_behind_ = true;
   put_in_order();
   if ((known == nullptr || came_back) && find(name)->enabled()) find(name)->begin(Cause::boot, !proved);
 }

@@ -6,7 +6,6 @@ namespace starling::agent {
 namespace {
 
 using std::chrono::minutes;
-using Phase = Activity::Phase;
 
 constexpr SteadyTime midnight{std::chrono::hours(1)};
 
@@ -20,24 +19,26 @@ TEST(ActivityTracker, AStartIsActivity) {
 
 TEST(ActivityTracker, WhatHasBegunIsNoQuietUntilItEnds) {
   ActivityTracker tracker(midnight);
-  tracker.heard("voice", {ActivityKind::recording, Phase::begins}, midnight + minutes(1));
-  tracker.heard("voice", {ActivityKind::playback, Phase::begins}, midnight + minutes(2));
-  tracker.heard("voice", {ActivityKind::playback, Phase::begins}, midnight + minutes(2));  // said twice
-  tracker.heard("voice", {ActivityKind::recording, Phase::ends}, midnight + minutes(3));
+  tracker.heard("voice", {ActivityKind::recording, Activity::Phase::begins}, midnight + minutes(1));
+  tracker.heard("voice", {ActivityKind::playback, Activity::Phase::begins}, midnight + minutes(2));
+  tracker.heard("voice", {ActivityKind::playback, Activity::Phase::begins},
+                midnight + minutes(2));  // said twice
+  tracker.heard("voice", {ActivityKind::recording, Activity::Phase::ends}, midnight + minutes(3));
   EXPECT_TRUE(tracker.under_way());
   EXPECT_EQ(tracker.quiet_for(midnight + minutes(60)), Milliseconds(0));
-  tracker.heard("other", {ActivityKind::playback, Phase::ends}, midnight + minutes(4));  // never began
+  tracker.heard("other", {ActivityKind::playback, Activity::Phase::ends},
+                midnight + minutes(4));  // never began
   EXPECT_TRUE(tracker.under_way());
-  tracker.heard("voice", {ActivityKind::playback, Phase::ends}, midnight + minutes(5));
+  tracker.heard("voice", {ActivityKind::playback, Activity::Phase::ends}, midnight + minutes(5));
   EXPECT_FALSE(tracker.under_way());
   EXPECT_EQ(tracker.quiet_for(midnight + minutes(7)), minutes(2));
-  tracker.heard("voice", {ActivityKind::button, Phase::moment}, midnight + minutes(8));
+  tracker.heard("voice", {ActivityKind::button, Activity::Phase::moment}, midnight + minutes(8));
   EXPECT_EQ(tracker.quiet_for(midnight + minutes(9)), minutes(1));
 }
 
 TEST(ActivityTracker, WithItsSourceItEnds) {
   ActivityTracker tracker(midnight);
-  tracker.heard("voice", {ActivityKind::recording, Phase::begins}, midnight);
+  tracker.heard("voice", {ActivityKind::recording, Activity::Phase::begins}, midnight);
   tracker.lost("other", midnight + minutes(1));
   EXPECT_TRUE(tracker.under_way());
   tracker.lost("voice", midnight + minutes(1));
@@ -49,10 +50,10 @@ TEST(Activity, IsReadFromAModulesReport) {
   const auto parsed = [](std::string_view text) {
     return parse_activity(parse_json(text).value().get_object());
   };
-  EXPECT_EQ(parsed(R"({"what":"button"})")->phase, Phase::moment);
+  EXPECT_EQ(parsed(R"({"what":"button"})")->phase, Activity::Phase::moment);
   EXPECT_EQ(parsed(R"({"what":"playback","active":true})")->kind, ActivityKind::playback);
-  EXPECT_EQ(parsed(R"({"what":"playback","active":true})")->phase, Phase::begins);
-  EXPECT_EQ(parsed(R"({"what":"recording","active":false})")->phase, Phase::ends);
+  EXPECT_EQ(parsed(R"({"what":"playback","active":true})")->phase, Activity::Phase::begins);
+  EXPECT_EQ(parsed(R"({"what":"recording","active":false})")->phase, Activity::Phase::ends);
   for (const char* wrong :
        {"{}", R"({"what":"sleeping"})", R"({"what":7})", R"({"what":"button","active":1})"}) {
     EXPECT_EQ(parsed(wrong).error().code, ErrorCode::invalid_argument) << wrong;
