@@ -299,7 +299,7 @@ class DeviceBench : private LinkOutput,
       core->settings_changed(name);
     }
   }
-  void enable_reverted(std::string_view module, std::string_view why) override {
+  void enable_reverted(std::string_view module, std::string_view why, bool /*waited*/) override {
     device->section().reverted(module, why);
   }
   void module_removed(std::string_view) override {}

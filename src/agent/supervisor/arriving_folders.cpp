@@ -8,14 +8,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int most_entries = 4096;  // that are looked at
+constexpr int most_entries = 512;  // that are looked at, of one folder
+constexpr int deepest = 1;         // below it: there may be a whole Python environment
 
 }  // namespace
 
 void ArrivingFolders::came(std::string_view name) {
   const SteadyTime now = clock_.steady();
   Arriving& one = arriving_.try_emplace(std::string(name), Arriving{now, now, {}}).first->second;
-  one.look_at = now + quiet;
+  one.look_at = std::min(now + quiet, one.since + patience);
   one.seen = look(std::string(name));
 }
 
@@ -52,6 +53,7 @@ Digest ArrivingFolders::look(const std::string& name) const {
   auto entry = fs::recursive_directory_iterator(all_ / name, end);
   for (; !end && entry != fs::recursive_directory_iterator() && ++entries < most_entries;
        entry.increment(end)) {
+    if (entry.depth() >= deepest) entry.disable_recursion_pending();
     const auto size = entry->is_regular_file(unknown) ? entry->file_size(unknown) : 0;
     const auto changed = entry->last_write_time(unknown).time_since_epoch().count();
     text += entry->path().string() + '\0' + std::to_string(size) + ' ' + std::to_string(changed) + '\0';

@@ -24,6 +24,7 @@ class ArrivingFolders {
 
   void came(std::string_view name);  // or something has been changed in it
   void went(std::string_view name);
+  bool contains(std::string_view name) const { return arriving_.contains(name); }
   std::size_t count() const { return arriving_.size(); }
   // Those that have, sorted: they are no longer awaited.
   std::vector<std::string> take_arrived();

@@ -40,8 +40,12 @@ bool lacks_its_sign(std::string_view line) {
   line = trimmed(line);
   if (line.find('=') != std::string_view::npos || !equal_but_for_case(line.substr(0, name.size()), name))
     return false;
-  const std::string_view rest = line.substr(name.size());
-  return rest.empty() || rest.find_first_of(" \t:") == 0;
+  std::string_view rest = trimmed(line.substr(name.size()));
+  const bool is_word = rest.empty() || rest.data() != line.data() + name.size();
+  const bool has_colon = rest.starts_with(':');
+  if (has_colon) rest = trimmed(rest.substr(1));
+  return (is_word || has_colon) &&
+         (rest.empty() || equal_but_for_case(rest, "true") || equal_but_for_case(rest, "false"));
 }
 
 template <typename Line>

@@ -149,7 +149,7 @@ TEST(ConfigText, IsReadAndRewrittenKeepingAllElse) {
                 .value(),
             false)
       << "as some editors begin a file";
-  EXPECT_EQ(enabled_in("enabled_by: somebody\n# enabled: true\n").value(), std::nullopt);
+  EXPECT_EQ(enabled_in("enabled_by: somebody\nenabled modules: a\n# enabled: true\n").value(), std::nullopt);
   EXPECT_EQ(config_with_enabled("enabled =\n", true), "enabled =true\n");
 }
 

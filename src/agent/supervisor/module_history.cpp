@@ -23,6 +23,8 @@ JsonObject to_json(const ModulePast& past) {
   JsonObject json;
   put_deaths(json, past.deaths);
   if (!past.quarantine.empty()) json["quarantine"] = past.quarantine;
+  if (past.waited) json["waited"] = true;
+  if (past.by_hub) json["by_hub"] = true;
   if (past.last_death) json["last_death"] = to_json(*past.last_death);
   return json;
 }
@@ -103,6 +105,8 @@ ModulePast past_from(const JsonObject& json) {
   ModulePast past;
   past.deaths = deaths_from(json);
   past.quarantine = reader.string("quarantine").value_or("");
+  past.waited = reader.boolean("waited").value_or(false);
+  past.by_hub = reader.boolean("by_hub").value_or(false);
   if (const auto death = reader.object("last_death")) past.last_death = death_from(**death);
   return past;
 }
@@ -164,12 +168,14 @@ void ModuleHistory::died(std::string_view module, const DeathReport& report) {
   write_after(pause);
 }
 
-void ModuleHistory::quarantined(std::string_view module, std::string_view why) {
+void ModuleHistory::quarantined(std::string_view module, std::string_view why, bool waited, bool by_hub) {
   const std::string told = printable_text(why, max_text_bytes);
-  if (const auto known = past_.find(module);
-      known == past_.end() ? told.empty() : known->second.past.quarantine == told)
-    return;
-  past_[std::string(module)].past.quarantine = told;
+  if (told.empty() && of(module).quarantine.empty()) return;
+  ModulePast& past = past_[std::string(module)].past;
+  if (past.quarantine == told && past.waited == waited && past.by_hub == by_hub) return;
+  past.quarantine = told;
+  past.waited = waited;
+  past.by_hub = by_hub;
   write_after(pause);
   if (!told.empty()) write();
 }

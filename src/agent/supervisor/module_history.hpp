@@ -24,6 +24,8 @@ namespace starling::agent {
 struct ModulePast {
   DeathCount deaths;       // that nobody asked for
   std::string quarantine;  // why the last enable was reverted; else empty
+  bool waited = false;     // that enable, in vain, for a module that it requires
+  bool by_hub = false;     // wanted by the hub, which may have taken that back
   std::optional<DeathReport> last_death;
 };
 
@@ -41,8 +43,9 @@ class ModuleHistory {
   std::vector<std::string> in_quarantine() const;
 
   void died(std::string_view module, const DeathReport& report);
-  void quarantined(std::string_view module, std::string_view why);  // empty: no longer
-  void forget(std::string_view module);                             // its folder is gone
+  // As in ModulePast; an empty `why`: no longer.
+  void quarantined(std::string_view module, std::string_view why, bool waited = false, bool by_hub = false);
+  void forget(std::string_view module);  // its folder is gone
 
   // What is not on disk yet, at the deadline or before. Where that fails it is logged, and due again.
   void write();

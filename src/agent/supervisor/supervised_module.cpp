@@ -217,7 +217,7 @@ void SupervisedModule::wait_at(const StartGate& gate) {
   wait_ = gate.wait;
   waits_for_ = gate.waits_for;
   if (!waits_since_) waits_since_ = now();
-  if (trial_ && gate.in_vain) revert("it " + waits_for_);
+  if (trial_ && gate.in_vain) revert("it " + waits_for_, true);
 }
 
 // A trial does not last shorter for what the module had to wait for.
@@ -366,7 +366,7 @@ std::string SupervisedModule::with_last_line(std::string why) const {
   return why + "; its last line: '" + printable_text(line, shown_line) + "'";
 }
 
-void SupervisedModule::revert(std::string why) {
+void SupervisedModule::revert(std::string why, bool waited) {
   why = with_last_line(std::move(why));
   const std::string text = failure_text(why) + "; so it could not be enabled, and is disabled again";
   trial_.reset();
@@ -375,7 +375,7 @@ void SupervisedModule::revert(std::string why) {
   stop_cause_ = Cause::enable_reverted;
   ++epoch_;
   if (pending_) pending_->verdict = Error{ErrorCode::failed_precondition, text, {}};
-  host_.reverted(name_, why);
+  host_.reverted(name_, why, waited);
   if (is_down()) publish(state_);
 }
 

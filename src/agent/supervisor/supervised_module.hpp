@@ -48,7 +48,8 @@ class ModuleHost {
   virtual void died(std::string_view module, const DeathReport& report, EndedFor why) = 0;
   virtual void fell_silent(std::string_view module, Milliseconds silence) = 0;  // having worked before
   virtual void slower(std::string_view module, RetryPace pace, std::string_view why) = 0;
-  virtual void reverted(std::string_view module, std::string_view why) = 0;
+  // `waited`: in vain, for a module that it requires.
+  virtual void reverted(std::string_view module, std::string_view why, bool waited) = 0;
   virtual void unkillable(std::string_view module, std::string_view why) = 0;
   virtual void ended_after_all(std::string_view module) = 0;                      // one that was
   virtual void misunderstood(std::string_view module, std::string_view why) = 0;  // what it says
@@ -167,7 +168,7 @@ class SupervisedModule {
   void exited_unasked(const ChildExit& exit, const DeathReport& report);
   std::string failure_text(std::string_view why) const;
   std::string with_last_line(std::string why) const;
-  void revert(std::string why);
+  void revert(std::string why, bool waited = false);
   void end_process(EndedFor why);
   void watchdog_missed(std::string why);
   void feed_watchdog();

@@ -287,11 +287,10 @@ void Supervisor::module_removed(std::string_view module) {
   outputs_.forget(module);
 }
 
-// What could not be enabled and requires it is tried again; what requires that one, when that one comes up.
-// Where it fails again, the disk was written to twice: no more often than the requirement itself may come up.
+// What could not be enabled for want of it is tried again; what requires that one, when that one comes up.
 void Supervisor::module_came_up(std::string_view module) {
   for (const std::string& dependent : dependents_of(module))
-    device_->section().try_again(dependent);
+    if (history_.of(dependent).waited) device_->section().try_again(dependent);
 }
 
 void Supervisor::module_died(std::string_view module, const DeathReport& report, bool unexpected) {
@@ -304,9 +303,12 @@ void Supervisor::module_died(std::string_view module, const DeathReport& report,
   device_->link().report_changed();
 }
 
-void Supervisor::enable_reverted(std::string_view module, std::string_view why) {
-  if (has(module)) history_.quarantined(module, why);
+// Unless it is enabled once more by now: what it waited for came up at the same time.
+void Supervisor::enable_reverted(std::string_view module, std::string_view why, bool waited) {
+  if (core_->is_enabled(module)) return;
   device_->section().reverted(module, why);
+  const bool by_hub = device_->settings().module_quarantine().contains(module);
+  if (has(module)) history_.quarantined(module, why, waited, by_hub);
 }
 
 void Supervisor::alert(const SupervisorAlert& alert) {
@@ -326,6 +328,7 @@ void Supervisor::end_alerts() {
 
 void Supervisor::command(std::string_view module, ModuleCommand command, Answered answered) {
   const bool toggles = command == ModuleCommand::enable || command == ModuleCommand::disable;
+  if (arriving_.contains(module)) take_in(std::string(module));  // who asks for it has copied all of it
   const auto folder = folders_.find(module);
   const bool too_many = folder != folders_.end() && folder->second.too_many;
   const auto unusable = valid_module_name(module) && !too_many ? std::nullopt : core_->status(module);

@@ -112,7 +112,7 @@ class Supervisor final : public ModuleSupervision,
     Digest manifest_text;
     std::string release;  // that it came with; empty: it is the device's own
     bool too_many = false;
-    bool unfinished = false;                   // there never was a module.toml
+    bool unfinished = false;                   // it came, and has had no module.toml that can be used
     bool of_release = false, shipped = false;  // what its config.txt says there
     std::string config_problem, render_problem;
     std::string note;  // of its manifest: a slip, or what cannot be kept here; no reason not to run it
@@ -138,7 +138,7 @@ class Supervisor final : public ModuleSupervision,
   void module_removed(std::string_view module) override;
   void module_came_up(std::string_view module) override;
   void module_died(std::string_view module, const DeathReport& report, bool unexpected) override;
-  void enable_reverted(std::string_view module, std::string_view why) override;
+  void enable_reverted(std::string_view module, std::string_view why, bool waited) override;
   void alert(const SupervisorAlert& alert) override;
   // ModuleRunner
   std::vector<std::string> names() const override;
@@ -172,7 +172,6 @@ class Supervisor final : public ModuleSupervision,
   FoundModule look_at(std::string_view module) const;
   void folder_changed(std::string_view module);
   void folder_gone(const std::string& module);
-  void withdraw(const std::string& module);
   void take_in(const std::string& module);
   void config_changed(const FoundModule& found);
   void note_problem(std::string& noted, std::string problem);

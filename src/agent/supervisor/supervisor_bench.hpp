@@ -341,7 +341,7 @@ class SupervisorBench : public SupervisorListener {
   void module_died(std::string_view name, const DeathReport&, bool unexpected) override {
     if (unexpected) deaths.emplace_back(name);
   }
-  void enable_reverted(std::string_view name, std::string_view why) override {
+  void enable_reverted(std::string_view name, std::string_view why, bool /*waited*/) override {
     reverts.push_back(std::string(name) + ": " + std::string(why));
     enabled[std::string(name)] = false;
   }

@@ -440,10 +440,11 @@ void SupervisorCore::alert(SupervisorAlert::Kind kind, std::vector<std::string> 
       [this, alert = SupervisorAlert{kind, std::move(modules), std::move(text)}] { listener_.alert(alert); });
 }
 
-void SupervisorCore::reverted(std::string_view module, std::string_view why) {
+void SupervisorCore::reverted(std::string_view module, std::string_view why, bool waited) {
   log_.warning("enabling a module failed; it is disabled again", {{"module", module}, {"why", why}});
-  outbox_.push_back(
-      [this, name = std::string(module), text = std::string(why)] { listener_.enable_reverted(name, text); });
+  outbox_.push_back([this, name = std::string(module), text = std::string(why), waited] {
+    listener_.enable_reverted(name, text, waited);
+  });
 }
 
 void SupervisorCore::unkillable(std::string_view module, std::string_view why) {

@@ -48,7 +48,8 @@ class SupervisorListener {
   virtual void module_came_up(std::string_view module) = 0;  // was started, and has become ready
   virtual void module_died(std::string_view module, const DeathReport& report, bool unexpected) = 0;
   // The generation goes back to what it was, and the hub is told.
-  virtual void enable_reverted(std::string_view module, std::string_view why) = 0;
+  // `waited`: in vain, for a module that it requires.
+  virtual void enable_reverted(std::string_view module, std::string_view why, bool waited) = 0;
   virtual void alert(const SupervisorAlert& alert) = 0;
 };
 
@@ -138,7 +139,7 @@ class SupervisorCore final : private ModuleHost {
   void died(std::string_view module, const DeathReport& report, EndedFor why) override;
   void fell_silent(std::string_view module, Milliseconds silence) override;
   void slower(std::string_view module, RetryPace pace, std::string_view why) override;
-  void reverted(std::string_view module, std::string_view why) override;
+  void reverted(std::string_view module, std::string_view why, bool waited) override;
   void unkillable(std::string_view module, std::string_view why) override;
   void ended_after_all(std::string_view module) override;
   void misunderstood(std::string_view module, std::string_view why) override;

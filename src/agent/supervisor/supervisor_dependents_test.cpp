@@ -113,6 +113,37 @@ TEST_F(SupervisorDependents, StayOffWhereSomebodyHasTurnedThemOff) {
   EXPECT_FALSE(status("c").enabled);
 }
 
+TEST_F(SupervisorDependents, ThatFailByThemselvesAreNotTriedAgain) {
+  want_all();
+  up("a");
+  fail_to_start("b");
+  supervisor->command("a", ModuleCommand::stop, [](const Result<ModuleState>&) {});
+  say(keeper::Exited{"a:" + std::to_string(status("a").run),
+                     status("a").pid,
+                     {.kind = keeper::ExitKind::killed, .status = SIGTERM}});
+  eventually([&] { return status("a").state == ModuleState::disabled; });
+  mend("a");
+  EXPECT_FALSE(status("b").enabled) << "its start may be what ends the other";
+}
+
+TEST_F(SupervisorDependents, OfWhichTheHubHasTakenItsWishBackAreNotTriedAgain) {
+  want_all();
+  fail_to_start("a");
+  const std::string before = *disk.content(ModuleHistory::path);
+  protocol::ConfigUpdate nothing;
+  nothing.section = protocol::Section::modules;
+  nothing.revision = 2;
+  nothing.payload = JsonObject{};
+  nothing.hash = protocol::hash_of(nothing.payload);
+  device->section().offer(nothing);
+  end_agent();
+  disk.put(ModuleHistory::path, before);  // the power was cut before it was written
+  start();
+  mend("a");
+  EXPECT_FALSE(status("b").enabled);
+  EXPECT_THAT(device->section().pending_edits(), IsEmpty());
+}
+
 TEST_F(SupervisorDependents, ThatFailAgainAreInQuarantineAgain) {
   want_all();
   fail_to_start("a");

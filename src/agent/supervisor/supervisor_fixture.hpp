@@ -132,6 +132,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
   RandomIdentityMaker maker{clock};
   std::unique_ptr<DeviceCore> device;
   std::unique_ptr<Supervisor> supervisor;
+  std::vector<std::string> sent_to_hub;
 
  private:
   void listen() {
@@ -145,7 +146,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
   void deadlines_changed() override {}
   void enrol() override {}
   void connect(std::string_view) override {}
-  void send(std::string_view) override {}
+  void send(std::string_view text) override { sent_to_hub.emplace_back(text); }
   void close(std::string_view) override {}
   void send_line(ModuleId, std::string_view) override {}
   void drop(ModuleId) override {}

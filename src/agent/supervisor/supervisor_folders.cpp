@@ -126,7 +126,7 @@ void Supervisor::add(const FoundModule& found) {
                          : mirror_.begin(found.name, config, said, section.edits_lost());
   folder.manifest_text = found.manifest_text;
   folder.too_many = found.too_many;
-  folder.unfinished = !found.manifest && found.manifest.error().code == ErrorCode::not_found;
+  folder.unfinished = !found.manifest && !found.too_many && !folder.known_before;
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
   if (!found.enabled) {
     log_.warning("config.txt cannot be used", {{"module", found.name}, {"why", folder.config_problem}});
@@ -134,7 +134,8 @@ void Supervisor::add(const FoundModule& found) {
   take_manifest(found);
   core_->add(found.name, found.manifest, begin.enabled, begin.proved);
   ModulePast past = history_.of(found.name);
-  const bool quarantined = !begin.enabled && !section.is_turned_off(found.name);
+  const bool taken_back = past.by_hub && !device_->settings().module_quarantine().contains(found.name);
+  const bool quarantined = !begin.enabled && !section.is_turned_off(found.name) && !taken_back;
   core_->remember(found.name, quarantined ? std::move(past.quarantine) : "", std::move(past.last_death));
   if (begin.hand_edit) device_->section().edited_by_hand(found.name, *begin.hand_edit);
 }
@@ -201,7 +202,9 @@ FoundModule Supervisor::look_at(std::string_view module) const {
               : one_too_many(options_.modules, module);
 }
 
-void Supervisor::withdraw(const std::string& module) {
+void Supervisor::folder_gone(const std::string& module) {
+  log_.warning("the folder of a module is gone", {{"module", module}});
+  if (core_->is_enabled(module)) missing_.insert(module);
   readers_.module_gone(module);
   trial_.forget(module);
   mirror_.forget(module);
@@ -209,12 +212,6 @@ void Supervisor::withdraw(const std::string& module) {
   device_->section().module_gone(module);
   folders_.erase(module);
   core_->remove(module);
-}
-
-void Supervisor::folder_gone(const std::string& module) {
-  log_.warning("the folder of a module is gone", {{"module", module}});
-  if (core_->is_enabled(module)) missing_.insert(module);
-  withdraw(module);
   const auto waiting =
       std::ranges::find_if(folders_, [](const auto& folder) { return folder.second.too_many; });
   if (waiting != folders_.end()) folder_changed(std::string(waiting->first));
@@ -231,7 +228,8 @@ void Supervisor::folder_changed(std::string_view module) {
     if (known != folders_.end()) folder_gone(found.name);
     return;
   }
-  if (known == folders_.end() && folders_.size() + arriving_.count() >= max_module_folders) {
+  const bool more = known == folders_.end() && !arriving_.contains(module);
+  if (more && folders_.size() + arriving_.count() >= max_module_folders) {
     return log_.error("a folder is left out: there are too many beside it", {{"module", found.name}});
   }
   const auto status = core_->status(found.name);
@@ -257,10 +255,15 @@ void Supervisor::folder_changed(std::string_view module) {
   wakeup_.deadlines_changed();
 }
 
-// Of a folder that was there without a module.toml, what its config.txt says is no edit either.
+// One that was there unfinished begins anew: what its config.txt says is no edit either.
 void Supervisor::take_in(const std::string& module) {
+  arriving_.went(module);
   const FoundModule found = look_at(module);
-  if (folders_.contains(found.name)) withdraw(found.name);
+  if (const auto known = folders_.find(found.name); known != folders_.end()) {
+    mirror_.forget(found.name);
+    known->second = Folder{};
+    core_->remove(found.name);
+  }
   log_.info("a module has come", {{"module", found.name}});
   add(found);
   device_->section().try_again(found.name);

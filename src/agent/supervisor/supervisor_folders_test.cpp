@@ -182,6 +182,59 @@ TEST_F(SupervisorFolders, ALinkThatLeadsToNothingIsShownUntilItIsGone) {
   eventually([&] { return problem("linked") == "there is none"; });
 }
 
+// Without it in between, its section would be without it, too.
+TEST_F(SupervisorFolders, ThatOneIsFinishedIsToldWithoutItsBeingGone) {
+  start();
+  establish();
+  fs::create_directories(modules() / "recorder");
+  eventually([&] { return problem("recorder") != "there is none"; });
+  tell();
+  sent_to_hub.clear();
+  write_module("recorder", "exec = 'run'\n");
+  eventually([&] { return problem("recorder").empty(); });
+  tell();
+  std::erase_if(sent_to_hub,
+                [](const std::string& text) { return text.find(R"("type":"modules")") == text.npos; });
+  ASSERT_EQ(sent_to_hub.size(), 1u);
+  EXPECT_THAT(sent_to_hub[0], HasSubstr("recorder"));
+}
+
+TEST_F(SupervisorFolders, ACommandTakesInWhatHasJustCome) {
+  start();
+  write_module("recorder", "exec = 'run'\n");
+  SupervisorFixture::eventually([&] {
+    bool known = true;
+    supervisor->command("recorder", ModuleCommand::enable, [&](const Result<ModuleState>& settled) {
+      known = settled || settled.error().code != ErrorCode::not_found;
+    });
+    return known;
+  });
+  EXPECT_EQ(problem("recorder"), "");
+}
+
+TEST_F(SupervisorFolders, OneThatAnEarlierAgentKnewBeginsNothingAnew) {
+  write_module("recorder", "exec = 'run'\n", "enabled = false\n");
+  start();
+  want("recorder", true);
+  turn();
+  pass(Seconds(1));
+  end_agent();
+  std::ofstream(modules() / "recorder/config.txt") << "enabled = true\n";  // as it may have been by then
+  fs::remove(modules() / "recorder/module.toml");
+  start();
+  write_module("recorder", "exec = 'run'\n");
+  eventually([&] { return problem("recorder").empty(); });
+  want("recorder", false);
+  protocol::ConfigUpdate nothing;
+  nothing.section = protocol::Section::modules;
+  nothing.revision = 2;
+  nothing.payload = JsonObject{};
+  nothing.hash = protocol::hash_of(nothing.payload);
+  device->section().offer(nothing);
+  turn();
+  EXPECT_EQ(supervisor->descriptions().at("recorder").at("enabled"), Json(false)) << "it shipped so";
+}
+
 TEST_F(SupervisorFolders, TheHubHearsAtOnceOfAConfigTxtThatCannotBeUsed) {
   root = folder / "none";  // what the board says is no news
   write_module("recorder", "exec = 'run'\n", "enabled = false\n");
