@@ -59,7 +59,8 @@ std::string name_of_signal(int number) {
 
 // Of a SIGKILL that came after another signal.
 std::string what_it_did_not_heed(const Death& death) {
-  if (!death.forced || !killed_by(death, SIGKILL) || death.end_signal == 0) return {};
+  const bool asked = death.end_signal != 0 && death.end_signal != SIGKILL;
+  if (!death.forced || !killed_by(death, SIGKILL) || !asked) return {};
   const bool long_time = death.unheeded >= Seconds(1);
   return fmt::format(" {} after {}, which it did not heed",
                      seconds_text(long_time ? std::chrono::round<Seconds>(death.unheeded) : death.unheeded),

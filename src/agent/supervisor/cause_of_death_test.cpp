@@ -49,6 +49,9 @@ TEST(CauseOfDeath, SaysWhichSignalWasNotHeeded) {
   EXPECT_THAT(cause_of_death(hanging, {}).text, testing::HasSubstr("200 ms after signal 40, which"));
   hanging.exit.status = SIGABRT;  // at last
   EXPECT_THAT(cause_of_death(hanging, {}).text, testing::EndsWith("killed by SIGABRT (abort)"));
+  hanging.exit.status = SIGKILL;
+  hanging.end_signal = SIGKILL;  // as its stop_signal
+  EXPECT_THAT(cause_of_death(hanging, {}).text, testing::EndsWith("killed by SIGKILL (kill)"));
 }
 
 TEST(CauseOfDeath, FollowsFromTheEvidence) {

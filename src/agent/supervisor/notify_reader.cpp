@@ -19,6 +19,22 @@ constexpr Rate message_rate{NotifyReader::per_second, NotifyReader::burst};
 constexpr Rate stranger_rate{NotifyReader::strangers_per_second, NotifyReader::strangers_per_second};
 constexpr Rate problem_rate{1.0 / 60, 5};
 
+// Tells the first few, and then now and then one with the number of those before it.
+class SparingTeller {
+ public:
+  explicit SparingTeller(SteadyTime now) : bucket_(problem_rate, now) {}
+  // nullopt: this is not to be told. Else how many were not since the last one.
+  std::optional<std::uint64_t> next(SteadyTime now) {
+    if (bucket_.take_all(problem_rate, now, 1)) return std::exchange(untold_, 0);
+    ++untold_;
+    return std::nullopt;
+  }
+
+ private:
+  TokenBucket bucket_;
+  std::uint64_t untold_ = 0;
+};
+
 }  // namespace
 
 struct NotifyReader::Source {
@@ -27,14 +43,15 @@ struct NotifyReader::Source {
         pause(executor),
         messages(message_rate, now),
         strangers(stranger_rate, now),
-        problems(problem_rate, now) {}
+        problems(now),
+        told_strangers(now) {}
   asio::posix::stream_descriptor socket;
   asio::steady_timer pause;
   std::string child_id, module;
   std::uint32_t uid = 0;
-  TokenBucket messages, strangers, problems;
+  TokenBucket messages, strangers;
+  SparingTeller problems, told_strangers;
   bool open = true;
-  std::uint64_t untold = 0;  // problems
   std::optional<SteadyTime> flood_told;
   std::uint64_t taken = 0;  // since then
 
@@ -52,7 +69,12 @@ struct NotifyReader::Source {
 
 NotifyReader::NotifyReader(asio::any_io_executor executor, const Clock& clock, const ProcessTrees& trees,
                            NotifyListener& listener, Logger log)
-    : executor_(executor), clock_(clock), trees_(trees), listener_(listener), tasks_(executor, log) {}
+    : executor_(executor),
+      clock_(clock),
+      trees_(trees),
+      listener_(listener),
+      log_(log),
+      tasks_(executor, log) {}
 
 NotifyReader::~NotifyReader() = default;
 
@@ -84,7 +106,9 @@ std::vector<NotifyMessage> NotifyReader::drain(std::string_view child_id) {
   std::vector<NotifyMessage> messages;
   const auto found = sources_.find(child_id);
   if (found == sources_.end()) return messages;
-  read_some(*found->second, burst, [&](const NotifyMessage& message) { messages.push_back(message); });
+  const Heard heard = [&](const NotifyMessage& message) { messages.push_back(message); };
+  for (int i = 0; i < most_at_end && read_one(*found->second, heard); ++i) {
+  }
   return messages;
 }
 
@@ -96,7 +120,8 @@ asio::awaitable<void> NotifyReader::read(std::shared_ptr<Source> source) {
     const auto [error] =
         co_await source->socket.async_wait(asio::posix::descriptor_base::wait_read, tuple_awaitable);
     if (error || !source->open) co_return;
-    read_some(*source, most_at_once, heard);
+    for (int i = 0; i < most_at_once && !source->must_wait(clock_.steady()); ++i)
+      if (!read_one(*source, heard)) break;
     if (!source->open || !source->must_wait(clock_.steady())) continue;
     source->pause.expires_after(flood_pause);
     const auto [stopped] = co_await source->pause.async_wait(tuple_awaitable);
@@ -104,26 +129,26 @@ asio::awaitable<void> NotifyReader::read(std::shared_ptr<Source> source) {
   }
 }
 
-void NotifyReader::read_some(Source& source, int most, const Heard& heard) {
-  for (int i = 0; i < most && source.open && !source.must_wait(clock_.steady()); ++i) {
-    const auto datagram = peek_notify(source.socket.native_handle());
-    if (!datagram) {
-      tell(source, datagram.error().message);
-      return source.close();
-    }
-    if (!*datagram) return;
-    if (is_of_module(source, **datagram)) {
-      source.messages.take_all(message_rate, clock_.steady(), 1);
-      ++source.taken;
-      if (source.messages.left(message_rate, clock_.steady()) < 1) tell_of_flood(source);
-      take(source, **datagram, heard);
-    } else {
-      source.strangers.take_all(stranger_rate, clock_.steady(), 1);
-      tell(source, fmt::format("sd_notify: process {} of user {} is not of this module: ignored",
-                               (*datagram)->pid, (*datagram)->uid));
-    }
-    if (source.open) drop_notify(source.socket.native_handle());
+bool NotifyReader::read_one(Source& source, const Heard& heard) {
+  if (!source.open) return false;
+  const auto datagram = peek_notify(source.socket.native_handle());
+  if (!datagram) {
+    tell(source, datagram.error().message);
+    source.close();
+    return false;
   }
+  if (!*datagram) return false;
+  if (is_of_module(source, **datagram)) {
+    source.messages.take_all(message_rate, clock_.steady(), 1);
+    ++source.taken;
+    if (source.messages.left(message_rate, clock_.steady()) < 1) tell_of_flood(source);
+    take(source, **datagram, heard);
+  } else {
+    source.strangers.take_all(stranger_rate, clock_.steady(), 1);
+    tell_of_stranger(source, **datagram);
+  }
+  if (source.open) drop_notify(source.socket.native_handle());
+  return source.open;
 }
 
 bool NotifyReader::is_of_module(const Source& source, const NotifyDatagram& datagram) const {
@@ -156,12 +181,18 @@ void NotifyReader::take(Source& source, const NotifyDatagram& datagram, const He
 }
 
 void NotifyReader::tell(Source& source, std::string why) {
-  if (!source.problems.take_all(problem_rate, clock_.steady(), 1)) {
-    ++source.untold;
-    return;
-  }
-  if (source.untold > 0) why += fmt::format("; {} more were not told", std::exchange(source.untold, 0));
+  const auto untold = source.problems.next(clock_.steady());
+  if (!untold) return;
+  if (*untold > 0) why += fmt::format("; {} more were not told", *untold);
   listener_.notified_wrongly(source.child_id, why);
+}
+
+void NotifyReader::tell_of_stranger(Source& source, const NotifyDatagram& datagram) {
+  const auto untold = source.told_strangers.next(clock_.steady());
+  if (!untold) return;
+  log_.warning(
+      "sd_notify: a process that is not of the module is ignored",
+      {{"module", source.module}, {"pid", datagram.pid}, {"uid", datagram.uid}, {"untold", *untold}});
 }
 
 void NotifyReader::tell_of_flood(Source& source) {
