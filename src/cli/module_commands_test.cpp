@@ -92,7 +92,6 @@ TEST_F(ModuleCommands, AModuleShowsWhyItDoesNotRun) {
 }
 
 TEST_F(ModuleCommands, WhyADeviceTookNothingOfWhatIsDesiredIsTold) {
-  run({"module", "list", "--device", "bear-1"});  // takes the answer that all get
   hub().on("GET /api/v1/devices/" BEAR "/modules",
            R"({"device":")" BEAR R"(","status":"online","sync":{"status":"refused","errors":[
       {"key":"","message":"no space left on device"}]},"items":[
@@ -100,6 +99,7 @@ TEST_F(ModuleCommands, WhyADeviceTookNothingOfWhatIsDesiredIsTold) {
        "reported":{"enabled":false,"state":"disabled","cause":"none"}},
       {"module":"recorder","on_device":true,"differs":false,"desired":null,
        "reported":{"enabled":true,"state":"idle","cause":"none"}}]})");
+  run({"module", "list", "--device", "bear-1"});  // takes the answer that all get
   EXPECT_THAT(run({"module", "list", "--device", "bear-1"}).err,
               HasSubstr("the newest change of modules is not in force: no space left on device"));
   EXPECT_THAT(run({"module", "show", "player", "--device", "bear-1"}).out,

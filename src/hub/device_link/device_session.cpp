@@ -297,6 +297,11 @@ void DeviceSession::refresh() {
   refresh(document->settings);
   refresh(document->modules);
   refresh(document->software);
+  send_due_actions();
+}
+
+bool DeviceSession::is_congested() const {
+  return peer_->queued_bytes() > sessions_.options_.max_queued_bytes;
 }
 
 void DeviceSession::refresh(const SharedSection& target) {
@@ -304,8 +309,7 @@ void DeviceSession::refresh(const SharedSection& target) {
   if (target->hash == offered.offered_hash) return;
   const bool known_there = target->hash == offered.running_hash || target->hash == offered.refused_hash;
   if (!offered.offered_hash && known_there && target->hash == offered.target) return;
-  // A device that cannot keep up is told the newest state once its queue is empty.
-  if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
+  if (is_congested()) return;
   // While an answer is outstanding nobody knows what a patch would be applied to; nor can one bring the nulls
   // that are in patches.
   const bool brings_patches =
@@ -426,7 +430,7 @@ void DeviceSession::handle(const protocol::Heartbeat& message) {
 // Everything else goes on.
 void DeviceSession::handle(const protocol::Unknown& message) {
   ++sessions_.counters_.bad_messages;
-  if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
+  if (is_congested()) return;
   send(unknown_type(message));
 }
 

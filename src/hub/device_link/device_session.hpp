@@ -36,11 +36,11 @@ class DeviceSession final : public ws::Session {
   bool is_live() const { return state_ == State::live; }
 
   // Something that may concern this device has been published: sends the newest document if it is another
-  // one.
+  // one, and the actions that are due after it.
   void refresh();
   // Its device, labels or own layer changed: the class has to be found anew.
   void forget_class() { class_ = nullptr; }
-  void send_action(const ActionRequest& action);
+  void send_action(const ActionRequest& action);  // after what was said before it
   void send(const protocol::FromHub& message);
   void tick(SteadyTime now);
   // A newer session of the same device took over, or the device is gone.
@@ -103,13 +103,16 @@ class DeviceSession final : public ws::Session {
   void settled(const protocol::PendingEdit& edit, const Result<SharedChange>& outcome,
                const std::optional<std::string>& refusal);
   void go_live();
-  void deliver_open_actions();
+  bool is_asked(const ActionRequest& action) const;  // now
+  void take_open_actions();
+  void send_due_actions();
 
   void refuse(const Refusal& refusal);
   void send_flat();
   void say_outcome(const protocol::ConfigStatus& message, std::string_view why) const;
   const DesiredDocument* desired();  // nullptr if the device is gone
   void refresh(const SharedSection& target);
+  bool is_congested() const;  // it cannot keep up: it is told the newest state once its queue is empty
   SyncStatus sync_status(const DeviceRecord& record, const DesiredSection& target) const;
   const FleetState* state() const;
   const Device* device() const;
@@ -127,6 +130,7 @@ class DeviceSession final : public ws::Session {
   std::array<Offer, 3> offers_;  // settings, modules, software
   std::size_t unsettled_ = 0;
   TokenBucket messages_;
+  std::vector<std::string> due_actions_;      // ids of those to send after the next refresh, in order
   std::vector<std::string> awaited_results_;  // ids of the actions sent in this session and not answered
   bool drifted_ = false;
   std::int64_t pending_edits_ = 0;  // as it is kept

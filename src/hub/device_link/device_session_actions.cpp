@@ -9,25 +9,38 @@ constexpr std::size_t max_result_bytes = 64 * 1024;  // but for logs: only a few
 
 }  // namespace
 
-void DeviceSession::deliver_open_actions() {
-  const FleetState* fleet_state = state();
-  if (fleet_state == nullptr) return;
-  for (const auto& [id, action] : fleet_state->actions())
-    send_action(*action);
+bool DeviceSession::is_asked(const ActionRequest& action) const {
+  const Device* known = device();
+  if (known == nullptr || action.expires_at_ms <= sessions_.now_ms()) return false;
+  return action.device.empty() ? action.selector.matches(known->labels) : action.device == request_.device_id;
+}
+
+void DeviceSession::take_open_actions() {
+  for (const auto& [id, action] : state()->actions()) {
+    if (is_asked(*action)) due_actions_.push_back(id);
+  }
 }
 
 void DeviceSession::send_action(const ActionRequest& action) {
-  const Device* known = device();
-  if (state_ != State::live || known == nullptr) return;
-  if (action.expires_at_ms <= sessions_.now_ms()) return;
-  const bool mine =
-      action.device.empty() ? action.selector.matches(known->labels) : action.device == request_.device_id;
-  if (!mine) return;
-  if (waiting_to_refresh) refresh();  // what was said before it comes first
-  messages_.earn(1);
-  awaited_results_.push_back(action.id);
-  send(
-      protocol::Action{action.id, action.name, action.parameters, action.expires_at_ms, action.issued_at_ms});
+  if (state_ != State::live || !is_asked(action)) return;
+  due_actions_.push_back(action.id);
+  action.device.empty() ? sessions_.refresh_later(*this) : refresh();
+}
+
+// Some may have waited: what they asked for is looked at again.
+void DeviceSession::send_due_actions() {
+  const auto& actions = state()->actions();
+  auto next = due_actions_.begin();
+  for (; next != due_actions_.end() && !is_congested(); ++next) {
+    const auto found = actions.find(*next);
+    if (found == actions.end() || !is_asked(*found->second)) continue;
+    const ActionRequest& action = *found->second;
+    messages_.earn(1);
+    awaited_results_.push_back(action.id);
+    send(protocol::Action{action.id, action.name, action.parameters, action.expires_at_ms,
+                          action.issued_at_ms});
+  }
+  due_actions_.erase(due_actions_.begin(), next);
 }
 
 // The action comes again in each session until it expires, so whoever carried it out was sent it in this one.

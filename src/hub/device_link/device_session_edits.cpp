@@ -67,11 +67,10 @@ void DeviceSession::settled(const protocol::PendingEdit& edit, const Result<Shar
   state_ == State::settling ? go_live() : refresh();
 }
 
-// What the device should be comes before what it is asked to do.
 void DeviceSession::go_live() {
   state_ = State::live;
+  take_open_actions();
   refresh();
-  deliver_open_actions();
 }
 
 void DeviceSession::handle(const protocol::ConfigPropose& message) {

@@ -31,7 +31,7 @@ void DeviceSession::hear_flat(std::string_view text) {
   const auto* unknown = message ? std::get_if<protocol::Unknown>(&*message) : nullptr;
   if (message && unknown == nullptr) return;
   ++sessions_.counters_.bad_messages;
-  if (complaints_left_ == 0 || peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
+  if (complaints_left_ == 0 || is_congested()) return;
   --complaints_left_;
   send(unknown != nullptr ? unknown_type(*unknown) : bad_message(message.error()));
 }
@@ -42,7 +42,7 @@ void DeviceSession::send_flat() {
   const SharedSection& target = document->settings;
   Digest& offered_hash = offer(protocol::Section::settings).offered_hash;
   if (target->hash == offered_hash) return;
-  if (peer_->queued_bytes() > sessions_.options_.max_queued_bytes) return;
+  if (is_congested()) return;
   peer_->send(sessions_.flat_frame(*target, *state()));
   ++sessions_.counters_.updates_sent;
   offered_hash = target->hash;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "hub/device_link/link_fixture.hpp"
 #include "hub/settings/explain.hpp"
 
@@ -455,13 +457,13 @@ TEST_F(DeviceSessionTest, AnActionComesAfterWhatWasSaidBeforeIt) {
   action.name = "identify";
   action.device = device.id;
   action.expires_at_ms = clock.wall().time_since_epoch().count() + 60'000;
-  const auto threshold_then_action = [&](const std::string& id, double threshold) {
+  const auto write_threshold_then_action = [&](const std::string& id, double threshold) {
     const std::pair<EntityKind, Json> steps[] = {{EntityKind::setting, threshold},
                                                  {EntityKind::action, action.to_json()}};
     for (const auto& [kind, body] : steps) {
       hub.changes().append(
           "default",
-          [&, kind = kind, body = body](const FleetState& head, std::int64_t) -> Result<Draft> {
+          [kind = kind, body = body, id](const FleetState& head, std::int64_t) -> Result<Draft> {
             Draft draft;
             draft.edits.push_back(
                 head.edit(kind, kind == EntityKind::action ? id : "fleet hotword.threshold", body));
@@ -469,6 +471,9 @@ TEST_F(DeviceSessionTest, AnActionComesAfterWhatWasSaidBeforeIt) {
           },
           [](const Result<SharedChange>& outcome) { EXPECT_TRUE(outcome); });
     }
+  };
+  const auto threshold_then_action = [&](const std::string& id, double threshold) {
+    write_threshold_then_action(id, threshold);
     executor.run_all();
   };
   const auto expect_action_last = [&](const std::vector<protocol::FromHub>& messages, std::string_view when) {
@@ -488,7 +493,63 @@ TEST_F(DeviceSessionTest, AnActionComesAfterWhatWasSaidBeforeIt) {
 
   device.session.reset();
   device.pending = {{"e1", "hotword.models", JsonArray{}, JsonArray{"mine.tflite"}, 0}};
-  expect_action_last(join(device), "with an edit to settle first");
+  const auto settled = join(device);
+  expect_action_last(settled, "with an edit to settle first");
+  apply(device, only<ConfigUpdate>(settled).at(0));
+
+  write_threshold_then_action("a3", 0.8);
+  say(device, protocol::ConfigPropose{
+                  {{"e2", "hotword.models", JsonArray{"mine.tflite"}, JsonArray{"new.tflite"}, 0}}});
+  const auto proposed = device.peer.take();
+  expect_action_last(proposed, "with an edit to settle in the session");
+  EXPECT_EQ(only<protocol::Action>(proposed).size(), 1u) << "only the new one";
+  apply(device, only<ConfigUpdate>(proposed).at(0));
+
+  device.peer.queued = hub.sessions().options().max_queued_bytes + 1;
+  threshold_then_action("a4", 0.9);
+  EXPECT_TRUE(device.peer.sent.empty());
+  device.peer.queued = 1;
+  action.name = "echo";
+  change({{EntityKind::action, "a5", action.to_json()}});
+  expect_action_last(device.peer.take(), "once it can be sent again");
+  device.session->on_drained();
+  EXPECT_TRUE(device.peer.sent.empty()) << "nothing twice";
+}
+
+TEST_F(DeviceSessionTest, AnActionOfTheFleetGoesInTheSlicesOfWhatWasSaidBeforeIt) {
+  const std::size_t slice = hub.sessions().options().slice;
+  for (std::size_t i = 0; i <= slice; ++i)
+    join(add_device());
+  ActionRequest action;
+  action.name = "identify";
+  action.selector = *protocol::Selector::parse("room=nursery");
+  action.expires_at_ms = clock.wall().time_since_epoch().count() + 60'000;
+  for (const auto& [kind, id, body] : {std::tuple{EntityKind::setting, "fleet hotword.threshold", Json(0.6)},
+                                       std::tuple{EntityKind::action, "a1", action.to_json()}}) {
+    hub.changes().append(
+        "default",
+        [kind = kind, id = id, body = body](const FleetState& head, std::int64_t) -> Result<Draft> {
+          Draft draft;
+          draft.edits.push_back(head.edit(kind, id, body));
+          return draft;
+        },
+        [](const Result<SharedChange>& outcome) { EXPECT_TRUE(outcome); });
+  }
+  const auto told = [&] {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(devices, [](const auto& device) { return !device->peer.sent.empty(); }));
+  };
+  while (!executor.idle()) {
+    const std::size_t before = told();
+    executor.run_one();
+    EXPECT_LE(told() - before, slice);
+  }
+  for (const auto& device : devices) {
+    const auto messages = device->peer.take();
+    ASSERT_EQ(messages.size(), 2u);
+    EXPECT_TRUE(std::holds_alternative<ConfigUpdate>(messages[0]));
+    EXPECT_TRUE(std::holds_alternative<protocol::Action>(messages[1]));
+  }
 }
 
 TEST_F(DeviceSessionTest, ARemovedDeviceIsShownOut) {

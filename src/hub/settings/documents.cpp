@@ -47,6 +47,11 @@ bool is_device_layer(LayerKind kind) {
   return kind == LayerKind::device || kind == LayerKind::policy_device;
 }
 
+// What the device does not see yet, because it comes with a release that does not run there.
+HeldBack held_back(const FleetState& state, const Device& device, const Declared& declared) {
+  return declared.ties ? state.held_back(device, declared.runs) : HeldBack{};
+}
+
 // What is still held back from it once it runs the release that it shall.
 HeldBack held_then(const FleetState& state, const Device& device) {
   return state.held_back(device, resolve_software(state, device).hash);
@@ -184,10 +189,6 @@ Sections sections_of(const Change& change, const FleetState& state) {
   }
   if (!touched.modules && !touched.software) touched.settings = true;
   return touched;
-}
-
-HeldBack held_back(const FleetState& state, const Device& device, const Declared& declared) {
-  return declared.ties ? state.held_back(device, declared.runs) : HeldBack{};
 }
 
 std::vector<protocol::EffectiveSetting> resolve_effective(const FleetState& state, const Device& device,

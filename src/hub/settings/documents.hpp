@@ -51,9 +51,6 @@ struct Declared {
   Digest runs{};      // the section software
 };
 
-// What the device does not see yet, because it comes with a release that does not run there.
-HeldBack held_back(const FleetState& state, const Device& device, const Declared& declared);
-
 // Devices that declare the same and are reached by the same layers, of which the same is held back.
 class DeviceClass {
  private:
