@@ -57,7 +57,7 @@ TEST_F(SupervisorAlerts, OneThatWasMendedNeedsNoHelp) {
   eventually([&] { return !alerts().empty(); });
   EXPECT_THAT(alerts(), ElementsAre("needs_help"));
   write_module("ear", "exec = 'run'\n");
-  eventually([&] { return ear().manifest_problem.empty(); });
+  eventually([&] { return pass(Milliseconds(100)), ear().manifest_problem.empty(); });
   EXPECT_THAT(alerts(), IsEmpty());
 }
 
