@@ -16,7 +16,9 @@ bool DeviceSession::is_asked(const ActionRequest& action) const {
 }
 
 void DeviceSession::take_open_actions() {
-  for (const auto& [id, action] : state()->actions()) {
+  const FleetState* fleet_state = state();
+  if (fleet_state == nullptr) return;
+  for (const auto& [id, action] : fleet_state->actions()) {
     if (is_asked(*action)) due_actions_.push_back(id);
   }
 }
