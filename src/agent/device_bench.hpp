@@ -373,6 +373,10 @@ class DeviceBench : private LinkOutput,
   bool main_lives(std::string_view module) const override { return board.main_lives(module); }
   std::vector<std::string> left_over() const override { return board.left_over(); }
   bool holds_module(std::string_view) const override { return true; }
+  Result<std::optional<bool>> says(std::string_view module) override {
+    const auto text = disk.read_file(config_path(module), 4096);
+    return text ? enabled_in(*text) : fail(text);
+  }
   Result<void> write_enabled(std::string_view module, bool enabled) override {
     const auto text = disk.read_file(config_path(module), 4096);
     if (!text) return fail(text);

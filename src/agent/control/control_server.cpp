@@ -262,6 +262,7 @@ Result<void> ControlServer::show(const Shared& connection, const JsonObject& req
 Result<void> ControlServer::command(const Shared& connection, const JsonObject& request) {
   const auto name = JsonReader(request).string("command", 64);
   if (!name) return fail(name);
+  if (const auto asked = JsonReader(request).string("module", 256)) supervisor_.look_for(*asked);
   const bool may_be_gone = *name == to_string(ModuleCommand::disable);
   const auto module = may_be_gone ? connected_module_of(request) : module_of(request);
   if (!module) return fail(module);

@@ -8,16 +8,24 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int most_entries = 512;  // that are looked at, of one folder
-constexpr int deepest = 1;         // below it: there may be a whole Python environment
+constexpr int most_entries = 4096;  // that are looked at
 
 }  // namespace
 
 void ArrivingFolders::came(std::string_view name) {
+  note(name, true);
+}
+
+void ArrivingFolders::changed(std::string_view name) {
+  note(name, false);
+}
+
+void ArrivingFolders::note(std::string_view name, bool whole) {
   const SteadyTime now = clock_.steady();
-  Arriving& one = arriving_.try_emplace(std::string(name), Arriving{now, now, {}}).first->second;
-  one.look_at = std::min(now + quiet, one.since + patience);
-  one.seen = look(std::string(name));
+  Arriving& one = arriving_.try_emplace(std::string(name), Arriving{.since = now}).first->second;
+  one.whole |= whole;
+  one.changed = now;
+  one.look_at = std::min(now + quiet, one.since + (one.whole ? patience : impatience));
 }
 
 void ArrivingFolders::went(std::string_view name) {
@@ -27,15 +35,25 @@ void ArrivingFolders::went(std::string_view name) {
 std::vector<std::string> ArrivingFolders::take_arrived() {
   const SteadyTime now = clock_.steady();
   std::vector<std::string> arrived;
+  bool looked = false;
   for (auto& [name, one] : arriving_) {
-    if (now < one.look_at) continue;
-    const Digest before = std::exchange(one.seen, look(name));
-    one.look_at = now + quiet;
-    if (before == one.seen || now >= one.since + patience) arrived.push_back(name);
+    if (now < one.look_at || (one.whole && std::exchange(looked, true))) continue;
+    if (has_arrived(name, one, now)) arrived.push_back(name);
   }
   for (const std::string& name : arrived)
     arriving_.erase(name);
   return arrived;
+}
+
+bool ArrivingFolders::has_arrived(const std::string& name, Arriving& one, SteadyTime now) const {
+  if (!one.whole || now >= one.since + patience) return true;
+  one.look_at = now + quiet;
+  const Digest before = std::exchange(one.seen, look(name));
+  if (before != one.seen) {
+    one.changed = now;
+    return false;
+  }
+  return now >= one.changed + incomplete || complete_(name);
 }
 
 std::optional<SteadyTime> ArrivingFolders::next_deadline() const {
@@ -53,7 +71,6 @@ Digest ArrivingFolders::look(const std::string& name) const {
   auto entry = fs::recursive_directory_iterator(all_ / name, end);
   for (; !end && entry != fs::recursive_directory_iterator() && ++entries < most_entries;
        entry.increment(end)) {
-    if (entry.depth() >= deepest) entry.disable_recursion_pending();
     const auto size = entry->is_regular_file(unknown) ? entry->file_size(unknown) : 0;
     const auto changed = entry->last_write_time(unknown).time_since_epoch().count();
     text += entry->path().string() + '\0' + std::to_string(size) + ' ' + std::to_string(changed) + '\0';

@@ -1,8 +1,10 @@
-// Purpose: folders that have come and may still be copied: each has arrived once nothing in it has changed
-// for a while. Owner: Supervisor. Thread: one. Lifetime: its owner's.
+// Purpose: folders of modules that somebody changes: each is looked into once that is over. One that has come
+// may still be copied, as long as anything in it changes or something is missing. Owner: Supervisor. Thread:
+// one. Lifetime: its owner's.
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,29 +18,38 @@ namespace starling::agent {
 
 class ArrivingFolders {
  public:
-  static constexpr Milliseconds quiet{1'000};
-  static constexpr Milliseconds patience{60'000};  // with one in which something changes all the time
+  static constexpr Milliseconds quiet{1'000};        // since the last change, or the last look
+  static constexpr Milliseconds incomplete{10'000};  // the same, where something is missing
+  static constexpr Milliseconds patience{600'000};   // with one that has come, and changes all the time
+  static constexpr Milliseconds impatience{5'000};   // with one whose known files do
 
-  // `all`: where they lie.
-  ArrivingFolders(std::filesystem::path all, const Clock& clock) : all_(std::move(all)), clock_(clock) {}
+  // `all`: where they lie. `complete`: whether a folder holds what its module needs to start.
+  using Complete = std::function<bool(const std::string&)>;
+  ArrivingFolders(std::filesystem::path all, const Clock& clock, Complete complete)
+      : all_(std::move(all)), clock_(clock), complete_(std::move(complete)) {}
 
-  void came(std::string_view name);  // or something has been changed in it
+  void came(std::string_view name);     // all of it is new
+  void changed(std::string_view name);  // its module.toml or config.txt
   void went(std::string_view name);
   bool contains(std::string_view name) const { return arriving_.contains(name); }
   std::size_t count() const { return arriving_.size(); }
-  // Those that have, sorted: they are no longer awaited.
+  // Those for which it is over, sorted: they are no longer awaited. Looks at one that has come, at most.
   std::vector<std::string> take_arrived();
   std::optional<SteadyTime> next_deadline() const;
 
  private:
   struct Arriving {
-    SteadyTime since{}, look_at{};
-    Digest seen;
+    SteadyTime since{}, changed{}, look_at{};
+    bool whole = false;
+    Digest seen{};
   };
+  void note(std::string_view name, bool whole);
+  bool has_arrived(const std::string& name, Arriving& one, SteadyTime now) const;
   Digest look(const std::string& name) const;
 
   std::filesystem::path all_;
   const Clock& clock_;
+  Complete complete_;
   std::map<std::string, Arriving, std::less<>> arriving_;
 };
 

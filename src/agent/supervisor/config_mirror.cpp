@@ -30,6 +30,10 @@ void ConfigMirror::read() {
   };
   take(**modules, mirrored_);
   if (const auto shipped = JsonReader(*known).object("shipped")) take(**shipped, shipped_);
+  if (const auto stamps = JsonReader(*known).object("stamps")) {
+    for (const auto& [name, stamp] : **stamps)
+      if (stamp.is_string()) stamps_.emplace(name, stamp.get_string());
+  }
   const auto on_trial = JsonReader(*known).optional_array("on_trial");
   if (!on_trial || *on_trial == nullptr) return;
   for (const Json& name : **on_trial)
@@ -46,6 +50,10 @@ Result<void> ConfigMirror::save() {
   JsonObject file;
   file["modules"] = json(mirrored_);
   file["shipped"] = json(shipped_);
+  JsonObject stamps;
+  for (const auto& [name, stamp] : stamps_)
+    stamps[name] = stamp;
+  file["stamps"] = std::move(stamps);
   JsonArray on_trial;
   for (const std::string& name : on_trial_)
     on_trial.push_back(JsonString(name));
@@ -60,8 +68,12 @@ Result<void> ConfigMirror::save() {
 }
 
 ConfigMirror::Beginning ConfigMirror::begin(std::string_view module, std::optional<bool> config,
-                                            std::optional<bool> said, bool edits_lost) {
+                                            std::optional<bool> said, bool edits_lost, bool is_another) {
   const std::optional<bool> before = known(module);
+  if (config && before && config != before && is_another) {
+    ships(module, *config);
+    return {said.value_or(*config), true, std::nullopt};
+  }
   const bool says = config.value_or(before.value_or(false));
   const bool on_trial = on_trial_.contains(module);
   // An edit that was taken back, together with what it had said: all but noting it down was done.
@@ -95,6 +107,29 @@ void ConfigMirror::found(std::string_view module, bool enabled) {
   note(module, enabled);
 }
 
+void ConfigMirror::ships(std::string_view module, bool enabled) {
+  shipped_.insert_or_assign(std::string(module), enabled);
+  shipped_unsaved_ = true;
+  on_trial_.erase(std::string(module));
+  note(module, enabled);
+}
+
+bool ConfigMirror::is_another(std::string_view module, const std::string& stamp) const {
+  const auto known = stamps_.find(module);
+  return known != stamps_.end() && known->second != stamp;
+}
+
+void ConfigMirror::note_stamp(std::string_view module, const std::string& stamp) {
+  const auto known = stamps_.find(module);
+  if (known != stamps_.end() && known->second == stamp) return;
+  stamps_.insert_or_assign(std::string(module), stamp);
+  unsaved_ = true;
+}
+
+void ConfigMirror::take_up(std::string_view module) {
+  if (const auto one = left_alone_.find(module); one != left_alone_.end()) left_alone_.erase(one);
+}
+
 void ConfigMirror::note(std::string_view module, bool enabled) {
   if (known(module) == enabled) return;
   mirrored_[std::string(module)] = enabled;
@@ -103,6 +138,8 @@ void ConfigMirror::note(std::string_view module, bool enabled) {
 
 void ConfigMirror::forget(std::string_view module) {
   tell_problem(module, "");
+  take_up(module);
+  if (const auto stamp = stamps_.find(module); stamp != stamps_.end()) stamps_.erase(stamp);
   if (const auto shipped = shipped_.find(module); shipped != shipped_.end()) shipped_.erase(shipped);
   const auto mirrored = mirrored_.find(module);
   if (mirrored == mirrored_.end()) return;
@@ -111,20 +148,28 @@ void ConfigMirror::forget(std::string_view module) {
   unsaved_ = true;
 }
 
+bool ConfigMirror::must_write(const ModuleStatus& module) {
+  const std::optional<bool> last = known(module.name);
+  if (!module.settled || last == module.enabled || !valid_module_name(module.name)) return false;
+  if (left_alone_.contains(module.name) || !files_.holds_module(module.name)) return false;
+  const auto now = files_.says(module.name);
+  if (!now) return module.enabled != last.value_or(false);  // else somebody mends it, and means what it says
+  return !*now || *now == last;                             // else it is an edit that is not noticed yet
+}
+
 Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
-  const auto behind = [this](const ModuleStatus& module) {
-    return module.settled && known(module.name) != module.enabled && valid_module_name(module.name) &&
-           files_.holds_module(module.name);
-  };
+  std::set<std::string_view> behind;
   for (const ModuleStatus& module : modules)
-    if (behind(module)) ship(module.name, false);  // where it says nothing so far
+    if (must_write(module)) behind.insert(module.name);
+  for (const std::string_view module : behind)
+    ship(module, false);  // where it says nothing so far
   if (shipped_unsaved_) {
     if (auto saved = save(); !saved) return saved;
   }
   Result<void> outcome;
   for (const ModuleStatus& module : modules) {
     if (module.settled && on_trial_.erase(module.name) > 0) unsaved_ = true;
-    if (!behind(module)) {
+    if (!behind.contains(module.name)) {
       if (module.settled) tell_problem(module.name, "");
       continue;
     }

@@ -29,6 +29,8 @@ class ConfigFiles {
   // Else it is a folder of something else, or one whose module.toml has not come yet: nothing is written
   // there.
   virtual bool holds_module(std::string_view module) const = 0;
+  // nullopt: nothing of whether it is enabled. Errors: those of reading it, invalid_argument.
+  virtual Result<std::optional<bool>> says(std::string_view module) = 0;
   // Durable when it returns; everything else in the file stays.
   virtual Result<void> write_enabled(std::string_view module, bool enabled) = 0;
 };
@@ -48,13 +50,21 @@ class ConfigMirror {
     std::optional<bool> hand_edit;  // of config.txt, while the agent was away
   };
   Beginning begin(std::string_view module, std::optional<bool> config, std::optional<bool> said,
-                  bool edits_lost = false);
+                  bool edits_lost = false, bool is_another = false);
   // What its config.txt said at first; false: nothing.
   bool shipped(std::string_view module) const;
   // What the module's config.txt was last known to say.
   std::optional<bool> known(std::string_view module) const;
   // What it says now, after a hand edit.
   void found(std::string_view module, bool enabled);
+  // What it says now, having come with the rest of the module: it ships so from now on.
+  void ships(std::string_view module, bool enabled);
+  // The module.toml is another one than that which was there when its config.txt was looked at last.
+  bool is_another(std::string_view module, const std::string& stamp) const;
+  void note_stamp(std::string_view module, const std::string& stamp);
+  // Somebody is at work in its folder: nothing is written there, until that is over.
+  void leave_alone(std::string_view module) { left_alone_.emplace(module); }
+  void take_up(std::string_view module);
   void forget(std::string_view module);  // its folder is gone
   // Writes what has settled and is not there yet. An error is the first of all; call again. One file that
   // cannot be written keeps no other from being written.
@@ -68,6 +78,7 @@ class ConfigMirror {
 
  private:
   void read();
+  bool must_write(const ModuleStatus& module);
   void ship(std::string_view module, bool enabled);
   Result<void> save();
   void note(std::string_view module, bool enabled);
@@ -77,6 +88,8 @@ class ConfigMirror {
   Disk& disk_;
   Logger log_;
   std::map<std::string, bool, std::less<>> mirrored_, shipped_;
+  std::map<std::string, std::string, std::less<>> stamps_;  // of each module.toml
+  std::set<std::string, std::less<>> left_alone_;
   std::set<std::string, std::less<>> on_trial_;  // enabled by hand, and not settled since
   std::map<std::string, std::string, std::less<>> problems_;
   bool problems_changed_ = false;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -21,6 +22,9 @@ class ConfigTxtFiles final : public ConfigFiles {
     std::error_code unreadable;
     if (!release_.empty() && std::filesystem::exists(release_ / module, unreadable)) return false;
     return std::filesystem::is_regular_file(folder_ / module / "module.toml", unreadable);
+  }
+  Result<std::optional<bool>> says(std::string_view module) override {
+    return read_enabled(folder_ / module);
   }
   Result<void> write_enabled(std::string_view module, bool enabled) override {
     if (!valid_module_name(module)) return fail(ErrorCode::invalid_argument, "this is no module's name");

@@ -1,6 +1,7 @@
 #include "agent/supervisor/module_folder.hpp"
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <system_error>
@@ -72,6 +73,12 @@ FoundModule broken(const fs::path& folder, std::string_view name, std::string wh
           .manifest_text = {}};
 }
 
+std::string stamp_of(const fs::path& file) {
+  struct stat status {};
+  if (::stat(file.c_str(), &status) != 0) return {};
+  return fmt::format("{} {}.{}", status.st_ino, status.st_ctim.tv_sec, status.st_ctim.tv_nsec);
+}
+
 Result<ModuleManifest> manifest_of(const Result<std::string>& text, const fs::path& folder,
                                    std::string_view name, const AccountLookup& accounts) {
   if (!text && text.error().code == ErrorCode::not_found) {
@@ -88,6 +95,9 @@ Result<ModuleManifest> manifest_of(const Result<std::string>& text, const fs::pa
 }  // namespace
 
 Result<std::optional<bool>> enabled_in(std::string_view config) {
+  if (config.find('\0') != std::string_view::npos) {
+    return fail(ErrorCode::invalid_argument, "config.txt is no UTF-8 text: save it as such");
+  }
   std::optional<bool> enabled;
   std::optional<Error> error;
   int number = 0;
@@ -123,7 +133,13 @@ std::string config_with_enabled(std::string_view config, bool enabled) {
   std::string changed;
   bool said = false;
   for_each_line(config, [&](std::string_view line) {
-    const auto value = enabled_value(line.substr(0, line.find('\n')));
+    const std::string_view text = line.substr(0, line.find('\n'));
+    const auto value = enabled_value(text);
+    if (!value && lacks_its_sign(text)) {
+      said = true;
+      changed.append("enabled = ").append(word).append(line.substr(text.size()));
+      return;
+    }
     if (!value) {
       changed += line;
       return;
@@ -188,7 +204,8 @@ FoundModule find_module(const fs::path& folder, std::string_view name, const Acc
           .folder = module.string(),
           .manifest = manifest_of(text, module, name, accounts),
           .enabled = read_enabled(module),
-          .manifest_text = sha256(text ? *text : text.error().message)};
+          .manifest_text = sha256(text ? *text : text.error().message),
+          .stamp = stamp_of(module / "module.toml")};
 }
 
 FoundModule one_too_many(const fs::path& folder, std::string_view name) {

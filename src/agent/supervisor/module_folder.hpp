@@ -25,8 +25,9 @@ struct FoundModule {
   Result<ModuleManifest> manifest;  // or why it cannot be started
   // config.txt: nullopt if it does not say; its error is no reason not to run the module.
   Result<std::optional<bool>> enabled;
-  bool too_many = false;  // not looked into: there are max_modules others
-  Digest manifest_text;   // of what was read for `manifest`, be it only an error
+  bool too_many = false;   // not looked into: there are max_modules others
+  Digest manifest_text;    // of what was read for `manifest`, be it only an error
+  std::string stamp = {};  // of the file module.toml: another one whenever it is written, also with the same
 };
 
 // A folder, or a link that leads to nothing: somebody meant a module by it.

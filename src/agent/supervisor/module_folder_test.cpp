@@ -151,6 +151,8 @@ TEST(ConfigText, IsReadAndRewrittenKeepingAllElse) {
       << "as some editors begin a file";
   EXPECT_EQ(enabled_in("enabled_by: somebody\nenabled modules: a\n# enabled: true\n").value(), std::nullopt);
   EXPECT_EQ(config_with_enabled("enabled =\n", true), "enabled =true\n");
+  EXPECT_EQ(config_with_enabled("x = 1\nenabled: true\n", false), "x = 1\nenabled = false\n");
+  EXPECT_FALSE(enabled_in(std::string_view("e\0n\0", 4))) << "UTF-16";
 }
 
 TEST_F(ModuleFolder, ConfigIsWrittenOnlyWhenItChanges) {

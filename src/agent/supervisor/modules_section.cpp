@@ -202,6 +202,12 @@ void ModulesSection::edited_by_hand(const std::string& module, bool enabled) {
   modules_changed();
 }
 
+void ModulesSection::ships_anew(std::string_view module) {
+  const bool enabled = wanted(module).value_or(runner_->is_shipped_enabled(module));
+  if (enabled != runner_->is_enabled(module)) runner_->command(just(toggle_of(module, enabled)));
+  tell();
+}
+
 Result<void> ModulesSection::note(std::string_view module, bool enabled) {
   // What is in quarantine is enabled as the hub wants it already.
   if (enabled && settings_.module_quarantine().contains(module)) {

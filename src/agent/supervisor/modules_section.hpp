@@ -59,6 +59,8 @@ class ModulesSection {
   void toggle(std::string_view module, bool enabled, Answered answered);
   // The same, in config.txt. Nobody waits for the answer: what the disk does not take is tried again.
   void edited_by_hand(const std::string& module, bool enabled);
+  // Its files were replaced, and say something else of how it ships.
+  void ships_anew(std::string_view module);
 
   // ---- what became of it
   void reverted(std::string_view module, std::string_view why);  // it could not be enabled

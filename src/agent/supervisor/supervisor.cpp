@@ -56,7 +56,7 @@ Supervisor::Supervisor(const asio::any_io_executor& executor, const Clock& clock
       history_(disk, clock, log_),
       watch_(
           executor, [this](std::string_view module) { folder_changed(module); }, log_),
-      arriving_(options_.modules, clock),
+      arriving_(options_.modules, clock, [this](const std::string& module) { return is_complete(module); }),
       sampler_(table_, trees_, clock),
       environment_(module_environment(options_)),
       board_at_(clock.steady()) {}
@@ -90,7 +90,7 @@ void Supervisor::tick() {
   if (now >= board_at_) look_at_board();
   readers_.tick();
   for (const std::string& module : arriving_.take_arrived())
-    take_in(module);
+    look_into(module);
   if (now >= alive_at_) {
     alive_at_ = now + options_.watchdog / 4;
     keeper_.alive();
@@ -328,7 +328,6 @@ void Supervisor::end_alerts() {
 
 void Supervisor::command(std::string_view module, ModuleCommand command, Answered answered) {
   const bool toggles = command == ModuleCommand::enable || command == ModuleCommand::disable;
-  if (arriving_.contains(module)) take_in(std::string(module));  // who asks for it has copied all of it
   const auto folder = folders_.find(module);
   const bool too_many = folder != folders_.end() && folder->second.too_many;
   const auto unusable = valid_module_name(module) && !too_many ? std::nullopt : core_->status(module);

@@ -84,6 +84,8 @@ class Supervisor final : public ModuleSupervision,
   std::vector<ModuleStatus> statuses() const { return core_->statuses(); }
   const TransitionJournal& journal() const { return core_->journal(); }
   const WallTimes& wall_times() const { return wall_times_; }
+  // Its folder may have come just now: who asks for it has copied all of it.
+  void look_for(std::string_view module);
   bool has(std::string_view module) const override { return folders_.contains(module); }
   ModuleLog& log_of(std::string_view module) { return outputs_.log_of(module); }
   // By name: all modules, and what else has said hello as one, without the agent having started it.
@@ -118,6 +120,7 @@ class Supervisor final : public ModuleSupervision,
     std::string note;  // of its manifest: a slip, or what cannot be kept here; no reason not to run it
     std::optional<ModuleManifest> manifest;  // the newest that can be used
     bool known_before = false;               // to an earlier agent
+    SteadyTime ships_until{};                // what its config.txt says first until then is how it ships
   };
 
   // KeeperListener
@@ -172,8 +175,11 @@ class Supervisor final : public ModuleSupervision,
   FoundModule look_at(std::string_view module) const;
   void folder_changed(std::string_view module);
   void folder_gone(const std::string& module);
-  void take_in(const std::string& module);
-  void config_changed(const FoundModule& found);
+  bool is_complete(const std::string& module) const;
+  void look_into(const std::string& module);
+  void take_in(const FoundModule& found);
+  void files_changed(const FoundModule& found);
+  void config_changed(const FoundModule& found, bool ships);
   void note_problem(std::string& noted, std::string problem);
   JsonObject describe(const ModuleStatus& status) const;
   void take(KeptChild& child);

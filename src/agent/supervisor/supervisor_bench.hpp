@@ -136,6 +136,10 @@ class FakeBoard final : public KeeperPort, public TreePort, public DeathExaminer
 
   // ConfigFiles
   bool holds_module(std::string_view module) const override { return !without_manifest.contains(module); }
+  Result<std::optional<bool>> says(std::string_view module) override {
+    const auto said = config.find(std::string(module));
+    return said == config.end() ? std::optional<bool>() : said->second;
+  }
   Result<void> write_enabled(std::string_view module, bool enabled) override {
     if (unwritable.contains(module)) return fail(ErrorCode::permission_denied, "config.txt is read-only");
     config[std::string(module)] = enabled;

@@ -341,6 +341,11 @@ void SupervisorCore::deliver() {
     message();
 }
 
+void SupervisorCore::files_changed() {
+  const Turn turn(*this);
+  files_behind_ = true;
+}
+
 void SupervisorCore::write_files() {
   files_after_ = {};
   sync_files();

@@ -84,6 +84,7 @@ class SupervisorCore final : private ModuleHost {
   void command(std::string_view name, ModuleCommand command, Answered answered);
   void settings_changed(std::string_view name);
   void set_memory_short(bool memory_short);    // starts wait
+  void files_changed();                        // by somebody else
   void write_files();                          // that are behind: the agent ends
   void shut_down(std::function<void()> done);  // all modules, the dependent first; wants stay as they are
 

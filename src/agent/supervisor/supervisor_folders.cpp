@@ -12,6 +12,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr Seconds ships_late{60};  // the config.txt of one that has come without
+
 // Whoever knows where `folder` is gets there through `state`, which is closed otherwise, and through those
 // between; what is not there yet will be made so. Errors: io.
 Result<void> let_pass(const fs::path& state, const fs::path& folder) {
@@ -123,10 +125,14 @@ void Supervisor::add(const FoundModule& found) {
   // it.
   const auto begin = folder.of_release
                          ? ConfigMirror::Beginning{.enabled = said.value_or(folder.shipped), .hand_edit = {}}
-                         : mirror_.begin(found.name, config, said, section.edits_lost());
+                         : mirror_.begin(found.name, config, said, section.edits_lost(),
+                                         mirror_.is_another(found.name, found.stamp));
+  if (!folder.of_release) mirror_.note_stamp(found.name, found.stamp);
+  if (!config && !folder.known_before) folder.ships_until = clock_.steady() + ships_late;
   folder.manifest_text = found.manifest_text;
   folder.too_many = found.too_many;
   folder.unfinished = !found.manifest && !found.too_many && !folder.known_before;
+  folder.unfinished ? mirror_.leave_alone(found.name) : mirror_.take_up(found.name);
   folder.config_problem = found.enabled ? "" : found.enabled.error().message;
   if (!found.enabled) {
     log_.warning("config.txt cannot be used", {{"module", found.name}, {"why", folder.config_problem}});
@@ -219,46 +225,53 @@ void Supervisor::folder_gone(const std::string& module) {
   wakeup_.deadlines_changed();
 }
 
+// Nothing is made of it before that is over: files come one after the other, and belong together.
 void Supervisor::folder_changed(std::string_view module) {
   if (of_release(module)) return;
-  const FoundModule found = look_at(module);
-  const auto known = folders_.find(found.name);
+  const std::string name = look_at(module).name;
+  const auto known = folders_.find(name);
   if (!may_be_module(options_.modules / module)) {
     arriving_.went(module);
-    if (known != folders_.end()) folder_gone(found.name);
+    if (known != folders_.end()) folder_gone(name);
     return;
   }
   const bool more = known == folders_.end() && !arriving_.contains(module);
   if (more && folders_.size() + arriving_.count() >= max_module_folders) {
-    return log_.error("a folder is left out: there are too many beside it", {{"module", found.name}});
+    return log_.error("a folder is left out: there are too many beside it", {{"module", name}});
   }
+  mirror_.leave_alone(name);
+  known == folders_.end() || known->second.unfinished ? arriving_.came(module) : arriving_.changed(module);
+  wakeup_.deadlines_changed();
+}
+
+bool Supervisor::is_complete(const std::string& module) const {
+  const FoundModule found = look_at(module);
+  std::error_code unreadable;
+  return found.manifest && fs::exists(found.manifest->exec, unreadable);
+}
+
+void Supervisor::look_for(std::string_view module) {
+  const bool is_news = arriving_.contains(module) || !folders_.contains(module);
+  if (is_news && valid_module_name(module) && !of_release(module) && may_be_module(options_.modules / module))
+    look_into(std::string(module));
+}
+
+void Supervisor::look_into(const std::string& module) {
+  arriving_.went(module);
+  const FoundModule found = look_at(module);
+  const auto known = folders_.find(found.name);
   const auto status = core_->status(found.name);
   const bool runs = status && status->pid != 0;
   if (known == folders_.end() || (known->second.unfinished && !runs)) {
-    arriving_.came(module);
-    return wakeup_.deadlines_changed();
-  }
-  // First: what follows may write the file, and what was read here is no edit then.
-  config_changed(found);
-  const bool admitted = known->second.too_many && !found.too_many;
-  if (admitted || found.manifest_text != known->second.manifest_text) {
-    log_.info("the manifest of a module has changed", {{"module", found.name}});
-    known->second.manifest_text = found.manifest_text;
-    known->second.too_many = found.too_many;
-    take_manifest(found);
-    // Its files are made by its next start.
-    if (found.manifest && !runs) note_problem(known->second.render_problem, "");
-    core_->replace_manifest(found.name, found.manifest);
-    device_->section().try_again(found.name);
-    wake_quarantined(found.name);
+    take_in(found);
+  } else {
+    files_changed(found);
   }
   wakeup_.deadlines_changed();
 }
 
 // One that was there unfinished begins anew: what its config.txt says is no edit either.
-void Supervisor::take_in(const std::string& module) {
-  arriving_.went(module);
-  const FoundModule found = look_at(module);
+void Supervisor::take_in(const FoundModule& found) {
   if (const auto known = folders_.find(found.name); known != folders_.end()) {
     mirror_.forget(found.name);
     known->second = Folder{};
@@ -269,10 +282,34 @@ void Supervisor::take_in(const std::string& module) {
   device_->section().try_again(found.name);
   wake_quarantined(found.name);
   device_->link().modules_came_or_went();
-  wakeup_.deadlines_changed();
 }
 
-void Supervisor::config_changed(const FoundModule& found) {
+// What comes together with another module.toml is no edit by hand, but how the module ships.
+void Supervisor::files_changed(const FoundModule& found) {
+  Folder& folder = folders_[found.name];
+  const bool ships = mirror_.is_another(found.name, found.stamp) || clock_.steady() < folder.ships_until;
+  mirror_.note_stamp(found.name, found.stamp);
+  const bool admitted = folder.too_many && !found.too_many;
+  const bool is_another = admitted || found.manifest_text != folder.manifest_text;
+  if (is_another) {
+    log_.info("the manifest of a module has changed", {{"module", found.name}});
+    folder.manifest_text = found.manifest_text;
+    folder.too_many = found.too_many;
+    take_manifest(found);
+    // Its files are made by its next start.
+    const auto status = core_->status(found.name);
+    if (found.manifest && status && status->pid == 0) note_problem(folder.render_problem, "");
+    core_->replace_manifest(found.name, found.manifest);
+  }
+  config_changed(found, ships);
+  mirror_.take_up(found.name);
+  core_->files_changed();
+  if (!is_another) return;
+  device_->section().try_again(found.name);
+  wake_quarantined(found.name);
+}
+
+void Supervisor::config_changed(const FoundModule& found, bool ships) {
   Folder& folder = folders_[found.name];
   note_problem(folder.config_problem, found.enabled ? "" : found.enabled.error().message);
   if (!found.enabled) {
@@ -281,6 +318,11 @@ void Supervisor::config_changed(const FoundModule& found) {
   }
   const std::optional<bool> config = *found.enabled;
   if (!config || mirror_.known(found.name) == *config) return;
+  if (ships) {
+    log_.info("a module ships anew", {{"module", found.name}, {"enabled", *config}});
+    mirror_.ships(found.name, *config);
+    return device_->section().ships_anew(found.name);
+  }
   mirror_.found(found.name, *config);
   device_->section().edited_by_hand(found.name, *config);
 }

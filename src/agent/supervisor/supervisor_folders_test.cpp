@@ -1,10 +1,5 @@
 // Module folders that come, go and change while the agent runs.
-#include <gmock/gmock.h>
-#include <sys/stat.h>
-
-#include "agent/supervisor/supervisor_fixture.hpp"
-#include "base/files.hpp"
-#include "protocol/canonical_json.hpp"
+#include "agent/supervisor/supervisor_folders_fixture.hpp"
 
 namespace starling::agent {
 namespace {
@@ -12,62 +7,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::Not;
-
-class SupervisorFolders : public SupervisorFixture {
- protected:
-  std::string problem(const std::string& module) const {
-    for (const ModuleStatus& status : supervisor->statuses())
-      if (status.name == module) return status.manifest_problem;
-    return "there is none";
-  }
-  void pass(Milliseconds time) {
-    clock.advance(time);
-    supervisor->tick();
-  }
-  // What has come is taken in after a while.
-  void eventually(const std::function<bool()>& condition) {
-    SupervisorFixture::eventually([&] {
-      if (condition()) return true;
-      pass(Milliseconds(20));
-      return condition();
-    });
-  }
-  void establish() {
-    device->connect();
-    device->link().enrolled("token");
-    device->link().opened();
-    device->link().received(protocol::encode(protocol::FromHub(protocol::Challenge{"nonce"})));
-    protocol::Welcome welcome;
-    welcome.heartbeat_seconds = 300;
-    device->link().received(protocol::encode(protocol::FromHub(welcome)));
-    ASSERT_TRUE(device->link().established());
-    tell();
-  }
-  std::string reported(const char* module, const char* member) const {
-    const JsonObject json = supervisor->descriptions().at(module).as_object();
-    return json.contains(member) ? std::string(json.at(member).as_string()) : "";
-  }
-  void expect_news(const char* when) {
-    EXPECT_LE(device->link().next_deadline(), clock.steady() + LinkOptions{}.report_delay) << when;
-    tell();
-    EXPECT_GT(device->link().next_deadline(), clock.steady() + LinkOptions{}.report_delay) << "it is told";
-  }
-  void tell() {  // what there is to be told
-    pass(LinkOptions{}.report_delay);
-    device->tick();
-  }
-  void want(const std::string& module, bool enabled) {  // the hub
-    protocol::ConfigUpdate wish;
-    wish.section = protocol::Section::modules;
-    wish.revision = 1;
-    wish.payload = JsonObject{{module, JsonObject{{"enabled", enabled}}}};
-    wish.hash = protocol::hash_of(wish.payload);
-    device->section().offer(wish);
-  }
-  std::string config(const std::string& module) const {
-    return read_file(modules() / module / "config.txt", max_config_bytes).value_or("");
-  }
-};
 
 TEST_F(SupervisorFolders, AsManyAsMayBeAreRunHoweverTheyCome) {
   constexpr std::string_view manifest = "exec = 'run'\n";
@@ -119,55 +58,6 @@ TEST_F(SupervisorFolders, AFolderThatIsBeingMadeIsNoError) {
   EXPECT_THAT(log_text(), HasSubstr("a module cannot be used")) << "it was one";
 }
 
-// As `cp -r` does it, and by hand: its files one after the other.
-TEST_F(SupervisorFolders, WhatIsStillCopiedIsNotTakenIn) {
-  start();
-  fs::create_directories(modules() / "recorder");
-  std::ofstream(modules() / "recorder/config.txt") << "enabled = true\n";
-  for (int look = 0; look < 3; ++look) {
-    turn();
-    pass(ArrivingFolders::quiet - Milliseconds(1));
-    EXPECT_EQ(problem("recorder"), "there is none");
-    std::ofstream(modules() / "recorder/model", std::ios::app) << "more of it";
-    turn();
-  }
-  std::ofstream(modules() / "recorder/module.toml") << "exec = 'run'\n";
-  eventually([&] { return problem("recorder").empty(); });
-  EXPECT_EQ(supervisor->descriptions().at("recorder").at("enabled"), Json(true));
-  EXPECT_TRUE(device->section().pending_edits().empty()) << "it shipped so, nobody has edited it";
-}
-
-TEST_F(SupervisorFolders, WhatComesMuchLaterIsNoEditEither) {
-  for (const bool wanted : {true, false}) {
-    const std::string name = wanted ? "player" : "recorder", says = wanted ? "true" : "false";
-    if (!supervisor) start();
-    fs::create_directories(modules() / name);
-    eventually([&] { return problem(name) != "there is none"; });
-    EXPECT_THAT(problem(name), HasSubstr("module.toml is missing"));
-    std::ofstream(modules() / name / "config.txt") << "enabled = " << says << "\n";
-    turn();
-    pass(Seconds(5));
-    std::ofstream(modules() / name / "module.toml") << "exec = 'run'\n";
-    eventually([&] { return problem(name).empty(); });
-    EXPECT_EQ(supervisor->descriptions().at(name).at("enabled"), Json(wanted));
-    EXPECT_EQ(config(name), "enabled = " + says + "\n");
-  }
-  EXPECT_TRUE(device->section().pending_edits().empty());
-}
-
-TEST_F(SupervisorFolders, WhatCouldNotBeEnabledForWantOfItsManifestIsWhenThatComes) {
-  start();
-  establish();
-  fs::create_directories(modules() / "recorder");
-  eventually([&] { return problem("recorder") != "there is none"; });
-  want("recorder", true);
-  eventually([&] { return !reported("recorder", "quarantine").empty(); });
-  write_module("recorder", "exec = 'run'\n");
-  eventually([&] { return problem("recorder").empty(); });
-  EXPECT_EQ(supervisor->descriptions().at("recorder").at("enabled"), Json(true));
-  EXPECT_THAT(reported("recorder", "quarantine"), "");
-}
-
 TEST_F(SupervisorFolders, ALinkThatLeadsToNothingIsShownUntilItIsGone) {
   start();
   fs::create_directory_symlink(folder / "away", modules() / "linked");
@@ -180,59 +70,6 @@ TEST_F(SupervisorFolders, ALinkThatLeadsToNothingIsShownUntilItIsGone) {
   eventually([&] { return problem("linked").empty(); });
   fs::remove(modules() / "linked");
   eventually([&] { return problem("linked") == "there is none"; });
-}
-
-// Without it in between, its section would be without it, too.
-TEST_F(SupervisorFolders, ThatOneIsFinishedIsToldWithoutItsBeingGone) {
-  start();
-  establish();
-  fs::create_directories(modules() / "recorder");
-  eventually([&] { return problem("recorder") != "there is none"; });
-  tell();
-  sent_to_hub.clear();
-  write_module("recorder", "exec = 'run'\n");
-  eventually([&] { return problem("recorder").empty(); });
-  tell();
-  std::erase_if(sent_to_hub,
-                [](const std::string& text) { return text.find(R"("type":"modules")") == text.npos; });
-  ASSERT_EQ(sent_to_hub.size(), 1u);
-  EXPECT_THAT(sent_to_hub[0], HasSubstr("recorder"));
-}
-
-TEST_F(SupervisorFolders, ACommandTakesInWhatHasJustCome) {
-  start();
-  write_module("recorder", "exec = 'run'\n");
-  SupervisorFixture::eventually([&] {
-    bool known = true;
-    supervisor->command("recorder", ModuleCommand::enable, [&](const Result<ModuleState>& settled) {
-      known = settled || settled.error().code != ErrorCode::not_found;
-    });
-    return known;
-  });
-  EXPECT_EQ(problem("recorder"), "");
-}
-
-TEST_F(SupervisorFolders, OneThatAnEarlierAgentKnewBeginsNothingAnew) {
-  write_module("recorder", "exec = 'run'\n", "enabled = false\n");
-  start();
-  want("recorder", true);
-  turn();
-  pass(Seconds(1));
-  end_agent();
-  std::ofstream(modules() / "recorder/config.txt") << "enabled = true\n";  // as it may have been by then
-  fs::remove(modules() / "recorder/module.toml");
-  start();
-  write_module("recorder", "exec = 'run'\n");
-  eventually([&] { return problem("recorder").empty(); });
-  want("recorder", false);
-  protocol::ConfigUpdate nothing;
-  nothing.section = protocol::Section::modules;
-  nothing.revision = 2;
-  nothing.payload = JsonObject{};
-  nothing.hash = protocol::hash_of(nothing.payload);
-  device->section().offer(nothing);
-  turn();
-  EXPECT_EQ(supervisor->descriptions().at("recorder").at("enabled"), Json(false)) << "it shipped so";
 }
 
 TEST_F(SupervisorFolders, TheHubHearsAtOnceOfAConfigTxtThatCannotBeUsed) {
