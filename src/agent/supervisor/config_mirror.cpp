@@ -116,12 +116,12 @@ void ConfigMirror::ships(std::string_view module, bool enabled) {
 
 bool ConfigMirror::is_another(std::string_view module, const std::string& stamp) const {
   const auto known = stamps_.find(module);
-  return known != stamps_.end() && known->second != stamp;
+  return !stamp.empty() && known != stamps_.end() && known->second != stamp;
 }
 
 void ConfigMirror::note_stamp(std::string_view module, const std::string& stamp) {
   const auto known = stamps_.find(module);
-  if (known != stamps_.end() && known->second == stamp) return;
+  if (stamp.empty() || (known != stamps_.end() && known->second == stamp)) return;
   stamps_.insert_or_assign(std::string(module), stamp);
   unsaved_ = true;
 }

@@ -59,7 +59,8 @@ class ConfigMirror {
   void found(std::string_view module, bool enabled);
   // What it says now, having come with the rest of the module: it ships so from now on.
   void ships(std::string_view module, bool enabled);
-  // The module.toml is another one than that which was there when its config.txt was looked at last.
+  // The module.toml is another one than that which was there when its config.txt was looked at last. An
+  // empty `stamp`: it is not there.
   bool is_another(std::string_view module, const std::string& stamp) const;
   void note_stamp(std::string_view module, const std::string& stamp);
   // Somebody is at work in its folder: nothing is written there, until that is over.
