@@ -180,7 +180,11 @@ TEST_F(DoctorOfModules, WhatRunsOnIsNotSaidToBeUnableToStart) {
   say(keeper::Spawned{{.id = "ear:" + std::to_string(ear_now().run), .pid = of_no_process, .start = 1}});
   eventually([&] { return ear_now().pid != 0; });
   write_module("ear", "exec = 1\n", "enabled = true\n");
-  eventually([&] { return !ear_now().manifest_problem.empty(); });
+  eventually([&] {  // a changed file is looked at a while later
+    clock.advance(Milliseconds(100));
+    supervisor->tick();
+    return !ear_now().manifest_problem.empty();
+  });
   const Finding ear = about(findings(), "ear");
   EXPECT_EQ(ear.kind, Finding::Kind::warning);
   EXPECT_THAT(ear.what, HasSubstr("runs, and could not be started again: ear/module.toml:1"));
