@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 
 #include "agent/supervisor/supervisor_fixture.hpp"
-#include "protocol/canonical_json.hpp"
 
 namespace starling::agent {
 namespace {
@@ -27,21 +26,12 @@ class RefusedEdit : public SupervisorFixture {
     answer.message = "modules.recorder.enabled is set by policy";
     device->section().settle_edit(answer);
   }
-  void want(bool enabled) {  // the hub
-    protocol::ConfigUpdate wish;
-    wish.section = protocol::Section::modules;
-    wish.revision = ++revision_;
-    wish.payload = JsonObject{{"recorder", JsonObject{{"enabled", enabled}}}};
-    wish.hash = protocol::hash_of(wish.payload);
-    device->section().offer(wish);
-  }
   std::string told() const {
     const JsonObject module = supervisor->descriptions().at("recorder").as_object();
     return module.contains("edit_refused") ? std::string(module.at("edit_refused").as_string()) : "";
   }
 
  private:
-  std::int64_t revision_ = 0;
 };
 
 TEST_F(RefusedEdit, IsToldUntilTheModuleIsToggledAgain) {
@@ -55,18 +45,18 @@ TEST_F(RefusedEdit, IsToldUntilTheModuleIsToggledAgain) {
                            "value stands";
   EXPECT_EQ(told(), text);
   EXPECT_EQ(supervisor->descriptions().at("recorder").at("enabled"), Json(true));
-  want(true);
+  want({{"recorder", true}});
   EXPECT_EQ(told(), text) << "that is the value that stands";
   toggle(false);
   EXPECT_EQ(told(), "");
 }
 
 TEST_F(RefusedEdit, IsToldUntilTheHubSaysSomethingElse) {
-  want(true);
+  want({{"recorder", true}});
   toggle(false);
   refuse(proposed());
   EXPECT_NE(told(), "");
-  want(false);
+  want({{"recorder", false}});
   EXPECT_EQ(told(), "");
 }
 

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 
 #include "agent/supervisor/supervisor_fixture.hpp"
-#include "protocol/canonical_json.hpp"
 
 namespace starling::agent {
 namespace {
@@ -30,17 +29,7 @@ class SupervisorDependents : public SupervisorFixture {
       if (!status.quarantine.empty()) names.push_back(status.name);
     return names;
   }
-  void want_all() {  // the hub
-    protocol::ConfigUpdate wish;
-    wish.section = protocol::Section::modules;
-    wish.revision = 1;
-    JsonObject all;
-    for (const char* module : {"a", "b", "c", "d"})
-      all[module] = JsonObject{{"enabled", true}};
-    wish.payload = std::move(all);
-    wish.hash = protocol::hash_of(wish.payload);
-    device->section().offer(wish);
-  }
+  void want_all() { want({{"a", true}, {"b", true}, {"c", true}, {"d", true}}); }
   void toggle(const std::string& module, bool enabled) {
     device->section().toggle(module, enabled, [](const Result<ModuleState>&) {});
   }
@@ -130,12 +119,7 @@ TEST_F(SupervisorDependents, OfWhichTheHubHasTakenItsWishBackAreNotTriedAgain) {
   want_all();
   fail_to_start("a");
   const std::string before = *disk.content(ModuleHistory::path);
-  protocol::ConfigUpdate nothing;
-  nothing.section = protocol::Section::modules;
-  nothing.revision = 2;
-  nothing.payload = JsonObject{};
-  nothing.hash = protocol::hash_of(nothing.payload);
-  device->section().offer(nothing);
+  want({});
   end_agent();
   disk.put(ModuleHistory::path, before);  // the power was cut before it was written
   start();

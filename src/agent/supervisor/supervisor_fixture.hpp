@@ -17,6 +17,8 @@
 #include "agent/supervisor/supervisor.hpp"
 #include "base/temporary_folder.hpp"
 #include "keeper/protocol.hpp"
+#include "protocol/canonical_json.hpp"
+#include "protocol/modules_document.hpp"
 
 namespace starling::agent {
 
@@ -93,6 +95,15 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
     }
   }
 
+  void want(const protocol::EnabledModules& modules) {  // the hub
+    protocol::ConfigUpdate wish;
+    wish.section = protocol::Section::modules;
+    wish.revision = ++revision_;
+    wish.payload = protocol::to_json(modules);
+    wish.hash = protocol::hash_of(wish.payload);
+    device->section().offer(wish);
+  }
+
   void turn() {
     context.restart();
     context.run_for(Milliseconds(1));
@@ -153,6 +164,7 @@ class SupervisorFixture : public testing::Test, private Wakeup, private LinkOutp
 
   FileDescriptor listener_, keeper_;
   std::uint64_t starts_ = 0;
+  std::int64_t revision_ = 0;
 };
 
 }  // namespace starling::agent

@@ -290,8 +290,8 @@ void Supervisor::files_changed(const FoundModule& found) {
   const bool ships = mirror_.is_another(found.name, found.stamp) || clock_.steady() < folder.ships_until;
   mirror_.note_stamp(found.name, found.stamp);
   const bool admitted = folder.too_many && !found.too_many;
-  const bool is_another = admitted || found.manifest_text != folder.manifest_text;
-  if (is_another) {
+  const bool says_else = admitted || found.manifest_text != folder.manifest_text;
+  if (says_else) {
     log_.info("the manifest of a module has changed", {{"module", found.name}});
     folder.manifest_text = found.manifest_text;
     folder.too_many = found.too_many;
@@ -304,7 +304,7 @@ void Supervisor::files_changed(const FoundModule& found) {
   config_changed(found, ships);
   mirror_.take_up(found.name);
   core_->files_changed();
-  if (!is_another) return;
+  if (!says_else) return;
   device_->section().try_again(found.name);
   wake_quarantined(found.name);
 }

@@ -11,7 +11,6 @@
 
 #include "agent/supervisor/supervisor_fixture.hpp"
 #include "base/files.hpp"
-#include "protocol/canonical_json.hpp"
 
 namespace starling::agent {
 
@@ -57,14 +56,6 @@ class SupervisorFolders : public SupervisorFixture {
   void tell() {  // what there is to be told
     pass(LinkOptions{}.report_delay);
     device->tick();
-  }
-  void want(const std::string& module, bool enabled) {  // the hub
-    protocol::ConfigUpdate wish;
-    wish.section = protocol::Section::modules;
-    wish.revision = 1;
-    wish.payload = JsonObject{{module, JsonObject{{"enabled", enabled}}}};
-    wish.hash = protocol::hash_of(wish.payload);
-    device->section().offer(wish);
   }
   std::string config(const std::string& module) const {
     return read_file(modules() / module / "config.txt", max_config_bytes).value_or("");

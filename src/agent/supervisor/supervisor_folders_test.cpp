@@ -150,7 +150,7 @@ TEST_F(SupervisorFolders, OrUntilNobodyWantsIt) {
   eventually([this] { return supervisor->statuses().empty(); });
   EXPECT_TRUE(supervisor->descriptions().contains("recorder"));
   tell();
-  want("recorder", false);
+  want({{"recorder", false}});
   EXPECT_FALSE(supervisor->descriptions().contains("recorder"));
   expect_news("it is no problem any more");
 }
@@ -162,7 +162,7 @@ TEST_F(SupervisorFolders, ItIsNotDisabledBeforeWhatLivesOfItHasEnded) {
   establish();
   fs::remove_all(modules() / "recorder");
   eventually([this] { return !supervisor->statuses().front().wanted; });
-  want("recorder", false);
+  want({{"recorder", false}});
   EXPECT_EQ(device->section().names(), std::vector<std::string>{"recorder"});
   EXPECT_EQ(device->section().status().phase, protocol::Phase::provisional);
   std::string answer;
@@ -178,7 +178,7 @@ TEST_F(SupervisorFolders, ItIsNotDisabledBeforeWhatLivesOfItHasEnded) {
 TEST_F(SupervisorFolders, WhatCouldNotBeEnabledIsTriedAgainWhenItsRequirementComes) {
   write_module("camera", "exec = 'run'\nrequires = ['bus']\n");
   start();
-  want("camera", true);
+  want({{"camera", true}});
   const auto& quarantine = device->settings().module_quarantine();
   ASSERT_TRUE(quarantine.contains("camera"));
   EXPECT_THAT(std::string(quarantine.at("camera").as_string()), HasSubstr("'bus', which does not exist"));
@@ -192,8 +192,8 @@ TEST_F(SupervisorFolders, WhatWasSaidWhileTheManifestWasAwayIsNoEditOfConfigTxt)
   pass(Seconds(1));
   fs::remove(modules() / "recorder/module.toml");
   eventually([&] { return problem("recorder").find("is missing") != std::string::npos; });
-  want("recorder", false);
-  want("recorder", true);
+  want({{"recorder", false}});
+  want({{"recorder", true}});
   write_module("recorder", "exec = 'run'\n");
   eventually([&] { return problem("recorder").empty(); });
   for (int looks = 0; looks < 3; ++looks) {

@@ -31,6 +31,7 @@ void DeviceSession::send_action(const ActionRequest& action) {
 
 // Some may have waited: what they asked for is looked at again.
 void DeviceSession::send_due_actions() {
+  if (due_actions_.empty()) return;
   const auto& actions = state()->actions();
   auto next = due_actions_.begin();
   for (; next != due_actions_.end() && !is_congested(); ++next) {
