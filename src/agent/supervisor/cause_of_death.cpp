@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <system_error>
 #include <utility>
@@ -182,6 +183,17 @@ std::string normalised_line(std::string_view line) {
   return printable_text(normal, max_line_bytes);
 }
 
+bool reads_like_error(std::string_view line) {
+  static constexpr std::array<std::string_view, 26> marks{
+      "abort",  "assert", "bad",      "cannot", "can't",    "corrupt",   "could not", "denied",   "err",
+      "exceed", "except", "fail",     "fatal",  "illegal",  "invalid",   "missing",   "no such",  "not found",
+      "panic",  "refuse", "overflow", "signal", "terminat", "timed out", "unable",    "violation"};
+  std::string lower(line);
+  for (char& c : lower)
+    if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
+  return std::ranges::any_of(marks, [&](std::string_view mark) { return lower.contains(mark); });
+}
+
 std::string death_fingerprint(const Death& death, DeathClass death_class,
                               const std::vector<std::string>& last_lines) {
   constexpr std::size_t lines = 3;  // more differ by what happened long before
@@ -191,8 +203,15 @@ std::string death_fingerprint(const Death& death, DeathClass death_class,
   if (death_class == DeathClass::exit_code || death_class == DeathClass::signal)
     hash.add(std::to_string(death.exit.status));
   const std::size_t first = last_lines.size() > lines ? last_lines.size() - lines : 0;
-  for (std::size_t i = first; i < last_lines.size(); ++i)
+  bool told = false;
+  for (std::size_t i = first; i < last_lines.size(); ++i) {
+    if (!reads_like_error(last_lines[i])) continue;
     hash.add(normalised_line(last_lines[i]));
+    told = true;
+  }
+  // Who gives up says why at the end; what is killed was writing of something else.
+  if (!told && death_class == DeathClass::exit_code && !last_lines.empty())
+    hash.add(normalised_line(last_lines.back()));
   return hash.text();
 }
 

@@ -29,7 +29,10 @@ DeathReport cause_of_death(const Death& death, DeathEvidence evidence);
 
 // What differs between runs and devices is taken out: numbers, addresses, identifiers, quoted paths.
 std::string normalised_line(std::string_view line);
-// 16 hexadecimal digits, equal for the same module, class, signal or status, and last lines.
+// By its words: "ValueError: no such room", not "42 requests served".
+bool reads_like_error(std::string_view line);
+// 16 hexadecimal digits, equal for the same module, class, signal or status, and the errors among its last
+// lines.
 std::string death_fingerprint(const Death& death, DeathClass death_class,
                               const std::vector<std::string>& last_lines);
 

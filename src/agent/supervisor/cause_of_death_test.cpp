@@ -140,6 +140,22 @@ TEST(CauseOfDeath, TheSameCrashHasTheSameFingerprint) {
   EXPECT_NE(fingerprint(death(Kind::exited, 1), {}), fingerprint(death(Kind::exited, 2), {}));
 }
 
+TEST(CauseOfDeath, WhatItWroteOfItsWorkDoesNotTellCrashesApart) {
+  const auto fingerprint = [](const Death& d, std::vector<std::string> lines) {
+    return cause_of_death(d, {{}, {}, false, std::move(lines)}).fingerprint;
+  };
+  const Death crash = death(Kind::killed, SIGSEGV);
+  EXPECT_EQ(fingerprint(crash, {"listening"}), fingerprint(crash, {"listening", "request of mouse served"}));
+  EXPECT_EQ(fingerprint(crash, {"listening"}), fingerprint(crash, {}));
+  EXPECT_EQ(fingerprint(crash, {"ERROR: no camera", "still here"}),
+            fingerprint(crash, {"listening", "ERROR: no camera"}));
+  const Death gave_up = death(Kind::exited, 1);
+  EXPECT_NE(fingerprint(gave_up, {"listening", "the camera is gone"}), fingerprint(gave_up, {"listening"}))
+      << "the last word of who gives up is why";
+  EXPECT_EQ(fingerprint(gave_up, {"for mouse", "Fatal: no camera", "bye"}),
+            fingerprint(gave_up, {"for cat", "Fatal: no camera", "good night"}));
+}
+
 TEST(CauseOfDeath, NormalisedLinesKeepTheirWords) {
   const struct {
     std::string_view line, normal;
