@@ -107,6 +107,14 @@ void ConfigMirror::found(std::string_view module, bool enabled) {
   note(module, enabled);
 }
 
+void ConfigMirror::lost(std::string_view module) {
+  const auto mirrored = mirrored_.find(module);
+  if (mirrored == mirrored_.end()) return;
+  ship(module, mirrored->second);
+  mirrored_.erase(mirrored);
+  unsaved_ = true;
+}
+
 void ConfigMirror::ships(std::string_view module, bool enabled) {
   shipped_.insert_or_assign(std::string(module), enabled);
   shipped_unsaved_ = true;

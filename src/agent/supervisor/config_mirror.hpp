@@ -57,6 +57,8 @@ class ConfigMirror {
   std::optional<bool> known(std::string_view module) const;
   // What it says now, after a hand edit.
   void found(std::string_view module, bool enabled);
+  // It says nothing any more, and is written again.
+  void lost(std::string_view module);
   // What it says now, having come with the rest of the module: it ships so from now on.
   void ships(std::string_view module, bool enabled);
   // The module.toml is another one than that which was there when its config.txt was looked at last. An

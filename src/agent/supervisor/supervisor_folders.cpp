@@ -127,7 +127,10 @@ void Supervisor::add(const FoundModule& found) {
                          ? ConfigMirror::Beginning{.enabled = said.value_or(folder.shipped), .hand_edit = {}}
                          : mirror_.begin(found.name, config, said, section.edits_lost(),
                                          mirror_.is_another(found.name, found.stamp));
-  if (!folder.of_release) mirror_.note_stamp(found.name, found.stamp);
+  if (!folder.of_release) {
+    mirror_.note_stamp(found.name, found.stamp);
+    if (!config && found.enabled) mirror_.lost(found.name);
+  }
   if (!config && !folder.known_before) folder.ships_until = clock_.steady() + ships_late;
   folder.manifest_text = found.manifest_text;
   folder.too_many = found.too_many;
@@ -317,7 +320,8 @@ void Supervisor::config_changed(const FoundModule& found, bool ships) {
                         {{"module", found.name}, {"why", folder.config_problem}});
   }
   const std::optional<bool> config = *found.enabled;
-  if (!config || mirror_.known(found.name) == *config) return;
+  if (!config) return mirror_.lost(found.name);
+  if (mirror_.known(found.name) == *config) return;
   if (ships) {
     log_.info("a module ships anew", {{"module", found.name}, {"enabled", *config}});
     mirror_.ships(found.name, *config);

@@ -98,6 +98,19 @@ TEST_F(SupervisorFolders, WhatTakesAFilesPlaceAndIsNoneHoldsNobodyUp) {
   eventually([&] { return problem("camera").find("no file") != std::string::npos; });
 }
 
+TEST_F(SupervisorFolders, AConfigTxtThatIsGoneIsWrittenAgain) {
+  write_module("recorder", "exec = 'run'\n", "enabled = true\n");
+  write_module("camera", "exec = 'run'\n", "enabled = false\n");
+  start();
+  fs::remove(modules() / "camera/config.txt");
+  eventually([&] { return config("camera") == "enabled = false\n"; });
+  write_module("camera", "exec = 'run'\n", "# of ours\n");
+  eventually([&] { return config("camera").find("enabled = false") != std::string::npos; });
+  EXPECT_THAT(config("camera"), HasSubstr("# of ours"));
+  EXPECT_TRUE(device->section().pending_edits().empty()) << "nobody has said anything";
+  EXPECT_EQ(supervisor->descriptions().at("camera").at("enabled"), Json(false));
+}
+
 TEST_F(SupervisorFolders, AFileThatCannotBeMadeIsPastWithTheManifestThatAskedForIt) {
   write_module("recorder",
                "exec = 'run'\nuses = ['hotword']\nrender = [{ template = 'x.in', file = 'x' }]\n");
