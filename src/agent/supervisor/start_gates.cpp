@@ -9,6 +9,12 @@ namespace {
 
 constexpr std::size_t shown_reason = 200;
 
+std::string how_it_is(const SupervisedModule& required) {
+  if (!required.waits_for().empty()) return required.waits_for();
+  const std::string state = "is " + std::string(to_string(required.state()));
+  return required.has_given_up() ? state + ": " + printable_text(required.detail(), shown_reason) : state;
+}
+
 }  // namespace
 
 StartGate SupervisorCore::gate_of(const SupervisedModule& module) const {
@@ -58,8 +64,7 @@ void SupervisorCore::check_requirements(const ModuleManifest& manifest, StartGat
     if (is_ready(required->state()) || gate.wait != StartGate::Wait::nothing) continue;
     gate.wait = is_coming(name) ? StartGate::Wait::order : StartGate::Wait::requirement;
     gate.in_vain = required->has_given_up();
-    gate.waits_for = "waits for '" + name + "', which is " + std::string(to_string(required->state()));
-    if (gate.in_vain) gate.waits_for += ": " + printable_text(required->detail(), shown_reason);
+    gate.waits_for = "waits for '" + name + "', which " + how_it_is(*required);
   }
 }
 

@@ -175,10 +175,12 @@ TEST_F(SupervisorCoreTest, OutOfMemoryThreeTimesIsHeld) {
 
 TEST_F(SupervisorCoreTest, StartsWaitWhileMemoryIsShort) {
   module("a", true);
+  module("b", true).requirements = {"a"};
   start_agent(false);
   core->set_memory_short(true);
   attach();
   EXPECT_THAT(status("a").waits_for, HasSubstr("short of memory"));
+  EXPECT_THAT(status("b").waits_for, HasSubstr("waits for 'a', which waits because the device is short"));
   core->set_memory_short(false);
   EXPECT_EQ(state("a"), starting);
 }
