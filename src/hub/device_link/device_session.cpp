@@ -188,12 +188,12 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
   const protocol::SectionState* settings = section_in(message.sections, Section::settings);
   const protocol::SectionState* modules = section_in(message.sections, Section::modules);
   const protocol::SectionState* software = section_in(message.sections, Section::software);
-  const bool errors_stand = take_over(settings == nullptr ? protocol::SectionState{} : *settings);
-  const bool module_errors_stand = take_over(
-      modules == nullptr ? protocol::SectionState{Section::modules, protocol::empty_section_hash(), {}}
-                         : *modules);
-  const bool software_errors_stand =
-      take_over(software == nullptr ? protocol::SectionState{Section::software, {}, {}} : *software);
+  const auto take = [&](const protocol::SectionState* told, const protocol::SectionState& otherwise) {
+    return take_over(told == nullptr ? otherwise : *told, message.cursor);
+  };
+  const bool errors_stand = take(settings, {});
+  const bool module_errors_stand = take(modules, {Section::modules, protocol::empty_section_hash(), {}});
+  const bool software_errors_stand = take(software, {Section::software, {}, {}});
   // Who does not speak of releases is told of none.
   if (software == nullptr) {
     offer(Section::software).running_hash = offer(Section::software).target = protocol::empty_section_hash();
@@ -217,15 +217,16 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
   record.components = names_of(message.components);
   record.module_names = joined_names(message.modules);
   record.version = message.agent_version;
-  record.settings.running_revision = record.modules.running_revision = record.software.running_revision =
-      message.cursor.revision;
   drifted_ = false;
   pending_edits_ = static_cast<std::int64_t>(message.pending.size());
 }
 
-bool DeviceSession::take_over(const protocol::SectionState& told) {
+bool DeviceSession::take_over(const protocol::SectionState& told, const protocol::Cursor& cursor) {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   SectionRecord& known = record.section(told.section);
+  // The cursor is that of the settings: of another section that runs on, the revision may be known better.
+  const bool runs_on = told.applied == known.running && cursor.hub_generation == sessions_.log_.generation();
+  known.running_revision = std::max(cursor.revision, runs_on ? known.running_revision : 0);
   const bool same = told.applied == known.running && told.refused == known.refused;
   const bool errors_stand = told.refused && told.refused == known.refused;
   if (!same || known.phase == Phase::staging) {

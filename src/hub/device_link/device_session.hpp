@@ -93,7 +93,7 @@ class DeviceSession final : public ws::Session {
   std::optional<Refusal> judge(const protocol::Handshake& message) const;
   void take_over(const protocol::Handshake& message);
   // Gives whether the errors of the last refusal still stand.
-  bool take_over(const protocol::SectionState& told);
+  bool take_over(const protocol::SectionState& told, const protocol::Cursor& cursor);
   void runs(SectionRecord& record, protocol::Section section, const Digest& hash);
   void welcome(const protocol::Handshake& message);
   void keep(const JsonObject& facts);

@@ -200,6 +200,26 @@ TEST_F(ModulesSection, AnAgentThatKnowsNoModulesHasAppliedNone) {
   EXPECT_EQ(statuses(device).modules, SyncStatus::in_sync);
 }
 
+TEST_F(ModulesSection, TheRevisionOfWhatRunsOnIsStillKnownAfterAHandshake) {
+  TestDevice& device = add({"recorder"});
+  set("fleet", "modules.recorder.enabled", true);
+  const ConfigUpdate told = updates(device).at(0);
+  answer(device, told, Phase::applied);
+  ASSERT_EQ(record(device).modules.running_revision, told.revision);
+  const auto come_back = [&](const std::string& generation) {
+    connect(device);
+    auto handshake = handshake_of(device);
+    handshake.cursor = {generation, 1};
+    handshake.proof =
+        base64url_encode(*ed25519_sign(device.keys.private_key, protocol::handshake_proof_text(handshake)));
+    say(device, handshake);
+  };
+  come_back(hub.changes().generation());
+  EXPECT_EQ(record(device).modules.running_revision, told.revision);
+  come_back("of another life of the hub");
+  EXPECT_EQ(record(device).modules.running_revision, 1);
+}
+
 TEST_F(ModulesSection, HeartbeatsTellWhatIsInForce) {
   TestDevice& device = add({"recorder"});
   set("fleet", "modules.recorder.enabled", true);
