@@ -94,17 +94,24 @@ void add_each(Facts& facts, std::string_view title, const Json& happened, Colour
   }
 }
 
+// "0.2 of 0.4 GB", "12 of 63 MB"
+std::string part_of(std::int64_t part_kb, std::int64_t whole_kb) {
+  constexpr double kb_in_mb = 1024, least_in_gb = 200;
+  const double part = static_cast<double>(part_kb) / kb_in_mb;
+  const double whole = static_cast<double>(whole_kb) / kb_in_mb;
+  return whole < least_in_gb ? fmt::format("{:.0f} of {:.0f} MB", part, whole)
+                             : fmt::format("{:.1f} of {:.1f} GB", part / kb_in_mb, whole / kb_in_mb);
+}
+
 // "61.5 °C, 0.2 of 0.4 GB of memory and 3.1 of 14.5 GB of disk are free"
 void add_board(Facts& facts, const JsonObject& board) {
-  const auto gigabytes = [&board](std::string_view member) {
-    constexpr double kb_in_gb = 1024.0 * 1024.0;
-    return static_cast<double>(number_at(board, {member})) / kb_in_gb;
+  const auto free = [&board](std::string_view part, std::string_view whole) {
+    return part_of(number_at(board, {part}), number_at(board, {whole}));
   };
   std::string text;
   if (const Json* temperature = find(board, {"temperature_c"})) text = show_value(*temperature) + " °C, ";
-  text += fmt::format("{:.1f} of {:.1f} GB of memory and {:.1f} of {:.1f} GB of disk are free",
-                      gigabytes("memory_available_kb"), gigabytes("memory_total_kb"),
-                      gigabytes("disk_free_kb"), gigabytes("disk_total_kb"));
+  text += fmt::format("{} of memory and {} of disk are free", free("memory_available_kb", "memory_total_kb"),
+                      free("disk_free_kb", "disk_total_kb"));
   if (find(board, {"memory_total_kb"}) == nullptr) text = show_value(Json(board));
   facts.emplace_back("board", text);
   facts.emplace_back("board alerts", Cell(joined(array_at(board, {"alerts"})), Colour::red));

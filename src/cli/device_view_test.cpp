@@ -125,6 +125,9 @@ TEST(DeviceView, BoardAndAlertsAreSaidInWords) {
   EXPECT_THAT(text, ContainsRegex("\nboard alerts +hot, disk_low\n"));
   EXPECT_THAT(text, HasSubstr("its supply was too weak since it booted\n"));
   EXPECT_THAT(text, ContainsRegex("\nalert +module 'ear' fails again and again .2 m ago.\n"));
+  EXPECT_THAT(shown(R"({"board":{"memory_available_kb":209715,"memory_total_kb":419430,
+                                 "disk_free_kb":12300,"disk_total_kb":64512}})"),
+              HasSubstr("0.2 of 0.4 GB of memory and 12 of 63 MB of disk are free\n"));
   EXPECT_THAT(shown(R"({"board":"fine"})"), ContainsRegex("\nreported board +fine\n"));
 }
 
