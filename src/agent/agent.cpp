@@ -6,7 +6,7 @@
 #include <boost/asio/use_awaitable.hpp>
 
 #include "agent/settings/generation_store.hpp"
-#include "agent/supervisor/kept_modules.hpp"
+#include "agent/supervisor/keeper/kept_modules.hpp"
 #include "agent/update/boot_guard.hpp"
 #include "base/exit_status.hpp"
 

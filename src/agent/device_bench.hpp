@@ -17,7 +17,7 @@
 #include "agent/device_core.hpp"
 #include "agent/hub_bench.hpp"
 #include "agent/settings_bench.hpp"
-#include "agent/supervisor/module_folder.hpp"
+#include "agent/supervisor/folders/module_folder.hpp"
 #include "agent/supervisor/settings_trial.hpp"
 #include "agent/supervisor/supervisor_bench.hpp"
 #include "base/file_descriptor.hpp"

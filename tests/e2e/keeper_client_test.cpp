@@ -1,5 +1,5 @@
 // The agent's client and the real keeper.
-#include "agent/supervisor/keeper_client.hpp"
+#include "agent/supervisor/keeper/keeper_client.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>

@@ -3,7 +3,7 @@
 
 #include <cerrno>
 
-#include "agent/supervisor/process_table.hpp"
+#include "agent/supervisor/processes/process_table.hpp"
 #include "e2e/keeper_fixture.hpp"
 
 namespace starling::e2e {

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "agent/supervisor/module_folder.hpp"
+#include "agent/supervisor/folders/module_folder.hpp"
 #include "base/build_folders.hpp"
 #include "base/files.hpp"
 

@@ -1,7 +1,7 @@
 #include "agent/supervisor/config_mirror.hpp"
 
 #include "agent/settings/sealed_json.hpp"
-#include "agent/supervisor/manifest.hpp"
+#include "agent/supervisor/folders/manifest.hpp"
 
 namespace starling::agent {
 namespace {

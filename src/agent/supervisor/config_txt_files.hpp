@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "agent/supervisor/config_mirror.hpp"
-#include "agent/supervisor/module_folder.hpp"
+#include "agent/supervisor/folders/module_folder.hpp"
 
 namespace starling::agent {
 

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "agent/settings/sealed_json.hpp"
-#include "agent/supervisor/cause_of_death.hpp"
-#include "agent/supervisor/manifest.hpp"
-#include "agent/supervisor/module_folder.hpp"
+#include "agent/supervisor/deaths/cause_of_death.hpp"
+#include "agent/supervisor/folders/manifest.hpp"
+#include "agent/supervisor/folders/module_folder.hpp"
 #include "agent/supervisor/module_report.hpp"
 #include "base/printable_text.hpp"
 

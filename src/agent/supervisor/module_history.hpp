@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "agent/disk.hpp"
-#include "agent/supervisor/death.hpp"
+#include "agent/supervisor/deaths/death.hpp"
 #include "base/clock.hpp"
 #include "base/json.hpp"
 #include "base/log.hpp"

@@ -9,10 +9,10 @@
 #include <optional>
 #include <string>
 
-#include "agent/supervisor/death.hpp"
-#include "agent/supervisor/keeper_port.hpp"
-#include "agent/supervisor/spawn_plan.hpp"
-#include "agent/supervisor/tree_port.hpp"
+#include "agent/supervisor/deaths/death.hpp"
+#include "agent/supervisor/keeper/keeper_port.hpp"
+#include "agent/supervisor/keeper/spawn_plan.hpp"
+#include "agent/supervisor/processes/tree_port.hpp"
 #include "base/clock.hpp"
 #include "base/result.hpp"
 

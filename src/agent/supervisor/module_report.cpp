@@ -5,7 +5,7 @@
 #include <optional>
 #include <string_view>
 
-#include "agent/supervisor/cause_of_death.hpp"
+#include "agent/supervisor/deaths/cause_of_death.hpp"
 #include "base/printable_text.hpp"
 
 namespace starling::agent {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "agent/supervisor/module_status.hpp"
-#include "agent/supervisor/resource_sampler.hpp"
+#include "agent/supervisor/processes/resource_sampler.hpp"
 #include "agent/supervisor/transition_journal.hpp"
 #include "base/json.hpp"
 

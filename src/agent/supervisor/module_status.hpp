@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "agent/supervisor/death.hpp"
+#include "agent/supervisor/deaths/death.hpp"
 #include "agent/supervisor/module_state.hpp"
 #include "agent/supervisor/restart_policy.hpp"
 #include "agent/supervisor/start_gate.hpp"

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "agent/supervisor/manifest.hpp"
+#include "agent/supervisor/folders/manifest.hpp"
 
 namespace starling::agent {
 

@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "agent/settings/settings_core.hpp"
-#include "agent/supervisor/manifest.hpp"
+#include "agent/supervisor/folders/manifest.hpp"
 #include "agent/supervisor/module_status.hpp"
 #include "agent/supervisor/supervisor_core.hpp"
 

@@ -6,9 +6,9 @@
 #include <system_error>
 #include <utility>
 
-#include "agent/supervisor/failure_words.hpp"
-#include "agent/supervisor/manifest_mark.hpp"
-#include "agent/supervisor/spawn_plan.hpp"
+#include "agent/supervisor/deaths/failure_words.hpp"
+#include "agent/supervisor/folders/manifest_mark.hpp"
+#include "agent/supervisor/keeper/spawn_plan.hpp"
 #include "base/printable_text.hpp"
 
 namespace starling::agent {

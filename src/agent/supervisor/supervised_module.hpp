@@ -14,16 +14,16 @@
 #include <string>
 #include <string_view>
 
-#include "agent/supervisor/death.hpp"
-#include "agent/supervisor/keeper_port.hpp"
-#include "agent/supervisor/manifest.hpp"
+#include "agent/supervisor/deaths/death.hpp"
+#include "agent/supervisor/folders/manifest.hpp"
+#include "agent/supervisor/keeper/keeper_port.hpp"
 #include "agent/supervisor/module_process.hpp"
 #include "agent/supervisor/module_status.hpp"
-#include "agent/supervisor/notify.hpp"
+#include "agent/supervisor/notify/notify.hpp"
+#include "agent/supervisor/processes/tree_port.hpp"
 #include "agent/supervisor/restart_policy.hpp"
 #include "agent/supervisor/start_gate.hpp"
 #include "agent/supervisor/transition_journal.hpp"
-#include "agent/supervisor/tree_port.hpp"
 #include "base/result.hpp"
 
 namespace starling::agent {

@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "agent/supervisor/folders/rendered_files.hpp"
+#include "agent/supervisor/keeper/spawn_plan.hpp"
 #include "agent/supervisor/module_report.hpp"
-#include "agent/supervisor/rendered_files.hpp"
-#include "agent/supervisor/spawn_plan.hpp"
 
 namespace starling::agent {
 namespace {

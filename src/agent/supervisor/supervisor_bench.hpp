@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "agent/fake_disk.hpp"
-#include "agent/supervisor/spawn_plan.hpp"
+#include "agent/supervisor/keeper/spawn_plan.hpp"
 #include "agent/supervisor/supervisor_core.hpp"
 
 namespace starling::agent {

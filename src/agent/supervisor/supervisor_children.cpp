@@ -3,7 +3,7 @@
 #include <csignal>
 #include <utility>
 
-#include "agent/supervisor/spawn_plan.hpp"
+#include "agent/supervisor/keeper/spawn_plan.hpp"
 #include "agent/supervisor/supervisor_core.hpp"
 
 namespace starling::agent {

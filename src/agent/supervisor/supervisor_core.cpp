@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "agent/supervisor/spawn_plan.hpp"
+#include "agent/supervisor/keeper/spawn_plan.hpp"
 
 namespace starling::agent {
 namespace {

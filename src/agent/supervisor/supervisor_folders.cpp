@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "agent/assets/asset_path.hpp"
-#include "agent/supervisor/unknown_use.hpp"
+#include "agent/supervisor/folders/unknown_use.hpp"
 #include "base/files.hpp"
 
 namespace starling::agent {
