@@ -46,5 +46,5 @@ function(starling_test name)
   # What is tested is optimised as it ships; optimising the tests themselves only takes time.
   target_compile_options(${name} PRIVATE -O0)
   target_sources(${name} PRIVATE $<TARGET_OBJECTS:starling_build_folders>)
-  gtest_discover_tests(${name} PROPERTIES TIMEOUT 300 LABELS ${name} DISCOVERY_TIMEOUT 60)
+  gtest_discover_tests(${name} PROPERTIES TIMEOUT 600 LABELS ${name} DISCOVERY_TIMEOUT 60)
 endfunction()

@@ -54,6 +54,8 @@ ModuleStatus SupervisedModule::status() const {
   status.restarts = restarts_;
   if (state_ == ModuleState::starting) status.deadline = start_deadline_;
   if (state_ == ModuleState::stopping) status.deadline = process_.ending_at();
+  status.own_watchdog = own_watchdog();
+  status.extended_deadline = extended_deadline();
   status.next_retry = retry_at_;
   status.pace = policy_.pace();
   status.run = process_.run();

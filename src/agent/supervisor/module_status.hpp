@@ -58,6 +58,10 @@ struct ModuleStatus {
   std::optional<SteadyTime> deadline, next_retry;
   RetryPace pace = RetryPace::quick;
 
+  // What its process has said itself, and only this agent knows:
+  std::optional<Milliseconds> own_watchdog;     // another interval than its manifest's
+  std::optional<SteadyTime> extended_deadline;  // of its start, past that of its manifest
+
   std::uint64_t run = 0;  // of the present or last process
   std::int32_t pid = 0;   // of its main process; 0: none
   std::uint64_t start_time = 0;

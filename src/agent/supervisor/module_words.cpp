@@ -61,6 +61,17 @@ void SupervisedModule::feed_watchdog() {
   watchdog_at_ = armed ? std::optional(now() + watchdog_) : std::nullopt;
 }
 
+std::optional<Milliseconds> SupervisedModule::own_watchdog() const {
+  const bool own = has_process() && manifest_ && watchdog_ != manifest_->watchdog;
+  return own ? std::optional(watchdog_) : std::nullopt;
+}
+
+std::optional<SteadyTime> SupervisedModule::extended_deadline() const {
+  const bool extended = start_deadline_ && has_process() && manifest_ &&
+                        *start_deadline_ > started_at_ + manifest_->start_timeout;
+  return extended ? start_deadline_ : std::nullopt;
+}
+
 void SupervisedModule::reloads() {
   if (!is_ready(state_) || is_reloading()) return;
   said_.reloading_since = now();

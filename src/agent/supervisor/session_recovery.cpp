@@ -8,6 +8,8 @@ namespace starling::agent {
 namespace {
 
 constexpr std::size_t max_file_bytes = 1u << 18;
+constexpr std::int64_t longest_ms = std::int64_t{1} << 50;
+constexpr Seconds deadline_step{30};  // in which an extended one is written, however often it is extended
 constexpr std::array running_states{ModuleState::idle, ModuleState::recording};
 
 JsonArray to_json(const SessionRecovery::Names& names) {
@@ -27,6 +29,12 @@ Result<SessionRecovery::Names> names_at(const JsonReader& reader, std::string_vi
     names.emplace(name.get_string());
   }
   return names;
+}
+
+std::optional<SteadyTime> next_step(const std::optional<SteadyTime>& deadline) {
+  if (!deadline) return std::nullopt;
+  const auto step = deadline->time_since_epoch() / deadline_step;
+  return SteadyTime((step + 1) * deadline_step);
 }
 
 }  // namespace
@@ -88,27 +96,19 @@ bool SessionRecovery::was_listed(const std::string& module, bool enabled) const 
   return former_->wanted.contains(module) && enabled == former_->enabled.contains(module);
 }
 
-const SessionRecovery::Run* SessionRecovery::former_run(std::string_view module, std::uint64_t run) const {
-  if (!former_) return nullptr;
-  const auto found = former_->runs.find(module);
-  return found != former_->runs.end() && found->second.run == run ? &found->second : nullptr;
-}
-
 bool SessionRecovery::was_ready(std::string_view module) const {
   if (!former_) return problem_.empty();  // the file goes when all run
   const auto run = former_->runs.find(module);
   return run != former_->runs.end() && is_ready(run->second.state);
 }
 
-bool SessionRecovery::was_ready(std::string_view module, std::uint64_t run) const {
-  if (!former_) return problem_.empty();
-  const Run* former = former_run(module, run);
-  return former != nullptr && is_ready(former->state);
-}
-
-bool SessionRecovery::was_recording(std::string_view module, std::uint64_t run) const {
-  const Run* former = former_run(module, run);
-  return former != nullptr && former->state == ModuleState::recording;
+OutlivedRun SessionRecovery::outlived(std::string_view module, std::uint64_t run) const {
+  if (!former_) return {problem_.empty(), problem_.empty(), false, {}, {}};
+  const auto found = former_->runs.find(module);
+  if (found == former_->runs.end() || found->second.run != run) return {};
+  const Run& former = found->second;
+  return {true, is_ready(former.state), former.state == ModuleState::recording, former.own_watchdog,
+          former.extended_deadline};
 }
 
 // ---- while the agent runs
@@ -131,7 +131,10 @@ Result<void> SessionRecovery::sync(std::span<const ModuleStatus> modules) {
   // Of a process that outlives the agent, no list says that it was ready.
   const bool all_ready = std::ranges::all_of(
       modules, [](const ModuleStatus& module) { return is_ready(module.state) || !module.wanted; });
-  if (list_may_go_ && all_ready && session.wanted == session.enabled) return remove(std::move(session));
+  const bool all_said = std::ranges::none_of(
+      modules, [](const ModuleStatus& module) { return module.own_watchdog.has_value(); });
+  if (list_may_go_ && all_ready && all_said && session.wanted == session.enabled)
+    return remove(std::move(session));
   if (synced_ == session) return {};
   return write(std::move(session));
 }
@@ -151,7 +154,16 @@ SessionRecovery::Session SessionRecovery::session_of(std::span<const ModuleStatu
     if (module.enabled) session.enabled.insert(module.name);
     if (module.finished) session.finished.insert(module.name);
     if (is_ready(module.state)) {
-      session.runs[module.name] = {module.run, module.pid, module.start_time, module.state, false};
+      session.runs[module.name] = {module.run,          module.pid, module.start_time, module.state, false,
+                                   module.own_watchdog, {}};
+    } else if (module.own_watchdog || module.extended_deadline) {
+      session.runs[module.name] = {module.run,
+                                   module.pid,
+                                   module.start_time,
+                                   module.state,
+                                   module.provisional,
+                                   module.own_watchdog,
+                                   next_step(module.extended_deadline)};
     } else if (module.provisional) {
       session.runs[module.name].provisional = true;
     }
@@ -177,6 +189,9 @@ JsonObject SessionRecovery::to_json(const Session& session) {
     json["start_time"] = run.start_time;
     json["state"] = to_string(run.state);
     if (run.provisional) json["provisional"] = true;
+    if (run.own_watchdog) json["watchdog_ms"] = run.own_watchdog->count();
+    if (run.extended_deadline)
+      json["ready_by_ms"] = run.extended_deadline->time_since_epoch() / Milliseconds(1);
   }
   JsonObject json;
   json["running_modules"] = agent::to_json(session.wanted);
@@ -219,20 +234,33 @@ Result<SessionRecovery::Session> SessionRecovery::parse(std::string_view text) {
                   std::move(*missing),         {}};
   for (const auto& [name, value] : **runs) {
     if (!value.is_object()) return fail(ErrorCode::corrupted, "a run is not an object");
-    const JsonReader fields(value.get_object());
-    const auto run = fields.integer("run");
-    const auto state = fields.string("state");
-    const auto provisional = fields.optional_boolean("provisional");
+    auto run = parse_run(JsonReader(value.get_object()));
     if (!run) return fail(run);
-    if (!state) return fail(state);
-    if (!provisional) return fail(provisional);
-    Run& former = session.runs[std::string(name)];
-    former.run = static_cast<std::uint64_t>(*run);
-    for (const ModuleState running : running_states)
-      if (*state == to_string(running)) former.state = running;
-    former.provisional = provisional->value_or(false);
+    session.runs[std::string(name)] = *run;
   }
   return session;
+}
+
+Result<SessionRecovery::Run> SessionRecovery::parse_run(const JsonReader& fields) {
+  const auto number = fields.integer("run");
+  const auto state = fields.string("state");
+  const auto provisional = fields.optional_boolean("provisional");
+  const auto watchdog = fields.optional_integer("watchdog_ms");
+  const auto ready_by = fields.optional_integer("ready_by_ms");
+  if (!number) return fail(number);
+  if (!state) return fail(state);
+  if (!provisional) return fail(provisional);
+  if (!watchdog) return fail(watchdog);
+  if (!ready_by) return fail(ready_by);
+  Run run;
+  run.run = static_cast<std::uint64_t>(*number);
+  for (const ModuleState running : running_states)
+    if (*state == to_string(running)) run.state = running;
+  run.provisional = provisional->value_or(false);
+  if (*watchdog) run.own_watchdog = Milliseconds(std::clamp<std::int64_t>(**watchdog, 0, longest_ms));
+  if (*ready_by)
+    run.extended_deadline = SteadyTime(Milliseconds(std::clamp<std::int64_t>(**ready_by, 0, longest_ms)));
+  return run;
 }
 
 void SessionRecovery::read() {

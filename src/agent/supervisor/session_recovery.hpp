@@ -4,7 +4,8 @@
 // The file says what was wanted, not only what was ready: a module between two attempts comes back too. It
 // also says what was enabled then. Where the generation says something else now, somebody has spoken since,
 // and the generation counts. While a recovery goes on, names are not taken off the list; when all of it that
-// is there runs, the file goes, unless more or less is wanted than what is enabled. A name whose folder is
+// is there runs, the file goes, unless more or less is wanted than what is enabled, or a process has said
+// something of itself that the next agent has to know. A name whose folder is
 // missing holds up nothing; it is forgotten when it is missing at the next start too. A recovery is counted
 // before it begins; after two that did not come to their end the generation counts.
 #pragma once
@@ -32,6 +33,15 @@ struct StartPlanEntry {
   bool finished = false;     // its work in this boot is done
 };
 
+// What the last agent knew of a process that outlived it.
+struct OutlivedRun {
+  bool known = true;  // else it may have been ready
+  bool ready = false;
+  bool recording = false;
+  std::optional<Milliseconds> own_watchdog;     // as in ModuleStatus
+  std::optional<SteadyTime> extended_deadline;  // a little later, perhaps
+};
+
 struct StartPlan {
   std::map<std::string, StartPlanEntry, std::less<>> modules;
 };
@@ -51,10 +61,9 @@ class SessionRecovery {
   // Once, before anything starts. `living`: modules whose process outlived the agent; where they are all that
   // was wanted, nothing needs recovery. A file that cannot be used is told by problem() and moved aside.
   StartPlan plan(const Enabled& enabled, const Names& living);
-  // What the file says: of a module when the last agent ended, and of a process that outlived it.
+  // Whether a module was ready when the last agent ended.
   bool was_ready(std::string_view module) const;
-  bool was_ready(std::string_view module, std::uint64_t run) const;
-  bool was_recording(std::string_view module, std::uint64_t run) const;
+  OutlivedRun outlived(std::string_view module, std::uint64_t run) const;
 
   // Brings the file in step. Errors: those of Disk; call again.
   Result<void> sync(std::span<const ModuleStatus> modules);
@@ -73,6 +82,8 @@ class SessionRecovery {
     std::uint64_t start_time = 0;
     ModuleState state = ModuleState::starting;
     bool provisional = false;
+    std::optional<Milliseconds> own_watchdog;
+    std::optional<SteadyTime> extended_deadline;
     bool operator==(const Run&) const = default;
   };
   struct Session {
@@ -89,7 +100,7 @@ class SessionRecovery {
   void read();
   StartPlan plan_from_enabled(const Enabled& enabled) const;
   bool was_listed(const std::string& module, bool enabled) const;
-  const Run* former_run(std::string_view module, std::uint64_t run) const;
+  static Result<Run> parse_run(const JsonReader& fields);
   static Result<Session> parse(std::string_view text);
   static JsonObject to_json(const Session& session);
   Session session_of(std::span<const ModuleStatus> modules) const;

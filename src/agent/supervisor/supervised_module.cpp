@@ -117,23 +117,28 @@ void SupervisedModule::remember(std::string quarantine, std::optional<DeathRepor
   last_death_ = std::move(last_death);
 }
 
-void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, bool was_ready, bool was_recording) {
+void SupervisedModule::adopt(const KeptChild& child, std::uint64_t run, const OutlivedRun& former) {
   skip_to(run);
   process_.adopt(child, run);
   if (trial_) --trial_->attempts_left;
-  swept_ = adopted_ = true;
+  swept_ = true;
+  may_be_ready_ = !former.known;
   said_ = {};
   was_ready_ = false;
   started_at_ = now();
   const Milliseconds patience = manifest_ ? manifest_->start_timeout : Milliseconds(0);
   start_deadline_ = now() + patience;
+  if (former.extended_deadline) {
+    const SteadyTime latest = now() + longest_start_timeout;
+    start_deadline_ = std::max(*start_deadline_, std::min(*former.extended_deadline, latest));
+  }
   if (trial_) trial_->outlast(*start_deadline_);
   if (manifest_ && manifest_->readiness == Readiness::exec) ready_at_ = now() + manifest_->ready_after;
-  if (manifest_) watchdog_ = manifest_->watchdog;
+  if (manifest_) watchdog_ = former.own_watchdog.value_or(manifest_->watchdog);
   if (manifest_) limits_note_ = host_.process_ports().trees.unmet_limits(*manifest_);
   apply(ModuleEvent::start, Cause::adopted);
-  if (was_ready) became_ready(Cause::adopted);
-  if (was_recording) return void(apply(ModuleEvent::record, Cause::adopted));
+  if (former.ready) became_ready(Cause::adopted);
+  if (former.recording) return void(apply(ModuleEvent::record, Cause::adopted));
   since_ = process_.began_at();
 }
 
@@ -281,7 +286,7 @@ void SupervisedModule::start() {
   attempt_ = policy_.failures() + 1;
   ++starts_;
   if (trial_) --trial_->attempts_left;
-  adopted_ = was_ready_ = owes_restart_ = fed_watchdog_ = false;
+  may_be_ready_ = was_ready_ = owes_restart_ = fed_watchdog_ = false;
   retry_at_.reset();
   said_ = {};
   limits_note_.clear();
@@ -488,7 +493,7 @@ void SupervisedModule::tick() {
   process_.tick();
   if (ready_at_ && now() >= *ready_at_) became_ready(Cause::ready);
   if (start_deadline_ && now() >= *start_deadline_) {
-    if (adopted_ && !trial_) {  // nobody saw it become ready while the agent was away, and it lives
+    if (may_be_ready_ && !trial_) {  // and it lives
       became_ready(Cause::adopted);
     } else {
       std::string why = manifest_ ? not_ready_text(*manifest_) : "not ready";

@@ -22,6 +22,7 @@
 #include "agent/supervisor/notify/notify.hpp"
 #include "agent/supervisor/processes/tree_port.hpp"
 #include "agent/supervisor/restart_policy.hpp"
+#include "agent/supervisor/session_recovery.hpp"
 #include "agent/supervisor/start_gate.hpp"
 #include "agent/supervisor/transition_journal.hpp"
 #include "base/result.hpp"
@@ -77,7 +78,7 @@ class SupervisedModule {
   void begin(Cause cause, bool provisional);  // wanted from the start of the agent
   void begin_down(Cause cause);               // as an earlier agent left it: finished, or stopped
   void remember(std::string quarantine, std::optional<DeathReport> last_death);  // of an earlier agent's time
-  void adopt(const KeptChild& child, std::uint64_t run, bool was_ready, bool was_recording);
+  void adopt(const KeptChild& child, std::uint64_t run, const OutlivedRun& former);
   void replace_manifest(Result<ModuleManifest> manifest);  // in force from the next start
   void refuse(std::string why);                            // its order makes no sense; empty: it does
   void settings_changed();
@@ -126,6 +127,9 @@ class SupervisedModule {
   std::int32_t pid() const { return process_.pid(); }
   StartGate::Wait wait() const { return wait_; }
   const std::string& waits_for() const { return waits_for_; }
+  // As in ModuleStatus.
+  std::optional<Milliseconds> own_watchdog() const;
+  std::optional<SteadyTime> extended_deadline() const;
   bool is_held_up() const { return wait_ == StartGate::Wait::requirement; }  // until somebody does something
   // The newest, which may not be the one that the process was started with.
   const Result<ModuleManifest>& manifest() const { return next_manifest_ ? *next_manifest_ : manifest_; }
@@ -220,7 +224,7 @@ class SupervisedModule {
   std::optional<SteadyTime> retry_at_;  // error, crashed
 
   bool swept_ = false;         // nothing of an earlier agent's or keeper's time lives
-  bool adopted_ = false;       // the process is
+  bool may_be_ready_ = false;  // the process, of an earlier agent's time: nobody knows
   bool was_ready_ = false;     // the process has been
   bool owes_restart_ = false;  // settings changed while it could not be started again
   SteadyTime started_at_{}, stop_began_at_{};

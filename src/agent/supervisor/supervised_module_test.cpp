@@ -101,18 +101,88 @@ TEST_F(SupervisedModuleTest, OneThatRanOnIsAsItIsSinceItsProcessBegan) {
   EXPECT_EQ(status("recorder").since, clock.steady());
 }
 
-TEST_F(SupervisedModuleTest, NorDoesItMatterThatNobodySawItBecomeReady) {
-  clock.advance(Seconds(1'000));
-  module("recorder", true);
-  start_agent();
+TEST_F(SupervisedModuleTest, WhatNeverBecameReadyIsNotTakenForReadyByTheNextAgent) {
+  start_ready();
+  die("recorder");
+  pass(Milliseconds(240));
   make("recorder");
   kill_agent();
   start_agent();
-  const auto began = status("recorder").since;
-  EXPECT_LT(began, clock.steady());
+  EXPECT_EQ(state("recorder"), starting);
+  pass_until("recorder", error);
+  EXPECT_EQ(status("recorder").cause, Cause::start_timeout);
+}
+
+TEST_F(SupervisedModuleTest, TheNextAgentKnowsAtOnceWhatHasBecomeReady) {
+  start_ready();
+  die("recorder");
+  pass(Milliseconds(240));
+  up("recorder");
+  kill_agent();
+  start_agent();
+  EXPECT_EQ(state("recorder"), idle);
+  EXPECT_EQ(status("recorder").cause, Cause::adopted);
+}
+
+TEST_F(SupervisedModuleTest, OneOfWhichNothingCanBeKnownIsReadyIfItLives) {
+  start_ready();
+  kill_agent();
+  disk.put(SessionRecovery::path, "garbage");
+  start_agent();
+  EXPECT_EQ(state("recorder"), starting);
   pass_until("recorder", idle);
   EXPECT_EQ(status("recorder").cause, Cause::adopted);
-  EXPECT_EQ(status("recorder").since, began);
+}
+
+TEST_F(SupervisedModuleTest, HowLongItsWatchdogWaitsOutlivesTheAgent) {
+  struct Case {
+    Seconds manifest, said;
+  };
+  for (const auto& [manifest, said] :
+       {Case{Seconds(1), Seconds(600)}, {Seconds(0), Seconds(3)}, {Seconds(5), Seconds(0)}}) {
+    SCOPED_TRACE(said.count());
+    const std::string name = "every" + std::to_string(said.count());
+    module(name, true).watchdog = manifest;
+    kill_agent();
+    start_agent();
+    up(name);
+    NotifyMessage message;
+    message.watchdog_time = said;
+    say(name, message);
+    for (int agents = 0; agents < 3; ++agents) {
+      kill_agent();
+      start_agent();
+    }
+    EXPECT_EQ(state(name), idle);
+    pass(said - Milliseconds(1));
+    EXPECT_EQ(state(name), idle);
+    if (said == Seconds(0)) pass(Seconds(10));
+    EXPECT_EQ(state(name), idle);
+    if (said > Seconds(0)) pass(Milliseconds(1));
+    EXPECT_EQ(state(name), said > Seconds(0) ? crashed : idle);
+    die(name);
+    pass(Milliseconds(250));
+    up(name);
+    EXPECT_FALSE(status(name).own_watchdog) << "it was the other process's";
+    command(name, disable);
+    exit(name, 0);
+  }
+}
+
+TEST_F(SupervisedModuleTest, AStartThatItHasExtendedIsForTheNextAgentToo) {
+  module("recorder", true);
+  start_agent();
+  make("recorder");
+  NotifyMessage more;
+  more.extend_timeout = Seconds(200);
+  say("recorder", more);
+  pass(Seconds(1));
+  kill_agent();
+  start_agent();
+  pass(Seconds(190));
+  EXPECT_EQ(state("recorder"), starting);
+  ready("recorder");
+  EXPECT_EQ(state("recorder"), idle);
 }
 
 TEST_F(SupervisedModuleTest, WhoStartsOneThatCrashesHearsThatItCrashed) {

@@ -61,8 +61,7 @@ void SupervisorCore::take_over(std::span<const KeptChild> children, const StartP
       module->sweep();
       ports_.keeper.forget(child.id);
     } else {
-      module->adopt(child, name->run, recovery_.was_ready(name->module, name->run),
-                    recovery_.was_recording(name->module, name->run));
+      module->adopt(child, name->run, recovery_.outlived(name->module, name->run));
       exited_meanwhile(*module, name->run, child);
     }
   }
@@ -100,7 +99,7 @@ void SupervisorCore::end_gone(const KeptChild& child, const RunName& name) {
     gone.sweep();
     ports_.keeper.forget(child.id);
   } else {
-    gone.adopt(child, name.run, false, false);
+    gone.adopt(child, name.run, {});
   }
 }
 

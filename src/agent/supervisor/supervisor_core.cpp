@@ -174,8 +174,13 @@ void SupervisorCore::notified(std::string_view id, const NotifyMessage& message)
   SupervisedModule* module = find_run(id, run);
   if (module == nullptr) return;
   const bool was_reloading = module->is_reloading();
+  const auto watchdog = module->own_watchdog();
+  const auto deadline = module->extended_deadline();
   module->notified(run, message);
-  changed_ |= module->is_reloading() != was_reloading;
+  const bool is_later = module->extended_deadline() != deadline;
+  changed_ |= is_later || module->is_reloading() != was_reloading;
+  files_behind_ |= is_later;
+  session_behind_ |= module->own_watchdog() != watchdog;
 }
 
 void SupervisorCore::said_hello(std::string_view name) {
@@ -302,8 +307,8 @@ void SupervisorCore::sync_session() {
 }
 
 void SupervisorCore::sync_files() {
-  // What has proved itself shall not have to again: it does not say a second time that it is ready.
-  if (std::exchange(proved_, false)) sync_session();
+  // It does not say a second time that it is ready, or how long its watchdog waits.
+  if (std::exchange(session_behind_, false)) sync_session();
   const SteadyTime now = ports_.clock.steady();
   if (files_retry_at_ && now >= *files_retry_at_) files_behind_ = true;
   if (!begun_ || !files_behind_ || (now < files_after_ && !shut_down_)) return;
@@ -361,6 +366,9 @@ void SupervisorCore::transitioned(Transition transition) {
                                                                  {"epoch", transition.epoch}});
   if (transition.to == ModuleState::idle && transition.from == ModuleState::starting) {
     came_up_.insert(transition.module);
+    // Of many that start at once, one after the other; the file follows them.
+    session_behind_ |= std::ranges::none_of(
+        modules_, [](const auto& entry) { return entry.second->state() == ModuleState::starting; });
     const bool ran_on = transition.cause == Cause::adopted;
     if (!ran_on) outbox_.push_back([this, name = transition.module] { listener_.module_came_up(name); });
   }
@@ -371,7 +379,7 @@ void SupervisorCore::transitioned(Transition transition) {
   } else if (!transition.enabled) {
     files_after_ = {};  // if it is started once more, it has not settled any longer, and its config.txt waits
   } else {
-    proved_ |= was_unsettled;
+    session_behind_ |= was_unsettled;
   }
   journal_.add(std::move(transition));
 }
@@ -512,7 +520,8 @@ bool SupervisorCore::is_enabled(std::string_view name) const {
 
 bool SupervisorCore::is_provisional(std::string_view name) const {
   const SupervisedModule* module = find(name);
-  return module != nullptr && module->provisional();
+  if (module == nullptr) return false;
+  return begun_ ? module->provisional() : module->enabled();  // until then it may have to be
 }
 
 bool SupervisorCore::is_held_up(std::string_view name) const {

@@ -200,8 +200,8 @@ class SupervisorCore final : private ModuleHost {
   SteadyTime told_down_by_{};  // the keeper, while all modules end
   std::optional<SteadyTime> health_check_at_;
   bool files_behind_ = false;
-  SteadyTime files_after_{};  // not written before
-  bool proved_ = false;       // something has become ready that had to
+  SteadyTime files_after_{};     // not written before
+  bool session_behind_ = false;  // of what is said only once
   std::optional<SteadyTime> files_retry_at_;
 
   struct Ended {

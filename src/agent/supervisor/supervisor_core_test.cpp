@@ -209,17 +209,6 @@ TEST_F(SupervisorCoreTest, ANewAgentTakesOverWhatLives) {
   EXPECT_EQ(state("starting"), idle);
 }
 
-TEST_F(SupervisorCoreTest, WhatNobodySawBecomeReadyIsNotKilledForIt) {
-  module("a", true);
-  start_agent();
-  make("a");
-  kill_agent();
-  start_agent();
-  pass(Seconds(31));
-  EXPECT_EQ(state("a"), idle);
-  EXPECT_THAT(board.signals, IsEmpty());
-}
-
 TEST_F(SupervisorCoreTest, ADeathThatNoAgentSawIsNotLost) {
   module("a", true);
   start_agent();
