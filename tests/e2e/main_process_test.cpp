@@ -28,13 +28,6 @@ class MainProcess : public testing::Test {
     device.start(agent_by);
     device.command("start", "daemon");
   }
-  // An agent that sees no hierarchy, where it may be hidden; who may not do that has none delegated.
-  static std::vector<std::string> without_cgroups() {
-    return {"/bin/sh", "-c",
-            "unshare -m true && exec unshare -m sh -c 'umount -l -a -t cgroup2; exec \"$@\"' sh \"$@\"; exec "
-            "\"$@\"",
-            "sh"};
-  }
   // The one that was named last, once it is the module; another one than `former`.
   pid_t await_main(pid_t former = 0) const {
     pid_t main = 0;
@@ -152,7 +145,7 @@ TEST_F(MainProcess, IsHeardAndEndedWhateverItHasCastOff) {
 }
 
 TEST_F(MainProcess, IsHeardAndEndedWithoutCgroupsToo) {
-  start("leave", without_cgroups());
+  start("leave", SupervisedDevice::without_cgroups());
   if (::geteuid() == 0) {
     EXPECT_THAT(device.log(), HasSubstr("without cgroups"));
   }

@@ -32,6 +32,8 @@ class SupervisedDevice {
 
   // Returns when the agent answers. `by`: a command that runs the agent, whose command line follows.
   void start(const std::vector<std::string>& by = {});
+  // By this it sees no hierarchy, where that may be hidden; who may not do that has none delegated.
+  static std::vector<std::string> without_cgroups();
   Process& keeper() { return *keeper_; }
   pid_t agent() const;
   std::string log() const { return read_text(folder_ / "device.log"); }

@@ -202,6 +202,33 @@ TEST_F(Supervision, NothingOfATreeIsLeft) {
   EXPECT_THAT(device.module_processes(), IsEmpty());
 }
 
+TEST_F(Supervision, WhatKeepsNothingButItsLogIsEndedWithoutCgroupsToo) {
+  const auto await_child = [&](pid_t module) {
+    eventually("it to have started its child", [&] {
+      const std::string said = device.ctl({"module", "logs", "shy"}).output;
+      return said.find("left by " + std::to_string(module) + "\n") != std::string::npos;
+    });
+  };
+  device.write_module("shy",
+                      shell("env -i setsid sh -c \"setsid env -i sleep 1000 & exit\"; echo left by $$; "
+                            "exec sleep 1000"),
+                      true);
+  device.start(SupervisedDevice::without_cgroups());
+  const pid_t first = device.await_ready("shy");
+  await_child(first);
+  const std::vector<pid_t> former = device.module_processes();
+  EXPECT_EQ(former.size(), 2u);
+  kill_agent();
+  EXPECT_EQ(device.await_ready("shy"), first);
+  ::kill(first, SIGKILL);
+  await_child(device.await_ready("shy", first));
+  for (const pid_t process : former)
+    EXPECT_FALSE(process_is_alive(process));
+  device.command("disable", "shy");
+  device.await_state("shy", "disabled");
+  EXPECT_THAT(device.module_processes(), IsEmpty());
+}
+
 TEST_F(Supervision, AModuleThatHangsIsEndedByItsWatchdogAndComesBack) {
   device.install(test_modules / "hanging", "hanging");
   device.start();

@@ -142,6 +142,8 @@ void Supervisor::take(KeptChild& child) {
   if (child.pid != 0) {
     trees_.led_by(run->module, child.leader_pid, child.leader_start_time, child.in_cgroup);
     trees_.main_is(run->module, child.pid, child.start_time);
+    trees_.writes_to(run->module, child.streams.out);
+    trees_.writes_to(run->module, child.streams.err);
   }
   if (child.streams.out || child.streams.err) {
     outputs_.attach(run->module, run->run, std::move(child.streams.out), std::move(child.streams.err));

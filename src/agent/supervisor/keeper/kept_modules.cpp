@@ -64,6 +64,8 @@ class EndOfModules final : public KeeperListener {
       if (child.pid != 0) {
         trees_.led_by(run->module, child.leader_pid, child.leader_start_time, child.in_cgroup);
         trees_.main_is(run->module, child.pid, child.start_time);
+        trees_.writes_to(run->module, child.streams.out);
+        trees_.writes_to(run->module, child.streams.err);
       }
       trees_.kill(run->module);
       modules_.emplace(run->module);

@@ -126,6 +126,13 @@ std::uint32_t ProcessTable::descriptors(std::int32_t pid) const {
   return count;
 }
 
+std::array<std::string, 2> ProcessTable::outputs(std::int32_t pid) const {
+  const std::filesystem::path folder = proc_ / std::to_string(pid) / "fd";
+  std::error_code hidden;
+  return {std::filesystem::read_symlink(folder / "1", hidden).string(),
+          std::filesystem::read_symlink(folder / "2", hidden).string()};
+}
+
 int signal_process(const ProcessTable& table, const ProcessEntry& process, int number) {
   const FileDescriptor descriptor(static_cast<int>(::syscall(SYS_pidfd_open, process.pid, 0)));
   if (!descriptor && errno != ENOSYS) return errno;

@@ -2,6 +2,7 @@
 // is gone has no entry. Owner: Agent. Thread: any. Lifetime: outlives its users.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -26,6 +27,8 @@ class ProcessTable {
   std::string cgroup(std::int32_t pid) const;  // of version 2: "/a/b"; empty: unknown
   std::optional<std::uint64_t> proportional_kb(std::int32_t pid) const;  // PSS; resident where it is not told
   std::uint32_t descriptors(std::int32_t pid) const;
+  // What its standard output and error are: "pipe:[5575]", a path; empty: closed, or they may not be seen.
+  std::array<std::string, 2> outputs(std::int32_t pid) const;
   const std::filesystem::path& folder() const { return proc_; }
 
  private:

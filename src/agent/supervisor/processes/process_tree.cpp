@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -86,6 +87,13 @@ void ProcessTrees::main_is(std::string_view module, std::int32_t pid, std::uint6
   runs_[std::string(module)].main = is_there ? std::optional(Identity{pid, start_time}) : std::nullopt;
 }
 
+void ProcessTrees::writes_to(std::string_view module, const FileDescriptor& pipe) {
+  struct stat status {};
+  if (::fstat(pipe.number(), &status) != 0) return;
+  runs_[std::string(module)].pipes.insert(
+      fmt::format("pipe:[{}]", status.st_ino));  // both ends are one inode
+}
+
 bool ProcessTrees::main_lives(std::string_view module) const {
   const Run* run = run_of(module);
   if (run == nullptr || !run->main) return false;
@@ -104,6 +112,11 @@ bool ProcessTrees::known(const Run& run, const ProcessEntry& process) const {
   return run.seen.contains({process.pid, process.start_time}) || leads(run, process);
 }
 
+bool ProcessTrees::writes(const Run& run, const std::array<std::string, 2>& outputs) {
+  return std::ranges::any_of(outputs,
+                             [&run](const std::string& output) { return run.pipes.contains(output); });
+}
+
 bool ProcessTrees::in_session(const std::optional<Identity>& leader, const ProcessEntry& process) const {
   if (!leader || process.session != leader->first || process.start_time < leader->second) return false;
   const auto holder = table_.entry(leader->first);  // its number is taken while anything is in its session
@@ -111,7 +124,9 @@ bool ProcessTrees::in_session(const std::optional<Identity>& leader, const Proce
 }
 
 bool ProcessTrees::marked(const Run* run, std::string_view marker, const ProcessEntry& process) const {
-  return (run != nullptr && known(*run, process)) || table_.has_variable(process.pid, marker);
+  if (run != nullptr && known(*run, process)) return true;
+  if (table_.has_variable(process.pid, marker)) return true;
+  return run != nullptr && !run->pipes.empty() && writes(*run, table_.outputs(process.pid));
 }
 
 bool ProcessTrees::in_cgroup(std::string_view module) const {
@@ -149,7 +164,7 @@ std::vector<ProcessEntry> ProcessTrees::sweep(std::string_view module) const {
   }
 
   if (members.empty()) {
-    runs_.erase(std::string(module));  // its session's number may go to somebody else
+    runs_.erase(std::string(module));  // the numbers of its session and pipes may go to somebody else
   } else {
     auto& seen = runs_[std::string(module)].seen;
     seen.clear();
@@ -214,12 +229,17 @@ std::vector<std::int32_t> ProcessTrees::processes(std::string_view module) const
   return pids;
 }
 
-// By what it was started with, or by what is known of the runs.
+// By what is known of the runs, or by what it was started with.
 std::string ProcessTrees::module_of(const ProcessEntry& process) const {
   for (const auto& [module, run] : runs_) {
     if (known(run, process)) return module;
   }
-  return named_module(process);
+  if (std::string named = named_module(process); !named.empty()) return named;
+  const std::array<std::string, 2> outputs = table_.outputs(process.pid);
+  for (const auto& [module, run] : runs_) {
+    if (writes(run, outputs)) return module;
+  }
+  return {};
 }
 
 // By what it was started with.

@@ -1,13 +1,14 @@
 // Purpose: finds and ends all processes of a module, also those that it set free. The ladder: a delegated
-// cgroup with its memory controller; a cgroup without it; a sweep over /proc by session, parentage and a
-// variable that every descendant inherits.
+// cgroup with its memory controller; a cgroup without it; a sweep over /proc by session, parentage and
+// what every descendant inherits, a variable and the pipes to the log.
 // Owner: Agent. Thread: one. Lifetime: outlives SupervisorCore.
 //
 // Both rungs are climbed for a run that is not known to have got into its cgroup. What clears its
-// environment, leaves its session and its parent, and was in no cgroup, is still found if an earlier look saw
-// it.
+// environment, leaves its session and its parent, writes elsewhere, and was in no cgroup, is still found if
+// an earlier look saw it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -19,13 +20,14 @@
 #include "agent/supervisor/processes/cgroup_tree.hpp"
 #include "agent/supervisor/processes/process_table.hpp"
 #include "agent/supervisor/processes/tree_port.hpp"
+#include "base/file_descriptor.hpp"
 #include "base/log.hpp"
 
 namespace starling::agent {
 
 enum class Membership {
   member,  // of its cgroup or a session of its processes, or a descendant: none but the module can be that
-  marked,  // by the variable alone, which anybody can set, or by what the last look saw
+  marked,  // by the variable or a pipe alone, which anybody can have, or by what the last look saw
   stranger,
   gone,
 };
@@ -48,6 +50,8 @@ class ProcessTrees final : public TreePort {
   // another is.
   void led_by(std::string_view module, std::int32_t pid, std::uint64_t start_time, bool in_cgroup);
   void main_is(std::string_view module, std::int32_t pid, std::uint64_t start_time);
+  // The other end of this pipe is its standard output or error.
+  void writes_to(std::string_view module, const FileDescriptor& pipe);
 
   // Cheap for the leader, the main process and in cgroups.
   Membership membership(std::string_view module, std::int32_t pid) const;
@@ -65,7 +69,8 @@ class ProcessTrees final : public TreePort {
   struct Run {
     std::optional<Identity> leader, main;
     bool in_cgroup = false;
-    std::set<Identity> seen;  // by the last look
+    std::set<std::string> pipes;  // to the log, as /proc names them
+    std::set<Identity> seen;      // by the last look
   };
 
   std::string marker(std::string_view module) const;
@@ -74,6 +79,7 @@ class ProcessTrees final : public TreePort {
   bool leads(const Run& run, const ProcessEntry& process) const;
   // That, or seen before.
   bool known(const Run& run, const ProcessEntry& process) const;
+  static bool writes(const Run& run, const std::array<std::string, 2>& outputs);
   bool in_session(const std::optional<Identity>& leader, const ProcessEntry& process) const;
   bool in_cgroup(std::string_view module) const;
   std::string module_of(const ProcessEntry& process) const;

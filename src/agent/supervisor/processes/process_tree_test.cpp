@@ -165,6 +165,34 @@ TEST_F(Trees, WhatClearsItsEnvironmentIsFoundBySessionAndParent) {
   EXPECT_TRUE(trees.empty("shy"));
 }
 
+TEST_F(Trees, WhatKeepsNothingButItsLogIsFoundByThat) {
+  ProcessTrees trees(table, std::nullopt, owner, {});
+  const TreePlace place = trees.make(named("shy"), "shy:1").value();
+  const ProcessEntry leader = start(
+      place, "env -i setsid sh -c \"setsid env -i sh -c \\\"$STAYS\\\" & exit\"; exec sh -c \"$STAYS\"");
+  trees.led_by("shy", leader.pid, leader.start_time, false);
+  trees.writes_to("shy", output);
+  trees.writes_to("shy", {});
+  wait_for_lines(2);
+  end(leader);
+  ProcessTrees later(table, std::nullopt, owner, {}), stranger(table, std::nullopt, owner, {});
+  later.led_by("shy", leader.pid, leader.start_time, false);
+  later.writes_to("shy", output);
+  stranger.led_by("shy", leader.pid, leader.start_time, false);
+  stranger.writes_to("shy", stay);
+  EXPECT_THAT(stranger.processes("shy"), testing::IsEmpty());
+  const std::vector<std::int32_t> found = trees.processes("shy");
+  ASSERT_THAT(found, testing::SizeIs(1));
+  EXPECT_EQ(later.membership("shy", found[0]), Membership::marked) << "any process of its user may open it";
+  EXPECT_EQ(later.membership("other", found[0]), Membership::stranger);
+  EXPECT_EQ(later.module_of(found[0]), "shy");
+  EXPECT_THAT(later.by_module()["shy"], testing::SizeIs(1));
+  EXPECT_FALSE(later.empty("shy"));
+  later.kill("shy");
+  expect_all_to_end();
+  EXPECT_TRUE(trees.empty("shy"));
+}
+
 TEST_F(Trees, ANamedMainProcessIsKnownWithWhatItStartedWhateverTheyCastOff) {
   ProcessTrees trees(table, std::nullopt, owner, {});
   const TreePlace place = trees.make(named("daemon"), "daemon:1").value();
