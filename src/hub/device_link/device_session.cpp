@@ -224,9 +224,11 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
 bool DeviceSession::take_over(const protocol::SectionState& told, const protocol::Cursor& cursor) {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   SectionRecord& known = record.section(told.section);
-  // The cursor is that of the settings: of another section that runs on, the revision may be known better.
-  const bool runs_on = told.applied == known.running && cursor.hub_generation == sessions_.log_.generation();
-  known.running_revision = std::max(cursor.revision, runs_on ? known.running_revision : 0);
+  // Revisions of another generation mean nothing here, and the cursor is that of the settings.
+  const bool same_log = cursor.hub_generation == sessions_.log_.generation();
+  const bool runs_on = same_log && told.applied == known.running;
+  const bool by_cursor = same_log && told.section == Section::settings;
+  known.running_revision = std::max(by_cursor ? cursor.revision : 0, runs_on ? known.running_revision : 0);
   const bool same = told.applied == known.running && told.refused == known.refused;
   const bool errors_stand = told.refused && told.refused == known.refused;
   if (!same || known.phase == Phase::staging) {
@@ -336,7 +338,9 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   const bool had_errors = section.refused || section.phase == Phase::staging;
   section.phase = message.phase;
   section.target = offered.target = message.target;
-  section.running_revision = message.running_revision;
+  // After its restart an agent does not know of which revision its modules are.
+  const bool runs_on = message.running == section.running;
+  section.running_revision = std::max(message.running_revision, runs_on ? section.running_revision : 0);
   runs(section, message.section, message.running);
   if (offered.running_hash != message.running) {
     offered.running_hash = message.running;

@@ -206,18 +206,22 @@ TEST_F(ModulesSection, TheRevisionOfWhatRunsOnIsStillKnownAfterAHandshake) {
   const ConfigUpdate told = updates(device).at(0);
   answer(device, told, Phase::applied);
   ASSERT_EQ(record(device).modules.running_revision, told.revision);
-  const auto come_back = [&](const std::string& generation) {
+  const auto come_back = [&](const std::string& generation, std::int64_t revision_of_settings) {
     connect(device);
     auto handshake = handshake_of(device);
-    handshake.cursor = {generation, 1};
+    handshake.cursor = {generation, revision_of_settings};
     handshake.proof =
         base64url_encode(*ed25519_sign(device.keys.private_key, protocol::handshake_proof_text(handshake)));
     say(device, handshake);
   };
-  come_back(hub.changes().generation());
-  EXPECT_EQ(record(device).modules.running_revision, told.revision);
-  come_back("of another life of the hub");
-  EXPECT_EQ(record(device).modules.running_revision, 1);
+  for (const std::int64_t revision_of_settings : {std::int64_t{1}, told.revision + 1}) {
+    come_back(hub.changes().generation(), revision_of_settings);
+    EXPECT_EQ(record(device).modules.running_revision, told.revision);
+  }
+  say(device, protocol::ConfigStatus{Section::modules, told.hash, 0, told.hash, Phase::applied, {}});
+  EXPECT_EQ(record(device).modules.running_revision, told.revision) << "an agent that has restarted";
+  come_back("of another life of the hub", told.revision + 1);
+  EXPECT_EQ(record(device).modules.running_revision, 0);
 }
 
 TEST_F(ModulesSection, HeartbeatsTellWhatIsInForce) {

@@ -270,7 +270,7 @@ TEST_F(DeviceSessionTest, AHandshakeReplacesWhatAnEarlierLifeReported) {
     device.epoch.start += 1;
     auto handshake = handshake_of(device);
     handshake.sections = life.sections;
-    handshake.cursor.revision = life.sections.empty() ? 0 : 1;
+    handshake.cursor = {hub.changes().generation(), life.sections.empty() ? 0 : 1};
     handshake.proof =
         base64url_encode(*ed25519_sign(device.keys.private_key, protocol::handshake_proof_text(handshake)));
     say(device, handshake);
