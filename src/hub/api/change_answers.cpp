@@ -37,6 +37,7 @@ ChangeAnswers::ChangeAnswers(Hub& hub, const FleetState& state, FleetStandings& 
     : hub_(hub),
       state_(state),
       standings_(standings),
+      revision_(change.revision),
       written_(change),
       set_(state, change),
       sections_(sections_of(change, state)) {}
@@ -51,12 +52,16 @@ std::optional<ChangeAnswers::Answer> ChangeAnswers::of(Place place) {
   const bool moot = overruled && overruled->wholly;  // whatever the device says is of something else
   const bool by_module =
       *standing == Standing::pending && sections_.modules && standings_.modules_are_tried(place);
-  const bool lacks_folders = *standing == Standing::applied && !written_.enabled_modules().empty() &&
-                             hub_.records().has_problems(device.id);
+  const bool may_lack_folders = !written_.enabled_modules().empty() && hub_.records().has_problems(device.id);
+  const bool lacks_folders = *standing == Standing::applied && may_lack_folders;
   const bool reads = !moot && (by_module || lacks_folders || *standing == Standing::refused);
   Judgement judged = reads ? judge(place, record) : Judgement{*standing};
+  const bool nothing_to_send = moot || judged.standing == Standing::applied;
+  if (standings_.is_offline(place) && !(may_lack_folders && judged.standing == Standing::offline))
+    judged.standing = known_of_absent(judged.standing, record);
   const bool settled = moot || judged.standing == Standing::applied;
-  if (const auto lacks = settled ? written_.lacked_by(record) : std::nullopt) return Answer{*lacks};
+  if (const auto lacks = settled || nothing_to_send ? written_.lacked_by(record) : std::nullopt)
+    return Answer{*lacks};
   if (settled && overruled) {
     return Answer{overruled->how, {{"key", overruled->key}, {"layer", overruled->layer.text()}}};
   }
@@ -75,6 +80,27 @@ bool ChangeAnswers::turn_is_over() {
   const bool over = read_ >= read_in_one_turn;
   if (over) read_ = 0;
   return over;
+}
+
+// That its document was as desired before the change says nothing: it must have got this revision, or a later
+// one, before it went. It may do so in one section where another has not altered.
+ChangeAnswers::Standing ChangeAnswers::known_of_absent(Standing standing, const DeviceRecord* record) const {
+  bool in_one = false;
+  bool in_all = record != nullptr;
+  const auto look = [&](bool touched, protocol::Section name) {
+    if (!touched || record == nullptr) return;
+    const SectionRecord& told = record->section(name);
+    const bool has_got_it = told.running_revision >= revision_;
+    const bool in_force =
+        name == protocol::Section::settings || (told.phase != protocol::Phase::provisional && !told.refused);
+    in_one = in_one || has_got_it;
+    in_all = in_all && has_got_it && in_force;
+  };
+  look(sections_.settings, protocol::Section::settings);
+  look(sections_.modules, protocol::Section::modules);
+  look(sections_.software, protocol::Section::software);
+  if (standing == Standing::applied) return in_one ? Standing::applied : Standing::offline;
+  return standing == Standing::offline && in_all ? Standing::applied : standing;
 }
 
 // Of a device that has refused something in these sections, tries it, or may lack what it would start.

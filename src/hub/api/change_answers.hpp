@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,7 @@ class ChangeAnswers {
     std::vector<protocol::KeyError> errors = {};  // why it is refused
   };
 
+  Standing known_of_absent(Standing standing, const DeviceRecord* record) const;
   Judgement judge(Place place, const DeviceRecord* record);
   Judgement judge_modules(Place place, const DeviceRecord* record, const DeviceFacts& facts);
   std::vector<protocol::KeyError> without_folder(const DeviceFacts& facts) const;
@@ -50,6 +52,7 @@ class ChangeAnswers {
   Hub& hub_;
   const FleetState& state_;
   FleetStandings& standings_;
+  const std::int64_t revision_;
   const WrittenNames written_;
   const SetByChange set_;
   const Sections sections_;

@@ -254,6 +254,33 @@ TEST_F(ModuleProgress, WhoHasGoneStandsByItsLastAnswer) {
   EXPECT_EQ(progress(later).at("/offline"), Json(1)) << "that it has never heard";
 }
 
+TEST_F(ModuleProgress, WhoWentBeforeAChangeHasNotAppliedIt) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"player", "recorder"});
+  const auto own = write(R"({"values":{"modules.recorder.enabled":true},"target":{"device":"bear"}})");
+  apply_all(bear);
+  bear.leave();
+  const auto same = write(R"({"values":{"modules.recorder.enabled":true},"target":{"fleet":true}})");
+  EXPECT_EQ(progress(same).at("/offline"), Json(1)) << "though its document was so before";
+  EXPECT_EQ(progress(own).at("/applied"), Json(1));
+  const auto later = write(R"({"values":{"modules.player.enabled":true}})");
+  EXPECT_EQ(progress(own).at("/applied"), Json(1)) << "whatever else waits for it";
+  EXPECT_EQ(progress(same).at("/offline"), Json(1));
+  EXPECT_EQ(progress(later).at("/offline"), Json(1));
+}
+
+TEST_F(ModuleProgress, WhoWentAfterAChangeHasAppliedItWhereOnlyOneOfItsSectionsAltered) {
+  enrol(1, "bear");
+  LinkedDevice bear(*this, uuid(1), {"recorder"});
+  write(R"({"values":{"modules.recorder.enabled":true}})");
+  apply_all(bear);
+  const auto both = write(
+      R"({"values":{"modules.recorder.enabled":true,"hotword.threshold":0.7},"target":{"device":"bear"}})");
+  apply_all(bear);
+  bear.leave();
+  EXPECT_EQ(progress(both).at("/applied"), Json(1)) << progress(both).response.body;
+}
+
 TEST_F(ModuleProgress, WhoHasGoneWithHalfAChangeGetsTheRest) {
   enrol(1, "bear");
   LinkedDevice bear(*this, uuid(1), {"broken", "recorder"});

@@ -91,6 +91,11 @@ std::optional<DeviceDescription::Standing> FleetStandings::standing(Place place,
   return slower(slower(settings, modules), software);
 }
 
+bool FleetStandings::is_offline(Place place) {
+  const Device* device = state_.device_index().at(place);
+  return device != nullptr && status_of(ask_sync(*device, place).settings) == SyncStatus::offline;
+}
+
 bool FleetStandings::modules_are_tried(Place place) {
   const Device* device = state_.device_index().at(place);
   return device != nullptr && status_of(ask_sync(*device, place).modules) == SyncStatus::provisional;

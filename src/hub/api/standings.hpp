@@ -27,6 +27,7 @@ class FleetStandings {
   // Towards all of these sections: the one that keeps the answer waiting.
   std::optional<DeviceDescription::Standing> standing(Place place, Sections sections);
 
+  bool is_offline(Place place);
   // Whether it is online and tries the modules section that is desired of it.
   bool modules_are_tried(Place place);
 
