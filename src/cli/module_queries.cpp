@@ -21,6 +21,16 @@ void note_if_offline(Session& session, const JsonObject& modules) {
     session.console.note("the device is offline: this is what it has reported last");
 }
 
+void note_those_offline(Session& session, const JsonObject& overview) {
+  const std::int64_t offline = number_at(overview, {"offline"});
+  if (offline == 0) return;
+  session.console.note(
+      offline == 1
+          ? "1 of these devices is offline: of it counts what it has reported last"
+          : fmt::format("{} of these devices are offline: of them counts what they have reported last",
+                        offline));
+}
+
 // Where nothing can be listed because nobody is there; empty if somebody is. Only a hint.
 std::string nobody_there(Session& session, const std::string& selector, std::string_view instead) {
   Parameters query{{"limit", "1"}};
@@ -64,6 +74,7 @@ class ListModules final : public Command {
       note_none(session, selector_, device_option,
                 "no device has reported a module so far: they are folders below an agent's --modules");
     }
+    note_those_offline(session, *list);
     return ExitCode::done;
   }
 

@@ -64,5 +64,23 @@ TEST_F(EmptyModuleQueries, SayThatThereIsNothingToTell) {
   EXPECT_THAT(said({"module", "crashes"}), HasSubstr("no death of a module is known"));
 }
 
+TEST_F(ApplicationTest, ModulesOfDevicesThatAreOfflineAreCountedAndNoted) {
+  const struct {
+    int offline;
+    std::string note;
+  } cases[] = {
+      {0, ""},
+      {1, "note: 1 of these devices is offline: of it counts what it has reported last\n"},
+      {2, "note: 2 of these devices are offline: of them counts what they have reported last\n"},
+  };
+  for (const auto& [offline, note] : cases) {
+    FakeHub told;
+    environment_["STARLING_HUB"] = told.address();
+    told.on("GET /api/v1/modules", R"({"items":[{"module":"recorder","devices":3}],"next":null,"offline":)" +
+                                       std::to_string(offline) + "}");
+    EXPECT_EQ(run({"module", "list"}).err, note);
+  }
+}
+
 }  // namespace
 }  // namespace starling::cli

@@ -105,6 +105,18 @@ JsonArray layers_with(const FleetState& state, const Reach& reach, const std::st
   return layers;
 }
 
+Result<protocol::Selector> selector_of(const Call& call) {
+  auto selector = protocol::Selector::parse(call.query("selector").value_or(""));
+  if (!selector) return fail(selector, "query parameter 'selector'");
+  return selector;
+}
+
+// Those that a selector and the grant leave.
+Places meant(const Call& call, const protocol::Selector& selector) {
+  Places places = call.fleet->device_index().matching(selector);
+  return call.reach.unrestricted() ? places : common(std::move(places), call.reach.covered(*call.fleet));
+}
+
 // Devices, all of them counted and the first of them listed.
 struct Listed {
   std::size_t count = 0;
@@ -187,16 +199,15 @@ Reply Modules::of_device(const Call& call) {
 }
 
 asio::awaitable<Result<ModuleTally>> Modules::tally(const Call& call) {
-  auto selector = protocol::Selector::parse(call.query("selector").value_or(""));
-  if (!selector) co_return fail(selector, "query parameter 'selector'");
+  const auto selector = selector_of(call);
+  if (!selector) co_return fail(selector);
   DeviceRecords& records = services_.hub.records();
   if (selector->empty() && call.reach.unrestricted()) {
     co_await count_modules(services_);
     co_return records.modules(call.fleet_name);
   }
   const FleetState& state = *call.fleet;
-  Places places = state.device_index().matching(*selector);
-  if (!call.reach.unrestricted()) places = common(std::move(places), call.reach.covered(state));
+  const Places places = meant(call, *selector);
   ModuleTally tally;
   std::size_t read = 0;
   for (const Place place : places) {
@@ -211,9 +222,27 @@ asio::awaitable<Result<ModuleTally>> Modules::tally(const Call& call) {
   co_return tally;
 }
 
+asio::awaitable<std::int64_t> Modules::offline(const Call& call, const protocol::Selector& selector) {
+  const FleetState& state = *call.fleet;
+  FleetStandings& standings = services_.standings.of(state);
+  std::int64_t offline = 0;
+  for (const Place place : meant(call, selector)) {
+    // Another device may have taken the place while others had their turn.
+    const Device* device = state.device_index().at(place);
+    if (device == nullptr || !call.reach.covers(*device)) continue;
+    const DeviceRecord* record = services_.hub.records().find(device->id);
+    const bool has_modules = record != nullptr && !record->module_names.empty();
+    if (has_modules && standings.is_offline(place)) ++offline;
+    if (standings.turn_is_over()) co_await services_.log.yield();
+  }
+  co_return offline;
+}
+
 asio::awaitable<Reply> Modules::overview(Call& call) {
   const auto page = PageRequest::of(call);
   if (!page) co_return fail(page);
+  const auto selector = selector_of(call);
+  if (!selector) co_return fail(selector);
   const auto counted = co_await tally(call);
   if (!counted) co_return fail(counted);
   JsonArray items;
@@ -225,7 +254,9 @@ asio::awaitable<Reply> Modules::overview(Call& call) {
     }
     items.push_back(shown(at->first, at->second, *counted));
   }
-  co_return page_response(std::move(items), std::move(next));
+  const std::int64_t away = co_await offline(call, *selector);
+  co_return http::json_response(
+      JsonObject{{"items", std::move(items)}, {"next", text_or_null(next.value_or(""))}, {"offline", away}});
 }
 
 asio::awaitable<Reply> Modules::whereabouts(Call& call) {

@@ -20,6 +20,8 @@ class Modules {
   // Of the fleet, or of those devices that a selector and the grant leave. Errors: invalid_argument
   // (selector).
   asio::awaitable<Result<ModuleTally>> tally(const Call& call);
+  // How many devices that have modules are offline.
+  asio::awaitable<std::int64_t> offline(const Call& call, const protocol::Selector& selector);
 
   Services& services_;
 };

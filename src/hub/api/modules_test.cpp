@@ -258,7 +258,11 @@ TEST_F(ModulesApi, TheFleetIsCountedAsReportsCome) {
   EXPECT_EQ(get("/api/v1/modules").at("/items/0/failing"), Json(0));
   EXPECT_EQ(metrics().find("celsius"), std::string::npos);
   EXPECT_EQ(metrics().find("starling_module_alerts"), std::string::npos);
+  EXPECT_EQ(get("/api/v1/modules").at("/offline"), Json(0));
   bear.leave();
+  EXPECT_EQ(get("/api/v1/modules").at("/offline"), Json(1));
+  EXPECT_EQ(get("/api/v1/modules").at("/items/0/by_state"), *parse_json(R"({"idle":2})")) << "as it was";
+  EXPECT_EQ(get("/api/v1/modules?selector=room%3Dnowhere").at("/offline"), Json(0));
   duck.leave();
   del("/api/v1/devices/" + uuid(1));
   EXPECT_EQ(get("/api/v1/modules").at("/items/0/devices"), Json(1));
