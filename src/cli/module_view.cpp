@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/rfc3339.hpp"
 #include "cli/answer.hpp"
 #include "cli/local_time.hpp"
 #include "cli/printable.hpp"
@@ -93,6 +94,12 @@ std::string why(const JsonObject& module) {
 std::string when(const JsonObject& object, Path path, WallTime now) {
   const std::string time = text_at(object, path);
   return time.empty() ? std::string() : fmt::format("{} ({})", local_date(time), age(time, now));
+}
+
+// What the hub knows may be of before it.
+std::string deadline_text(const JsonObject& reported, WallTime now) {
+  const auto deadline = parse_rfc3339(text_at(reported, {"deadline"}));
+  return deadline && *deadline > now ? when(reported, {"deadline"}, now) : std::string();
 }
 
 std::string desired_text(const JsonObject& module, DeviceNames& names) {
@@ -235,7 +242,7 @@ std::string module_facts(const JsonObject& module, const JsonObject& sync, WallT
       {"file problem", {text("render_problem"), Colour::red}},
       {"pid", number("pid")},
       {"attempt", number("attempt")},
-      {"deadline", when(reported, {"deadline"}, now)},
+      {"deadline", deadline_text(reported, now)},
       {"next retry", when(reported, {"next_retry"}, now)},
       {"pace", text("pace")},
       {"restarts", number("restarts")},

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "base/rfc3339.hpp"
 #include "cli/answer.hpp"
 
 namespace starling::cli {
@@ -34,6 +35,18 @@ TEST(ModuleView, AnEditThatWasRefusedIsSaidWhereNothingHasFailed) {
   };
   EXPECT_THAT(listed_with(""), HasSubstr("enabled here, which the hub did not accept\n"));
   EXPECT_THAT(listed_with(R"(,"detail":"exit status 3")"), HasSubstr("disabled: exit status 3\n"));
+}
+
+TEST(ModuleView, ADeadlineThatHasPassedIsNotShown) {
+  const auto module = parse_json(R"({"module":"ear","on_device":true,"reported":{"state":"starting",
+      "deadline":"2026-11-26T22:33:05.000Z"}})");
+  const WallTime deadline = *parse_rfc3339("2026-11-26T22:33:05.000Z");
+  DeviceNames nobody;
+  const auto shown_at = [&](WallTime now) {
+    return module_facts(module->get_object(), {}, now, nobody, Terminal{});
+  };
+  EXPECT_THAT(shown_at(deadline - std::chrono::seconds(11)), HasSubstr("deadline"));
+  EXPECT_THAT(shown_at(deadline + std::chrono::seconds(11)), testing::Not(HasSubstr("deadline")));
 }
 
 }  // namespace
