@@ -9,6 +9,7 @@
 #include "cli/device_lookup.hpp"
 #include "cli/device_view.hpp"
 #include "cli/local_time.hpp"
+#include "cli/module_lookup.hpp"
 #include "cli/printable.hpp"
 #include "cli/setting_value.hpp"
 #include "cli/table.hpp"
@@ -156,7 +157,17 @@ class ExplainSetting final : public Command {
     if (!device) return fail(device);
     const auto answer = session.api.get("/api/v1/settings/explain", {{"device", *device}, {"key", key_}});
     if (!answer) return fail(answer);
-    if (!print_json(session, *answer)) show(session, *answer);
+    std::string lacks;
+    if (const auto module = protocol::module_of(text_at(*answer, {"key"}))) {
+      const auto modules = modules_of(session.api, *device);
+      if (!modules) return fail(modules);
+      const auto found = pick_module(*modules, *module, device_ + " has");
+      if (!found && array_at(*answer, {"stack"}).empty()) return fail(found);
+      if (!found) lacks = fmt::format("{} has no module '{}'", device_, *module);
+    }
+    if (print_json(session, *answer)) return ExitCode::done;
+    show(session, *answer);
+    if (!lacks.empty()) session.console.note(lacks);
     return ExitCode::done;
   }
 
@@ -191,7 +202,9 @@ class ExplainSetting final : public Command {
                  text_at(entry, {"reason"})});
     }
     session.console.raw(table.render(terminal));
-    if (table.empty()) session.console.note("no layer says anything of it: the device keeps what it has");
+    const bool keeps = !protocol::module_of(text_at(answer, {"key"}));  // modules are taken back
+    if (table.empty() && keeps)
+      session.console.note("no layer says anything of it: the device keeps what it has");
     const std::string running = value_at(answer, "running");
     const std::string sync = text_at(answer, {"sync"});
     if (!running.empty() || !sync.empty()) {
