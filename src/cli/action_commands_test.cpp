@@ -76,10 +76,12 @@ TEST_F(ApplicationTest, WhoIsIdentifiedNamesTheModulesThatDidAndThoseThatDidNot)
       {"name":"owl","state":"done","result":{"device_id":"o","modules":["lights","recorder"],
        "failed":{"hotword":"it did not answer within 30 s"}}},
       {"name":"frog","state":"done","result":{"device_id":"f","modules":[]}}]})");
-  EXPECT_EQ(run({"device", "identify", "--on", "room=lab", "--wait"}).out,
-            "DEVICE  STATE  ANSWER\n"
-            "owl     done   shown by lights, recorder; hotword: it did not answer within 30 s\n"
-            "frog    done   shown by no module\n");
+  const Ran ran = run({"device", "identify", "--on", "room=lab", "--wait"});
+  EXPECT_EQ(ran.out,
+            "DEVICE  STATE   ANSWER\n"
+            "owl     done    shown by lights, recorder; hotword: it did not answer within 30 s\n"
+            "frog    failed  shown by no module\n");
+  EXPECT_EQ(ran.code, 3) << "nobody saw the frog";
 }
 
 TEST_F(ApplicationTest, AnActionIsForSomebody) {

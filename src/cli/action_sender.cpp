@@ -17,10 +17,21 @@ namespace {
 
 constexpr Milliseconds poll_delay{200};
 
+// A device of which nobody sees anything has not shown itself, though it has done what it could.
+std::string outcome_on(const JsonObject& device, std::string_view action) {
+  const std::string state = text_at(device, {"state"});
+  const Json* result = find(device, {"result"});
+  const bool in_vain = action == "identify" && state == "done" && result != nullptr &&
+                       array_at(as_object(*result), {"modules"}).empty();
+  return in_vain ? "failed" : state;
+}
+
 bool any_in(const JsonObject& action, std::string_view state) {
   const JsonArray& devices = array_at(action, {"devices"});
   return std::any_of(devices.begin(), devices.end(),
-                     [state](const Json& device) { return text_at(as_object(device), {"state"}) == state; });
+                     [state, name = text_at(action, {"action"})](const Json& device) {
+                       return outcome_on(as_object(device), name) == state;
+                     });
 }
 
 bool is_waited_for(const JsonObject& action, Absent absent) {
@@ -98,7 +109,7 @@ void show_action(Session& session, const JsonObject& action) {
   Table table({{"DEVICE"}, {"STATE"}, {"ANSWER", Table::Align::left, true}});
   for (const Json& item : array_at(action, {"devices"})) {
     const JsonObject& device = as_object(item);
-    const std::string state = text_at(device, {"state"});
+    const std::string state = outcome_on(device, name);
     const Colour colour = state == "done" ? Colour::green : state == "waiting" ? Colour::yellow : Colour::red;
     table.add({text_at(device, {"name"}), {state, colour}, answer_of(device, name, session.clock.wall())});
   }

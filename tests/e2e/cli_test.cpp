@@ -58,7 +58,7 @@ TEST(Cli, ChangesReachDevicesAndAreExplained) {
         {{"settings", "diff", "bear", "frog"}, 0, "hotword.threshold"},
         {{"settings", "history", "hotword.threshold"}, 0, "first admin key"},
         {{"settings", "unset", "hotword.threshold", "--device", "bear", "--wait"}, 0, "by 1 of 1 device"},
-        {{"device", "identify", "bear", "--wait"}, 0, "done"},
+        {{"device", "identify", "bear", "--wait"}, 3, "shown by no module"},
         {{"device", "rename", "frog", "toad"}, 0, "renamed frog to toad"},
         {{"changes", "-n", "1"}, 0, "name frog → toad"},
         {{"device", "show", "frog"}, 1, "no device has the name or UUID 'frog'"},
