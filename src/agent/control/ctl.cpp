@@ -5,11 +5,13 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <initializer_list>
 #include <set>
 
 #include "agent/control/control_client.hpp"
 #include "agent/control/doctor.hpp"
 #include "base/json_text.hpp"
+#include "base/rfc3339.hpp"
 #include "base/usage_error.hpp"
 
 namespace starling::agent {
@@ -33,16 +35,20 @@ std::string text_in(const JsonObject& object, std::string_view key) {
   return value->is_string() ? std::string(value->get_string()) : json_text(*value);
 }
 
-// How long it has been as it is: "3 min".
-std::string lasting(const JsonObject& module) {
-  const auto since = JsonReader(module).optional_integer("since_ms");
-  if (!since || !*since) return {};
-  const std::int64_t now = SystemClock().wall().time_since_epoch().count();
-  const std::int64_t seconds = std::max<std::int64_t>(0, (now - **since) / 1'000);
+// "3 min"
+std::string span_text(Milliseconds span) {
+  const std::int64_t seconds = std::max<std::int64_t>(0, span.count() / 1'000);
   constexpr std::int64_t minute = 60, hour = 60 * minute, day = 24 * hour;
   if (seconds < minute) return fmt::format("{} s", seconds);
   if (seconds < hour) return fmt::format("{} min", seconds / minute);
   return seconds < 2 * day ? fmt::format("{} h", seconds / hour) : fmt::format("{} d", seconds / day);
+}
+
+// How long it has been as it is.
+std::string lasting(const JsonObject& module) {
+  const auto since = JsonReader(module).optional_integer("since_ms");
+  if (!since || !*since) return {};
+  return span_text(SystemClock().wall() - WallTime(Milliseconds(**since)));
 }
 
 std::string enabled_text(const JsonObject& module) {
@@ -50,13 +56,36 @@ std::string enabled_text(const JsonObject& module) {
   return text_in(module, "enabled") == "true" ? "yes" : "no";
 }
 
-std::string why_of(const JsonObject& module) {
-  for (const char* key :
-       {"quarantine", "manifest_problem", "config_problem", "render_problem", "problem", "waits_for",
-        "detail", "edit_refused", "manifest_pending", "manifest_note", "limits_note", "status"}) {
+std::string first_text_in(const JsonObject& module, std::initializer_list<const char*> keys) {
+  for (const char* key : keys)
     if (std::string text = text_in(module, key); !text.empty()) return text;
-  }
   return {};
+}
+
+std::string retry_text(const JsonObject& module) {
+  const std::string state = text_in(module, "state");
+  if (state != "crashed" && state != "error") return {};
+  const auto retry = parse_rfc3339(text_in(module, "next_retry"));
+  if (!retry) return "; not tried again until it is started or changed";
+  return "; tried again in " + span_text(*retry - SystemClock().wall());
+}
+
+// Of an enabled one; the column before says so of one that is disabled.
+std::string why_down(const JsonObject& module) {
+  if (text_in(module, "state") != "disabled" || text_in(module, "enabled") != "true") return {};
+  return text_in(module, "cause") == "finished" ? "its work is done" : "stopped";
+}
+
+std::string why_of(const JsonObject& module) {
+  if (std::string problem = first_text_in(module, {"quarantine", "manifest_problem", "config_problem",
+                                                   "render_problem", "problem", "waits_for"});
+      !problem.empty())
+    return problem;
+  if (const std::string detail = text_in(module, "detail"); !detail.empty())
+    return detail + retry_text(module);
+  if (std::string refused = text_in(module, "edit_refused"); !refused.empty()) return refused;
+  if (std::string down = why_down(module); !down.empty()) return down;
+  return first_text_in(module, {"manifest_pending", "manifest_note", "limits_note", "status"});
 }
 
 void print_modules(const JsonArray& modules) {

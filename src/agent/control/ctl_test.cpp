@@ -1,11 +1,13 @@
 #include "agent/control/ctl.hpp"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include <cstring>
 #include <future>
+#include <sstream>
 #include <utility>
 
 #include "agent/control/control_server.hpp"
@@ -148,6 +150,38 @@ TEST_F(EndingAgent, SaysOnceWhyAReleaseIsRefused) {
   EXPECT_THAT(text,
               HasSubstr("last failed  v2.0.0 refused as above\nrefused      ab as above\nreverted     cd "));
   EXPECT_THAT(text, HasSubstr(" 3 crashes\n"));
+}
+
+TEST_F(EndingAgent, AListSaysWhyEachModuleDoesNotRun) {
+  const struct {
+    std::string_view module, why;
+  } cases[] = {
+      {R"("enabled":false,"state":"disabled","cause":"disabled")", ""},
+      {R"("enabled":true,"state":"disabled","cause":"stopped")", "stopped"},
+      {R"("enabled":true,"state":"disabled","cause":"none")", "stopped"},
+      {R"("enabled":true,"state":"disabled","cause":"finished","manifest_note":"x")", "its work is done"},
+      {R"("enabled":true,"state":"disabled","cause":"stopped","waits_for":"waits for 'bus'")",
+       "waits for 'bus'"},
+      {R"("enabled":true,"state":"crashed","detail":"exit status 78")",
+       "exit status 78; not tried again until it is started or changed"},
+      {R"("enabled":true,"state":"error","detail":"not ready","next_retry":"2026-01-01T00:00:00Z")",
+       "not ready; tried again in 0 s"},
+      {R"("enabled":true,"state":"idle","cause":"ready","status":"hears")", "hears"},
+  };
+  std::string modules;
+  for (const auto& c : cases)
+    modules += fmt::format("{}{{\"name\":\"ear\",{}}}", modules.empty() ? "" : ",", c.module);
+  answer({"{\"ok\":true,\"modules\":[" + modules + "]}\n"});
+  testing::internal::CaptureStdout();
+  EXPECT_EQ(ctl({"module", "list"}).first, 0);
+  std::istringstream text(testing::internal::GetCapturedStdout());
+  std::string row;
+  std::getline(text, row);
+  const std::size_t why = row.find("WHY");
+  for (const auto& c : cases) {
+    ASSERT_TRUE(std::getline(text, row)) << c.module;
+    EXPECT_EQ(row.substr(why), c.why) << c.module;
+  }
 }
 
 TEST(Ctl, ACommandCanBePastedWhateverTheFolderIsCalled) {
