@@ -1,5 +1,7 @@
 #include "agent/supervisor/config_mirror.hpp"
 
+#include <fmt/format.h>
+
 #include "agent/settings/sealed_json.hpp"
 #include "agent/supervisor/folders/manifest.hpp"
 
@@ -7,6 +9,14 @@ namespace starling::agent {
 namespace {
 
 constexpr std::size_t max_file_bytes = 64 * 1024;
+
+std::unexpected<Error> not_mirrored(bool enabled, const Error& why) {
+  const bool forbidden = why.code == ErrorCode::permission_denied;
+  return fail(
+      why.code,
+      fmt::format("config.txt does not say 'enabled = {}', which is in force: {}{}", enabled, why.message,
+                  forbidden ? "; make the file and its folder writable for the agent" : ""));
+}
 
 }  // namespace
 
@@ -181,8 +191,12 @@ Result<void> ConfigMirror::sync(std::span<const ModuleStatus> modules) {
       if (module.settled) tell_problem(module.name, "");
       continue;
     }
-    const auto written = files_.write_enabled(module.name, module.enabled);
-    if (written) note(module.name, module.enabled);
+    auto written = files_.write_enabled(module.name, module.enabled);
+    if (written) {
+      note(module.name, module.enabled);
+    } else {
+      written = not_mirrored(module.enabled, written.error());
+    }
     tell_problem(module.name, written ? std::string() : written.error().message);
     if (outcome) outcome = written;
   }

@@ -52,6 +52,9 @@ TEST_F(ConfigMirrorTest, OneThatCannotBeWrittenKeepsNoOtherFromBeing) {
   files.unwritable.insert("a");
   const auto failed = sync({status("a", true), status("b", true)});
   ASSERT_FALSE(failed);
+  EXPECT_EQ(mirror->problem("a"),
+            "config.txt does not say 'enabled = true', which is in force: config.txt is read-only; "
+            "make the file and its folder writable for the agent");
   EXPECT_EQ(failed.error().message, mirror->problem("a"));
   EXPECT_EQ(mirror->problem("b"), "");
   EXPECT_THAT(files.config, UnorderedElementsAre(Pair("b", true)));
