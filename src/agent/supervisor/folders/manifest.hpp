@@ -42,6 +42,7 @@ struct Account {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
   std::vector<std::uint32_t> groups;
+  std::string home;
   bool operator==(const Account&) const = default;
 };
 

@@ -10,7 +10,7 @@ namespace starling::agent {
 namespace {
 
 Result<Account> voice_only(std::string_view user) {
-  if (user == "voice") return Account{"voice", 1001, 1002, {29, 1002}};
+  if (user == "voice") return Account{"voice", 1001, 1002, {29, 1002}, "/home/voice"};
   return fail(ErrorCode::not_found, "there is no user '" + std::string(user) + "' on this device");
 }
 
@@ -250,6 +250,7 @@ TEST(Manifest, FindsAccountsOfTheMachine) {
   const auto root = system_account("root");
   ASSERT_TRUE(root);
   EXPECT_EQ(root->uid, 0u);
+  EXPECT_EQ(root->home, "/root");
   EXPECT_EQ(system_account("no-such-user-here").error().code, ErrorCode::not_found);
 }
 

@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace starling::agent;
   static const AccountLookup accounts = [](std::string_view user) -> Result<Account> {
     if (user != "voice") return fail(ErrorCode::not_found, "there is no such user");
-    return Account{"voice", 1000, 1000, {}};
+    return Account{"voice", 1000, 1000, {}, "/home/voice"};
   };
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const Result<ModuleManifest> manifest = parse_manifest(text, "fuzzed", "/modules/fuzzed", accounts);

@@ -19,7 +19,7 @@ Json json_of(const std::optional<Number>& number) {
 
 Json json_of(const std::optional<Account>& account) {
   if (!account) return {};
-  JsonArray json{JsonString(account->name), account->uid, account->gid};
+  JsonArray json{JsonString(account->name), account->uid, account->gid, JsonString(account->home)};
   for (const std::uint32_t group : account->groups)
     json.push_back(group);
   return json;

@@ -48,7 +48,10 @@ TEST(ManifestMark, IsAnotherWithEachFieldThatIsAnother) {
       [](ModuleManifest& m) { m.limits.nice = 1; },
       [](ModuleManifest& m) { m.limits.core_bytes = 0; },
       [](ModuleManifest& m) {
-        m.account = Account{"x", 1, 2, {3}};
+        m.account = Account{"x", 1, 2, {3}, "/home/x"};
+      },
+      [](ModuleManifest& m) {
+        m.account = Account{"x", 1, 2, {3}, "/srv/x"};
       },
   };
   std::set<std::string> marks;

@@ -25,7 +25,7 @@ Result<Account> system_account(std::string_view user) {
     return fail(ErrorCode::not_found,
                 fmt::format("there is no user '{}' on this device", printable_text(user, 64)));
   }
-  Account account{name, entry.pw_uid, entry.pw_gid, {}};
+  Account account{name, entry.pw_uid, entry.pw_gid, {}, entry.pw_dir};
   std::vector<gid_t> groups(most_groups);
   int count = most_groups;
   if (::getgrouplist(name.c_str(), entry.pw_gid, groups.data(), &count) < 0)

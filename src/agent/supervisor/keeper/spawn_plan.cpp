@@ -23,6 +23,10 @@ SpawnRequest spawn_request(const ModuleManifest& manifest, ChildId id, TreePlace
   request.id = std::move(id);
   request.exec = manifest.exec;
   request.args = manifest.args;
+  if (manifest.account) {
+    environment["HOME"] = manifest.account->home;
+    environment["USER"] = environment["LOGNAME"] = manifest.account->name;
+  }
   for (const auto& [name, value] : manifest.environment)
     environment[name] = value;
   if (manifest.watchdog > Milliseconds(0)) {

@@ -16,7 +16,8 @@ namespace starling::agent {
 // Variables that every module gets, of the agent's: PATH, TZ, STARLING_MODULE_SOCKET, ...
 using Environment = std::map<std::string, std::string>;
 
-// The manifest's variables win over the agent's; those by which the tree is found, over both.
+// The manifest's variables win over its account's, these over the agent's; those by which the tree is found,
+// over both.
 SpawnRequest spawn_request(const ModuleManifest& manifest, ChildId id, TreePlace place,
                            Environment environment);
 

@@ -41,7 +41,7 @@ TEST(SpawnPlan, TheLimitsAreThoseOfTheManifest) {
   manifest.limits.nice = 5;
   manifest.limits.files = 64;
   manifest.limits.core_bytes = 0;
-  manifest.account = Account{"pi", 1000, 1001, {29}};
+  manifest.account = Account{"pi", 1000, 1001, {29}, "/home/pi"};
   const SpawnRequest request = spawn_request(manifest, "recorder:1", {}, {});
   EXPECT_EQ(request.nice, 5);
   EXPECT_EQ(request.limit_files, 64u);
@@ -50,6 +50,19 @@ TEST(SpawnPlan, TheLimitsAreThoseOfTheManifest) {
   ASSERT_TRUE(request.credentials);
   EXPECT_EQ(request.credentials->uid, 1000u);
   EXPECT_THAT(request.credentials->groups, ElementsAre(29u));
+}
+
+TEST(SpawnPlan, AModuleOfAnotherAccountHasItsVariables) {
+  ModuleManifest manifest = recorder();
+  const Environment agent{{"HOME", "/root"}};
+  EXPECT_THAT(spawn_request(manifest, "recorder:1", {}, agent).environment,
+              ElementsAre(Pair("HOME", "/root")));
+  manifest.account = Account{"pi", 1000, 1000, {}, "/home/pi"};
+  EXPECT_THAT(spawn_request(manifest, "recorder:1", {}, agent).environment,
+              ElementsAre(Pair("HOME", "/home/pi"), Pair("LOGNAME", "pi"), Pair("USER", "pi")));
+  manifest.environment = {{"HOME", "/srv/recorder"}};
+  EXPECT_THAT(spawn_request(manifest, "recorder:1", {}, agent).environment,
+              ElementsAre(Pair("HOME", "/srv/recorder"), Pair("LOGNAME", "pi"), Pair("USER", "pi")));
 }
 
 TEST(SpawnPlan, ChildIdsAreModuleAndRun) {
@@ -72,7 +85,7 @@ struct FailureCase {
 
 TEST(SpawnPlan, FailuresAreToldAndWeighed) {
   ModuleManifest manifest = recorder();
-  manifest.account = Account{"pi", 1000, 1000, {}};
+  manifest.account = Account{"pi", 1000, 1000, {}, "/home/pi"};
   for (const FailureCase& c : {
            FailureCase{SpawnStep::exec, ENOENT, FailureKind::hopeless, "/modules/recorder/run"},
            FailureCase{SpawnStep::exec, EACCES, FailureKind::hopeless, "Permission denied"},
