@@ -48,7 +48,9 @@ void ModuleCore::too_long(ModuleId id) {
 }
 
 void ModuleCore::hello(ModuleId id, Module& module, const wire::Hello& hello) {
-  if (hello.name.empty() || hello.name.size() > 64) return refuse(id, "the name has 1 to 64 bytes", true);
+  if (auto named = protocol::check_module_name(hello.name); !named) {
+    return refuse(id, named.error().message, true);
+  }
   if (auto allowed = listener_.check_peer(hello.name, module.pid); !allowed) {
     return refuse(id, allowed.error().message, true);
   }

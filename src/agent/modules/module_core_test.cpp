@@ -230,6 +230,20 @@ TEST_F(ModuleTest, WhatIsRefusedIsAProblemOfTheModuleToldOnce) {
   EXPECT_EQ(refused.size(), 3u);
 }
 
+TEST_F(ModuleTest, ANameThatNoModuleCanHaveIsRefused) {
+  for (const char* name : {"", "../x", "Ear", "an ear", "ear\n"}) {
+    const ModuleId id = hello(name, {});
+    ASSERT_NE(last<wire::Refused>(id), nullptr) << name;
+    EXPECT_THAT(last<wire::Refused>(id)->message,
+                HasSubstr("is not the name of a module, which has a-z, 0-9"));
+    EXPECT_TRUE(last<wire::Refused>(id)->fatal);
+  }
+  hello(std::string(65, 'a'), {});
+  EXPECT_EQ(dropped.size(), 6u);
+  EXPECT_THAT(said, ElementsAre());
+  EXPECT_EQ(core.count(), 0u);
+}
+
 TEST_F(ModuleTest, TheMemberThatIsWrongIsNamedOnce) {
   const ModuleId id = hello("a", {"hotword"});
   core.line(id, R"({"type":"prepared","hash":"x","ok":true})");
@@ -288,7 +302,7 @@ TEST_F(ModuleTest, OneThatComesAndGoesWithNewSettingsIsFailing) {
   };
   come_and_go("before", "hotword");
   commit();
-  come_and_go("not concerned", "logger");
+  come_and_go("unconcerned", "logger");
   EXPECT_THAT(failing, ElementsAre());
   come_and_go("a", "hotword");
   EXPECT_THAT(failing, ElementsAre("a"));
