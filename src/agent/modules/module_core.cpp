@@ -142,7 +142,8 @@ void ModuleCore::refuse(ModuleId id, std::string message, bool fatal) {
   log_.warning(fatal ? "module connection refused" : "module line refused",
                {{"module", module.name}, {"why", message}});
   if (std::exchange(module.refusal, message) != message) {
-    listener_.module_refused(module.name, module.pid, message);
+    listener_.module_refused(module.name, module.pid,
+                             fatal ? message + "; its connection to the module socket was closed" : message);
   }
   send(id, wire::Refused{std::move(message), fatal});
   if (fatal) drop(id);

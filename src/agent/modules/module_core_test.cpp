@@ -219,7 +219,9 @@ TEST_F(ModuleTest, BadLinesEndTheConnection) {
 TEST_F(ModuleTest, WhatIsRefusedIsAProblemOfTheModuleToldOnce) {
   const ModuleId nameless = *core.opened(77);
   core.line(nameless, "hello agent");
-  EXPECT_THAT(refused, ElementsAre(testing::StartsWith(" 77 invalid JSON")));
+  EXPECT_THAT(refused, ElementsAre(testing::AllOf(
+                           testing::StartsWith(" 77 invalid JSON"),
+                           testing::EndsWith("; its connection to the module socket was closed"))));
   refused.clear();
   const ModuleId id = hello("a", {"hotword"});
   for (int i = 0; i < 3; ++i)

@@ -18,7 +18,8 @@ std::string why_not_running(const ModuleStatus& module) {
 
 std::string why_not_connected(const ModuleStatus& module) {
   if (module.state == ModuleState::starting) return "is starting: ask it when it is ready";
-  if (is_ready(module.state)) return "runs, but has not said hello on the module socket: it takes no actions";
+  if (is_ready(module.state))
+    return "runs, but is not connected to the module socket: it takes no actions until it says hello there";
   const std::string not_running = "is not running ";
   if (!module.waits_for.empty()) return not_running + "(it " + module.waits_for + ")";
   const std::string why = not_running + "(" + why_not_running(module) + ")";

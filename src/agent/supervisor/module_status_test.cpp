@@ -38,7 +38,8 @@ TEST(ModuleStatusText, SaysWhyAModuleCannotBeAsked) {
   };
   EXPECT_EQ(said(crashed, retried), "is not running (crashed: exit status 1), and is tried again by itself");
   EXPECT_EQ(said(starting, as_it_is), "is starting: ask it when it is ready");
-  EXPECT_EQ(said(idle, as_it_is), "runs, but has not said hello on the module socket: it takes no actions");
+  EXPECT_EQ(said(idle, as_it_is),
+            "runs, but is not connected to the module socket: it takes no actions until it says hello there");
 }
 
 }  // namespace
