@@ -158,7 +158,8 @@ class ExplainSetting final : public Command {
     const auto answer = session.api.get("/api/v1/settings/explain", {{"device", *device}, {"key", key_}});
     if (!answer) return fail(answer);
     std::string lacks;
-    if (const auto module = protocol::module_of(text_at(*answer, {"key"}))) {
+    const std::string key = text_at(*answer, {"key"});
+    if (const auto module = protocol::module_of(key)) {
       const auto modules = modules_of(session.api, *device);
       if (!modules) return fail(modules);
       const auto found = pick_module(*modules, *module, device_ + " has");
