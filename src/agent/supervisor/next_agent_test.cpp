@@ -60,6 +60,7 @@ TEST_F(NextAgent, KnowsHowLongAWatchdogWaits) {
     NotifyMessage message;
     message.watchdog_time = said;
     say(name, message);
+    pass(SupervisorCore::file_pause);
     for (int agents = 0; agents < 3; ++agents) {
       kill_agent();
       start_agent();

@@ -179,8 +179,8 @@ void SupervisorCore::notified(std::string_view id, const NotifyMessage& message)
   module->notified(run, message);
   const bool is_later = module->extended_deadline() != deadline;
   changed_ |= is_later || module->is_reloading() != was_reloading;
-  files_behind_ |= is_later;
-  session_behind_ |= module->own_watchdog() != watchdog;
+  // Not at once: it may say so as often as it likes.
+  files_behind_ |= is_later || module->own_watchdog() != watchdog;
 }
 
 void SupervisorCore::said_hello(std::string_view name) {
@@ -307,7 +307,7 @@ void SupervisorCore::sync_session() {
 }
 
 void SupervisorCore::sync_files() {
-  // It does not say a second time that it is ready, or how long its watchdog waits.
+  // It does not say a second time that it is ready.
   if (std::exchange(session_behind_, false)) sync_session();
   const SteadyTime now = ports_.clock.steady();
   if (files_retry_at_ && now >= *files_retry_at_) files_behind_ = true;
