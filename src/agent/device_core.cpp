@@ -40,6 +40,7 @@ DeviceCore::DeviceCore(Identity identity, Disk& disk, const Clock& clock, const 
       module_action_(modules_),
       settings_(disk, clock, catalog, modules_, *this, SeededRandom(random_()), options.settings,
                 logger(log, "settings")),
+      retry_settings_(settings_),
       section_(disk, clock, settings_, *this, SeededRandom(random_()), logger(log, "modules")),
       actions_(disk, with_own_actions(std::move(options.actions)), logger(log, "action")),
       link_(disk, clock, identity_, settings_, section_, actions_, link_output, SeededRandom(random_()),
@@ -65,6 +66,7 @@ ActionRunners DeviceCore::with_own_actions(ActionRunners runners) {
   runners["echo"] = &echo_;
   runners["identify"] = &identify_;
   runners["module_action"] = &module_action_;
+  runners["retry_settings"] = &retry_settings_;
   runners["check_updates"] = &check_updates_;
   return runners;
 }

@@ -11,6 +11,7 @@
 #include "agent/hub_link/link_core.hpp"
 #include "agent/modules/module_action.hpp"
 #include "agent/modules/module_core.hpp"
+#include "agent/settings/retry_settings.hpp"
 #include "agent/update/check_updates.hpp"
 
 namespace starling::agent {
@@ -122,6 +123,7 @@ class DeviceCore final : private SettingsListener,
   IdentifyRunner identify_;
   ModuleActionRunner module_action_;
   SettingsCore settings_;
+  RetrySettingsRunner retry_settings_;
   ModulesSection section_;
   std::optional<AssetCore> assets_;
   std::optional<UpdateCore> updates_;

@@ -19,14 +19,15 @@ namespace {
 class DeviceAction : public Command {
  public:
   DeviceAction(CLI::App& app, std::string action)
-      : action_(std::move(action)), of_device_("starling device " + app.get_name() + " ") {
+      : action_(std::move(action)),
+        of_device_(fmt::format("starling {} {} ", app.get_parent()->get_name(), app.get_name())) {
     auto* device = app.add_option("DEVICE", device_, "UUID, unique prefix of it, or name")->type_name(" ");
     app.add_option("--on", selector_, "All devices whose labels match")
         ->type_name("SELECTOR")
         ->excludes(device);
-    app.parse_complete_callback([this, name = app.get_name()] {
+    app.parse_complete_callback([this, name = app.get_parent()->get_name() + " " + app.get_name()] {
       if (device_.empty() && selector_.empty()) {
-        throw CLI::ValidationError("device " + name, "name a device, or give --on SELECTOR");
+        throw CLI::ValidationError(name, "name a device, or give --on SELECTOR");
       }
     });
     sender_.add_to(app);
@@ -59,6 +60,11 @@ class IdentifyDevice final : public DeviceAction {
 class CheckUpdates final : public DeviceAction {
  public:
   explicit CheckUpdates(CLI::App& app) : DeviceAction(app, "check_updates") {}
+};
+
+class RetrySettings final : public DeviceAction {
+ public:
+  explicit RetrySettings(CLI::App& app) : DeviceAction(app, "retry_settings") {}
 };
 
 class ResetDevice final : public Command {
@@ -212,6 +218,12 @@ void add_action_commands(CommandTree& tree) {
       .footer(
           "What the layers of the hub say of the device comes back when it connects. For a new owner:\n"
           "  starling device reset bear-1 --clear-settings");
+  add_command<RetrySettings>(tree, *tree.root().get_subcommand("settings"), "retry",
+                             "Offer devices once more what they refused of their settings")
+      .footer(
+          "A device keeps its former value of a setting that it refused, until another change decides over "
+          "it. Once the cause is gone:\n"
+          "  starling settings retry bear-1 --wait");
   CLI::App& noun = *tree.root().add_subcommand("action", "Actions, which devices carry out at most once");
   noun.require_subcommand(1);
   add_command<StartAction>(tree, noun, "start",

@@ -1,4 +1,5 @@
-// Purpose: `starling action ...`, `starling device identify`, `check-updates` and `reset`.
+// Purpose: `starling action ...`, `starling device identify`, `check-updates` and `reset`,
+// `starling settings retry`.
 // Owner: CommandTree. Thread: one. Lifetime: the program's.
 #pragma once
 

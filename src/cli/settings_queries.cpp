@@ -15,6 +15,7 @@
 #include "cli/table.hpp"
 #include "cli/whole_number.hpp"
 #include "protocol/modules_document.hpp"
+#include "protocol/software_document.hpp"
 
 namespace starling::cli {
 namespace {
@@ -211,6 +212,12 @@ class ExplainSetting final : public Command {
     if (!running.empty() || !sync.empty()) {
       session.console.line(fmt::format("reported by the device: {}{}", running.empty() ? "unknown" : running,
                                        sync.empty() ? "" : " (" + sync + ")"));
+    }
+    if (const std::string why = text_at(answer, {"why"}); !why.empty()) {
+      session.console.line(fmt::format("refused there: {}", why));
+      const std::string key = text_at(answer, {"key"});
+      if (!protocol::module_of(key) && key != protocol::software_release_key)
+        session.console.note(fmt::format("once its cause is gone: starling settings retry {}", device_));
     }
   }
 

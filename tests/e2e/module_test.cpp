@@ -60,8 +60,9 @@ TEST_P(ModuleSays, RefusesAMissingModelAndNothingChangesAnywhere) {
   fleet.await_status("nursery", "refused");
   EXPECT_EQ(device.overrides(), before);
   const Json errors = fleet.hub().device("nursery").at("sync").at("errors");
-  ASSERT_EQ(errors.as_array().size(), 1u) << boost::json::serialize(errors);
+  ASSERT_EQ(errors.as_array().size(), 2u) << boost::json::serialize(errors);
   EXPECT_EQ(errors.at(0).at("key"), Json("hotword.models"));
+  EXPECT_EQ(errors.at(1).at("key"), Json("audio.volume")) << "it came with that";
   EXPECT_THAT(std::string(errors.at(0).at("message").as_string()), HasSubstr("Missing.tflite"));
   EXPECT_EQ(module->output().find("Missing.tflite"), std::string::npos) << "it was never in force";
 
@@ -69,11 +70,21 @@ TEST_P(ModuleSays, RefusesAMissingModelAndNothingChangesAnywhere) {
   EXPECT_EQ(waited.status, 3) << waited.output;  // refused
   EXPECT_THAT(waited.output, HasSubstr("Missing.tflite"));
 
+  set({{"hotword.cooldown", 7}});
+  const Finished next = fleet.hub().command({"changes", "wait", std::to_string(fleet.hub().head())});
+  EXPECT_EQ(next.status, 0) << "what came after it is no matter of that: " << next.output;
+  EXPECT_EQ(device.overrides().at("HOTWORD_MODELS"), before.at("HOTWORD_MODELS"));
+  fleet.await_status("nursery", "refused");
+  const Finished why = fleet.hub().command({"settings", "explain", "nursery", "hotword.models"});
+  EXPECT_THAT(why.output, HasSubstr("refused there: "));
+  EXPECT_THAT(why.output, HasSubstr("starling settings retry nursery"));
+
   write_text(models / "Missing.tflite", "a model");
-  set({{"audio.volume", 91}});  // another document: it is asked again
+  const Finished retried = fleet.hub().command({"settings", "retry", "nursery", "--wait"});
+  EXPECT_EQ(retried.status, 0) << retried.output;
   await_module("Missing.tflite");
   fleet.await_applied();
-  EXPECT_EQ(device.overrides().at("AUDIO_VOLUME"), Json(91));
+  EXPECT_EQ(device.overrides().at("AUDIO_VOLUME"), Json(90));
 }
 
 INSTANTIATE_TEST_SUITE_P(Examples, ModuleSays,

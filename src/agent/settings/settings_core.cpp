@@ -353,9 +353,13 @@ void SettingsCore::modules_changed() {
   ask_again();
 }
 
-// The hub, for its document.
+// The hub, for its document: all of it, also what it has kept back since that was refused.
 void SettingsCore::ask_again() {
-  if (!refused_ || !std::exchange(refusal_may_pass_, false)) return;
+  if (refusal_may_pass_) try_refused_again();
+}
+
+void SettingsCore::try_refused_again() {
+  refusal_may_pass_ = false;
   refused_ = {};
   listener_.section_needed(Section::settings);
 }

@@ -107,6 +107,7 @@ class SettingsCore {
   void update_bulk(JsonObject values, EditDone done);
   void check_override();                 // the override file may have been edited by hand
   void modules_changed();                // a document that was refused may be agreed to now
+  void try_refused_again();              // whatever it was refused for
   void unhealthy(std::string_view why);  // the device does not work with the provisional document
   void assets_changed();                 // one has come, or cannot
   void tick();

@@ -462,6 +462,12 @@ TEST(SettingsCore, WhatModulesRefusedIsAskedForAgainWhenTheyChange) {
   EXPECT_FALSE(bench.core->sections().front().refused) << "else the hub would not offer it";
   bench.core->modules_changed();
   EXPECT_EQ(std::ranges::count(bench.recorder.said, "section needed"), 1) << "it has been asked for";
+  offer(bench, 2, {{"hotword.models", models_a}});
+  bench.recorder.disagree();
+  offer(bench, 2, {{"hotword.threshold", 0.7}});  // what is left without that
+  bench.recorder.agree();
+  bench.core->modules_changed();
+  EXPECT_EQ(std::ranges::count(bench.recorder.said, "section needed"), 2) << "the hub keeps that back";
   offer(bench, 2, {{"hotword.threshold", 7}});
   const auto said = bench.recorder.said.size();
   bench.core->modules_changed();

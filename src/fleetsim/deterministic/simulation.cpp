@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "hub/settings/explain.hpp"
 #include "hub/settings/writes.hpp"
 
 namespace starling::fleetsim {
@@ -66,12 +67,10 @@ Simulation::Simulation(std::uint64_t seed, bool keep_trace) : world_(seed) {
   for (const std::string_view file : component_files) {
     auto component = protocol::Component::from_json(*parse_json(file));
     if (!component) throw std::logic_error(component.error().message);
-    if (!components_.empty()) components_ += ',';
-    components_ += (*component)->name();
     if (const auto put = catalog_.put(*std::move(component)); !put)
       throw std::logic_error(put.error().message);
   }
-  hub_ = std::make_unique<VirtualHub>(world_, components_);
+  hub_ = std::make_unique<VirtualHub>(world_);
 }
 
 SimulationResult Simulation::run() {
@@ -252,8 +251,9 @@ void Simulation::check_device(VirtualDevice& device, std::vector<std::string>& f
   const hub::Device* entity = hub_->state().device(device.id());
   if (entity == nullptr) return complain("is not registered");
   if (!hub_->core().sessions().online(device.id())) return complain("is not connected");
-  const auto target = hub_->core().documents().desired(hub_->state(), *entity, {components_, {}}).settings;
   const hub::DeviceRecord* record = hub_->core().records().find(device.id());
+  const auto declared = hub::declared_by(hub_->state(), record);
+  const auto target = hub_->core().documents().desired(hub_->state(), *entity, declared).settings;
   const Digest running = device.core().settings().running_hash();
   if (record->settings.running != running) complain("runs another document than the hub was told");
   if (running != target->hash) {

@@ -64,7 +64,6 @@ class Simulation {
 
   World world_;
   protocol::Catalog catalog_;
-  std::string components_;
   std::unique_ptr<VirtualHub> hub_;
   std::vector<std::unique_ptr<VirtualDevice>> devices_;
   TroubleCounts trouble_{};

@@ -3,6 +3,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "hub/settings/explain.hpp"
+
 namespace starling::fleetsim {
 
 namespace {
@@ -17,10 +19,8 @@ std::string generation_name(std::uint64_t number) {
 
 }  // namespace
 
-VirtualHub::VirtualHub(World& world, std::string components)
-    : world_(world),
-      components_(std::move(components)),
-      store_(store_turns_, world.clock(), generation_name(0)) {}
+VirtualHub::VirtualHub(World& world)
+    : world_(world), store_(store_turns_, world.clock(), generation_name(0)) {}
 
 VirtualHub::~VirtualHub() {
   if (running()) kill();
@@ -34,6 +34,7 @@ void VirtualHub::start() {
   if (!loaded) throw std::runtime_error("the hub does not start: " + loaded.error().message);
   core_->changes().add_fleet(std::string(hub::default_fleet));
   core_->changes().observe(*this);
+  core_->sessions().observe(*this);
   note_desired(state());
   world_.note("hub", "starts at revision " + std::to_string(state().revision()));
   tick_later();
@@ -45,6 +46,7 @@ void VirtualHub::kill() {
   for (const auto& weak : std::exchange(links_, {})) {
     if (const auto link = weak.lock()) link->hub_gone();
   }
+  core_->sessions().stop_observing(*this);
   core_->changes().stop_observing(*this);
   turns_.reset();
   core_.reset();
@@ -134,10 +136,21 @@ void VirtualHub::on_change(const hub::SharedChange& change, const hub::FleetStat
   note_desired(state);
 }
 
+// What it refuses makes another document of its own.
+void VirtualHub::on_reported(const std::string&, const std::string& device_id) {
+  const hub::Device* device = state().device(device_id);
+  if (device != nullptr) note_desired(state(), *device, device_id);
+}
+
+void VirtualHub::note_desired(const hub::FleetState& state, const hub::Device& device,
+                              const std::string& id) {
+  const auto declared = hub::declared_by(state, core_->records().find(id));
+  desired_[id].insert(core_->documents().desired(state, device, declared).settings->hash);
+}
+
 void VirtualHub::note_desired(const hub::FleetState& state) {
-  for (const auto& [id, device] : state.devices()) {
-    desired_[id].insert(core_->documents().desired(state, *device, {components_, {}}).settings->hash);
-  }
+  for (const auto& [id, device] : state.devices())
+    note_desired(state, *device, id);
 }
 
 bool VirtualHub::ever_desired(const std::string& device_id, const Digest& hash) const {

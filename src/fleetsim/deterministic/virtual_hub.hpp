@@ -20,10 +20,9 @@
 
 namespace starling::fleetsim {
 
-class VirtualHub final : private hub::ChangeObserver {
+class VirtualHub final : private hub::ChangeObserver, private hub::PresenceObserver {
  public:
-  // `components`: what every device declares, names with commas between.
-  VirtualHub(World& world, std::string components);
+  explicit VirtualHub(World& world);
   ~VirtualHub() override;
 
   bool running() const { return core_ != nullptr; }
@@ -54,11 +53,12 @@ class VirtualHub final : private hub::ChangeObserver {
 
  private:
   void on_change(const hub::SharedChange& change, const hub::FleetState& state) override;
+  void on_reported(const std::string& fleet, const std::string& device_id) override;
+  void note_desired(const hub::FleetState& state, const hub::Device& device, const std::string& id);
   void note_desired(const hub::FleetState& state);
   void tick_later();
 
   World& world_;
-  std::string components_;
   WorldExecutor store_turns_{world_};
   hub::MemoryStore store_;
   std::unique_ptr<WorldExecutor> turns_;

@@ -77,11 +77,12 @@ Result<void> check_collect_logs(const JsonObject& parameters) {
 }
 
 // What factory_reset takes away is asked for one device at a time, by who may remove devices.
-constexpr std::array<ActionKind, 7> kinds{{
+constexpr std::array<ActionKind, 8> kinds{{
     {"identify", Role::operator_, SIZE_MAX, check_anything},
     {"echo", Role::operator_, SIZE_MAX, check_anything},
     {"module", Role::operator_, SIZE_MAX, check_module},
     {"module_action", Role::operator_, SIZE_MAX, check_module_action},
+    {"retry_settings", Role::operator_, SIZE_MAX, check_nothing},
     {"check_updates", Role::operator_, SIZE_MAX, check_nothing},
     {"collect_logs", Role::operator_, max_collecting_devices, check_collect_logs},
     {"factory_reset", Role::admin, 1, check_nothing},

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "hub/device_link/reported_module.hpp"
+#include "hub/settings/explain.hpp"
 #include "hub/settings/wanted_modules.hpp"
 
 namespace starling::hub {
@@ -104,7 +105,6 @@ ChangeAnswers::Standing ChangeAnswers::known_of_absent(Standing standing, const 
 }
 
 // Of a device that has refused something in these sections, tries it, or may lack what it would start.
-// Settings are in force all or none.
 ChangeAnswers::Judgement ChangeAnswers::judge(Place place, const DeviceRecord* record) {
   ++read_;
   const DeviceFacts facts = parsed_facts(record);
@@ -117,10 +117,27 @@ ChangeAnswers::Judgement ChangeAnswers::judge(Place place, const DeviceRecord* r
   const auto whole = [&](Sections of, const std::vector<protocol::KeyError>& errors) {
     add({standings_.standing(place, of).value_or(Standing::applied), errors});
   };
-  if (sections_.settings) whole({.settings = true}, facts.errors);
+  if (sections_.settings) add(judge_settings(place, record, facts));
   if (sections_.software) whole({.software = true}, facts.software_errors);
   if (sections_.modules) add(judge_modules(place, record, facts));
   return judged;
+}
+
+// Settings are in force all or none, but for what is kept apart since the device has refused it.
+ChangeAnswers::Judgement ChangeAnswers::judge_settings(Place place, const DeviceRecord* record,
+                                                       const DeviceFacts& facts) {
+  Judgement judged{standings_.standing(place, {.settings = true}).value_or(Standing::applied), facts.errors};
+  if (judged.standing != Standing::refused) return judged;
+  const Device& device = *state_.device_index().at(place);
+  const SharedSection wanted = hub_.documents().desired(state_, device, declared_by(state_, record)).settings;
+  if (record == nullptr || record->settings.running != wanted->hash) return judged;
+  Judgement own{Standing::applied};
+  for (const KeptSetting& kept : wanted->apart) {
+    if (kept.revision != revision_ && !set_.sets(kept.key)) continue;
+    own.standing = Standing::refused;
+    own.errors.push_back({kept.key, kept.why});
+  }
+  return own;
 }
 
 // While a device tries a section, that some other module of it is waited for is no matter of this change;
@@ -129,6 +146,7 @@ ChangeAnswers::Judgement ChangeAnswers::judge_modules(Place place, const DeviceR
                                                       const DeviceFacts& facts) {
   Judgement judged{standings_.standing(place, {.modules = true}).value_or(Standing::applied)};
   const bool tried = standings_.modules_are_tried(place);
+  if (tried) judged.standing = Standing::pending;
   Judgement own{Standing::applied, without_folder(facts)};
   if (!tried && judged.standing != Standing::refused && own.errors.empty()) return judged;
   for (const protocol::KeyError& error : facts.module_errors)

@@ -44,6 +44,7 @@ class ChangeAnswers {
 
   Standing known_of_absent(Standing standing, const DeviceRecord* record) const;
   Judgement judge(Place place, const DeviceRecord* record);
+  Judgement judge_settings(Place place, const DeviceRecord* record, const DeviceFacts& facts);
   Judgement judge_modules(Place place, const DeviceRecord* record, const DeviceFacts& facts);
   std::vector<protocol::KeyError> without_folder(const DeviceFacts& facts) const;
   bool is_under_way(const DeviceRecord* record, const DeviceFacts& facts) const;

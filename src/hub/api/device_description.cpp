@@ -87,6 +87,8 @@ JsonObject DeviceDescription::sync(const Device& device, const DesiredDocument& 
   const SectionRecord unknown;
   JsonObject sync =
       shown_section(*target.settings, record == nullptr ? unknown : record->settings, facts.errors);
+  for (const KeptSetting& kept : target.settings->apart)
+    sync["errors"].as_array().push_back(JsonObject{{"key", kept.key}, {"message", kept.why}});
   sync["status"] = to_string(statuses.whole());
   if (record != nullptr && record->takes_releases()) {
     JsonObject software = shown_section(*target.software, record->software, facts.software_errors);
@@ -196,9 +198,9 @@ DeviceDescription::Standing DeviceDescription::standing_offline(protocol::Sectio
   const bool waiting = section != protocol::Section::settings && told.phase == protocol::Phase::provisional;
   if (waiting || (section == protocol::Section::software && !record->takes_releases()))
     return Standing::offline;
-  const Digest target = desired(state, device).section(section)->hash;
-  if (told.running == target) return Standing::applied;
-  return told.refused == target ? Standing::refused : Standing::offline;
+  const SharedSection target = desired(state, device).section(section);
+  if (told.running == target->hash) return target->apart.empty() ? Standing::applied : Standing::refused;
+  return told.refused == target->hash ? Standing::refused : Standing::offline;
 }
 
 // A device that could have a link and only speaks REST now is told when its link is back.

@@ -138,8 +138,8 @@ TEST_F(ModulesApi, WhatIsWrongOnADeviceIsToldWhateverItsSyncStatus) {
   EXPECT_EQ(problems(), *parse_json(R"(["setting hotword.threshold is refused: no such model"])"));
   EXPECT_EQ(with_problems(), Json(1));
   bear.answer(update, Phase::refused, {{"", "module 'player' keeps ending"}});
-  EXPECT_EQ(problems(),
-            *parse_json(R"(["the newest change is not in force: module 'player' keeps ending"])"));
+  EXPECT_EQ(problems(), *parse_json(R"(["the newest change is not in force: module 'player' keeps ending",)"
+                                    R"("setting hotword.threshold is refused: no such model"])"));
 }
 
 TEST_F(ModulesApi, ASectionThatIsRefusedAsAWholeIsAProblem) {

@@ -43,24 +43,51 @@ Result<SettingsWrite> write_of(const JsonObject& body) {
 
 // By a device, of one setting.
 struct Told {
-  SyncStatus sync{};  // of its section
+  SyncStatus sync{};  // of its section, until more is known
   std::optional<Json> running;
+  std::string why;  // it is refused
 };
 
+bool is_refusal(SyncStatus status) {
+  return status == SyncStatus::refused || status == SyncStatus::reverted;
+}
+
+std::string reasons_in(const std::vector<protocol::KeyError>& errors, std::string_view key) {
+  std::string reasons;
+  for (const protocol::KeyError& error : errors) {
+    if (!error.key.empty() && error.key != key) continue;
+    reasons += fmt::format("{}{}", reasons.empty() ? "" : "; ", error.message);
+  }
+  return reasons;
+}
+
+// That others of its document are refused is no matter of one that is there.
+void tell_of_setting(Told& told, const DeviceFacts& facts, const KeptSettings& apart, const std::string& key,
+                     const Json& effective) {
+  if (!is_refusal(told.sync)) return;
+  const auto kept = std::ranges::find(apart, key, &KeptSetting::key);
+  if (kept != apart.end()) {
+    told.why = kept->why;
+  } else if (told.running && *told.running == effective) {
+    told.sync = SyncStatus::in_sync;
+  } else {
+    told.why = reasons_in(facts.errors, key);
+  }
+}
+
 // Of one module it tells more: that another one of the section is refused, or tried, is no matter of this.
-void tell_of_module(Told& told, const DeviceRecord& record, const std::string& key, const Json& effective) {
-  const DeviceFacts facts = DeviceFacts::parse(record.facts).value_or(DeviceFacts{});
+void tell_of_module(Told& told, const DeviceFacts& facts, const std::string& key, const Json& effective) {
   const JsonObject* module = reported_module(facts, protocol::module_of(key).value_or(""));
   const Json* enabled = module == nullptr ? nullptr : module->if_contains("enabled");
   if (enabled == nullptr) return;
   told.running = *enabled;
-  const bool by_others = told.sync == SyncStatus::refused || told.sync == SyncStatus::reverted ||
-                         told.sync == SyncStatus::provisional;
+  const bool by_others = is_refusal(told.sync) || told.sync == SyncStatus::provisional;
   const bool is_refused = std::ranges::any_of(facts.module_errors, [&](const protocol::KeyError& error) {
     return error.key == key || !protocol::module_of(error.key);
   });
   const bool as_desired = effective.is_null() || *enabled == effective;
   if (by_others && !is_refused && as_desired && is_settled(*module)) told.sync = SyncStatus::in_sync;
+  if (is_refused) told.why = reasons_in(facts.module_errors, key);
 }
 
 Reply shown_differences(const std::vector<Difference>& differences) {
@@ -224,10 +251,17 @@ asio::awaitable<Reply> Settings::explain_one(Call& call) {
                                                                             : protocol::Section::settings;
   const DeviceRecord* record = services_.hub.records().find((*device)->id);
   Told told{services_.hub.sessions().sync_statuses(**device).section(section),
-            running_value(record, section, explanation->key)};
-  if (section == protocol::Section::modules && record != nullptr)
-    tell_of_module(told, *record, explanation->key, explanation->effective);
+            running_value(record, section, explanation->key), ""};
+  if (record != nullptr) {
+    const DeviceFacts facts = DeviceFacts::parse(record->facts).value_or(DeviceFacts{});
+    const SharedSection settings = services_.description.desired(*call.fleet, **device).settings;
+    if (section == protocol::Section::modules)
+      tell_of_module(told, facts, explanation->key, explanation->effective);
+    if (section == protocol::Section::settings)
+      tell_of_setting(told, facts, settings->apart, explanation->key, explanation->effective);
+  }
   answer["sync"] = to_string(told.sync);
+  if (!told.why.empty()) answer["why"] = told.why;
   if (told.running) answer["running"] = *std::move(told.running);
   JsonArray stack;
   for (const StackedValue& stacked : explanation->stack) {

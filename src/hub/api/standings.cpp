@@ -98,7 +98,11 @@ bool FleetStandings::is_offline(Place place) {
 
 bool FleetStandings::modules_are_tried(Place place) {
   const Device* device = state_.device_index().at(place);
-  return device != nullptr && status_of(ask_sync(*device, place).modules) == SyncStatus::provisional;
+  if (device == nullptr) return false;
+  const SyncStatus status = status_of(ask_sync(*device, place).modules);
+  if (status != SyncStatus::refused) return status == SyncStatus::provisional;
+  const DeviceRecord* record = hub_.records().find(device->id);  // it may try others beside those
+  return record != nullptr && record->modules.phase == protocol::Phase::provisional;
 }
 
 DeviceDescription::Standing FleetStandings::standing(const Device& device, protocol::Section section,

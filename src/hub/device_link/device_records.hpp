@@ -17,6 +17,7 @@
 #include "base/log.hpp"
 #include "hub/device_link/module_tally.hpp"
 #include "hub/device_link/update_times.hpp"
+#include "hub/settings/quarantine.hpp"
 #include "hub/store/store.hpp"
 
 namespace starling::hub {
@@ -29,6 +30,7 @@ struct DeviceFacts {
   std::vector<protocol::KeyError> errors;         // of the last refusal of settings
   std::vector<protocol::KeyError> module_errors;  // and of modules
   std::vector<protocol::KeyError> software_errors;
+  KeptSettings quarantine;
   std::int64_t pending_edits = 0;
   std::vector<Crash> crashes;  // of its modules
   JsonObject counted_deaths;   // see count_deaths()
@@ -41,6 +43,8 @@ struct DeviceFacts {
   static Result<DeviceFacts> parse(std::string_view text);
   // Errors: too_large (max_bytes): the record keeps what it has.
   Result<std::string> text() const;
+  // Of a record's facts, which are searched first: hardly any device has one.
+  static SharedQuarantine quarantine_in(std::string_view text);
   // As they fit beside everything else, the first ones first.
   void set_errors(protocol::Section section, std::vector<protocol::KeyError> all);
   std::vector<protocol::KeyError>& errors_of(protocol::Section section) {

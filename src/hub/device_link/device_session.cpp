@@ -33,6 +33,14 @@ std::string names_of(const std::map<std::string, Digest, std::less<>>& component
   return names;
 }
 
+// What it declares decides what it can do, and so what it may agree to now.
+bool is_as_it_was(const DeviceRecord& record, const protocol::Handshake& message) {
+  const auto facts = DeviceFacts::parse(record.facts);
+  return record.version == message.agent_version && record.components == names_of(message.components) &&
+         record.module_names == joined_names(message.modules) &&
+         (!facts || facts->capabilities == message.capabilities);
+}
+
 const protocol::SectionState* section_in(const std::vector<protocol::SectionState>& sections, Section name) {
   const auto found = std::ranges::find(sections, name, &protocol::SectionState::section);
   return found == sections.end() ? nullptr : &*found;
@@ -199,6 +207,7 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
     offer(Section::software).running_hash = offer(Section::software).target = protocol::empty_section_hash();
   }
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
+  if (!is_as_it_was(record, message)) lift_quarantine();
   const auto renew = [&](DeviceFacts& facts, const JsonObject& capabilities) {
     if (!errors_stand) facts.errors.clear();
     if (!module_errors_stand) facts.module_errors.clear();
@@ -244,10 +253,12 @@ bool DeviceSession::take_over(const protocol::SectionState& told, const protocol
   return errors_stand;
 }
 
-// Which release it is may be what other values wait for.
+// Which release it is may be what other values wait for, and what it refuses may be no trouble to this one.
 void DeviceSession::runs(SectionRecord& record, Section section, const Digest& hash) {
   const bool is_new = std::exchange(record.running, hash) != hash;
-  if (is_new && section == Section::software) forget_class();
+  if (!is_new || section != Section::software) return;
+  forget_class();
+  lift_quarantine();
 }
 
 void DeviceSession::welcome(const protocol::Handshake& message) {
@@ -286,7 +297,9 @@ const DesiredDocument* DeviceSession::desired() {
     // A client written from the documents declares nothing: it is told of every component.
     const DeviceRecord* record =
         state_ == State::flat ? nullptr : sessions_.records_.find(request_.device_id);
-    class_ = sessions_.documents_.class_of(*fleet_state, *known, declared_by(*fleet_state, record));
+    const Declared declared = declared_by(*fleet_state, record);
+    quarantine_ = declared.quarantine;
+    class_ = sessions_.documents_.class_of(*fleet_state, *known, declared);
     membership_epoch_ = sessions_.documents_.membership_epoch();
   }
   return &sessions_.documents_.document(*class_, *fleet_state, *known);
@@ -295,12 +308,19 @@ const DesiredDocument* DeviceSession::desired() {
 void DeviceSession::refresh() {
   if (state_ == State::flat) return send_flat();
   if (state_ != State::live || unsettled_ > 0) return;
-  const DesiredDocument* document = desired();
+  const DesiredDocument* document = without_what_is_over(desired());
   if (document == nullptr) return;
   refresh(document->settings);
   refresh(document->modules);
   refresh(document->software);
   send_due_actions();
+}
+
+// Beside it nothing is wanted of the device but what it has refused.
+bool DeviceSession::keeps_what_it_runs(const DesiredSection& target) {
+  const Offer& offered = offer(target.name);
+  return !target.apart.empty() && target.hash == offered.running_hash && offered.refused_hash &&
+         offered.target == offered.refused_hash;
 }
 
 bool DeviceSession::is_congested() const {
@@ -311,7 +331,8 @@ void DeviceSession::refresh(const SharedSection& target) {
   Offer& offered = offer(target->name);
   if (target->hash == offered.offered_hash) return;
   const bool known_there = target->hash == offered.running_hash || target->hash == offered.refused_hash;
-  if (!offered.offered_hash && known_there && target->hash == offered.target) return;
+  const bool at_rest = target->hash == offered.target || keeps_what_it_runs(*target);
+  if (!offered.offered_hash && known_there && at_rest) return;
   if (is_congested()) return;
   // While an answer is outstanding nobody knows what a patch would be applied to; nor can one bring the nulls
   // that are in patches.
@@ -364,6 +385,7 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
       if (of_software) note_update(facts.updates, section, facts.reported, sessions_.now_ms());
     });
   }
+  if (message.phase == Phase::refused && message.section == Section::settings) set_apart(message);
   sessions_.reported(request_.fleet, request_.device_id);
   refresh();
 }
@@ -379,6 +401,7 @@ void DeviceSession::say_outcome(const protocol::ConfigStatus& message, std::stri
 
 void DeviceSession::handle(const protocol::ConfigRequest& message) {
   offer(message.section) = {};
+  if (message.section == Section::settings) lift_quarantine();
   refresh();
 }
 
@@ -386,6 +409,7 @@ void DeviceSession::handle(const protocol::Modules& message) {
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   record.module_names = joined_names(message.names);
   forget_class();
+  lift_quarantine();
   sessions_.reported(request_.fleet, request_.device_id);
   refresh();
 }
@@ -491,13 +515,12 @@ SyncStatuses DeviceSession::sync_statuses() {
 SyncStatus DeviceSession::sync_status(const DeviceRecord& record, const DesiredSection& target) const {
   const SectionRecord& section = record.section(target.name);
   if (section.running == target.hash) {
+    if (!target.apart.empty()) return SyncStatus::refused;
     if (drifted_ && target.name == Section::settings) return SyncStatus::drifted;
     return section.phase == Phase::provisional ? SyncStatus::provisional : SyncStatus::in_sync;
   }
-  if (section.refused == target.hash) {
-    if (section.phase == Phase::provisional) return SyncStatus::provisional;
+  if (section.refused == target.hash)
     return section.phase == Phase::reverted ? SyncStatus::reverted : SyncStatus::refused;
-  }
   return section.phase == Phase::staging && section.target == target.hash ? SyncStatus::staging
                                                                           : SyncStatus::pending;
 }

@@ -40,6 +40,8 @@ class DeviceSession final : public ws::Session {
   void refresh();
   // Its device, labels or own layer changed: the class has to be found anew.
   void forget_class() { class_ = nullptr; }
+  // What it has refused is offered once more.
+  void try_refused_again();
   void send_action(const ActionRequest& action);  // after what was said before it
   void send(const protocol::FromHub& message);
   void tick(SteadyTime now);
@@ -112,6 +114,11 @@ class DeviceSession final : public ws::Session {
   void say_outcome(const protocol::ConfigStatus& message, std::string_view why) const;
   const DesiredDocument* desired();  // nullptr if the device is gone
   void refresh(const SharedSection& target);
+  void set_apart(const protocol::ConfigStatus& message);
+  bool keep_apart(KeptSettings kept);
+  void lift_quarantine();
+  bool keeps_what_it_runs(const DesiredSection& target);
+  const DesiredDocument* without_what_is_over(const DesiredDocument* document);
   bool is_congested() const;  // it cannot keep up: it is told the newest state once its queue is empty
   SyncStatus sync_status(const DeviceRecord& record, const DesiredSection& target) const;
   const FleetState* state() const;
@@ -126,6 +133,7 @@ class DeviceSession final : public ws::Session {
 
   DeviceRecords::Bookmark record_;
   SharedClass class_;
+  SharedQuarantine quarantine_;  // that class_ is of
   std::uint64_t membership_epoch_ = 0;
   std::array<Offer, 3> offers_;  // settings, modules, software
   std::size_t unsettled_ = 0;

@@ -180,15 +180,15 @@ TEST_F(DeviceSessionTest, ARefusedDocumentIsNotOfferedAgainUntilItChanges) {
                                      {{"hotword.models", "missing.tflite is not here"}}});
   EXPECT_EQ(sync(device), SyncStatus::refused);
   const auto facts = *DeviceFacts::parse(hub.records().find(device.id)->facts);
-  ASSERT_EQ(facts.errors.size(), 1u);
-  EXPECT_EQ(facts.errors[0].key, "hotword.models");
+  ASSERT_EQ(facts.quarantine.size(), 1u);
+  EXPECT_EQ(facts.quarantine[0].key, "hotword.models");
 
   device.refused = bad.hash;
   EXPECT_TRUE(only<ConfigUpdate>(join(device)).empty());
   set("fleet", "hotword.models", JsonArray{"present.tflite"});
   apply(device, device.peer.take_all<ConfigUpdate>().at(0));
   EXPECT_EQ(sync(device), SyncStatus::in_sync);
-  EXPECT_TRUE(DeviceFacts::parse(hub.records().find(device.id)->facts)->errors.empty());
+  EXPECT_TRUE(DeviceFacts::parse(hub.records().find(device.id)->facts)->quarantine.empty());
 }
 
 TEST_F(DeviceSessionTest, WhileAnAnswerIsOutstandingTheNextOfferIsWhole) {

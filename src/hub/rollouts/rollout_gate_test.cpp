@@ -182,10 +182,10 @@ TEST_F(RolloutGateTest, WhatComesWithAReleaseIsHeldBackWhereThatDoesNotRun) {
   EXPECT_TRUE(state.held_back(device(1), runs).empty());
   const HeldBack held = state.held_back(device(1), other);
   EXPECT_EQ(held, HeldBack{"r1"});
-  const Json settings = resolve_settings(state, device(1), "hotword", held).json;
+  const Json settings = resolve_settings(state, device(1), "hotword", {held, nullptr}).json;
   EXPECT_EQ(settings.at("settings").at("hotword.threshold"), Json(0.5));
   EXPECT_EQ(threshold(1), 0.8) << "as the rollout has it";
-  EXPECT_EQ(resolve_modules(state, device(1), "voice", held).json, Json(JsonObject()));
+  EXPECT_EQ(resolve_modules(state, device(1), "voice", {held, nullptr}).json, Json(JsonObject()));
   move("r1", Rollout(record("r1")).abort("no"));
   EXPECT_TRUE(state.held_back(device(1), other).empty());
   EXPECT_FALSE(state.any_tied());

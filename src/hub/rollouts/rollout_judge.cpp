@@ -73,6 +73,8 @@ class Judge {
     const SectionRecord& told = judged_.record.section(section);
     const DesiredSection& wanted = *desired_.section(section);
     if (section == Section::software && !judged_.record.takes_releases()) return {};
+    if (const auto why = refusal_of(wanted, brought); !why.empty())
+      return {Outcome::Kind::failed, {}, reason_of(why, told)};
     const SharedSection known = section_of_hash(told.running, section);
     const SharedSection refused = told.refused ? section_of_hash(told.refused, section) : nullptr;
     const auto brings_them = [&](const SharedSection& there) {
@@ -101,6 +103,16 @@ class Judge {
   SharedSection section_of_hash(const Digest& hash, Section section) const {
     const SharedSection& wanted = desired_.section(section);
     return hash == wanted->hash ? wanted : documents_.recent(hash);
+  }
+
+  // Of what is kept apart from its document: by a switch of the persona, all that comes with that.
+  static std::vector<KeyError> refusal_of(const DesiredSection& wanted, const BroughtKeys& brought) {
+    std::vector<KeyError> errors;
+    for (const KeptSetting& kept : wanted.apart) {
+      if (std::ranges::find(brought, std::string_view(kept.key)) != brought.end())
+        errors.push_back({kept.key, kept.why});
+    }
+    return errors;
   }
 
   Outcome refusal(const BroughtKeys& brought, const DesiredSection* known,

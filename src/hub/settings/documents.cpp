@@ -57,15 +57,23 @@ HeldBack held_then(const FleetState& state, const Device& device) {
   return state.held_back(device, resolve_software(state, device).hash);
 }
 
+FleetState::Stack stack_without(const FleetState& state, const Device& device, const Withheld& without) {
+  return state.stack(device, without.rollouts,
+                     without.quarantine ? kept_persona(*without.quarantine) : std::nullopt);
+}
+
 // All that its document is resolved from: the release from the first, its settings and modules from the one
 // without what is held back, and what is tied to the release from the one that it will have then.
 std::vector<FleetState::Stack> stacks_of(const FleetState& state, const Device& device,
-                                         const HeldBack& held) {
+                                         const Withheld& without) {
+  const HeldBack& held = without.rollouts;
   std::vector<FleetState::Stack> stacks{state.stack(device)};
+  if (held.empty() && !without.quarantine) return stacks;
+  stacks.push_back(stack_without(state, device, without));
   if (held.empty()) return stacks;
-  stacks.push_back(state.stack(device, held));
   const HeldBack then = held_then(state, device);
-  if (!then.empty() && then != held) stacks.push_back(state.stack(device, then));
+  if (!then.empty() && then != held)
+    stacks.push_back(stack_without(state, device, {then, without.quarantine}));
   return stacks;
 }
 
@@ -86,6 +94,7 @@ std::string class_key(const FleetState& state, const std::vector<FleetState::Sta
   }
   for (const std::string& rollout : held)
     key += "\nwithout " + rollout;
+  if (declared.quarantine) key += "\nkeeps " + boost::json::serialize(to_json(*declared.quarantine));
   return key;
 }
 
@@ -197,16 +206,17 @@ std::vector<protocol::EffectiveSetting> resolve_effective(const FleetState& stat
 }
 
 DesiredSection resolve_settings(const FleetState& state, const Device& device, const std::string& components,
-                                const HeldBack& held) {
-  const FleetState::Stack stack = state.stack(device, held);
+                                const Withheld& without) {
+  const FleetState::Stack stack = stack_without(state, device, without);
   const auto declared = components_named(state.catalog(), components);
-  const auto effective = protocol::resolve(declared, stack.layers);
+  auto effective = protocol::resolve(declared, stack.layers);
+  DesiredSection section;
+  if (without.quarantine) section.apart = lay_over(*without.quarantine, stack, state.catalog(), effective);
   JsonObject persona;
   if (stack.persona != nullptr) {
     persona = stack.persona->fields;
     persona["name"] = stack.persona->name;
   }
-  DesiredSection section;
   protocol::Assets files = named_assets(state, effective, persona);
   section.json =
       protocol::make_settings_document(declared, effective, std::move(persona), std::move(files)).to_json();
@@ -218,10 +228,11 @@ DesiredSection resolve_settings(const FleetState& state, const Device& device, c
 }
 
 DesiredSection resolve_modules(const FleetState& state, const Device& device, const std::string& modules,
-                               const HeldBack& held) {
+                               const Withheld& without) {
   DesiredSection section;
   section.name = protocol::Section::modules;
-  section.json = protocol::to_json(enabled_of(wanted_modules(state.stack(device, held), modules)));
+  section.json =
+      protocol::to_json(enabled_of(wanted_modules(stack_without(state, device, without), modules)));
   section.text = protocol::canonical_json(section.json);
   section.hash = sha256(section.text);
   section.revision = state.revision();
@@ -252,7 +263,7 @@ Documents::~Documents() {
 
 SharedClass Documents::class_of(const FleetState& state, const Device& device, const Declared& declared) {
   HeldBack held = held_back(state, device, declared);
-  const std::vector<FleetState::Stack> stacks = stacks_of(state, device, held);
+  const std::vector<FleetState::Stack> stacks = stacks_of(state, device, {held, declared.quarantine});
   auto& known = classes_[class_key(state, stacks, declared, held)];
   if (SharedClass found = known.lock()) return found;
   auto made = std::make_shared<DeviceClass>();
@@ -282,7 +293,7 @@ bool Documents::still_right(const DeviceClass& device_class, const FleetState& s
 
 // A section that has come out the same stays the one that it was.
 SharedSection Documents::keep(DesiredSection resolved, const SharedSection& former) {
-  if (former && former->hash == resolved.hash) {
+  if (former && former->hash == resolved.hash && former->apart == resolved.apart) {
     recent_[former->hash] = former;
     return former;
   }
@@ -298,11 +309,11 @@ const DesiredDocument& Documents::document(DeviceClass& device_class, const Flee
   if (const DesiredDocument* known = resolved_document(device_class, state)) return *known;
   DesiredDocument& document = device_class.document_;
   const Declared& declared = device_class.declared_;
-  const HeldBack& held = device_class.held_;
-  document.settings = keep(resolve_settings(state, member, declared.components, held), document.settings);
+  const Withheld without{device_class.held_, declared.quarantine};
+  document.settings = keep(resolve_settings(state, member, declared.components, without), document.settings);
   document.modules = declared.modules.empty()
                          ? no_modules_
-                         : keep(resolve_modules(state, member, declared.modules, held), document.modules);
+                         : keep(resolve_modules(state, member, declared.modules, without), document.modules);
   document.software =
       declared.software ? keep(resolve_software(state, member, tied_to_release(device_class, state, member)),
                                document.software)
@@ -333,8 +344,9 @@ protocol::TiedSections Documents::tied_to_release(const DeviceClass& device_clas
     return std::move(protocol::make_merge_patch(now.json, next.json).as_object());
   };
   const DesiredDocument& now = device_class.document_;
-  return {patch_from(*now.settings, resolve_settings(state, member, declared.components, then)),
-          patch_from(*now.modules, resolve_modules(state, member, modules, then))};
+  const Withheld without{then, declared.quarantine};
+  return {patch_from(*now.settings, resolve_settings(state, member, declared.components, without)),
+          patch_from(*now.modules, resolve_modules(state, member, modules, without))};
 }
 
 const DesiredDocument* Documents::resolved_document(DeviceClass& device_class,
@@ -348,6 +360,16 @@ const DesiredDocument* Documents::resolved_document(DeviceClass& device_class,
 DesiredDocument Documents::desired(const FleetState& state, const Device& device, const Declared& declared) {
   const SharedClass device_class = class_of(state, device, declared);
   return document(*device_class, state, device);
+}
+
+KeptSettings Documents::kept_after_refusal(const FleetState& state, const Device& device,
+                                           const Declared& declared, const DesiredSection& running,
+                                           std::span<const protocol::KeyError> errors) const {
+  const FleetState::Stack stack =
+      stack_without(state, device, {held_back(state, device, declared), declared.quarantine});
+  auto effective = protocol::resolve(components_named(state.catalog(), declared.components), stack.layers);
+  if (declared.quarantine) lay_over(*declared.quarantine, stack, state.catalog(), effective);
+  return refused_with(errors, running, stack, effective);
 }
 
 SharedSection Documents::recent(const Digest& hash) const {

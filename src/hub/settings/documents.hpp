@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "hub/settings/quarantine.hpp"
 #include "hub/state/change_log.hpp"
 #include "protocol/document.hpp"
 #include "protocol/software_document.hpp"
@@ -24,7 +26,8 @@ struct DesiredSection {
   std::int64_t revision = 0;  // of the state that it was resolved from
   std::string text;           // canonical JSON
   Json json;
-  std::string persona;  // of the settings; "" if none
+  std::string persona;   // of the settings; "" if none
+  KeptSettings apart{};  // of the settings: what is not as the layers have it, as the device refuses that
 
   const Json* value(std::string_view key) const;  // of a full key; nullptr: it says nothing of that
 };
@@ -49,9 +52,11 @@ struct Declared {
   bool software = false;
   bool ties = false;  // settings and modules to a release: it switches to all of it at once
   Digest runs{};      // the section software
+  SharedQuarantine quarantine{};
 };
 
-// Devices that declare the same and are reached by the same layers, of which the same is held back.
+// Devices that declare the same and are reached by the same layers, of which the same is held back, and that
+// keep the same against them.
 class DeviceClass {
  private:
   friend class Documents;
@@ -100,6 +105,12 @@ class Documents : public ChangeObserver {
   const DesiredDocument* resolved_document(DeviceClass& device_class, const FleetState& state) const;
   DesiredDocument desired(const FleetState& state, const Device& device, const Declared& declared);
 
+  // What a device that has `running` keeps when it refuses the document that is desired of it, beside what it
+  // keeps already; see refused_with().
+  KeptSettings kept_after_refusal(const FleetState& state, const Device& device, const Declared& declared,
+                                  const DesiredSection& running,
+                                  std::span<const protocol::KeyError> errors) const;
+
   // A section that was sent lately, by hash: the base of a patch. nullptr if it is not known any more.
   SharedSection recent(const Digest& hash) const;
 
@@ -131,11 +142,17 @@ class Documents : public ChangeObserver {
   Counters counters_;
 };
 
+// What a device's document is without.
+struct Withheld {
+  HeldBack rollouts;
+  SharedQuarantine quarantine;
+};
+
 // The document of a device at any state, also a past one. Pure.
 DesiredSection resolve_settings(const FleetState& state, const Device& device, const std::string& components,
-                                const HeldBack& held = {});
+                                const Withheld& without = {});
 DesiredSection resolve_modules(const FleetState& state, const Device& device, const std::string& modules,
-                               const HeldBack& held = {});
+                               const Withheld& without = {});
 DesiredSection resolve_software(const FleetState& state, const Device& device,
                                 protocol::TiedSections with = {});
 // Every effective value with its layer and revision.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 
+#include "hub/device_link/device_records.hpp"
 #include "hub/device_link/running_release.hpp"
 #include "hub/settings/documents.hpp"
 #include "hub/settings/wanted_modules.hpp"
@@ -114,6 +115,7 @@ Declared declared_by(const FleetState& state, const DeviceRecord* record) {
   Declared declared;
   if (record != nullptr) declared.modules = record->module_names;
   if (record != nullptr) declared.software = record->takes_releases();
+  if (record != nullptr) declared.quarantine = DeviceFacts::quarantine_in(record->facts);
   if (declared.software && state.any_tied()) {
     declared.ties = ties_sections(*record);
     declared.runs = record->software.running;

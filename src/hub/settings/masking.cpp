@@ -137,6 +137,10 @@ bool SetByChange::is_contested(Place place) const {
   return place < contested_.size() && contested_[place];
 }
 
+bool SetByChange::sets(std::string_view key) const {
+  return std::ranges::any_of(written_, [&](const Written& each) { return each.setting.key == key; });
+}
+
 std::optional<Overruled> SetByChange::overruled_on(const FleetState& state, Place place) const {
   if (!is_contested(place)) return std::nullopt;
   const Device& device = *state.device_index().at(place);

@@ -53,6 +53,7 @@ struct Overruled {
 class SetByChange {
  public:
   SetByChange(const FleetState& state, const Change& change);
+  bool sets(std::string_view key) const;
   // Whether something else could be in force there.
   bool is_contested(Place place) const;
   // Of a device that is there. Nothing: all of it is in force, or the same is by another layer.

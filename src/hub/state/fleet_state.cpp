@@ -255,7 +255,8 @@ std::vector<const Group*> FleetState::groups_of(const protocol::Labels& labels) 
   return groups;
 }
 
-FleetState::Stack FleetState::stack(const Device& device, const HeldBack& held) const {
+FleetState::Stack FleetState::stack(const Device& device, const HeldBack& held,
+                                    const std::optional<KeptPersona>& kept) const {
   const std::vector<const Group*> groups = groups_of(device.labels);
   Stack stack;
   int rank = 0;
@@ -286,7 +287,9 @@ FleetState::Stack FleetState::stack(const Device& device, const HeldBack& held) 
 
   const auto active = protocol::winner_of(protocol::persona_active_key, nullptr, stack.layers);
   if (!active || !active->entry->value.is_string()) return stack;
-  const auto persona = personas_.find(std::string_view(active->entry->value.get_string()));
+  const bool stays = kept && kept->instead_of == active->entry->revision;
+  const auto persona = personas_.find(stays ? std::string_view(kept->name)
+                                            : std::string_view(active->entry->value.get_string()));
   if (persona == personas_.end()) return stack;
   stack.persona = persona->second.get();
   rank = 1;

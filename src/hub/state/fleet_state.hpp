@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,12 @@
 #include "protocol/resolution.hpp"
 
 namespace starling::hub {
+
+// A persona that stays on a device instead of another.
+struct KeptPersona {
+  std::int64_t instead_of = 0;  // the revision of the switch that the device refuses
+  std::string name;             // empty: none
+};
 
 class FleetState {
  public:
@@ -84,7 +91,8 @@ class FleetState {
     const Persona* persona = nullptr;
   };
   // `held`: as it is without what these rollouts bring.
-  Stack stack(const Device& device, const HeldBack& held = {}) const;
+  Stack stack(const Device& device, const HeldBack& held = {},
+              const std::optional<KeptPersona>& kept = std::nullopt) const;
   HeldBack held_back(const Device& device, const Digest& software) const {
     return gated_layers_.held_back(device, software);
   }
