@@ -53,9 +53,11 @@ class LinkedDevice {
               std::vector<protocol::KeyError> errors = {}) {
     // What is refused, or tried beside something that is, is not all in force.
     const bool whole = phase != protocol::Phase::refused && errors.empty();
-    say(protocol::ConfigStatus{update.section, update.hash, update.revision,
-                               whole ? update.hash : protocol::empty_section_hash(), phase,
-                               std::move(errors)});
+    const bool of_settings = update.section == protocol::Section::settings;
+    const Digest before = of_settings ? settings_ : protocol::empty_section_hash();
+    if (of_settings && whole) settings_ = update.hash;
+    say(protocol::ConfigStatus{update.section, update.hash, update.revision, whole ? update.hash : before,
+                               phase, std::move(errors)});
   }
   void report(std::string_view reported) {
     protocol::Heartbeat heartbeat;
@@ -69,6 +71,7 @@ class LinkedDevice {
  private:
   ApiFixture& api_;
   std::string id_;
+  Digest settings_ = protocol::empty_section_hash();
   std::unique_ptr<ws::Session> session_;
 };
 

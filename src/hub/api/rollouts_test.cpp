@@ -248,7 +248,8 @@ TEST_F(RolloutsApi, AnHeirThatFailsIsTakenBackAloneAndTheFormerGoesOn) {
   EXPECT_EQ(answer(Phase::refused, {{"hotword.threshold", "too high"}}).size(), 3u);
   pass(seconds(1));
   EXPECT_EQ(state(heir), "stopped");
-  EXPECT_EQ(state(first), "settling") << show(first).response.body;
+  EXPECT_EQ(state(first), "soaking") << "its devices have kept what it brought: "
+                                     << show(first).response.body;
   EXPECT_EQ(answer().size(), 3u) << "they are told what they had";
   pass(seconds(1));
   EXPECT_EQ(state(first), "soaking") << show(first).response.body;

@@ -63,13 +63,30 @@ TEST_F(RolloutJudge, AnOlderQuarantineIsNoFailureOfIt) {
   EXPECT_EQ(show(id).text("/state"), "stopped") << "that is what it brings";
 }
 
-TEST_F(RolloutJudge, WhoRefusesSomebodyElsesSettingIsPassedBy) {
+TEST_F(RolloutJudge, WhoRefusesSomebodyElsesSettingTakesItAllTheSame) {
   LinkedDevice bear(*this, uuid(1), {});
-  LinkedDevice duck(*this, uuid(2), {});
   write(R"({"values":{"hotword.models":["lost.tflite"]},"target":{"device":"bear"}})");
   answer(bear, Section::settings, Phase::refused, {{"hotword.models", "there is no such model"}});
   const std::string id = start(R"({"hotword.threshold":0.7})");
-  answer(bear, Section::settings, Phase::refused, {{"hotword.models", "there is no such model"}});
+  answer(bear, Section::settings, Phase::applied);
+  pass(seconds(1));
+  EXPECT_EQ(show(id).at("/stages/0/done"), Json(1)) << show(id).response.body;
+  EXPECT_EQ(show(id).at("/stages/0/failed"), Json(0));
+}
+
+// The hub has restarted while the device was away, and has no copy of what it runs.
+TEST_F(RolloutJudge, WhoRefusesAllForSomebodyElsesSettingIsPassedBy) {
+  LinkedDevice bear(*this, uuid(1), {});
+  LinkedDevice duck(*this, uuid(2), {});
+  write(R"({"values":{"hotword.models":["lost.tflite"]},"target":{"device":"bear"}})");
+  const std::string id = start(R"({"hotword.threshold":0.7})");
+  const auto update = bear.updates(Section::settings).back();
+  bear.say(protocol::ConfigStatus{Section::settings,
+                                  update.hash,
+                                  update.revision,
+                                  sha256("of another hub"),
+                                  Phase::refused,
+                                  {{"hotword.models", "there is no such model"}}});
   pass(seconds(1));
   EXPECT_EQ(show(id).text("/state"), "settling") << "nobody has it yet";
   EXPECT_EQ(show(id).at("/stages/0/hindered"), Json(1)) << show(id).response.body;
@@ -96,6 +113,10 @@ TEST_F(RolloutJudge, WhatElseChangesStartsNoSoakAnewAndUndoesNoFailure) {
   answer(bear, Section::settings, Phase::applied);
   pass(seconds(1));
   EXPECT_EQ(show(id).at("/soaked_at"), soaked) << "and after";
+  answer(duck, Section::settings, Phase::applied);
+  pass(seconds(1));
+  EXPECT_EQ(show(id).at("/stages/0/failed"), Json(1)) << "that is without what it has refused";
+  duck.say(protocol::ConfigRequest{Section::settings});
   answer(duck, Section::settings, Phase::applied);
   pass(seconds(1));
   EXPECT_EQ(show(id).at("/stages/0/done"), Json(2));
