@@ -257,9 +257,14 @@ void Simulation::check_device(VirtualDevice& device, std::vector<std::string>& f
   const Digest running = device.core().settings().running_hash();
   if (record->settings.running != running) complain("runs another document than the hub was told");
   if (running != target->hash) {
-    const bool visible =
-        record->settings.refused == target->hash && !hub::DeviceFacts::parse(record->facts)->errors.empty();
-    if (!visible) complain("runs neither what is desired nor shows why not");
+    const auto facts = hub::DeviceFacts::parse(record->facts);
+    const bool visible = record->settings.refused == target->hash && !facts->errors.empty();
+    if (!visible) {
+      complain("runs " + running.hex().substr(0, 8) + ", not " + target->hash.hex().substr(0, 8) +
+               " as desired, and shows not why: refused " + record->settings.refused.hex().substr(0, 8) +
+               ", " + std::to_string(facts->errors.size()) + " errors, kept apart " +
+               std::to_string(target->apart.size()) + " of " + std::to_string(facts->quarantine.size()));
+    }
   }
   for (const std::string& key : device.unsettled_edits())
     complain("has an edit that was never settled: " + key);

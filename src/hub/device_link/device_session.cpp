@@ -208,8 +208,10 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
   }
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
   if (!is_as_it_was(record, message)) lift_quarantine();
+  bool knows_why = false;
   const auto renew = [&](DeviceFacts& facts, const JsonObject& capabilities) {
     if (!errors_stand) facts.errors.clear();
+    knows_why = !facts.errors.empty() || !facts.quarantine.empty();
     if (!module_errors_stand) facts.module_errors.clear();
     if (!software_errors_stand) facts.software_errors.clear();
     facts.capabilities = capabilities;
@@ -221,6 +223,7 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
   if (!kept && kept.error().code == ErrorCode::too_large) {
     (void)sessions_.records_.change_facts(record, [&](DeviceFacts& facts) { renew(facts, {}); });
   }
+  if (!knows_why) offer(Section::settings).refused_hash = {};  // it will say so once more
   record.epoch = message.epoch;
   record.last_seen_ms = sessions_.now_ms();
   record.components = names_of(message.components);

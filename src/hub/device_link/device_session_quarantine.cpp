@@ -61,7 +61,11 @@ const DesiredDocument* DeviceSession::without_what_is_over(const DesiredDocument
     return document;
   keep_apart(document->settings->apart);
   sessions_.reported(request_.fleet, request_.device_id);
-  return desired();
+  const DesiredDocument* rest = desired();
+  // The same values may be wanted again, by another change.
+  Digest& refused = offer(Section::settings).refused_hash;
+  if (rest != nullptr && rest->settings->hash == refused) refused = {};
+  return rest;
 }
 
 }  // namespace starling::hub

@@ -78,6 +78,29 @@ TEST_F(DeviceQuarantineTest, TheFormerValueWrittenBackEndsItToo) {
   EXPECT_TRUE(facts().quarantine.empty());
 }
 
+TEST_F(DeviceQuarantineTest, TheSameValueByAnotherChangeIsOfferedAgain) {
+  refuse_models();
+  device.session.reset();
+  set("fleet", "hotword.models", JsonArray{"present.tflite"});
+  set("fleet", "hotword.models", JsonArray{"missing.tflite"});
+  const auto again = only<ConfigUpdate>(join(device));
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0].hash, device.refused);
+  refuse(again[0], {{"hotword.models", "missing.tflite is still not here"}});
+  EXPECT_EQ(facts().quarantine.at(0).why, "missing.tflite is still not here");
+}
+
+TEST_F(DeviceQuarantineTest, WhatWasRefusedForNoKnownReasonIsOfferedAgain) {
+  refuse_models();
+  // As after a hub that was killed before it had stored that.
+  DeviceRecord& record = hub.records().edit("default", device.id);
+  ASSERT_TRUE(hub.records().change_facts(record, [](DeviceFacts& facts) { facts.quarantine.clear(); }));
+  const auto again = only<ConfigUpdate>(join(device));
+  ASSERT_EQ(again.size(), 1u);
+  refuse(again[0], {{"hotword.models", "missing.tflite is not here"}});
+  EXPECT_EQ(facts().quarantine.size(), 1u);
+}
+
 TEST_F(DeviceQuarantineTest, ItOutlivesASessionAndIsStored) {
   refuse_models();
   EXPECT_TRUE(only<ConfigUpdate>(join(device)).empty());
