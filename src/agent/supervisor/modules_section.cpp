@@ -181,9 +181,19 @@ void ModulesSection::toggle(std::string_view module, bool enabled, Answered answ
     runner_->forget_missing(std::string(module));
     answered(runner_->is_ending(module) ? ModuleState::stopping : ModuleState::disabled);
   } else {
-    runner_->command(just(toggle_of(module, enabled, std::move(answered))));
+    runner_->command(just(toggle_of(module, enabled, with_last_word(module, std::move(answered)))));
   }
   modules_changed();
+}
+
+// Where the hub has overtaken it, whoever waits is told what it had to say.
+Answered ModulesSection::with_last_word(std::string_view module, Answered answered) const {
+  return [this, module = std::string(module),
+          answered = std::move(answered)](const Result<ModuleState>& settled) {
+    const bool overtaken = !settled && settled.error().code == ErrorCode::conflict;
+    const std::string_view why = overtaken ? edit_refused(module) : std::string_view();
+    answered(why.empty() ? settled : fail(ErrorCode::conflict, std::string(why)));
+  };
 }
 
 void ModulesSection::edited_by_hand(const std::string& module, bool enabled) {

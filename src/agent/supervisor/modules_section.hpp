@@ -110,6 +110,7 @@ class ModulesSection {
   Result<void> save(JsonObject document, JsonObject quarantine);
   Result<void> save(JournalEntries entries) { return journal_.save(std::move(entries), Digest()); }
   Result<void> note(std::string_view module, bool enabled);
+  Answered with_last_word(std::string_view module, Answered answered) const;
   Result<void> put_in_journal(std::string_view module, bool enabled);
   Result<void> want_again(std::string_view module);
   Result<void> release(std::string_view module);

@@ -16,7 +16,9 @@ class RefusedEdit : public SupervisorFixture {
   }
   void toggle(bool enabled) {
     supervisor->command("recorder", enabled ? ModuleCommand::enable : ModuleCommand::disable,
-                        [](const Result<ModuleState>&) {});
+                        [this](const Result<ModuleState>& settled) {
+                          answer = settled ? std::string(to_string(*settled)) : settled.error().message;
+                        });
   }
   std::string proposed() const { return device->section().pending_edits().at(0).id; }
   void refuse(const std::string& edit) {
@@ -31,7 +33,7 @@ class RefusedEdit : public SupervisorFixture {
     return module.contains("edit_refused") ? std::string(module.at("edit_refused").as_string()) : "";
   }
 
- private:
+  std::string answer;
 };
 
 TEST_F(RefusedEdit, IsToldUntilTheModuleIsToggledAgain) {
@@ -44,6 +46,8 @@ TEST_F(RefusedEdit, IsToldUntilTheModuleIsToggledAgain) {
                            ", which the hub did not accept: modules.recorder.enabled is set by policy; its "
                            "value stands";
   EXPECT_EQ(told(), text);
+  turn();
+  EXPECT_EQ(answer, text) << "to whom the command was answered while the module ended";
   EXPECT_EQ(supervisor->descriptions().at("recorder").at("enabled"), Json(true));
   want({{"recorder", true}});
   EXPECT_EQ(told(), text) << "that is the value that stands";

@@ -74,5 +74,17 @@ TEST_F(StopAfterKill, WhoAsksIsAnsweredAfterEverybodyHasHeardOfIt) {
   EXPECT_THAT(heard, ElementsAre(before + 1));
 }
 
+TEST_F(StopAfterKill, WhereTheDiskIsFullTheAnswerSaysThatItIsNotKept) {
+  live(false);
+  disk.full_after(0);
+  command("one", stop);
+  exit("one", 0);
+  EXPECT_EQ(answers.back(), "one: unavailable");
+  EXPECT_EQ(state("one"), ModuleState::disabled) << "it has ended all the same";
+  command("two", enable);
+  up("two");
+  EXPECT_EQ(answers.back(), "two: idle") << "that is in the generation";
+}
+
 }  // namespace
 }  // namespace starling::agent

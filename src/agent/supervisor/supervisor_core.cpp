@@ -120,13 +120,27 @@ void SupervisorCore::command(std::string_view name, ModuleCommand command, Answe
   this->command(std::move(one));
 }
 
+// What somebody asked for is durable before it is done: what is started may be the end of the agent. What is
+// said of `enabled` is so already.
 void SupervisorCore::command(std::vector<Commanded> commands) {
   const Turn turn(*this);
-  for (Commanded& commanded : commands)
+  const auto kept = std::make_shared<Result<void>>();
+  for (Commanded& commanded : commands) {
+    const bool by_session =
+        commanded.command == ModuleCommand::start || commanded.command == ModuleCommand::stop;
+    if (by_session && commanded.answered) {
+      commanded.answered = [kept,
+                            answered = std::move(commanded.answered)](const Result<ModuleState>& settled) {
+        answered(settled && !*kept ? fail(*kept,
+                                          "it is done, but the next start of the agent undoes it unless "
+                                          "running_modules.json can be written before")
+                                   : settled);
+      };
+    }
     ask(std::move(commanded));
+  }
   files_behind_ = true;
-  // What somebody asked for is durable before it is done: what is started may be the end of the agent.
-  sync_session();
+  if (begun_) *kept = recovery_.sync(staying());
 }
 
 void SupervisorCore::ask(Commanded wish) {
