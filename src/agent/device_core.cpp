@@ -95,6 +95,20 @@ ModuleNames DeviceCore::witnesses(std::span<const std::string> changed) const {
   return supervision_ != nullptr ? supervision_->witnesses(changed) : ModuleNames{};
 }
 
+std::optional<SteadyTime> DeviceCore::modules_come_by() const {
+  const SteadyTime by = started_at_ + modules_arrive_within;
+  if (supervision_ == nullptr || clock_.steady() >= by) return std::nullopt;
+  const ModuleNames names = supervision_->having_a_say();
+  const bool all_there =
+      std::ranges::all_of(names, [this](const std::string& name) { return modules_.is_connected(name); });
+  return all_there ? std::nullopt : std::optional(by);
+}
+
+void DeviceCore::status_changed(const protocol::ConfigStatus& status) {
+  link_.send_status(status);
+  retry_settings_.heard(status);
+}
+
 SettingsVerdict DeviceCore::verdict() const {
   return supervision_ != nullptr ? supervision_->verdict() : SettingsVerdict{};
 }

@@ -38,6 +38,8 @@ class ModuleSupervision {
   // Of the settings that its modules use.
   virtual ModuleNames witnesses(std::span<const std::string> changed) const = 0;
   virtual SettingsVerdict verdict() const = 0;
+  // Modules that run, or are being started, and say hello to be asked about settings.
+  virtual ModuleNames having_a_say() const = 0;
   virtual void follow_log(const protocol::LogFollow& wish) = 0;  // answered by LinkCore::send_log
   virtual void stop_log(std::string_view reader) = 0;
   virtual void stop_logs() = 0;  // the link is lost
@@ -50,6 +52,9 @@ class ModuleSupervision {
   // `module` is empty before its hello.
   virtual void said_wrongly(std::string_view module, std::int32_t pid, std::string_view why) = 0;
 };
+
+// After a start of the agent modules have this long to connect before settings are applied without them.
+inline constexpr Milliseconds modules_arrive_within{10'000};
 
 class DeviceCore final : private SettingsListener,
                          private AssetListener,
@@ -85,12 +90,13 @@ class DeviceCore final : private SettingsListener,
   void add_left_out(JsonObject& report) const;
 
   // SettingsListener
-  void status_changed(const protocol::ConfigStatus& status) override { link_.send_status(status); }
+  void status_changed(const protocol::ConfigStatus& status) override;
   void section_needed(protocol::Section section) override { link_.request_section(section); }
   void edits_pending() override { link_.propose_edits(); }
   void report_changed() override { link_.report_changed(); }
   ModuleNames witnesses(std::span<const std::string> changed) const override;
   SettingsVerdict verdict() const override;
+  std::optional<SteadyTime> modules_come_by() const override;
   // AssetListener
   void assets_changed() override { settings_.assets_changed(); }
   void asset_damaged(std::string message) override { settings_.note_drift("corruption", std::move(message)); }

@@ -80,6 +80,7 @@ class SettingsRecorder final : public ModulePort, public SettingsListener {
   void report_changed() override {}
   ModuleNames witnesses(std::span<const std::string>) const override { return working; }
   SettingsVerdict verdict() const override { return told_verdict; }
+  std::optional<SteadyTime> modules_come_by() const override { return awaited; }
 
   void agree() { answered_({}); }
   void disagree() { answered_({{"hotword.models", "no such file"}}); }
@@ -88,6 +89,7 @@ class SettingsRecorder final : public ModulePort, public SettingsListener {
   bool modules_answer = false;  // else there are none
   ModuleNames working;
   SettingsVerdict told_verdict;
+  std::optional<SteadyTime> awaited;
   std::vector<std::string> said;
   protocol::ConfigStatus last_status;
 

@@ -72,7 +72,7 @@ std::string answer_of(const JsonObject& device, std::string_view action, WallTim
   if (std::string message = text_at(device, {"message"}); !message.empty()) return message;
   const Json* result = find(device, {"result"});
   if (result == nullptr) return offline_text(device, now);
-  if (action == "retry_settings") return "it is offered all of its settings again";
+  if (action == "retry_settings") return "it has all of its settings";
   if (action == "check_updates") return software_text(as_object(*result));
   return action == "identify" ? identified_text(as_object(*result)) : show_value(*result);
 }

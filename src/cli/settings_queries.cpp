@@ -102,6 +102,10 @@ class GetSettings final : public Command {
     session.console.line(fmt::format("desired at revision {}, persona {}", number_at(answer, {"revision"}),
                                      persona.empty() ? "none" : persona));
     session.console.raw(table.render(terminal));
+    for (const auto& [key, item] : object_at(answer, {"settings"})) {
+      if (const std::string why = text_at(as_object(item), {"refused"}); !why.empty())
+        session.console.note(fmt::format("{} is refused there: {}", std::string_view(key), why));
+    }
   }
 
   std::string device_, key_, revision_;

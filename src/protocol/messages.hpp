@@ -66,6 +66,8 @@ struct PendingEdit {
 struct KeyError {
   std::string key;
   std::string message;
+
+  bool operator==(const KeyError&) const = default;
 };
 
 // ---- hub → device
@@ -79,8 +81,9 @@ struct Welcome {
   std::int64_t heartbeat_seconds = 300;
   std::string hub_generation;
   std::int64_t revision = 0;
-  std::string token;  // a new bearer token, when the hub rotates it or the old one was lost; else empty
-  std::string fleet;  // that the device is of; empty: an older hub does not say
+  std::string token;        // a new bearer token, when the hub rotates it or the old one was lost; else empty
+  std::string fleet;        // that the device is of; empty: an older hub does not say
+  bool quarantine = false;  // the hub keeps back what the device has refused of its settings
 };
 
 struct ConfigUpdate {

@@ -85,6 +85,7 @@ Result<FromHub> read_welcome(FieldReader& reader) {
   message.revision = reader.integer("revision", 0, max_integer);
   message.token = reader.optional_text("token", max_text_bytes);
   message.fleet = reader.optional_text("fleet", max_text_bytes);
+  message.quarantine = reader.optional_boolean("quarantine", false);
   return reader.finish<FromHub>(std::move(message));
 }
 

@@ -32,6 +32,7 @@ void write(std::string& out, const Welcome& message) {
       .integer("revision", message.revision);
   if (!message.token.empty()) writer.text("token", message.token);
   if (!message.fleet.empty()) writer.text("fleet", message.fleet);
+  if (message.quarantine) writer.boolean("quarantine", true);
   writer.end();
 }
 

@@ -43,10 +43,10 @@ TEST(FromHubMessages, HaveTheDocumentedTextAndReadBack) {
   const std::string second = '"' + two.hex() + '"';
   const std::vector<FromHubExample> examples{
       {Challenge{"abc"}, R"({"type":"challenge","nonce":"abc"})"},
-      {Welcome{1'700'000'000'000, 300, "g", 7, "", ""},
+      {Welcome{1'700'000'000'000, 300, "g", 7, "", "", false},
        R"({"type":"welcome","hub_time_ms":1700000000000,"heartbeat_seconds":300,"hub_generation":"g","revision":7})"},
-      {Welcome{0, 60, "g", 7, "t", "lab"},
-       R"({"type":"welcome","hub_time_ms":0,"heartbeat_seconds":60,"hub_generation":"g","revision":7,"token":"t","fleet":"lab"})"},
+      {Welcome{0, 60, "g", 7, "t", "lab", true},
+       R"({"type":"welcome","hub_time_ms":0,"heartbeat_seconds":60,"hub_generation":"g","revision":7,"token":"t","fleet":"lab","quarantine":true})"},
       {ConfigUpdate{Section::settings, 9, "g", {}, two, parsed(R"({"settings":{"b":1,"a":[2]}})")},
        R"({"type":"config_update","section":"settings","revision":9,"hub_generation":"g","base":)" + none +
            R"(,"hash":)" + second + R"(,"payload":{"settings":{"a":[2],"b":1}}})"},

@@ -95,7 +95,7 @@ void ActionCore::handle(const protocol::Action& action, std::int64_t hub_now_ms,
   remembered_.push_back({action.id, action.expires_at_ms, false, {}});
   if (auto saved = save(); !saved) {
     remembered_.pop_back();
-    refusal.message = "it was not started: " + saved.error().message;
+    refusal.message = "nothing was done, as it could not be noted down first: " + saved.error().message;
     return answer(refusal);
   }
   in_work_.insert(action.id);

@@ -215,6 +215,9 @@ void LinkCore::on(const protocol::Welcome& welcome) {
   }
   send_status(settings_.status());  // the last one may have been lost with the link
   if (!modules_.names().empty()) send_status(modules_.status());
+  for (const protocol::Section section : std::exchange(requested_, {}))
+    request_section(section);
+  if (welcome.quarantine) settings_.something_is_kept_back();
   heartbeat();
   propose_edits();  // those that were made since the handshake
   if (updates_ != nullptr) updates_->hub_session();
@@ -293,7 +296,11 @@ void LinkCore::send_status(const protocol::ConfigStatus& status) {
 }
 
 void LinkCore::request_section(protocol::Section section) {
-  if (established()) send(protocol::ConfigRequest{section});
+  if (!established()) {
+    requested_.insert(section);
+    return;
+  }
+  send(protocol::ConfigRequest{section});
 }
 
 void LinkCore::propose_edits() {

@@ -145,8 +145,9 @@ class LinkCore {
   std::optional<SteadyTime> report_at_;
   Seconds heartbeat_{300};
   std::int64_t hub_ahead_ms_ = 0;
-  JsonObject reported_;             // what the hub has been told in this session
-  std::set<std::string> proposed_;  // ids sent in this session
+  JsonObject reported_;                    // what the hub has been told in this session
+  std::set<std::string> proposed_;         // ids sent in this session
+  std::set<protocol::Section> requested_;  // while there was no session
 };
 
 }  // namespace starling::agent

@@ -91,7 +91,7 @@ void ModuleCore::prepared(ModuleId id, Module& module, const wire::Prepared& ans
     module.phase = Phase::agreed;
   } else {
     module.phase = Phase::refused;
-    if (answer.errors.empty()) errors_.push_back({"", "module '" + module.name + "' refuses"});
+    if (answer.errors.empty()) refuse_asked(module, "refuses");
     for (const protocol::KeyError& error : answer.errors) {
       errors_.push_back({error.key, "module '" + module.name + "': " + error.message});
     }
@@ -215,6 +215,12 @@ void ModuleCore::fail_actions(const std::function<bool(const Asked&)>& which, co
     done(fail(ErrorCode::unavailable, why));
 }
 
+bool ModuleCore::is_connected(std::string_view name) const {
+  return std::ranges::any_of(modules_, [&](const auto& entry) {
+    return entry.second.phase != Phase::greeting && entry.second.name == name;
+  });
+}
+
 // ---- asking
 
 bool ModuleCore::names_one_of(const Module& module, std::span<const std::string> keys) {
@@ -243,6 +249,7 @@ ModulePort::Answer ModuleCore::prepare(const Values& next, std::span<const std::
     wire::Prepare question;
     question.values = heard_by(module, next);
     question.hash = protocol::hash_of(question.values);
+    module.asked = named;
     question.changed = std::move(named);
     module.target = question.hash;
     module.phase = Phase::asked;
@@ -254,6 +261,12 @@ ModulePort::Answer ModuleCore::prepare(const Values& next, std::span<const std::
   if (!asked) return Answer::ready;
   answered_ = std::move(answered);
   return Answer::waiting;
+}
+
+// It names none: so it is all that it was asked about.
+void ModuleCore::refuse_asked(Module& module, const std::string& why) {
+  for (std::string& key : std::exchange(module.asked, {}))
+    errors_.push_back({std::move(key), "module '" + module.name + "' " + why});
 }
 
 void ModuleCore::check_prepared() {
@@ -325,8 +338,7 @@ void ModuleCore::tick() {
     } else if (module.phase == Phase::asked) {
       module.phase = Phase::refused;
       const auto seconds = std::chrono::duration_cast<Seconds>(module.prepare_time).count();
-      errors_.push_back(
-          {"", "module '" + module.name + "' did not answer within " + std::to_string(seconds) + " s"});
+      refuse_asked(module, "did not answer within " + std::to_string(seconds) + " s");
       overdue = true;
     } else if (module.phase == Phase::committing) {
       if (module.tries >= commit_tries) {

@@ -92,6 +92,7 @@ class ModuleCore final : public ModulePort {
   // Name → recording state and status text, as modules gave them.
   JsonObject report() const;
   std::size_t count() const { return modules_.size(); }
+  bool is_connected(std::string_view name) const;  // and has said hello
   // What modules say of the device's use; the agent adds its own.
   ActivityTracker& activity() { return activity_; }
 
@@ -103,8 +104,9 @@ class ModuleCore final : public ModulePort {
     std::string name;
     std::vector<std::string> names;  // components and keys that it named
     Milliseconds prepare_time{default_prepare};
-    Digest target;          // asked, agreed, committing: what was prepared
-    SteadyTime deadline{};  // while greeting, asked or committing
+    Digest target;                   // asked, agreed, committing: what was prepared
+    std::vector<std::string> asked;  // about these
+    SteadyTime deadline{};           // while greeting, asked or committing
     int tries = 0;
     std::string state, status;
     std::string refusal;  // the last that was told
@@ -128,6 +130,7 @@ class ModuleCore final : public ModulePort {
   void drop(ModuleId id);
   void send(ModuleId id, const protocol::module::FromAgent& message);
   void send_settings(ModuleId id, const Module& module, const Values& values);
+  void refuse_asked(Module& module, const std::string& why);
   void check_prepared();
   void check_committed();
   static bool names_one_of(const Module& module, std::span<const std::string> keys);

@@ -33,7 +33,7 @@ DownloadPolicy SettingsCore::link_policy() const {
 }
 
 bool SettingsCore::offer_is_staged() const {
-  if (!waiting_offer_) return false;
+  if (!waiting_offer_ || listener_.modules_come_by()) return false;
   const Assets& needed = waiting_offer_->generation.settings.assets;
   return needed.empty() || assets_->standing(needed).complete;
 }
@@ -48,7 +48,8 @@ void SettingsCore::assets_changed() {
 void SettingsCore::say_what_offer_waits_for() {
   const Generation& offered = waiting_offer_->generation;
   std::vector<protocol::KeyError> errors;
-  std::string failure = assets_->standing(offered.settings.assets).failure;
+  const Assets& needed = offered.settings.assets;
+  std::string failure = needed.empty() ? "" : assets_->standing(needed).failure;
   if (!failure.empty()) errors.push_back({"", std::move(failure)});
   send_status(offered.settings_hash, Phase::staging, std::move(errors));
 }

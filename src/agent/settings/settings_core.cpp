@@ -350,7 +350,14 @@ std::optional<SettingsCore::Event> SettingsCore::roll_back_and_refuse() {
 }
 
 void SettingsCore::modules_changed() {
+  module_has_come_ = true;
   ask_again();
+  if (waiting_offer_) begin_waiting();
+}
+
+void SettingsCore::something_is_kept_back() {
+  refusal_may_pass_ = true;
+  if (module_has_come_) ask_again();
 }
 
 // The hub, for its document: all of it, also what it has kept back since that was refused.
@@ -359,7 +366,7 @@ void SettingsCore::ask_again() {
 }
 
 void SettingsCore::try_refused_again() {
-  refusal_may_pass_ = false;
+  refusal_may_pass_ = module_has_come_ = false;
   refused_ = {};
   listener_.section_needed(Section::settings);
 }
@@ -373,7 +380,7 @@ std::optional<SettingsCore::Event> SettingsCore::refuse() {
   }
   if (refused.kind == Kind::document) {
     refused_ = refused.generation.settings_hash;
-    refusal_may_pass_ = false;
+    refusal_may_pass_ = module_has_come_ = false;
     log_.warning("settings refused, the former ones stay in force",
                  {{"revision", refused.generation.cursor.revision}, {"why", why}});
     send_status(refused_, Phase::refused, refused.errors);
@@ -468,6 +475,7 @@ void SettingsCore::tick() {
     expire_accepted_edits(std::numeric_limits<std::int64_t>::max());
   }
   if (at_rest() && disk_retry_at_ && now >= *disk_retry_at_) try_again();
+  if (waiting_offer_) begin_waiting();
   if (drift_until_ && now >= *drift_until_) {
     drift_until_.reset();
     drift_.clear();
@@ -491,7 +499,8 @@ std::optional<SteadyTime> SettingsCore::next_deadline() const {
   if (!at_rest()) return std::nullopt;
   std::optional<SteadyTime> next;
   if (!is_tied()) next = provisional_until_;
-  for (const auto& other : {accepted_until_, drift_until_, disk_retry_at_}) {
+  const auto modules = waiting_offer_ ? listener_.modules_come_by() : std::nullopt;
+  for (const auto& other : {accepted_until_, drift_until_, disk_retry_at_, modules}) {
     if (other && (!next || *other < *next)) next = other;
   }
   return next;

@@ -74,6 +74,9 @@ class SettingsListener {
   // Modules that use one of these settings, and work: it is seen by them whether new ones do, too.
   virtual ModuleNames witnesses(std::span<const std::string> changed) const = 0;
   virtual SettingsVerdict verdict() const = 0;  // asked before they are confirmed
+  // Until when an offer waits, after a start of the agent, for modules that have a say in it and are not
+  // connected yet. Nothing: all are there.
+  virtual std::optional<SteadyTime> modules_come_by() const = 0;
 };
 
 struct SettingsOptions {
@@ -107,6 +110,7 @@ class SettingsCore {
   void update_bulk(JsonObject values, EditDone done);
   void check_override();                 // the override file may have been edited by hand
   void modules_changed();                // a document that was refused may be agreed to now
+  void something_is_kept_back();         // by the hub, because it was refused, by an earlier agent perhaps
   void try_refused_again();              // whatever it was refused for
   void unhealthy(std::string_view why);  // the device does not work with the provisional document
   void assets_changed();                 // one has come, or cannot
@@ -292,6 +296,7 @@ class SettingsCore {
   std::string unhealthy_why_;       // not empty: go back as soon as nothing is in work
   bool way_back_unkept_ = false;    // by the disk
   bool refusal_may_pass_ = false;   // it was for the modules or the disk that refused_ was
+  bool module_has_come_ = false;    // since the last refusal
   bool next_start_is_due_ = false;  // with what is on disk: nothing comes between
   protocol::TiedSections coming_;
   bool override_check_wanted_ = false;

@@ -447,6 +447,29 @@ TEST(SettingsCore, ADamagedWayBackEndsAtTheDefaults) {
   EXPECT_EQ(bench.value("hotword.models"), Json(JsonArray{}));
 }
 
+TEST(SettingsCore, ModulesThatAreJustComingAreWaitedForAndAsked) {
+  for (const bool arrives : {true, false}) {
+    SettingsBench bench;
+    ASSERT_TRUE(bench.restart());
+    bench.recorder.modules_answer = true;
+    bench.recorder.awaited = bench.clock.steady() + Seconds(10);
+    offer(bench, 2, {{"hotword.models", models_a}});
+    EXPECT_EQ(bench.recorder.said, (std::vector<std::string>{"staging"})) << "nobody is asked yet";
+    EXPECT_EQ(bench.core->next_deadline(), bench.recorder.awaited);
+    if (arrives) {
+      bench.recorder.awaited.reset();
+      bench.core->modules_changed();
+    } else {
+      bench.pass(Seconds(10));
+      bench.recorder.awaited.reset();
+      bench.core->tick();
+    }
+    EXPECT_EQ(bench.recorder.said.at(1), "prepare hotword.models");
+    bench.recorder.disagree();
+    EXPECT_EQ(bench.recorder.said.back(), "refused");
+  }
+}
+
 TEST(SettingsCore, WhatModulesRefusedIsAskedForAgainWhenTheyChange) {
   SettingsBench bench;
   ASSERT_TRUE(bench.restart());
@@ -468,6 +491,11 @@ TEST(SettingsCore, WhatModulesRefusedIsAskedForAgainWhenTheyChange) {
   bench.recorder.agree();
   bench.core->modules_changed();
   EXPECT_EQ(std::ranges::count(bench.recorder.said, "section needed"), 2) << "the hub keeps that back";
+  ASSERT_TRUE(bench.restart());
+  bench.core->something_is_kept_back();
+  EXPECT_EQ(std::ranges::count(bench.recorder.said, "section needed"), 0) << "there is no module yet";
+  bench.core->modules_changed();
+  EXPECT_EQ(std::ranges::count(bench.recorder.said, "section needed"), 1);
   offer(bench, 2, {{"hotword.threshold", 7}});
   const auto said = bench.recorder.said.size();
   bench.core->modules_changed();

@@ -46,6 +46,24 @@ TEST_F(DiedTogether, WhoseWorkIsDoneHasNotDied) {
   EXPECT_THAT(deaths, IsEmpty());
 }
 
+TEST_F(DiedTogether, WhatCannotBeEnabledIsEachOnesOwn) {
+  for (const std::string& name : names)
+    module(name);
+  start_agent();
+  for (const std::string& name : names)
+    command(name, enable);
+  for (int attempt = 0; attempt < SupervisedModule::trial_attempts; ++attempt) {
+    for (const std::string& name : names) {
+      pass_until(name, starting);
+      make(name);
+      exit(name, 1);
+    }
+  }
+  for (const std::string& name : names)
+    EXPECT_NE(status(name).quarantine, "");
+  EXPECT_EQ(count(SupervisorAlert::Kind::died_together), 0);
+}
+
 TEST_F(DiedTogether, IsOneEvent) {
   start();
   for (int round = 0; round < 8; ++round) {

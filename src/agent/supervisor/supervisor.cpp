@@ -450,6 +450,22 @@ SettingsVerdict Supervisor::verdict() const {
   return trial_.verdict(*core_, device_->settings().witnesses());
 }
 
+// Before it has begun nobody knows which of them run.
+ModuleNames Supervisor::having_a_say() const {
+  ModuleNames names;
+  for (const auto& [name, folder] : folders_) {
+    const bool asks = folder.manifest && !folder.manifest->uses.empty();
+    if (asks && folder.manifest->on_change == OnChange::notify) names.insert(name);
+  }
+  if (!begun_) return names;
+  for (const ModuleStatus& module : core_->statuses()) {
+    const bool runs = module.state == ModuleState::starting || module.state == ModuleState::idle ||
+                      module.state == ModuleState::recording;
+    if (!runs) names.erase(module.name);
+  }
+  return names;
+}
+
 // ---- what is told
 
 void Supervisor::follow_log(const protocol::LogFollow& wish) {

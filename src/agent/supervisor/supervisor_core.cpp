@@ -406,7 +406,9 @@ void SupervisorCore::died(std::string_view module, const DeathReport& report, En
   outbox_.push_back([this, name = std::string(module), report, unexpected] {
     listener_.module_died(name, report, unexpected);
   });
-  if (why == EndedFor::none) note_death(module, Milliseconds(0));
+  const SupervisedModule* found = find(module);
+  const bool tried = found != nullptr && (found->provisional() || !found->quarantine().empty());
+  if (why == EndedFor::none && !tried) note_death(module, Milliseconds(0));
 }
 
 // What hangs, as all does that waits for one card, has been silent before it is noticed.

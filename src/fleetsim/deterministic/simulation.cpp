@@ -263,7 +263,8 @@ void Simulation::check_device(VirtualDevice& device, std::vector<std::string>& f
       complain("runs " + running.hex().substr(0, 8) + ", not " + target->hash.hex().substr(0, 8) +
                " as desired, and shows not why: refused " + record->settings.refused.hex().substr(0, 8) +
                ", " + std::to_string(facts->errors.size()) + " errors, kept apart " +
-               std::to_string(target->apart.size()) + " of " + std::to_string(facts->quarantine.size()));
+               std::to_string(target->quarantined.size()) + " of " +
+               std::to_string(facts->quarantine.size()));
     }
   }
   for (const std::string& key : device.unsettled_edits())

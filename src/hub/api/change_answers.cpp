@@ -55,7 +55,9 @@ std::optional<ChangeAnswers::Answer> ChangeAnswers::of(Place place) {
       *standing == Standing::pending && sections_.modules && standings_.modules_are_tried(place);
   const bool may_lack_folders = !written_.enabled_modules().empty() && hub_.records().has_problems(device.id);
   const bool lacks_folders = *standing == Standing::applied && may_lack_folders;
-  const bool reads = !moot && (by_module || lacks_folders || *standing == Standing::refused);
+  const bool may_have_refused = sections_.settings && hub_.records().has_problems(device.id);
+  const bool reads =
+      !moot && (by_module || lacks_folders || may_have_refused || *standing == Standing::refused);
   Judgement judged = reads ? judge(place, record) : Judgement{*standing};
   const bool nothing_to_send = moot || judged.standing == Standing::applied;
   if (standings_.is_offline(place) && !(may_lack_folders && judged.standing == Standing::offline))
@@ -123,21 +125,30 @@ ChangeAnswers::Judgement ChangeAnswers::judge(Place place, const DeviceRecord* r
   return judged;
 }
 
-// Settings are in force all or none, but for what is kept apart since the device has refused it.
+// Settings are in force all or none, but for those that the device has refused.
 ChangeAnswers::Judgement ChangeAnswers::judge_settings(Place place, const DeviceRecord* record,
                                                        const DeviceFacts& facts) {
   Judgement judged{standings_.standing(place, {.settings = true}).value_or(Standing::applied), facts.errors};
-  if (judged.standing != Standing::refused) return judged;
-  const Device& device = *state_.device_index().at(place);
-  const SharedSection wanted = hub_.documents().desired(state_, device, declared_by(state_, record)).settings;
-  if (record == nullptr || record->settings.running != wanted->hash) return judged;
-  Judgement own{Standing::applied};
-  for (const KeptSetting& kept : wanted->apart) {
-    if (kept.revision != revision_ && !set_.sets(kept.key)) continue;
-    own.standing = Standing::refused;
-    own.errors.push_back({kept.key, kept.why});
+  if (facts.quarantine.empty()) return judged;
+  const SharedSection wanted =
+      hub_.documents()
+          .desired(state_, *state_.device_index().at(place), declared_by(state_, record))
+          .settings;
+  Judgement own{Standing::refused};
+  for (const std::string& key : wanted->quarantined) {
+    const QuarantinedSetting* kept = find(facts.quarantine, key);
+    if (kept != nullptr && has_brought(*kept)) own.errors.push_back({key, kept->why});
   }
-  return own;
+  if (!own.errors.empty()) return own;
+  const bool runs_the_rest = record->settings.running == wanted->hash;
+  return judged.standing == Standing::refused && runs_the_rest ? Judgement{Standing::applied} : judged;
+}
+
+// What is in force by another change since this one took something away, or moved the device.
+bool ChangeAnswers::has_brought(const QuarantinedSetting& kept) const {
+  if (kept.revision == revision_) return true;
+  const bool in_between = kept.ran < revision_ && revision_ <= kept.offered;
+  return in_between && (set_.takes_away(kept.key) || !set_.sets_only());
 }
 
 // While a device tries a section, that some other module of it is waited for is no matter of this change;

@@ -46,6 +46,7 @@ class ChangeAnswers {
   Judgement judge(Place place, const DeviceRecord* record);
   Judgement judge_settings(Place place, const DeviceRecord* record, const DeviceFacts& facts);
   Judgement judge_modules(Place place, const DeviceRecord* record, const DeviceFacts& facts);
+  bool has_brought(const QuarantinedSetting& kept) const;
   std::vector<protocol::KeyError> without_folder(const DeviceFacts& facts) const;
   bool is_under_way(const DeviceRecord* record, const DeviceFacts& facts) const;
   std::string waits_of(const DeviceRecord* record) const;

@@ -87,8 +87,8 @@ JsonObject DeviceDescription::sync(const Device& device, const DesiredDocument& 
   const SectionRecord unknown;
   JsonObject sync =
       shown_section(*target.settings, record == nullptr ? unknown : record->settings, facts.errors);
-  for (const KeptSetting& kept : target.settings->apart)
-    sync["errors"].as_array().push_back(JsonObject{{"key", kept.key}, {"message", kept.why}});
+  for (Json& refused : shown_errors(reasons_of(facts.quarantine, target.settings->quarantined)))
+    sync["errors"].as_array().push_back(std::move(refused));
   sync["status"] = to_string(statuses.whole());
   if (record != nullptr && record->takes_releases()) {
     JsonObject software = shown_section(*target.software, record->software, facts.software_errors);
@@ -121,6 +121,7 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
   JsonArray groups;
   for (const Group* group : state.groups_of(device.labels))
     groups.emplace_back(group->name);
+  const Persona* wanted = state.stack(device).persona;
   Json running_persona;
   if (record != nullptr) {
     const SharedSection running =
@@ -129,27 +130,27 @@ JsonObject DeviceDescription::describe(const FleetState& state, const Device& de
   }
   DeviceFacts facts;
   if (record != nullptr) facts = shown_facts(*record);
-  return JsonObject{
-      {"id", device.id},
-      {"device_uuid", device.id},
-      {"device_name", device.name},
-      {"registered_at", shown_time(device.registered_at_ms)},
-      {"last_seen", shown_time(record == nullptr ? 0 : record->last_seen_ms)},
-      {"current_version", record == nullptr ? Json() : text_or_null(record->version)},
-      {"timezone", device.timezone},
-      {"status", status(device)},
-      {"metadata", std::move(facts.metadata)},
-      {"labels", std::move(labels)},
-      {"device_type", text_or_null(device.device_type)},
-      {"groups", std::move(groups)},
-      {"clone_of", text_or_null(device.clone_of)},
-      {"serial", text_or_null(device.serial)},
-      {"sync", sync(device, document, record, facts)},
-      {"persona", JsonObject{{"desired", text_or_null(target->persona)}, {"running", running_persona}}},
-      {"release", shown_release(state, device, document, record)},
-      {"pending_edits", facts.pending_edits},
-      {"problems", shown_problems(facts)},
-      {"reported", std::move(facts.reported)}};
+  return JsonObject{{"id", device.id},
+                    {"device_uuid", device.id},
+                    {"device_name", device.name},
+                    {"registered_at", shown_time(device.registered_at_ms)},
+                    {"last_seen", shown_time(record == nullptr ? 0 : record->last_seen_ms)},
+                    {"current_version", record == nullptr ? Json() : text_or_null(record->version)},
+                    {"timezone", device.timezone},
+                    {"status", status(device)},
+                    {"metadata", std::move(facts.metadata)},
+                    {"labels", std::move(labels)},
+                    {"device_type", text_or_null(device.device_type)},
+                    {"groups", std::move(groups)},
+                    {"clone_of", text_or_null(device.clone_of)},
+                    {"serial", text_or_null(device.serial)},
+                    {"sync", sync(device, document, record, facts)},
+                    {"persona", JsonObject{{"desired", wanted == nullptr ? Json() : Json(wanted->name)},
+                                           {"running", running_persona}}},
+                    {"release", shown_release(state, device, document, record)},
+                    {"pending_edits", facts.pending_edits},
+                    {"problems", shown_problems(facts)},
+                    {"reported", std::move(facts.reported)}};
 }
 
 JsonObject DeviceDescription::describe_briefly(const FleetState& state, const Device& device) {
@@ -199,7 +200,8 @@ DeviceDescription::Standing DeviceDescription::standing_offline(protocol::Sectio
   if (waiting || (section == protocol::Section::software && !record->takes_releases()))
     return Standing::offline;
   const SharedSection target = desired(state, device).section(section);
-  if (told.running == target->hash) return target->apart.empty() ? Standing::applied : Standing::refused;
+  if (told.running == target->hash)
+    return target->quarantined.empty() ? Standing::applied : Standing::refused;
   return told.refused == target->hash ? Standing::refused : Standing::offline;
 }
 

@@ -18,12 +18,20 @@ JsonObject shown_setting(const Json& value, const std::string& layer, std::int64
 
 JsonObject shown_settings(const FleetState& state, const Device& device, const Declared& declared,
                           const DesiredSection& section) {
+  std::map<std::string, std::string> refused;
+  if (declared.quarantine) {
+    for (const protocol::KeyError& error : reasons_of(*declared.quarantine, section.quarantined))
+      refused[error.key] = error.message;
+  }
   JsonObject settings;
+  const Persona* persona = state.stack(device).persona;
   for (const auto& setting : resolve_effective(state, device, declared.components)) {
     JsonObject shown = shown_setting(
         *setting.value, setting.layer == nullptr ? "defaults" : setting.layer->text(), setting.revision);
     shown["alias"] = text_or_null(setting.schema->alias);
     shown["unit"] = text_or_null(setting.schema->unit);
+    if (const auto why = refused.find(setting.schema->key); why != refused.end())
+      shown["refused"] = why->second;
     settings[setting.schema->key] = std::move(shown);
   }
   for (const auto& [name, module] : wanted_modules(state.stack(device), declared.modules)) {
@@ -36,7 +44,7 @@ JsonObject shown_settings(const FleetState& state, const Device& device, const D
   }
   return JsonObject{{"revision", state.revision()},
                     {"hash", section.hash.hex()},
-                    {"persona", text_or_null(section.persona)},
+                    {"persona", persona == nullptr ? Json() : Json(persona->name)},
                     {"settings", std::move(settings)}};
 }
 

@@ -56,8 +56,10 @@ class LinkedDevice {
     const bool of_settings = update.section == protocol::Section::settings;
     const Digest before = of_settings ? settings_ : protocol::empty_section_hash();
     if (of_settings && whole) settings_ = update.hash;
-    say(protocol::ConfigStatus{update.section, update.hash, update.revision, whole ? update.hash : before,
-                               phase, std::move(errors)});
+    if (of_settings && whole) settings_revision_ = update.revision;
+    const std::int64_t runs = of_settings ? settings_revision_ : update.revision;
+    say(protocol::ConfigStatus{update.section, update.hash, runs, whole ? update.hash : before, phase,
+                               std::move(errors)});
   }
   void report(std::string_view reported) {
     protocol::Heartbeat heartbeat;
@@ -72,6 +74,7 @@ class LinkedDevice {
   ApiFixture& api_;
   std::string id_;
   Digest settings_ = protocol::empty_section_hash();
+  std::int64_t settings_revision_ = 0;
   std::unique_ptr<ws::Session> session_;
 };
 

@@ -62,16 +62,22 @@ std::string reasons_in(const std::vector<protocol::KeyError>& errors, std::strin
 }
 
 // That others of its document are refused is no matter of one that is there.
-void tell_of_setting(Told& told, const DeviceFacts& facts, const KeptSettings& apart, const std::string& key,
-                     const Json& effective) {
-  if (!is_refusal(told.sync)) return;
-  const auto kept = std::ranges::find(apart, key, &KeptSetting::key);
-  if (kept != apart.end()) {
-    told.why = kept->why;
+void tell_of_setting(Told& told, const DeviceFacts& facts, const DesiredSection& wanted,
+                     const std::string& key, const Json& effective) {
+  const bool is_kept = std::ranges::find(wanted.quarantined, key) != wanted.quarantined.end();
+  if (is_kept) {
+    if (told.sync != SyncStatus::offline) told.sync = SyncStatus::refused;
+    told.why = reasons_of(facts.quarantine, {key}).front().message;
+  } else if (!is_refusal(told.sync)) {
+    return;
   } else if (told.running && *told.running == effective) {
     told.sync = SyncStatus::in_sync;
   } else {
     told.why = reasons_in(facts.errors, key);
+    const auto& kept = wanted.quarantined;
+    const std::string persona(protocol::persona_active_key);
+    if (told.why.empty() && std::ranges::find(kept, persona) != kept.end())
+      told.why = "with the persona: " + reasons_of(facts.quarantine, {persona}).front().message;
   }
 }
 
@@ -258,7 +264,7 @@ asio::awaitable<Reply> Settings::explain_one(Call& call) {
     if (section == protocol::Section::modules)
       tell_of_module(told, facts, explanation->key, explanation->effective);
     if (section == protocol::Section::settings)
-      tell_of_setting(told, facts, settings->apart, explanation->key, explanation->effective);
+      tell_of_setting(told, facts, *settings, explanation->key, explanation->effective);
   }
   answer["sync"] = to_string(told.sync);
   if (!told.why.empty()) answer["why"] = told.why;

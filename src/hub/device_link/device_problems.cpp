@@ -121,7 +121,7 @@ std::vector<std::string> problems_of(const DeviceFacts& facts) {
     problems.add(error.key.empty() ? fmt::format("the newest change is not in force: {}", error.message)
                                    : fmt::format("setting {} is refused: {}", error.key, error.message));
   }
-  for (const KeptSetting& kept : facts.quarantine)
+  for (const QuarantinedSetting& kept : facts.quarantine)
     problems.add(fmt::format("setting {} is refused: {}", kept.key, kept.why));
   add_whole_refusals(facts.module_errors, "modules", problems);
   add_whole_refusals(facts.software_errors, "the release", problems);

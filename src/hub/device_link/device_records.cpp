@@ -97,7 +97,7 @@ Result<DeviceFacts> DeviceFacts::parse(std::string_view text) {
   facts.errors = errors_in(object, "errors");
   facts.module_errors = errors_in(object, "module_errors");
   facts.software_errors = errors_in(object, "software_errors");
-  facts.quarantine = kept_from_json(object.if_contains("quarantine"));
+  facts.quarantine = quarantine_from_json(object.if_contains("quarantine"));
   facts.crashes = crashes_from_json(object.if_contains("crashes"));
   facts.counted_deaths = stored_object(object, "counted_deaths");
   facts.updates = update_times_from_json(object.if_contains("updates"));
@@ -106,10 +106,10 @@ Result<DeviceFacts> DeviceFacts::parse(std::string_view text) {
 }
 
 SharedQuarantine DeviceFacts::quarantine_in(std::string_view text) {
-  if (text.find("\"quarantine\":[{") == std::string_view::npos) return nullptr;
+  if (text.find("quarantine\":[{") == std::string_view::npos) return nullptr;
   auto facts = parse(text);
   if (!facts || facts->quarantine.empty()) return nullptr;
-  return std::make_shared<const KeptSettings>(std::move(facts->quarantine));
+  return std::make_shared<const Quarantine>(std::move(facts->quarantine));
 }
 
 void DeviceFacts::set_errors(protocol::Section section, std::vector<protocol::KeyError> all) {
@@ -148,8 +148,7 @@ Result<std::string> DeviceFacts::text() const {
   const std::size_t refusals =
       (errors.empty() ? 0u : 1u) + (module_errors.empty() ? 0u : 1u) + (software_errors.empty() ? 0u : 1u);
   const std::size_t history = crashes.empty() && counted_deaths.empty() ? 0 : max_history_bytes;
-  const std::size_t kept = quarantine.empty() ? 0 : 2 * max_quarantine_bytes;
-  const std::size_t room = max_bytes + refusals * 2 * max_errors_bytes + history + kept;
+  const std::size_t room = max_bytes + refusals * 2 * max_errors_bytes + history + bytes_of(quarantine);
   if (text.size() <= room) return text;
   return fail(ErrorCode::too_large, "what a device reports would grow to " + std::to_string(text.size()) +
                                         " bytes, more than the " + std::to_string(max_bytes) +

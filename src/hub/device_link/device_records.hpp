@@ -30,7 +30,7 @@ struct DeviceFacts {
   std::vector<protocol::KeyError> errors;         // of the last refusal of settings
   std::vector<protocol::KeyError> module_errors;  // and of modules
   std::vector<protocol::KeyError> software_errors;
-  KeptSettings quarantine;
+  Quarantine quarantine;
   std::int64_t pending_edits = 0;
   std::vector<Crash> crashes;  // of its modules
   JsonObject counted_deaths;   // see count_deaths()

@@ -207,11 +207,12 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
     offer(Section::software).running_hash = offer(Section::software).target = protocol::empty_section_hash();
   }
   DeviceRecord& record = sessions_.records_.edit(request_.fleet, request_.device_id, record_);
-  if (!is_as_it_was(record, message)) lift_quarantine();
-  bool knows_why = false;
+  const bool keeps = DeviceFacts::quarantine_in(record.facts) != nullptr;
+  const bool forgot = keeps && message.cursor.hub_generation.empty();
+  const bool refuses = keeps || offer(Section::settings).refused_hash;
+  if (forgot || (refuses && !is_as_it_was(record, message))) lift_quarantine();
   const auto renew = [&](DeviceFacts& facts, const JsonObject& capabilities) {
     if (!errors_stand) facts.errors.clear();
-    knows_why = !facts.errors.empty() || !facts.quarantine.empty();
     if (!module_errors_stand) facts.module_errors.clear();
     if (!software_errors_stand) facts.software_errors.clear();
     facts.capabilities = capabilities;
@@ -223,7 +224,6 @@ void DeviceSession::take_over(const protocol::Handshake& message) {
   if (!kept && kept.error().code == ErrorCode::too_large) {
     (void)sessions_.records_.change_facts(record, [&](DeviceFacts& facts) { renew(facts, {}); });
   }
-  if (!knows_why) offer(Section::settings).refused_hash = {};  // it will say so once more
   record.epoch = message.epoch;
   record.last_seen_ms = sessions_.now_ms();
   record.components = names_of(message.components);
@@ -252,7 +252,8 @@ bool DeviceSession::take_over(const protocol::SectionState& told, const protocol
   // A handshake does not say what is being prepared. A target that is not true any more costs one offer.
   Digest target = told.refused ? told.refused : known.target;
   if (!target || (was_settled && !told.refused)) target = told.applied;
-  offer(told.section) = {sessions_.documents_.recent(told.applied), told.applied, told.refused, {}, target};
+  offer(told.section) = {
+      sessions_.documents_.recent(told.applied), told.applied, told.refused, {}, target, told.refused};
   return errors_stand;
 }
 
@@ -272,6 +273,7 @@ void DeviceSession::welcome(const protocol::Handshake& message) {
   welcome.hub_generation = sessions_.log_.generation();
   welcome.revision = state()->revision();
   welcome.fleet = request_.fleet;
+  welcome.quarantine = DeviceFacts::quarantine_in(record.facts) != nullptr;
   const Milliseconds age(welcome.hub_time_ms - record.token_issued_ms);
   if (!request_.token_valid || age > sessions_.options_.token_life) {
     welcome.token = sessions_.records_.issue_token(record);
@@ -311,7 +313,8 @@ const DesiredDocument* DeviceSession::desired() {
 void DeviceSession::refresh() {
   if (state_ == State::flat) return send_flat();
   if (state_ != State::live || unsettled_ > 0) return;
-  const DesiredDocument* document = without_what_is_over(desired());
+  end_what_is_over();
+  const DesiredDocument* document = desired();
   if (document == nullptr) return;
   refresh(document->settings);
   refresh(document->modules);
@@ -322,7 +325,7 @@ void DeviceSession::refresh() {
 // Beside it nothing is wanted of the device but what it has refused.
 bool DeviceSession::keeps_what_it_runs(const DesiredSection& target) {
   const Offer& offered = offer(target.name);
-  return !target.apart.empty() && target.hash == offered.running_hash && offered.refused_hash &&
+  return !target.quarantined.empty() && target.hash == offered.running_hash && offered.refused_hash &&
          offered.target == offered.refused_hash;
 }
 
@@ -332,6 +335,7 @@ bool DeviceSession::is_congested() const {
 
 void DeviceSession::refresh(const SharedSection& target) {
   Offer& offered = offer(target->name);
+  if (target->hash == offered.running_hash) offered.running = target;
   if (target->hash == offered.offered_hash) return;
   const bool known_there = target->hash == offered.running_hash || target->hash == offered.refused_hash;
   const bool at_rest = target->hash == offered.target || keeps_what_it_runs(*target);
@@ -341,12 +345,14 @@ void DeviceSession::refresh(const SharedSection& target) {
   // that are in patches.
   const bool brings_patches =
       target->name == Section::software && target->json.get_object().contains(protocol::with_field);
-  const SharedSection base = offered.offered_hash || brings_patches ? nullptr : offered.running;
+  const bool has_base = offered.running && offered.running->hash == offered.running_hash;
+  const SharedSection base = offered.offered_hash || brings_patches || !has_base ? nullptr : offered.running;
   peer_->send(sessions_.update_frame(*target, base, state()->revision()));
   ++sessions_.counters_.updates_sent;
   messages_.earn(answers_to_an_update);
   if (base) ++sessions_.counters_.patches_sent;
   offered.offered_hash = target->hash;
+  offered.as_patch = static_cast<bool>(base);
   SectionRecord& record =
       sessions_.records_.edit(request_.fleet, request_.device_id, record_).section(target->name);
   record.target = target->hash;
@@ -368,9 +374,11 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   runs(section, message.section, message.running);
   if (offered.running_hash != message.running) {
     offered.running_hash = message.running;
-    offered.running = sessions_.documents_.recent(message.running);
+    const bool has_it = offered.running && offered.running->hash == message.running;
+    if (!has_it) offered.running = sessions_.documents_.recent(message.running);
   }
   const bool final = message.phase != Phase::staging;
+  const bool told_again = has_told_again(message);
   if (final && message.target == offered.offered_hash) offered.offered_hash = {};
   // While modules are tried beside others that could not be enabled the section is provisional, and refused
   // too.
@@ -378,6 +386,7 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   const bool refused =
       final && (!whole || message.phase == Phase::refused || message.phase == Phase::reverted);
   if (final) offered.refused_hash = section.refused = refused ? message.target : Digest{};
+  if (told_again) offered.refused_hash = {};
   say_outcome(message, outcome_text(message.errors, offered.errors));
   if (final || !message.errors.empty()) offered.errors = message.errors;
   const bool of_software = message.section == Section::software;
@@ -385,10 +394,14 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   if (of_software || refused || had_errors || !message.errors.empty()) {
     (void)sessions_.records_.change_facts(record, [&](DeviceFacts& facts) {
       facts.set_errors(message.section, message.errors);
+      if (message.section == Section::settings)
+        std::erase_if(facts.errors,
+                      [&](const auto& one) { return find(facts.quarantine, one.key) != nullptr; });
       if (of_software) note_update(facts.updates, section, facts.reported, sessions_.now_ms());
     });
   }
-  if (message.phase == Phase::refused && message.section == Section::settings) set_apart(message);
+  const bool is_answer = message.section == Section::settings && !told_again;
+  if (message.phase == Phase::refused && is_answer) quarantine(message);
   sessions_.reported(request_.fleet, request_.device_id);
   refresh();
 }
@@ -403,8 +416,10 @@ void DeviceSession::say_outcome(const protocol::ConfigStatus& message, std::stri
 }
 
 void DeviceSession::handle(const protocol::ConfigRequest& message) {
-  offer(message.section) = {};
-  if (message.section == Section::settings) lift_quarantine();
+  Offer& offered = offer(message.section);
+  const bool patch_fits_not = offered.offered_hash && offered.as_patch;
+  offered = {std::move(offered.running), {}, {}, {}, {}};
+  if (message.section == Section::settings && !patch_fits_not) lift_quarantine();
   refresh();
 }
 
@@ -518,7 +533,7 @@ SyncStatuses DeviceSession::sync_statuses() {
 SyncStatus DeviceSession::sync_status(const DeviceRecord& record, const DesiredSection& target) const {
   const SectionRecord& section = record.section(target.name);
   if (section.running == target.hash) {
-    if (!target.apart.empty()) return SyncStatus::refused;
+    if (!target.quarantined.empty()) return SyncStatus::refused;
     if (drifted_ && target.name == Section::settings) return SyncStatus::drifted;
     return section.phase == Phase::provisional ? SyncStatus::provisional : SyncStatus::in_sync;
   }

@@ -40,8 +40,6 @@ class DeviceSession final : public ws::Session {
   void refresh();
   // Its device, labels or own layer changed: the class has to be found anew.
   void forget_class() { class_ = nullptr; }
-  // What it has refused is offered once more.
-  void try_refused_again();
   void send_action(const ActionRequest& action);  // after what was said before it
   void send(const protocol::FromHub& message);
   void tick(SteadyTime now);
@@ -79,12 +77,14 @@ class DeviceSession final : public ws::Session {
   };
   // What is known of one section of the device.
   struct Offer {
-    SharedSection running;  // what the device is known to hold, if it is still in memory
-    Digest running_hash;
+    SharedSection running;  // what the device has held last, if it is still in memory
+    Digest running_hash;    // what it is known to hold
     Digest refused_hash;
     Digest offered_hash;  // sent and not answered yet
     // What the device works towards, as it said last: it may have it ready and wait for its hour.
     Digest target;
+    Digest told_refused{};  // by the handshake: its status after the welcome says so once more
+    bool as_patch = false;  // offered_hash was sent so
     std::vector<protocol::KeyError> errors{};  // as it said last
   };
   Offer& offer(protocol::Section name) { return offers_.at(static_cast<std::size_t>(name)); }
@@ -114,11 +114,12 @@ class DeviceSession final : public ws::Session {
   void say_outcome(const protocol::ConfigStatus& message, std::string_view why) const;
   const DesiredDocument* desired();  // nullptr if the device is gone
   void refresh(const SharedSection& target);
-  void set_apart(const protocol::ConfigStatus& message);
-  bool keep_apart(KeptSettings kept);
+  void quarantine(const protocol::ConfigStatus& message);
+  Result<void> keep_quarantine(Quarantine kept);
   void lift_quarantine();
+  void end_what_is_over();
+  bool has_told_again(const protocol::ConfigStatus& message);
   bool keeps_what_it_runs(const DesiredSection& target);
-  const DesiredDocument* without_what_is_over(const DesiredDocument* document);
   bool is_congested() const;  // it cannot keep up: it is told the newest state once its queue is empty
   SyncStatus sync_status(const DeviceRecord& record, const DesiredSection& target) const;
   const FleetState* state() const;

@@ -10,15 +10,15 @@ namespace {
 
 // What the device edited becomes a change to its layer, or a conflict that keeps it out. `refusal` says that
 // the edit itself was judged and found wanting; any other failure of the append has decided nothing.
-ChangeLog::Plan settlement(std::string device_id, protocol::PendingEdit edit,
+ChangeLog::Plan settlement(std::string device_id, protocol::PendingEdit edit, std::optional<Json> kept,
                            std::shared_ptr<std::optional<std::string>> refusal) {
-  return [device_id = std::move(device_id), edit = std::move(edit), refusal = std::move(refusal)](
-             const FleetState& head, std::int64_t) -> Result<Draft> {
+  return [device_id = std::move(device_id), edit = std::move(edit), kept = std::move(kept),
+          refusal = std::move(refusal)](const FleetState& head, std::int64_t) -> Result<Draft> {
     refusal->reset();
     const Device* device = head.device(device_id);
     if (device == nullptr)
       return fail(ErrorCode::not_found, "no device is registered as '" + device_id + "'");
-    Proposal proposal = plan_proposal(head, *device, edit);
+    Proposal proposal = plan_proposal(head, *device, edit, kept);
     if (!proposal.accepted) {
       *refusal = std::move(proposal.message);
       return fail(ErrorCode::conflict, "refused");
@@ -35,10 +35,15 @@ ChangeLog::Plan settlement(std::string device_id, protocol::PendingEdit edit,
 
 void DeviceSession::settle(const std::vector<protocol::PendingEdit>& edits) {
   unsettled_ += edits.size();
+  const DeviceRecord* record = sessions_.records_.find(request_.device_id, record_);
+  const SharedQuarantine quarantine = record == nullptr ? nullptr : DeviceFacts::quarantine_in(record->facts);
   for (const protocol::PendingEdit& edit : edits) {
     ++sessions_.counters_.proposals;
     const auto refusal = std::make_shared<std::optional<std::string>>();
-    sessions_.log_.append(request_.fleet, settlement(request_.device_id, edit, refusal),
+    const QuarantinedSetting* kept = quarantine ? find(*quarantine, edit.key) : nullptr;
+    auto plan = settlement(request_.device_id, edit,
+                           kept == nullptr ? std::nullopt : std::optional(kept->value), refusal);
+    sessions_.log_.append(request_.fleet, std::move(plan),
                           [this, alive = alive_, edit, refusal](const Result<SharedChange>& outcome) {
                             if (*alive) settled(edit, outcome, *refusal);
                           });

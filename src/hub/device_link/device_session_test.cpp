@@ -169,6 +169,7 @@ TEST_F(DeviceSessionTest, SwitchingAPersonaAwayTakesItsValuesAndItsName) {
 
 TEST_F(DeviceSessionTest, ARefusedDocumentIsNotOfferedAgainUntilItChanges) {
   TestDevice& device = add_device();
+  device.cursor.hub_generation = hub.changes().generation();
   apply(device, only<ConfigUpdate>(join(device)).at(0));
   set("fleet", "hotword.models", JsonArray{"missing.tflite"});
   const ConfigUpdate bad = device.peer.take_all<ConfigUpdate>().at(0);

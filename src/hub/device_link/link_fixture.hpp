@@ -69,6 +69,7 @@ struct TestDevice {
   Digest applied;
   Digest refused;
   Json document;
+  protocol::Cursor cursor;
   std::vector<std::string> modules;
   Digest modules_applied = protocol::empty_section_hash();
   Digest modules_refused;
@@ -157,6 +158,7 @@ class LinkFixture : public ::testing::Test {
     protocol::Handshake handshake;
     handshake.device_id = device.id;
     handshake.boot_id = "boot";
+    handshake.cursor = device.cursor;
     handshake.epoch = device.epoch;
     handshake.agent_version = "1.0";
     handshake.serial = device.serial;

@@ -214,6 +214,14 @@ void Sessions::refresh_later(DeviceSession& session) {
 }
 
 // A few sessions in each turn, so that REST and other devices never wait for a fan-out.
+void Sessions::store_soon() {
+  if (std::exchange(storing_soon_, true)) return;
+  executor_.post([this] {
+    storing_soon_ = false;
+    records_.flush();
+  });
+}
+
 void Sessions::refresh_slice() {
   const std::size_t end = std::min(refresh_.size(), refresh_next_ + options_.slice);
   for (; refresh_next_ < end; ++refresh_next_) {

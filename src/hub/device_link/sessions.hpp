@@ -130,6 +130,7 @@ class Sessions : public ChangeObserver {
       DeviceSession& session);  // its handshake has succeeded; an older session of the device is fenced off
   void leave(DeviceSession& session);
   void refresh_later(DeviceSession& session);
+  void store_soon();  // what the records have to say, in the next turn
   void reported(const std::string& fleet, const std::string& device_id);
   // Labelled with the revision that it is sent at, not with the one that the document was resolved at: a
   // device that comes back to an older document must not take it for a late message.
@@ -171,6 +172,7 @@ class Sessions : public ChangeObserver {
   std::map<std::tuple<protocol::Section, Digest, Digest, std::int64_t>, ws::SharedFrame> frames_;
   std::map<std::string, std::map<std::string, LogReader>> log_readers_;  // by device and follow; few
   bool stopping_ = false;
+  bool storing_soon_ = false;
 };
 
 }  // namespace starling::hub

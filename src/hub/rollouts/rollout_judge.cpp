@@ -27,6 +27,10 @@ bool says_the_same(const DesiredSection& one, const DesiredSection& other, std::
   return left == nullptr || right == nullptr ? left == right : *left == *right;
 }
 
+bool keeps(const DesiredSection& wanted, std::string_view key) {
+  return std::ranges::find(wanted.quarantined, key) != wanted.quarantined.end();
+}
+
 // Whether the device has a component or a module that this is for. Every one has software.
 bool is_of(const DesiredSection& wanted, const RolloutValue& value) {
   const std::string& key = value.setting.key;
@@ -73,7 +77,7 @@ class Judge {
     const SectionRecord& told = judged_.record.section(section);
     const DesiredSection& wanted = *desired_.section(section);
     if (section == Section::software && !judged_.record.takes_releases()) return {};
-    if (const auto why = refusal_of(wanted, brought); !why.empty())
+    if (const auto why = refused_of(wanted, brought); !why.empty())
       return {Outcome::Kind::failed, {}, reason_of(why, told)};
     const SharedSection known = section_of_hash(told.running, section);
     const SharedSection refused = told.refused ? section_of_hash(told.refused, section) : nullptr;
@@ -105,14 +109,13 @@ class Judge {
     return hash == wanted->hash ? wanted : documents_.recent(hash);
   }
 
-  // Of what is kept apart from its document: by a switch of the persona, all that comes with that.
-  static std::vector<KeyError> refusal_of(const DesiredSection& wanted, const BroughtKeys& brought) {
-    std::vector<KeyError> errors;
-    for (const KeptSetting& kept : wanted.apart) {
-      if (std::ranges::find(brought, std::string_view(kept.key)) != brought.end())
-        errors.push_back({kept.key, kept.why});
-    }
-    return errors;
+  std::vector<KeyError> refused_of(const DesiredSection& wanted, const BroughtKeys& brought) const {
+    std::vector<std::string> refused = wanted.quarantined;
+    std::erase_if(refused, [&](const std::string& key) {
+      return std::ranges::find(brought, std::string_view(key)) == brought.end();
+    });
+    if (refused.empty()) return {};
+    return reasons_of(DeviceFacts::parse(judged_.record.facts).value_or(DeviceFacts{}).quarantine, refused);
   }
 
   Outcome refusal(const BroughtKeys& brought, const DesiredSection* known,
@@ -161,6 +164,7 @@ Outcome judge(const RolloutRecord& rollout, const WrittenNames& names, const Jud
   const FleetState::Stack stack = state.stack(judged.device);
   const DesiredDocument desired = documents.desired(state, judged.device, declared_by(state, &judged.record));
   std::map<Section, BroughtKeys> brought;
+  const bool keeps_persona = keeps(*desired.settings, protocol::persona_active_key);
   bool is_masked = false;
   const bool is_tied = !tied_releases(rollout.plan).empty();
   for (const RolloutValue& each : rollout.plan.values) {
@@ -170,6 +174,10 @@ Outcome judge(const RolloutRecord& rollout, const WrittenNames& names, const Jud
       if (is_tied && key == protocol::software_release_key) return {Outcome::Kind::masked, {}, {}};
     } else if (is_of(*desired.section(section_of(key)), each)) {
       brought[section_of(key)].push_back(key);
+    }
+    // With a persona that the device refuses, all that comes by it.
+    if (each.setting.layer.kind == protocol::LayerKind::persona && keeps_persona) {
+      brought[Section::settings].push_back(protocol::persona_active_key);
     }
   }
   if (brought.empty()) return {is_masked ? Outcome::Kind::masked : Outcome::Kind::lacking, {}, {}};

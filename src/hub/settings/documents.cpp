@@ -5,6 +5,7 @@
 #include "hub/rollouts/rollout_edits.hpp"
 #include "hub/rollouts/rollout_record.hpp"
 #include "hub/settings/assets.hpp"
+#include "hub/settings/refusal.hpp"
 #include "hub/settings/wanted_modules.hpp"
 #include "protocol/canonical_json.hpp"
 #include "protocol/merge_patch.hpp"
@@ -77,6 +78,15 @@ std::vector<FleetState::Stack> stacks_of(const FleetState& state, const Device& 
   return stacks;
 }
 
+std::string kept_values(const Quarantine& quarantine) {
+  std::string text;
+  for (const QuarantinedSetting& each : quarantine) {
+    text += "\nkeeps " + each.key + '\t' + std::to_string(each.revision) + '\t';
+    text += boost::json::serialize(each.value);
+  }
+  return text;
+}
+
 // Everything that tells one class from another. A stack holds the persona's layer only if that has values,
 // so the persona is named apart.
 std::string class_key(const FleetState& state, const std::vector<FleetState::Stack>& stacks,
@@ -94,7 +104,7 @@ std::string class_key(const FleetState& state, const std::vector<FleetState::Sta
   }
   for (const std::string& rollout : held)
     key += "\nwithout " + rollout;
-  if (declared.quarantine) key += "\nkeeps " + boost::json::serialize(to_json(*declared.quarantine));
+  if (declared.quarantine) key += kept_values(*declared.quarantine);
   return key;
 }
 
@@ -211,7 +221,7 @@ DesiredSection resolve_settings(const FleetState& state, const Device& device, c
   const auto declared = components_named(state.catalog(), components);
   auto effective = protocol::resolve(declared, stack.layers);
   DesiredSection section;
-  if (without.quarantine) section.apart = lay_over(*without.quarantine, stack, state.catalog(), effective);
+  if (without.quarantine) section.quarantined = lay_over(*without.quarantine, state, stack, effective);
   JsonObject persona;
   if (stack.persona != nullptr) {
     persona = stack.persona->fields;
@@ -293,7 +303,7 @@ bool Documents::still_right(const DeviceClass& device_class, const FleetState& s
 
 // A section that has come out the same stays the one that it was.
 SharedSection Documents::keep(DesiredSection resolved, const SharedSection& former) {
-  if (former && former->hash == resolved.hash && former->apart == resolved.apart) {
+  if (former && former->hash == resolved.hash && former->quarantined == resolved.quarantined) {
     recent_[former->hash] = former;
     return former;
   }
@@ -362,14 +372,13 @@ DesiredDocument Documents::desired(const FleetState& state, const Device& device
   return document(*device_class, state, device);
 }
 
-KeptSettings Documents::kept_after_refusal(const FleetState& state, const Device& device,
-                                           const Declared& declared, const DesiredSection& running,
-                                           std::span<const protocol::KeyError> errors) const {
+Quarantine Documents::quarantined_by(const DocumentRefusal& refusal, const FleetState& state,
+                                     const Device& device, const Declared& declared) const {
   const FleetState::Stack stack =
       stack_without(state, device, {held_back(state, device, declared), declared.quarantine});
   auto effective = protocol::resolve(components_named(state.catalog(), declared.components), stack.layers);
-  if (declared.quarantine) lay_over(*declared.quarantine, stack, state.catalog(), effective);
-  return refused_with(errors, running, stack, effective);
+  if (declared.quarantine) lay_over(*declared.quarantine, state, stack, effective);
+  return hub::quarantined_by(refusal, state, stack, effective);
 }
 
 SharedSection Documents::recent(const Digest& hash) const {

@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -26,8 +25,8 @@ struct DesiredSection {
   std::int64_t revision = 0;  // of the state that it was resolved from
   std::string text;           // canonical JSON
   Json json;
-  std::string persona;   // of the settings; "" if none
-  KeptSettings apart{};  // of the settings: what is not as the layers have it, as the device refuses that
+  std::string persona;                     // of the settings; "" if none
+  std::vector<std::string> quarantined{};  // keys of settings that are not as the layers have them
 
   const Json* value(std::string_view key) const;  // of a full key; nullptr: it says nothing of that
 };
@@ -78,6 +77,7 @@ struct ChangeScope {
 ChangeScope scope_of(const Change& change);
 
 struct RolloutPlan;
+struct DocumentRefusal;
 
 // Which sections a change may touch.
 struct Sections {
@@ -105,11 +105,9 @@ class Documents : public ChangeObserver {
   const DesiredDocument* resolved_document(DeviceClass& device_class, const FleetState& state) const;
   DesiredDocument desired(const FleetState& state, const Device& device, const Declared& declared);
 
-  // What a device that has `running` keeps when it refuses the document that is desired of it, beside what it
-  // keeps already; see refused_with().
-  KeptSettings kept_after_refusal(const FleetState& state, const Device& device, const Declared& declared,
-                                  const DesiredSection& running,
-                                  std::span<const protocol::KeyError> errors) const;
+  // What a device keeps when it refuses the document that is desired of it, beside what it keeps already.
+  Quarantine quarantined_by(const DocumentRefusal& refusal, const FleetState& state, const Device& device,
+                            const Declared& declared) const;
 
   // A section that was sent lately, by hash: the base of a patch. nullptr if it is not known any more.
   SharedSection recent(const Digest& hash) const;

@@ -137,8 +137,9 @@ bool SetByChange::is_contested(Place place) const {
   return place < contested_.size() && contested_[place];
 }
 
-bool SetByChange::sets(std::string_view key) const {
-  return std::ranges::any_of(written_, [&](const Written& each) { return each.setting.key == key; });
+bool SetByChange::takes_away(std::string_view key) const {
+  return std::ranges::any_of(
+      written_, [&](const Written& each) { return each.setting.key == key && each.value.is_null(); });
 }
 
 std::optional<Overruled> SetByChange::overruled_on(const FleetState& state, Place place) const {

@@ -53,7 +53,8 @@ struct Overruled {
 class SetByChange {
  public:
   SetByChange(const FleetState& state, const Change& change);
-  bool sets(std::string_view key) const;
+  bool takes_away(std::string_view key) const;
+  bool sets_only() const { return settings_only_; }  // else whatever it says of devices, groups, ... counts
   // Whether something else could be in force there.
   bool is_contested(Place place) const;
   // Of a device that is there. Nothing: all of it is in force, or the same is by another layer.

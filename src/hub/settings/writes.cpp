@@ -327,7 +327,8 @@ std::optional<EffectiveValue> effective_value(const FleetState& state, const Dev
   return EffectiveValue{schema->default_value, {LayerKind::defaults, ""}, 0};
 }
 
-Proposal plan_proposal(const FleetState& head, const Device& device, const protocol::PendingEdit& edit) {
+Proposal plan_proposal(const FleetState& head, const Device& device, const protocol::PendingEdit& edit,
+                       const std::optional<Json>& kept) {
   const auto refuse = [](Json hub_value, std::string message) {
     return Proposal{false, {}, std::move(hub_value), std::move(message)};
   };
@@ -353,7 +354,7 @@ Proposal plan_proposal(const FleetState& head, const Device& device, const proto
   // Of a module that no layer speaks of the device decides: there is nothing that could have changed. Edited
   // from null is one of which the hub had said nothing, but a setting of which the device knows nothing.
   const bool comparable = protocol::is_module_key(key) ? current.has_value() : !edit.from.is_null();
-  if (comparable && edit.from != hub_value) {
+  if (comparable && edit.from != hub_value && edit.from != kept) {
     return refuse(hub_value, fmt::format("{} was changed at the hub in the meantime", key));
   }
   if (auto free = check_not_rolled_out(head, {layer, key}); !free) {

@@ -84,7 +84,9 @@ struct Proposal {
   Json hub_value;           // what stands if it is not accepted; null if the key is unknown
   std::string message;      // why it is not accepted
 };
-Proposal plan_proposal(const FleetState& head, const Device& device, const protocol::PendingEdit& edit);
+// `kept`: what the device has instead of what the hub wants, because it refuses that.
+Proposal plan_proposal(const FleetState& head, const Device& device, const protocol::PendingEdit& edit,
+                       const std::optional<Json>& kept = std::nullopt);
 
 // The value in force for one device by all layers and the default; nullptr if there is none (persona.active,
 // a module, an unknown key).

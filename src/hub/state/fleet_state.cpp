@@ -255,6 +255,16 @@ std::vector<const Group*> FleetState::groups_of(const protocol::Labels& labels) 
   return groups;
 }
 
+std::optional<FleetState::PersonaChoice> FleetState::persona_choice(const Stack& stack) const {
+  const auto active = protocol::winner_of(protocol::persona_active_key, nullptr, stack.layers);
+  if (!active || !active->entry->value.is_string()) return std::nullopt;
+  const std::string_view name = active->entry->value.get_string();
+  const std::string owned(name);
+  const std::int64_t chosen = active->entry->revision;
+  return PersonaChoice{
+      name, chosen, std::max({chosen, persona_revision(owned), layer_revision({LayerKind::persona, owned})})};
+}
+
 FleetState::Stack FleetState::stack(const Device& device, const HeldBack& held,
                                     const std::optional<KeptPersona>& kept) const {
   const std::vector<const Group*> groups = groups_of(device.labels);
@@ -285,11 +295,14 @@ FleetState::Stack FleetState::stack(const Device& device, const HeldBack& held,
   add_groups(LayerKind::policy_group);
   add({LayerKind::policy_device, device.id});
 
-  const auto active = protocol::winner_of(protocol::persona_active_key, nullptr, stack.layers);
-  if (!active || !active->entry->value.is_string()) return stack;
-  const bool stays = kept && kept->instead_of == active->entry->revision;
-  const auto persona = personas_.find(stays ? std::string_view(kept->name)
-                                            : std::string_view(active->entry->value.get_string()));
+  const auto choice = persona_choice(stack);
+  if (!choice) return stack;
+  auto persona = personas_.find(choice->name);
+  if (kept && kept->instead_of == choice->newest) {
+    const auto former = personas_.find(kept->name);
+    stack.keeps_persona = kept->name.empty() || former != personas_.end();
+    if (stack.keeps_persona) persona = former;
+  }
   if (persona == personas_.end()) return stack;
   stack.persona = persona->second.get();
   rank = 1;

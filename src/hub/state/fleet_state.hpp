@@ -21,7 +21,7 @@ namespace starling::hub {
 
 // A persona that stays on a device instead of another.
 struct KeptPersona {
-  std::int64_t instead_of = 0;  // the revision of the switch that the device refuses
+  std::int64_t instead_of = 0;  // PersonaChoice::newest of the one that the device refuses
   std::string name;             // empty: none
 };
 
@@ -89,10 +89,18 @@ class FleetState {
   struct Stack {
     std::vector<protocol::LayerView> layers;
     const Persona* persona = nullptr;
+    bool keeps_persona = false;  // which is not the one that the layers choose
   };
   // `held`: as it is without what these rollouts bring.
   Stack stack(const Device& device, const HeldBack& held = {},
               const std::optional<KeptPersona>& kept = std::nullopt) const;
+  // The persona that the layers of a stack choose; nothing if they choose none.
+  struct PersonaChoice {
+    std::string_view name;
+    std::int64_t revision = 0;  // of the change that chose it
+    std::int64_t newest = 0;    // that, or what has altered it or its values since
+  };
+  std::optional<PersonaChoice> persona_choice(const Stack& stack) const;
   HeldBack held_back(const Device& device, const Digest& software) const {
     return gated_layers_.held_back(device, software);
   }

@@ -174,10 +174,9 @@ std::string normalised_line(std::string_view line) {
         normal.ends_with("#-") && word.size() >= 4 && std::ranges::all_of(word, hexadecimal);
     if (address || number || more_of_identifier) {
       normal += '#';
-    } else if (digit(word.front())) {  // "12ms"
-      normal.append("#").append(std::ranges::find_if_not(word, digit), word.end());
-    } else {
-      normal += word;
+    } else {  // "12ms", "ttyUSB3"
+      for (const char c : word)
+        if (!digit(c) || !normal.ends_with('#')) normal += digit(c) ? '#' : c;
     }
   }
   return printable_text(normal, max_line_bytes);

@@ -165,7 +165,8 @@ TEST(CauseOfDeath, NormalisedLinesKeepTheirWords) {
       {"0x7ffe12ab: dead", "#: dead"},
       {"id 3f2504e0-4f89-beef-9a0c-0305e82c3301", "id #-#-#-#-#"},
       {"a bad face", "a bad face"},
-      {"utf8 and sha256", "utf8 and sha256"},
+      {"utf8 and sha256", "utf# and sha#"},
+      {"/dev/ttyUSB3: device snd123 busy", "/dev/ttyUSB#: device snd# busy"},
       {"worker-17 gone", "worker-# gone"},
       {"", ""},
   };
