@@ -332,7 +332,7 @@ class DeviceBench : private LinkOutput,
     return working;
   }
   SettingsVerdict verdict() const override { return trial_.verdict(*core, device->settings().witnesses()); }
-  ModuleNames having_a_say() const override { return {}; }
+  std::map<std::string, Milliseconds> having_a_say() const override { return {}; }
   Result<void> check_peer(std::string_view, std::int32_t) const override { return {}; }
   void said_hello(std::string_view) override {}
   void said_state(std::string_view, std::string_view, std::string_view) override {}

@@ -96,12 +96,11 @@ ModuleNames DeviceCore::witnesses(std::span<const std::string> changed) const {
 }
 
 std::optional<SteadyTime> DeviceCore::modules_come_by() const {
-  const SteadyTime by = started_at_ + modules_arrive_within;
-  if (supervision_ == nullptr || clock_.steady() >= by) return std::nullopt;
-  const ModuleNames names = supervision_->having_a_say();
-  const bool all_there =
-      std::ranges::all_of(names, [this](const std::string& name) { return modules_.is_connected(name); });
-  return all_there ? std::nullopt : std::optional(by);
+  if (supervision_ == nullptr) return std::nullopt;
+  SteadyTime by = clock_.steady();
+  for (const auto& [name, time] : supervision_->having_a_say())
+    if (!modules_.is_connected(name)) by = std::max(by, started_at_ + time);
+  return by == clock_.steady() ? std::nullopt : std::optional(by);
 }
 
 void DeviceCore::status_changed(const protocol::ConfigStatus& status) {

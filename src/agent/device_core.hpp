@@ -4,6 +4,7 @@
 // Disk. Everything passed in outlives it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -38,8 +39,9 @@ class ModuleSupervision {
   // Of the settings that its modules use.
   virtual ModuleNames witnesses(std::span<const std::string> changed) const = 0;
   virtual SettingsVerdict verdict() const = 0;
-  // Modules that run, or are being started, and say hello to be asked about settings.
-  virtual ModuleNames having_a_say() const = 0;
+  // Modules that shall run, and say hello to be asked about settings: how long each is waited for after a
+  // start of the agent.
+  virtual std::map<std::string, Milliseconds> having_a_say() const = 0;
   virtual void follow_log(const protocol::LogFollow& wish) = 0;  // answered by LinkCore::send_log
   virtual void stop_log(std::string_view reader) = 0;
   virtual void stop_logs() = 0;  // the link is lost
@@ -52,9 +54,6 @@ class ModuleSupervision {
   // `module` is empty before its hello.
   virtual void said_wrongly(std::string_view module, std::int32_t pid, std::string_view why) = 0;
 };
-
-// After a start of the agent modules have this long to connect before settings are applied without them.
-inline constexpr Milliseconds modules_arrive_within{10'000};
 
 class DeviceCore final : private SettingsListener,
                          private AssetListener,

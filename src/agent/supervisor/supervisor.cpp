@@ -450,20 +450,21 @@ SettingsVerdict Supervisor::verdict() const {
   return trial_.verdict(*core_, device_->settings().witnesses());
 }
 
-// Before it has begun nobody knows which of them run.
-ModuleNames Supervisor::having_a_say() const {
-  ModuleNames names;
+// Before it has begun nobody knows which of them shall run. One whose readiness is its hello is sure to say
+// it, or is ended; any other may be one that does not speak the protocol.
+std::map<std::string, Milliseconds> Supervisor::having_a_say() const {
+  constexpr Milliseconds at_most{30'000}, if_it_speaks{10'000};
+  std::map<std::string, Milliseconds> times;
   for (const auto& [name, folder] : folders_) {
-    const bool asks = folder.manifest && !folder.manifest->uses.empty();
-    if (asks && folder.manifest->on_change == OnChange::notify) names.insert(name);
+    if (!folder.manifest || folder.manifest->uses.empty()) continue;
+    if (folder.manifest->on_change != OnChange::notify) continue;
+    const bool speaks = folder.manifest->readiness == Readiness::module;
+    times.emplace(name, speaks ? std::min(at_most, folder.manifest->start_timeout) : if_it_speaks);
   }
-  if (!begun_) return names;
-  for (const ModuleStatus& module : core_->statuses()) {
-    const bool runs = module.state == ModuleState::starting || module.state == ModuleState::idle ||
-                      module.state == ModuleState::recording;
-    if (!runs) names.erase(module.name);
-  }
-  return names;
+  if (!begun_ || times.empty()) return times;
+  for (const ModuleStatus& module : core_->statuses())
+    if (!module.wanted) times.erase(module.name);
+  return times;
 }
 
 // ---- what is told

@@ -100,7 +100,7 @@ class Supervisor final : public ModuleSupervision,
   void add_to(JsonObject& report) const override;
   ModuleNames witnesses(std::span<const std::string> changed) const override;
   SettingsVerdict verdict() const override;
-  ModuleNames having_a_say() const override;
+  std::map<std::string, Milliseconds> having_a_say() const override;
   void follow_log(const protocol::LogFollow& wish) override;
   void stop_log(std::string_view reader) override { readers_.stop(reader); }
   void stop_logs() override { readers_.stop_all(); }

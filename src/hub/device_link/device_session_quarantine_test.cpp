@@ -230,6 +230,7 @@ TEST_F(DeviceQuarantineTest, APersonaSwitchIsRefusedWhole) {
   refuse(offered(), {{"hotword.models", "Tars.tflite is not here"}});
   ASSERT_EQ(facts().quarantine.size(), 1u);
   EXPECT_EQ(facts().quarantine[0].key, "persona.active");
+  EXPECT_EQ(facts().quarantine[0].why, "hotword.models: Tars.tflite is not here");
   set("fleet", "hotword.threshold", 0.9);
   apply(device, offered());
   EXPECT_EQ(device.document.at("persona"), (Json{{"name", "Bare"}}));

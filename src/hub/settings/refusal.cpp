@@ -62,11 +62,13 @@ class News {
 
  private:
   QuarantinedSetting entry(std::string key, std::int64_t revision, Json value, const KeyError& error) const {
+    const bool is_switch = key == protocol::persona_active_key;
     std::string why = is_named(key)       ? message_of(key)
                       : error.key.empty() ? error.message
+                      : is_switch         ? fmt::format("{}: {}", error.key, error.message)
                                           : fmt::format("it came with {}, which is refused", error.key);
     why.resize(cut_utf8(why, max_reason_bytes).size());
-    const bool itself = is_named(key) || key == protocol::persona_active_key;
+    const bool itself = is_named(key) || is_switch;
     std::string with = itself ? std::string() : error.key;
     return {std::move(key),  revision,     std::move(value), std::move(why),
             std::move(with), refusal_.ran, refusal_.offered};
