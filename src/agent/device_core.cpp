@@ -97,10 +97,11 @@ ModuleNames DeviceCore::witnesses(std::span<const std::string> changed) const {
 
 std::optional<SteadyTime> DeviceCore::modules_come_by() const {
   if (supervision_ == nullptr) return std::nullopt;
-  SteadyTime by = clock_.steady();
+  const SteadyTime now = clock_.steady();
+  SteadyTime by = now;
   for (const auto& [name, time] : supervision_->having_a_say())
     if (!modules_.is_connected(name)) by = std::max(by, started_at_ + time);
-  return by == clock_.steady() ? std::nullopt : std::optional(by);
+  return by == now ? std::nullopt : std::optional(by);
 }
 
 void DeviceCore::status_changed(const protocol::ConfigStatus& status) {
