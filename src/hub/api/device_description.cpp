@@ -1,5 +1,7 @@
 #include "hub/api/device_description.hpp"
 
+#include <algorithm>
+
 #include "hub/api/listing.hpp"
 #include "hub/api/release_use.hpp"
 #include "hub/device_link/device_problems.hpp"
@@ -87,7 +89,11 @@ JsonObject DeviceDescription::sync(const Device& device, const DesiredDocument& 
   const SectionRecord unknown;
   JsonObject sync =
       shown_section(*target.settings, record == nullptr ? unknown : record->settings, facts.errors);
-  for (Json& refused : shown_errors(reasons_of(facts.quarantine, target.settings->quarantined)))
+  auto kept_back = reasons_of(facts.quarantine, target.settings->quarantined);
+  std::erase_if(kept_back, [&](const protocol::KeyError& kept) {
+    return std::ranges::find(facts.errors, kept.key, &protocol::KeyError::key) != facts.errors.end();
+  });
+  for (Json& refused : shown_errors(kept_back))
     sync["errors"].as_array().push_back(std::move(refused));
   sync["status"] = to_string(statuses.whole());
   if (record != nullptr && record->takes_releases()) {

@@ -121,8 +121,10 @@ std::vector<std::string> problems_of(const DeviceFacts& facts) {
     problems.add(error.key.empty() ? fmt::format("the newest change is not in force: {}", error.message)
                                    : fmt::format("setting {} is refused: {}", error.key, error.message));
   }
-  for (const QuarantinedSetting& kept : facts.quarantine)
-    problems.add(fmt::format("setting {} is refused: {}", kept.key, kept.why));
+  for (const QuarantinedSetting& kept : facts.quarantine) {
+    if (std::ranges::find(facts.errors, kept.key, &protocol::KeyError::key) == facts.errors.end())
+      problems.add(fmt::format("setting {} is refused: {}", kept.key, kept.why));
+  }
   add_whole_refusals(facts.module_errors, "modules", problems);
   add_whole_refusals(facts.software_errors, "the release", problems);
   if (const auto* modules = object_in(facts.reported, "modules")) add_modules(*modules, problems, told);

@@ -390,11 +390,14 @@ void DeviceSession::handle(const protocol::ConfigStatus& message) {
   say_outcome(message, outcome_text(message.errors, offered.errors));
   if (final || !message.errors.empty()) offered.errors = message.errors;
   const bool of_software = message.section == Section::software;
+  // What is repeated of a document that is not desired any more is kept back already.
+  const DesiredDocument* document = message.section == Section::settings ? desired() : nullptr;
+  const bool tells_of_former = document != nullptr && document->settings->hash != message.target;
   // What is staged may wait for an asset, and say so.
   if (of_software || refused || had_errors || !message.errors.empty()) {
     (void)sessions_.records_.change_facts(record, [&](DeviceFacts& facts) {
       facts.set_errors(message.section, message.errors);
-      if (message.section == Section::settings)
+      if (tells_of_former)
         std::erase_if(facts.errors,
                       [&](const auto& one) { return find(facts.quarantine, one.key) != nullptr; });
       if (of_software) note_update(facts.updates, section, facts.reported, sessions_.now_ms());

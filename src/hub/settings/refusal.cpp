@@ -50,7 +50,7 @@ class News {
       const Json* value = refusal_.running.value(each.schema->key);
       all.push_back(entry(each.schema->key, each.revision, value == nullptr ? Json() : *value, by->second));
     }
-    std::ranges::stable_partition(all, [this](const QuarantinedSetting& each) { return each.with.empty(); });
+    std::ranges::stable_partition(all, [](const QuarantinedSetting& each) { return each.with.empty(); });
     // What was named came with the persona, perhaps, and is not kept by itself.
     const bool switched = find(all, protocol::persona_active_key) != nullptr;
     for (QuarantinedSetting& each : all) {
