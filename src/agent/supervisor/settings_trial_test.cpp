@@ -160,6 +160,7 @@ class SettingsTrialStory : public SupervisorFixture, public testing::WithParamIn
     until("mouth", [](const ModuleStatus& now) { return now.wanted; });
     for (const char* name : {"ears", "eyes", "mouth"})
       get_up(name);
+    pass(Seconds(10));  // they do not speak the module protocol, and are not waited for any longer
   }
 
   void take(Step step) {
@@ -338,6 +339,39 @@ TEST_F(SettingsTrialRestart, NothingIsConfirmedBeforeItIsKnownWhatRuns) {
   eventually([&] {
     return clock.advance(Seconds(5)), device->tick(), device->settings().state() == SettingsCore::State::idle;
   });
+}
+
+// ---- before it
+
+class OfferAfterAStart : public SupervisorFixture {
+ protected:
+  SettingsCore::State after(Milliseconds time) {
+    clock.advance(time);
+    device->tick();
+    return device->settings().state();
+  }
+  void offer(const std::string& module, const std::string& config) {
+    write_module("ears", module, config);
+    start();
+    device->settings().offer(make_update(catalog, 2, {{"hotword.threshold", 0.7}}));
+  }
+};
+
+TEST_F(OfferAfterAStart, WaitsForWhoMayHaveASay) {
+  offer("exec = 'run'\nuses = ['hotword']\n", "enabled = true\n");
+  EXPECT_EQ(after(Milliseconds(9'999)), SettingsCore::State::idle);
+  EXPECT_EQ(after(Milliseconds(1)), SettingsCore::State::provisional);
+}
+
+TEST_F(OfferAfterAStart, WaitsLongerForWhoIsSureToSayHello) {
+  offer("exec = 'run'\nreadiness = 'module'\nuses = ['hotword']\n", "enabled = true\n");
+  EXPECT_EQ(after(Milliseconds(29'999)), SettingsCore::State::idle);
+  EXPECT_EQ(after(Milliseconds(1)), SettingsCore::State::provisional);
+}
+
+TEST_F(OfferAfterAStart, WaitsForNobodyElse) {
+  offer("exec = 'run'\nuses = ['hotword']\n", "enabled = false\n");
+  EXPECT_EQ(after(Milliseconds(0)), SettingsCore::State::provisional);
 }
 
 }  // namespace
