@@ -188,6 +188,7 @@ void ModulesSection::toggle(std::string_view module, bool enabled, Answered answ
 
 // Where the hub has overtaken it, whoever waits is told what it had to say.
 Answered ModulesSection::with_last_word(std::string_view module, Answered answered) const {
+  if (!answered) return answered;
   return [this, module = std::string(module),
           answered = std::move(answered)](const Result<ModuleState>& settled) {
     const bool overtaken = !settled && settled.error().code == ErrorCode::conflict;
