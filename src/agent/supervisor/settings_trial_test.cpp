@@ -160,7 +160,6 @@ class SettingsTrialStory : public SupervisorFixture, public testing::WithParamIn
     until("mouth", [](const ModuleStatus& now) { return now.wanted; });
     for (const char* name : {"ears", "eyes", "mouth"})
       get_up(name);
-    pass(Seconds(10));  // they do not speak the module protocol, and are not waited for any longer
   }
 
   void take(Step step) {
@@ -186,6 +185,7 @@ class SettingsTrialStory : public SupervisorFixture, public testing::WithParamIn
   }
   void settings(const std::string& key, const Json& value) {
     values_[key] = value;
+    pass(Seconds(10));  // they do not speak the module protocol, and are not waited for any longer
     device->settings().offer(make_update(catalog, ++revision_, values_));
   }
 
