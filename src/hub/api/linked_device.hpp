@@ -78,4 +78,18 @@ class LinkedDevice {
   std::unique_ptr<ws::Session> session_;
 };
 
+// Writes settings, and asks what the devices have made of it.
+class ChangeProgressTest : public ApiTest {
+ protected:
+  std::int64_t write(const std::string& body) {
+    const auto answer = put("/api/v1/settings", body);
+    EXPECT_EQ(answer.status, 200) << answer.response.body;
+    settle();
+    return answer.at("/revision").as_int64();
+  }
+  Answered progress(std::int64_t revision) {
+    return get("/api/v1/changes/" + std::to_string(revision) + "/progress");
+  }
+};
+
 }  // namespace starling::hub

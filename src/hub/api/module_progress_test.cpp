@@ -6,17 +6,8 @@ namespace {
 using protocol::Phase;
 using protocol::Section;
 
-class ModuleProgress : public ApiTest {
+class ModuleProgress : public ChangeProgressTest {
  protected:
-  std::int64_t write(const std::string& body) {
-    const auto answer = put("/api/v1/settings", body);
-    EXPECT_EQ(answer.status, 200) << answer.response.body;
-    settle();
-    return answer.at("/revision").as_int64();
-  }
-  Answered progress(std::int64_t revision) {
-    return get("/api/v1/changes/" + std::to_string(revision) + "/progress");
-  }
   static void apply_all(LinkedDevice& device) {
     for (const auto& update : device.peer.take_all<protocol::ConfigUpdate>())
       device.answer(update, Phase::applied);

@@ -4,11 +4,10 @@
 namespace starling::hub {
 namespace {
 
-using protocol::ConfigUpdate;
 using protocol::Phase;
 using protocol::Section;
 
-class RefusedSettings : public ApiTest {
+class RefusedSettings : public ChangeProgressTest {
  protected:
   RefusedSettings() {
     enrol(1, "bear");
@@ -23,15 +22,6 @@ class RefusedSettings : public ApiTest {
   ~RefusedSettings() override {
     bear.reset();
     duck.reset();
-  }
-  std::int64_t write(const std::string& body) {
-    const auto answer = put("/api/v1/settings", body);
-    EXPECT_EQ(answer.status, 200) << answer.response.body;
-    settle();
-    return answer.at("/revision").as_int64();
-  }
-  Answered progress(std::int64_t revision) {
-    return get("/api/v1/changes/" + std::to_string(revision) + "/progress");
   }
   Answered explain(const std::string& key) {
     return get("/api/v1/settings/explain?device=" + uuid(1) + "&key=" + key);

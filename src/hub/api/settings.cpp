@@ -64,8 +64,7 @@ std::string reasons_in(const std::vector<protocol::KeyError>& errors, std::strin
 // That others of its document are refused is no matter of one that is there.
 void tell_of_setting(Told& told, const DeviceFacts& facts, const DesiredSection& wanted,
                      const std::string& key, const Json& effective) {
-  const bool is_kept = std::ranges::find(wanted.quarantined, key) != wanted.quarantined.end();
-  if (is_kept) {
+  if (wanted.holds_back(key)) {
     if (told.sync != SyncStatus::offline) told.sync = SyncStatus::refused;
     told.why = reasons_of(facts.quarantine, {key}).front().message;
   } else if (!is_refusal(told.sync)) {
@@ -74,9 +73,8 @@ void tell_of_setting(Told& told, const DeviceFacts& facts, const DesiredSection&
     told.sync = SyncStatus::in_sync;
   } else {
     told.why = reasons_in(facts.errors, key);
-    const auto& kept = wanted.quarantined;
     const std::string persona(protocol::persona_active_key);
-    if (told.why.empty() && std::ranges::find(kept, persona) != kept.end())
+    if (told.why.empty() && wanted.holds_back(persona))
       told.why = "with the persona: " + reasons_of(facts.quarantine, {persona}).front().message;
   }
 }

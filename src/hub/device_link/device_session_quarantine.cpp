@@ -59,12 +59,10 @@ void DeviceSession::lift_quarantine() {
 void DeviceSession::end_what_is_over() {
   const DesiredDocument* document = desired();
   if (document == nullptr || !quarantine_) return;
-  const std::vector<std::string>& in_force = document->settings->quarantined;
-  if (in_force.size() == quarantine_->size()) return;
+  const DesiredSection& settings = *document->settings;
+  if (settings.quarantined.size() == quarantine_->size()) return;
   Quarantine kept = *quarantine_;
-  std::erase_if(kept, [&](const QuarantinedSetting& each) {
-    return std::ranges::find(in_force, each.key) == in_force.end();
-  });
+  std::erase_if(kept, [&](const QuarantinedSetting& each) { return !settings.holds_back(each.key); });
   if (!keep_quarantine(std::move(kept))) return;
   sessions_.reported(request_.fleet, request_.device_id);
   // The same values may be wanted again, by another change.

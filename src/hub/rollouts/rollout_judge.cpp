@@ -27,10 +27,6 @@ bool says_the_same(const DesiredSection& one, const DesiredSection& other, std::
   return left == nullptr || right == nullptr ? left == right : *left == *right;
 }
 
-bool keeps(const DesiredSection& wanted, std::string_view key) {
-  return std::ranges::find(wanted.quarantined, key) != wanted.quarantined.end();
-}
-
 // Whether the device has a component or a module that this is for. Every one has software.
 bool is_of(const DesiredSection& wanted, const RolloutValue& value) {
   const std::string& key = value.setting.key;
@@ -164,7 +160,7 @@ Outcome judge(const RolloutRecord& rollout, const WrittenNames& names, const Jud
   const FleetState::Stack stack = state.stack(judged.device);
   const DesiredDocument desired = documents.desired(state, judged.device, declared_by(state, &judged.record));
   std::map<Section, BroughtKeys> brought;
-  const bool keeps_persona = keeps(*desired.settings, protocol::persona_active_key);
+  const bool keeps_persona = desired.settings->holds_back(protocol::persona_active_key);
   bool is_masked = false;
   const bool is_tied = !tied_releases(rollout.plan).empty();
   for (const RolloutValue& each : rollout.plan.values) {

@@ -110,6 +110,10 @@ std::string class_key(const FleetState& state, const std::vector<FleetState::Sta
 
 }  // namespace
 
+bool DesiredSection::holds_back(std::string_view key) const {
+  return std::ranges::find(quarantined, key) != quarantined.end();
+}
+
 const Json* DesiredSection::value(std::string_view key) const {
   if (key == protocol::software_release_key) return json.get_object().if_contains("release");
   const auto module = protocol::module_of(key);

@@ -28,6 +28,7 @@ struct DesiredSection {
   std::string persona;                     // of the settings; "" if none
   std::vector<std::string> quarantined{};  // keys of settings that are not as the layers have them
 
+  bool holds_back(std::string_view key) const;    // whether it is one of these
   const Json* value(std::string_view key) const;  // of a full key; nullptr: it says nothing of that
 };
 using SharedSection = std::shared_ptr<const DesiredSection>;
